@@ -1,0 +1,147 @@
+//! What all clients of the cluster have in common.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use rdkafka::ClientContext;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::ProducerContext;
+use talon_runtime::bus::BusFault;
+
+use crate::fault::{fault_of, fault_of_code};
+
+/// Properties that Talon sets itself, because guarantees rest on them.
+const OWN: &[&str] = &[
+    "transactional.id",
+    "enable.idempotence",
+    "isolation.level",
+    "enable.auto.commit",
+    "enable.partition.eof",
+    "group.id",
+    "auto.offset.reset",
+    "partitioner",
+];
+
+/// Properties of librdkafka that need a build with TLS.
+fn needs_tls(name: &str, value: &str) -> bool {
+    let secured = matches!(value.to_ascii_uppercase().as_str(), "SSL" | "SASL_SSL");
+    let scram = value.to_ascii_uppercase().starts_with("SCRAM");
+    name == "security.protocol" && secured || name.starts_with("sasl.mechanism") && scram
+}
+
+/// What is wrong with these properties: the property and what to do. Does no I/O.
+pub fn problems(properties: &BTreeMap<String, String>) -> Vec<(String, String)> {
+    let mut problems = Vec::new();
+    if properties.get("bootstrap.servers").is_none_or(|servers| servers.trim().is_empty()) {
+        problems.push((
+            "bootstrap.servers".to_owned(),
+            "is not set; `host:port`, several separated by commas".to_owned(),
+        ));
+    }
+    for (name, value) in properties {
+        if OWN.contains(&name.as_str()) {
+            problems
+                .push((name.clone(), "is set by Talon, because guarantees rest on it".to_owned()));
+        } else if !cfg!(feature = "tls") && needs_tls(name, value) {
+            let remedy = "needs TLS, which this build lacks; build with `--features tls`";
+            problems.push((name.clone(), remedy.to_owned()));
+        } else if let Err(error) = ClientConfig::new().set(name, value).create_native_config() {
+            let message = match error {
+                // The client's description can quote the value, which may be a password.
+                KafkaError::ClientConfig(
+                    rdkafka::types::RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN,
+                    ..,
+                ) => "is no property of librdkafka",
+                _ => "has a value that librdkafka does not take for this property",
+            };
+            problems.push((name.clone(), message.to_owned()));
+        }
+    }
+    problems
+}
+
+pub(crate) fn config(properties: &BTreeMap<String, String>) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("client.id", "talon");
+    for (name, value) in properties {
+        config.set(name, value);
+    }
+    config
+}
+
+/// Watches a client: what went wrong with deliveries and connections.
+#[derive(Default)]
+pub(crate) struct Watch {
+    delivery: Mutex<Option<KafkaError>>,
+    connection: Mutex<Option<BusFault>>,
+}
+
+impl Watch {
+    /// The first delivery that failed, if one did.
+    pub(crate) fn failed_delivery(&self) -> Option<BusFault> {
+        let failed = self.delivery.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.as_ref().map(|error| match fault_of(error) {
+            BusFault::TooLarge(_) => BusFault::Misconfigured(
+                "Kafka: a topic takes only smaller records than `bus.kafka.message.max.bytes` lets through; raise the topic's `max.message.bytes`, or lower the property".to_owned(),
+            ),
+            fault => fault,
+        })
+    }
+
+    /// Whether all brokers are gone, or refuse us.
+    pub(crate) fn connection(&self) -> Option<BusFault> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Brokers answer again.
+    pub(crate) fn connected(&self) {
+        *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// A time-out says little; the trouble with the connection behind it says more.
+    pub(crate) fn explain(&self, fault: BusFault) -> BusFault {
+        match fault {
+            BusFault::Unavailable(_) => self.connection().unwrap_or(fault),
+            other => other,
+        }
+    }
+}
+
+impl ClientContext for Watch {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        // States are logged once where they change; the client's own lines are for the curious.
+        tracing::debug!(target: "librdkafka", ?level, facility, "{message}");
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(target: "librdkafka", %error, "{reason}");
+        let Some(code) = error.rdkafka_error_code() else { return };
+        let severe = matches!(
+            code,
+            RDKafkaErrorCode::AllBrokersDown
+                | RDKafkaErrorCode::Authentication
+                | RDKafkaErrorCode::SaslAuthenticationFailed
+                | RDKafkaErrorCode::SSL
+        );
+        if severe {
+            let mut known = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+            // Refused credentials say more than "all brokers are down", which follows them.
+            if !matches!(*known, Some(BusFault::Misconfigured(_))) {
+                *known = Some(fault_of_code(code));
+            }
+        }
+    }
+}
+
+impl ProducerContext for Watch {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, _)) = result {
+            let mut failed = self.delivery.lock().unwrap_or_else(PoisonError::into_inner);
+            failed.get_or_insert_with(|| error.clone());
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What an error of the client means to a shard.
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use talon_runtime::bus::BusFault;
+
+/// Classifies an error. The text never carries a property's value.
+pub(crate) fn fault_of(error: &KafkaError) -> BusFault {
+    match error {
+        KafkaError::Transaction(error) => match fault_of_code(error.code()) {
+            BusFault::Fenced(reason) => BusFault::Fenced(reason),
+            BusFault::Misconfigured(reason) => BusFault::Misconfigured(reason),
+            fault if error.is_retriable() => fault,
+            fault => BusFault::Aborted(fault.to_string()),
+        },
+        KafkaError::ClientConfig(_, _, key, _) => {
+            BusFault::Misconfigured(format!("`bus.kafka.{key}` is not accepted by the client"))
+        }
+        KafkaError::ClientCreation(_) => {
+            // The client's text can quote property values.
+            BusFault::Misconfigured(
+                "the client refuses this combination of `bus.kafka` properties".to_owned(),
+            )
+        }
+        other => match other.rdkafka_error_code() {
+            Some(code) => fault_of_code(code),
+            None => BusFault::Unavailable(other.to_string()),
+        },
+    }
+}
+
+/// Classifies an error code.
+pub(crate) fn fault_of_code(code: RDKafkaErrorCode) -> BusFault {
+    use RDKafkaErrorCode as Code;
+    let says = |what: &str| format!("Kafka: {what} ({code:?})");
+    match code {
+        Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch => {
+            BusFault::Fenced("another process has taken this connector over".to_owned())
+        }
+        Code::MessageSizeTooLarge => BusFault::TooLarge(says("the record is too large")),
+        Code::Authentication | Code::SaslAuthenticationFailed | Code::UnsupportedSASLMechanism => {
+            BusFault::Misconfigured(says(
+                "the broker refuses the credentials; check `bus.kafka.sasl.*`",
+            ))
+        }
+        Code::SSL => {
+            BusFault::Misconfigured(says("no TLS session with the broker; check `bus.kafka.ssl.*`"))
+        }
+        Code::TopicAuthorizationFailed
+        | Code::GroupAuthorizationFailed
+        | Code::ClusterAuthorizationFailed
+        | Code::TransactionalIdAuthorizationFailed => {
+            BusFault::Misconfigured(says("the broker does not grant a right that Talon needs"))
+        }
+        Code::InvalidReplicationFactor
+        | Code::InvalidPartitions
+        | Code::InvalidConfig
+        | Code::PolicyViolation
+        | Code::InvalidTransactionTimeout
+        | Code::InvalidTopic => {
+            BusFault::Misconfigured(says("the broker refuses a topic or transaction setting"))
+        }
+        Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => {
+            BusFault::Aborted(says("a topic is gone"))
+        }
+        Code::AllBrokersDown | Code::BrokerTransportFailure | Code::Resolve => {
+            BusFault::Unavailable(says("no broker can be reached"))
+        }
+        Code::OperationTimedOut
+        | Code::MessageTimedOut
+        | Code::TimedOutQueue
+        | Code::RequestTimedOut => {
+            BusFault::Unavailable(says("the broker does not answer in time"))
+        }
+        _ => BusFault::Unavailable(says("the broker cannot do it now")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_maps_to_one_action() {
+        use RDKafkaErrorCode as Code;
+        for (code, kind) in [
+            (Code::ProducerFenced, "fenced"),
+            (Code::InvalidProducerEpoch, "fenced"),
+            (Code::Fenced, "fenced"),
+            (Code::MessageSizeTooLarge, "too_large"),
+            (Code::Authentication, "misconfigured"),
+            (Code::SaslAuthenticationFailed, "misconfigured"),
+            (Code::SSL, "misconfigured"),
+            (Code::TopicAuthorizationFailed, "misconfigured"),
+            (Code::TransactionalIdAuthorizationFailed, "misconfigured"),
+            (Code::InvalidReplicationFactor, "misconfigured"),
+            (Code::PolicyViolation, "misconfigured"),
+            (Code::UnknownTopicOrPartition, "aborted"),
+            (Code::AllBrokersDown, "unavailable"),
+            (Code::BrokerTransportFailure, "unavailable"),
+            (Code::OperationTimedOut, "unavailable"),
+            (Code::MessageTimedOut, "unavailable"),
+            (Code::NotEnoughReplicas, "unavailable"),
+            (Code::LeaderNotAvailable, "unavailable"),
+        ] {
+            assert_eq!(fault_of_code(code).kind(), kind, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_never_quotes_a_property() {
+        let error = rdkafka::config::ClientConfig::new()
+            .set("sasl.password.typo", "hunter2")
+            .create_native_config()
+            .err()
+            .unwrap();
+        let fault = fault_of(&error);
+        assert_eq!(fault.kind(), "misconfigured");
+        assert!(!fault.to_string().contains("hunter2"), "{fault}");
+    }
+}

@@ -1,0 +1,110 @@
+//! Kafka as the bus.
+//!
+//! One transactional producer serves a shard: events, dead letters and checkpoints of a commit become
+//! visible together, and taking the shard over fences the earlier owner by its `transactional.id`.
+//! With `delivery: at-least-once` the producer is idempotent without transactions.
+//!
+//! [`fault`](mod@fault) is the one place that says what an error of the client means.
+#![forbid(unsafe_code)]
+#![allow(rustdoc::private_intra_doc_links)]
+
+mod client;
+mod fault;
+mod log;
+mod mock;
+mod recover;
+mod topics;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rdkafka::config::ClientConfig;
+use rdkafka::producer::{BaseProducer, Producer};
+use talon_runtime::bus::{Bus, BusFault, Delivery, GiveUp, ShardLog, ShardSpec};
+
+use crate::client::Watch;
+use crate::fault::fault_of;
+use crate::log::KafkaLog;
+
+pub use client::problems;
+pub use mock::InProcess;
+
+/// How long the broker may be silent before it counts as away.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A Kafka cluster, and how to reach it.
+pub struct Kafka {
+    properties: BTreeMap<String, String>,
+    /// `{prefix}.{group}`: what transactional ids begin with.
+    owner: String,
+}
+
+impl Kafka {
+    /// Does no I/O. `properties` are librdkafka's, `bootstrap.servers` among them.
+    pub fn new(properties: BTreeMap<String, String>, prefix: &str, group: &str) -> Kafka {
+        Kafka { properties, owner: format!("{prefix}.{group}") }
+    }
+
+    fn config(&self) -> ClientConfig {
+        client::config(&self.properties)
+    }
+
+    fn producer(&self, shard: &ShardSpec) -> Result<BaseProducer<Watch>, BusFault> {
+        let mut config = self.config();
+        config
+            .set("enable.idempotence", "true")
+            // As in the Java client, so that every producer puts a key into the same partition.
+            .set("partitioner", "murmur2_random");
+        for (name, value) in [
+            ("compression.type", "lz4"),
+            ("linger.ms", "2"),
+            ("queue.buffering.max.kbytes", "65536"),
+        ] {
+            if !self.properties.contains_key(name) {
+                config.set(name, value);
+            }
+        }
+        if shard.delivery == Delivery::ExactlyOnce {
+            config.set("transactional.id", format!("{}.{}", self.owner, shard.name));
+        }
+        config.create_with_context(Watch::default()).map_err(|error| fault_of(&error))
+    }
+}
+
+impl Bus for Kafka {
+    fn describe(&self) -> String {
+        let servers = self.properties.get("bootstrap.servers").map_or("", String::as_str);
+        format!("Kafka at {servers}")
+    }
+
+    fn probe(&self) -> Result<String, BusFault> {
+        let producer: BaseProducer<Watch> = self
+            .config()
+            .create_with_context(Watch::default())
+            .map_err(|error| fault_of(&error))?;
+        let metadata = producer.client().fetch_metadata(None, PATIENCE).map_err(|error| {
+            producer.poll(Duration::ZERO);
+            producer.context().explain(fault_of(&error))
+        })?;
+        Ok(format!("{} brokers, {} topics", metadata.brokers().len(), metadata.topics().len()))
+    }
+
+    fn open(&self, shard: &ShardSpec, give_up: &GiveUp) -> Result<Box<dyn ShardLog>, BusFault> {
+        let producer = self.producer(shard)?;
+        topics::ensure(&producer, &self.config(), shard)?;
+        if shard.delivery == Delivery::ExactlyOnce {
+            // Ends what an earlier owner left open, and fences it.
+            producer.init_transactions(PATIENCE).map_err(|error| {
+                producer.poll(Duration::ZERO);
+                producer.context().explain(fault_of(&error))
+            })?;
+        }
+        Ok(Box::new(KafkaLog::new(
+            producer,
+            self.config(),
+            &self.owner,
+            shard.clone(),
+            give_up.clone(),
+        )))
+    }
+}

@@ -1,0 +1,172 @@
+//! Topics: created where they are missing, looked at where they exist.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use rdkafka::admin::{
+    AdminClient, AdminOptions, NewTopic, OwnedResourceSpecifier, ResourceSpecifier,
+    TopicReplication,
+};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, Producer};
+use talon_runtime::bus::{BusFault, Purpose, ShardSpec, TopicSpec};
+use talon_sdk::Kind;
+use tokio::runtime::Handle;
+
+use crate::PATIENCE;
+use crate::client::Watch;
+use crate::fault::{fault_of, fault_of_code};
+
+/// Makes sure that the shard's topics exist. Must be called on a thread of a Tokio runtime that may
+/// block.
+pub(crate) fn ensure(
+    producer: &BaseProducer<Watch>,
+    config: &ClientConfig,
+    shard: &ShardSpec,
+) -> Result<(), BusFault> {
+    let explain = |error: &KafkaError| {
+        producer.poll(Duration::ZERO);
+        producer.context().explain(fault_of(error))
+    };
+    let wanted: Vec<&TopicSpec> = shard.topics.iter().chain([&shard.checkpoints]).collect();
+    let existing = names(producer).map_err(|error| explain(&error))?;
+    let (known, missing): (Vec<_>, Vec<_>) =
+        wanted.into_iter().partition(|topic| existing.contains(&topic.name));
+    if missing.is_empty() && known.is_empty() {
+        return Ok(());
+    }
+    let admin: AdminClient<DefaultClientContext> =
+        config.create().map_err(|error| fault_of(&error))?;
+    let runtime = Handle::current();
+    if !known.is_empty() {
+        runtime.block_on(look(&admin, &known));
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    runtime.block_on(create(&admin, &missing))?;
+    let since = Instant::now();
+    loop {
+        let existing = names(producer).map_err(|error| explain(&error))?;
+        if missing.iter().all(|topic| existing.contains(&topic.name)) {
+            return Ok(());
+        }
+        if since.elapsed() > PATIENCE {
+            return Err(BusFault::Unavailable("Kafka: created topics do not appear".to_owned()));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Names of the topics all whose partitions have a leader.
+fn names(producer: &BaseProducer<Watch>) -> Result<HashSet<String>, KafkaError> {
+    let metadata = producer.client().fetch_metadata(None, PATIENCE)?;
+    let ready = metadata.topics().iter().filter(|topic| {
+        topic.error().is_none()
+            && topic.partitions().iter().all(|partition| partition.leader() >= 0)
+    });
+    Ok(ready.map(|topic| topic.name().to_owned()).collect())
+}
+
+async fn create(
+    admin: &AdminClient<DefaultClientContext>,
+    topics: &[&TopicSpec],
+) -> Result<(), BusFault> {
+    let keep: Vec<String> = topics.iter().map(|topic| topic.keep_ms.to_string()).collect();
+    let new: Vec<NewTopic<'_>> = topics
+        .iter()
+        .zip(&keep)
+        .map(|(topic, keep)| {
+            // -1 is "the broker's default".
+            let replicas = if topic.replication == 0 { -1 } else { i32::from(topic.replication) };
+            let new = NewTopic::new(
+                &topic.name,
+                topic.partitions.try_into().unwrap_or(i32::MAX),
+                TopicReplication::Fixed(replicas),
+            );
+            match topic.purpose {
+                Purpose::Changes(Kind::Table) => {
+                    new.set("cleanup.policy", "compact").set("min.compaction.lag.ms", keep)
+                }
+                Purpose::Checkpoints => new.set("cleanup.policy", "compact"),
+                Purpose::Changes(Kind::Log) | Purpose::DeadLetters => {
+                    new.set("cleanup.policy", "delete").set("retention.ms", keep)
+                }
+            }
+        })
+        .collect();
+    let options =
+        AdminOptions::new().request_timeout(Some(PATIENCE)).operation_timeout(Some(PATIENCE));
+    let results = admin.create_topics(&new, &options).await.map_err(|error| fault_of(&error))?;
+    for result in results {
+        match result {
+            Ok(name) => tracing::info!(topic = name, "topic created"),
+            // Another process was quicker.
+            Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Err((name, code)) => {
+                return Err(match fault_of_code(code) {
+                    BusFault::Misconfigured(why) => {
+                        BusFault::Misconfigured(format!("topic `{name}`: {why}"))
+                    }
+                    fault => fault,
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// An existing topic with another policy is accepted, and it is said what that means.
+async fn look(admin: &AdminClient<DefaultClientContext>, topics: &[&TopicSpec]) {
+    let resources: Vec<ResourceSpecifier<'_>> =
+        topics.iter().map(|topic| ResourceSpecifier::Topic(&topic.name)).collect();
+    let options = AdminOptions::new().request_timeout(Some(PATIENCE));
+    // Without the right to look there is nothing to say.
+    let Ok(configs) = admin.describe_configs(&resources, &options).await else { return };
+    for config in configs.into_iter().flatten() {
+        let OwnedResourceSpecifier::Topic(name) = &config.specifier else { continue };
+        let Some(topic) = topics.iter().find(|topic| topic.name == *name) else { continue };
+        let policy = config.get("cleanup.policy").and_then(|entry| entry.value.clone());
+        if let Some(policy) = policy
+            && let Some(meaning) = meaning(topic.purpose, &policy)
+        {
+            tracing::warn!(topic = name, policy, "the topic has another cleanup policy: {meaning}");
+        }
+    }
+}
+
+/// What a policy other than the topic's own means; `None` where it is right.
+fn meaning(purpose: Purpose, policy: &str) -> Option<&'static str> {
+    let (compacts, deletes) = (policy.contains("compact"), policy.contains("delete"));
+    match purpose {
+        Purpose::Changes(Kind::Table) if deletes => Some(
+            "entities that do not change for the retention time vanish from it, and their next change is published as a create",
+        ),
+        Purpose::Changes(Kind::Log) | Purpose::DeadLetters if compacts && !deletes => {
+            Some("it grows without end")
+        }
+        Purpose::Checkpoints if deletes => Some(
+            "a feed that does not move for the retention time is read again from the beginning",
+        ),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_policy_is_explained_and_the_right_one_is_not() {
+        let (table, log) = (Purpose::Changes(Kind::Table), Purpose::Changes(Kind::Log));
+        assert_eq!(meaning(table, "compact"), None);
+        assert!(meaning(table, "compact,delete").is_some());
+        assert!(meaning(table, "delete").is_some());
+        assert_eq!(meaning(log, "delete"), None);
+        assert!(meaning(log, "compact").is_some());
+        assert!(meaning(Purpose::Checkpoints, "delete").is_some());
+        assert_eq!(meaning(Purpose::Checkpoints, "compact"), None);
+    }
+}

@@ -1,0 +1,116 @@
+//! What works and what does not: the source of `/health/ready`, the status page and one log line per
+//! change of state.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+use talon_sdk::Clock;
+
+use crate::metrics::Metrics;
+
+/// State of a component.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Not yet known.
+    Starting,
+    /// Reading back what was published.
+    Recovering,
+    /// Works.
+    Up,
+    /// Does not answer; retried.
+    Unavailable,
+    /// Answers, and does not let us; needs a person.
+    Misconfigured,
+    /// Another process took over; this one publishes nothing more.
+    Fenced,
+    /// A defect of Talon.
+    Internal,
+}
+
+/// How much depends on a component.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Weight {
+    /// Without it the process can do nothing: it is not ready.
+    Vital,
+    /// Without it one feed stands still: the process is ready, but degraded.
+    Feed,
+}
+
+/// A component at a glance.
+#[derive(Debug, Clone, Serialize)]
+pub struct Component {
+    /// Its state.
+    pub state: State,
+    /// How much depends on it.
+    pub weight: Weight,
+    /// Since when, milliseconds since 1970 UTC.
+    pub since_ms: i64,
+    /// What is the matter.
+    pub message: String,
+}
+
+/// All components of a process. Cheap to clone.
+#[derive(Clone)]
+pub struct Board {
+    components: Arc<Mutex<BTreeMap<String, Component>>>,
+    clock: Clock,
+    metrics: Metrics,
+}
+
+impl Board {
+    /// With no components yet.
+    pub fn new(clock: Clock, metrics: Metrics) -> Board {
+        Board { components: Arc::default(), clock, metrics }
+    }
+
+    /// Notes the state of a component; logs if it changed.
+    ///
+    /// `message` is shown to people and must not carry secrets.
+    pub fn set(&self, name: &str, weight: Weight, state: State, message: &str) {
+        let mut components = self.components.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = components.get_mut(name);
+        let changed = known.as_ref().is_none_or(|known| known.state != state);
+        match known {
+            Some(known) if !changed => {
+                if known.message != message {
+                    message.clone_into(&mut known.message);
+                }
+            }
+            _ => {
+                let since_ms = self.clock.now_ms();
+                let component = Component { state, weight, since_ms, message: message.to_owned() };
+                components.insert(name.to_owned(), component);
+            }
+        }
+        drop(components);
+        if changed {
+            self.metrics.up(name, state == State::Up);
+            match state {
+                State::Starting => tracing::debug!(component = name, "starting"),
+                State::Recovering => tracing::info!(component = name, "{message}"),
+                State::Up => tracing::info!(component = name, "up"),
+                State::Unavailable => {
+                    tracing::warn!(component = name, "unavailable, retrying: {message}");
+                }
+                State::Misconfigured | State::Fenced | State::Internal => {
+                    tracing::error!(component = name, ?state, "{message}");
+                }
+            }
+        }
+    }
+
+    /// All components by name.
+    pub fn components(&self) -> BTreeMap<String, Component> {
+        self.components.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether everything vital works.
+    pub fn ready(&self) -> bool {
+        let components = self.components.lock().unwrap_or_else(PoisonError::into_inner);
+        !components.is_empty()
+            && components.values().all(|c| c.weight != Weight::Vital || c.state == State::Up)
+    }
+}

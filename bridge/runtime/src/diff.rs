@@ -1,0 +1,309 @@
+//! From what was seen to what changed.
+//!
+//! A row goes through two gates: the hash of its bytes is the one seen last; the fingerprint of its
+//! normalised content is the one published last. What passes both is a change.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use talon_schemas::{Contract, Op};
+use talon_sdk::{Coverage, Observation, Row, RowCodec, RowFault};
+use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_128_with_seed};
+
+use crate::guard::{Absence, Guard, Withheld};
+use crate::index::{Entry, Index, Seen, SlotId};
+
+/// Version of the fingerprint. Raise it when normalisation changes in a way that should not make
+/// events: recovery computes fingerprints from the recovered values, so nothing floods.
+const FINGERPRINT_VERSION: u64 = 1;
+
+/// Rows that were dead-lettered are remembered by hash, so that a list that is read every few seconds
+/// does not repeat them. Past this many they are forgotten, and may be repeated once.
+const REMEMBERED_DEAD: usize = 10_000;
+
+/// Identifies an event; the same again if it is made again from the same past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventId(pub u128);
+
+impl EventId {
+    /// What the next event about the same entity is derived from.
+    pub fn chain(self) -> u64 {
+        self.0 as u64
+    }
+}
+
+/// A difference between what was seen and what was published.
+#[derive(Debug)]
+pub struct Change<'a> {
+    /// The entity.
+    pub key: &'a str,
+    /// What was published last, where values are kept.
+    pub before: Option<&'a [u8]>,
+    /// What it is now.
+    pub after: Option<&'a [u8]>,
+    /// What happened.
+    pub op: Op,
+    /// Upstream time, where the row tells it.
+    pub ts_ms: Option<i64>,
+    /// Whether it is a delete that was inferred from absence.
+    pub absent: bool,
+    /// Its id.
+    pub id: EventId,
+}
+
+/// Where changes go. An error ends the observation, and with it the whole transaction.
+pub trait Changes {
+    /// Why it cannot go on.
+    type Error;
+
+    /// Publishes a change.
+    fn change(&mut self, change: &Change<'_>) -> Result<(), Self::Error>;
+
+    /// Puts a row that cannot be processed aside.
+    fn dead_letter(&mut self, key: &str, row: &[u8], fault: &RowFault) -> Result<(), Self::Error>;
+}
+
+/// What an observation came to.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Summary {
+    /// Changes published.
+    pub changes: usize,
+    /// Rows put aside.
+    pub dead: usize,
+    /// Entities whose absence was not believed, and why.
+    pub withheld: Option<(usize, Withheld)>,
+}
+
+/// Compares the observations of one feed with what it published.
+pub struct Differ {
+    topic: String,
+    index: Index,
+    contract: &'static Contract,
+    codec: Arc<dyn RowCodec>,
+    guard: Guard,
+    // Ids of deletes, folded: an entity that comes back after its delete gets a new id.
+    deleted: u64,
+    dead: HashSet<u64>,
+    row: Row,
+    key: String,
+}
+
+impl Differ {
+    /// With nothing published yet.
+    pub fn new(
+        topic: String,
+        contract: &'static Contract,
+        codec: Arc<dyn RowCodec>,
+        guard: Guard,
+        before_images: bool,
+    ) -> Differ {
+        Differ {
+            topic,
+            index: Index::new(before_images),
+            contract,
+            codec,
+            guard,
+            deleted: 0,
+            dead: HashSet::new(),
+            row: Row::default(),
+            key: String::new(),
+        }
+    }
+
+    /// What was published.
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// Takes in a record of the feed's topic, oldest first: the entity's datum, or none for a delete.
+    /// A datum that does not fit the contract is remembered without content, so that the entity's next
+    /// row is an update.
+    pub fn recover(&mut self, key: &str, after: Option<&[u8]>, chain: u64) {
+        let known = self.index.find(key);
+        let Some(value) = after else {
+            self.deleted ^= chain;
+            if let Some(id) = known {
+                self.index.remove(id);
+            }
+            return;
+        };
+        let stable = self.contract.stable_len(value).unwrap_or(0);
+        let entry = Entry { fingerprint: fingerprint(&value[..stable]), raw: 0, chain };
+        match known {
+            Some(id) => self.index.replace(id, entry, value),
+            None => {
+                self.index.insert(key, entry, value);
+            }
+        }
+    }
+
+    /// Compares an observation with what was published, and publishes the difference.
+    ///
+    /// After an error the index no longer tells what was published, and must be recovered.
+    pub fn observe<C: Changes>(
+        &mut self,
+        observation: &Observation,
+        after_fault: bool,
+        out: &mut C,
+    ) -> Result<Summary, C::Error> {
+        let mut summary = Summary::default();
+        let mut unreadable = false;
+        let known = self.index.len();
+        let full = observation.coverage == Coverage::Full;
+        let mut seen = full.then(|| Seen::none(&self.index));
+
+        for row in observation.rows.iter() {
+            let raw = xxh3_64(row).max(1);
+            self.key.clear();
+            let peeked = self.codec.peek_key(row, &observation.scope, &mut self.key);
+            let mut slot = if peeked { self.index.find(&self.key) } else { None };
+            if let Some(id) = slot
+                && self.index.entry(id).raw == raw
+            {
+                if let Some(seen) = &mut seen {
+                    seen.mark(id);
+                }
+                continue;
+            }
+
+            self.row.clear();
+            let mut decoded = self.codec.decode(row, &observation.scope, &mut self.row);
+            if decoded.is_ok() && !peeked {
+                slot = self.index.find(&self.row.key);
+            }
+            let again = match (&mut seen, slot) {
+                (Some(seen), Some(id)) => seen.mark(id),
+                _ => false,
+            };
+            if decoded.is_ok() && again {
+                decoded = Err(RowFault("a second row with the same key in one list".to_owned()));
+            }
+            if let Err(fault) = decoded {
+                unreadable |= slot.is_none() && !peeked;
+                if self.remember_dead(raw) {
+                    summary.dead += 1;
+                    out.dead_letter(&self.key, row, &fault)?;
+                }
+                continue;
+            }
+
+            if let Some(id) = self.publish(slot, raw, observation.snapshot, &mut summary, out)?
+                && let Some(seen) = &mut seen
+            {
+                seen.mark(id);
+            }
+        }
+
+        if let Some(seen) = seen {
+            let absent: Vec<SlotId> = self.index.ids().filter(|id| !seen.contains(*id)).collect();
+            let absence = Absence {
+                known,
+                absent: absent.len(),
+                rows: observation.rows.len(),
+                unreadable,
+                after_fault,
+            };
+            match self.guard.check(absence) {
+                Ok(()) => {
+                    for id in absent {
+                        self.delete(id, out)?;
+                        summary.changes += 1;
+                    }
+                }
+                Err(withheld) => summary.withheld = Some((absent.len(), withheld)),
+            }
+        }
+        Ok(summary)
+    }
+
+    /// Publishes the decoded row if its content is new; gives the slot of an entity that is.
+    fn publish<C: Changes>(
+        &mut self,
+        slot: Option<SlotId>,
+        raw: u64,
+        snapshot: bool,
+        summary: &mut Summary,
+        out: &mut C,
+    ) -> Result<Option<SlotId>, C::Error> {
+        let value = self.row.value.as_slice();
+        // A codec encodes with its contract, so its bytes fit the contract's plan; content that did
+        // not would only be compared whole.
+        let stable = self.contract.stable_len(value).unwrap_or(value.len());
+        let fingerprint = fingerprint(&value[..stable]);
+        let entry = slot.map(|id| self.index.entry(id));
+        if let (Some(id), Some(entry)) = (slot, entry)
+            && entry.fingerprint == fingerprint
+        {
+            self.index.set_raw(id, raw);
+            return Ok(None);
+        }
+        let op = match slot {
+            Some(_) => Op::Update,
+            None if snapshot => Op::Read,
+            None => Op::Create,
+        };
+        let past = entry.map_or(self.deleted, |entry| entry.chain);
+        let id = event_id(&self.topic, &self.row.key, past, op, fingerprint);
+        out.change(&Change {
+            key: &self.row.key,
+            before: slot.and_then(|id| self.index.value(id)).filter(|value| !value.is_empty()),
+            after: Some(value),
+            op,
+            ts_ms: self.row.ts_ms,
+            absent: false,
+            id,
+        })?;
+        summary.changes += 1;
+        let entry = Entry { fingerprint, raw, chain: id.chain() };
+        Ok(match slot {
+            Some(id) => {
+                self.index.replace(id, entry, value);
+                None
+            }
+            None => Some(self.index.insert(&self.row.key, entry, value)),
+        })
+    }
+
+    fn delete<C: Changes>(&mut self, slot: SlotId, out: &mut C) -> Result<(), C::Error> {
+        let key = self.index.key(slot);
+        let id = event_id(&self.topic, key, self.index.entry(slot).chain, Op::Delete, [0, 0]);
+        out.change(&Change {
+            key,
+            before: self.index.value(slot).filter(|value| !value.is_empty()),
+            after: None,
+            op: Op::Delete,
+            ts_ms: None,
+            absent: true,
+            id,
+        })?;
+        self.deleted ^= id.chain();
+        self.index.remove(slot);
+        Ok(())
+    }
+
+    /// Whether the row is not among those remembered.
+    fn remember_dead(&mut self, raw: u64) -> bool {
+        if self.dead.len() >= REMEMBERED_DEAD && !self.dead.contains(&raw) {
+            self.dead.clear();
+        }
+        self.dead.insert(raw)
+    }
+}
+
+/// 128 bits of a content's encoded bytes.
+pub fn fingerprint(content: &[u8]) -> [u64; 2] {
+    let hash = xxh3_128_with_seed(content, FINGERPRINT_VERSION);
+    [(hash >> 64) as u64, hash as u64]
+}
+
+fn event_id(topic: &str, key: &str, past: u64, op: Op, fingerprint: [u64; 2]) -> EventId {
+    let mut hash = Xxh3::new();
+    for part in
+        [topic.as_bytes(), b"/", key.as_bytes(), &past.to_le_bytes(), op.letter().as_bytes()]
+    {
+        hash.update(part);
+    }
+    hash.update(&fingerprint[0].to_le_bytes());
+    hash.update(&fingerprint[1].to_le_bytes());
+    EventId(hash.digest128())
+}

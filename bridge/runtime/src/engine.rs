@@ -1,0 +1,156 @@
+//! All connectors of a process.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use talon_sdk::{Clock, FeedPlan};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::board::{Board, Component};
+use crate::bus::{Bus, GiveUp};
+use crate::metrics::{FeedMetrics, FeedStatus, Metrics};
+use crate::registry::Registry;
+use crate::supervise::{Setup, Shared, supervise, topic};
+
+/// What an engine is made of.
+pub struct Parts {
+    /// First part of all topic names.
+    pub prefix: String,
+    /// The bus.
+    pub bus: Arc<dyn Bus>,
+    /// The schema registry, if there is one.
+    pub registry: Option<Registry>,
+    /// The connectors.
+    pub connectors: Vec<Setup>,
+    /// Time of day.
+    pub clock: Clock,
+    /// Counters.
+    pub metrics: Metrics,
+}
+
+/// The connectors of a process at work. Dropping it stops nothing; see [`Engine::stop`].
+pub struct Engine {
+    stop: watch::Sender<bool>,
+    give_up: GiveUp,
+    tasks: JoinSet<()>,
+    view: View,
+}
+
+/// What an engine shows of itself. Cheap to clone.
+#[derive(Clone)]
+pub struct View {
+    /// What works and what does not.
+    pub board: Board,
+    /// Counters.
+    pub metrics: Metrics,
+    feeds: Arc<Vec<(FeedRow, FeedMetrics)>>,
+    clock: Clock,
+}
+
+/// A feed on the status page.
+#[derive(Debug, Clone, Serialize)]
+pub struct FeedRow {
+    /// Name of the connector.
+    pub connector: String,
+    /// Name of the feed.
+    pub feed: &'static str,
+    /// Its topic.
+    pub topic: String,
+    /// How often it is read, milliseconds.
+    pub interval_ms: u64,
+}
+
+/// An engine at a glance, as on the status page and in `/health/ready`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Glance {
+    /// `up`, `degraded` (a feed stands still) or `unavailable`.
+    pub status: &'static str,
+    /// Components by name.
+    pub components: BTreeMap<String, Component>,
+    /// All feeds.
+    pub feeds: Vec<(FeedRow, FeedStatus)>,
+    /// Now, milliseconds since 1970 UTC.
+    pub now_ms: i64,
+}
+
+impl Engine {
+    /// Starts all connectors. Must be called inside a Tokio runtime.
+    pub fn start(parts: Parts) -> Engine {
+        let (stop, stopped) = watch::channel(false);
+        let give_up = GiveUp::default();
+        let board = Board::new(parts.clock.clone(), parts.metrics.clone());
+        let mut tasks = JoinSet::new();
+        let mut rows = Vec::new();
+        for setup in parts.connectors {
+            let plans: Vec<(FeedPlan, FeedMetrics)> = setup
+                .connector
+                .feeds()
+                .into_iter()
+                .map(|plan| {
+                    let metrics = parts.metrics.feed(&setup.name, plan.spec.name, &parts.clock);
+                    let row = FeedRow {
+                        connector: setup.name.clone(),
+                        feed: plan.spec.name,
+                        topic: topic(&parts.prefix, &setup.name, plan.spec.name),
+                        interval_ms: plan.interval.as_millis() as u64,
+                    };
+                    rows.push((row, metrics.clone()));
+                    (plan, metrics)
+                })
+                .collect();
+            let shared = Shared {
+                prefix: parts.prefix.clone(),
+                bus: parts.bus.clone(),
+                registry: parts.registry.clone(),
+                clock: parts.clock.clone(),
+                metrics: parts.metrics.clone(),
+                board: board.clone(),
+                stop: stopped.clone(),
+                give_up: give_up.clone(),
+            };
+            tasks.spawn(supervise(shared, setup, plans));
+        }
+        let view =
+            View { board, metrics: parts.metrics, feeds: Arc::new(rows), clock: parts.clock };
+        Engine { stop, give_up, tasks, view }
+    }
+
+    /// What it shows of itself.
+    pub fn view(&self) -> View {
+        self.view.clone()
+    }
+
+    /// Stops reading, commits what was read, and ends. `false` if that took longer than `timeout`.
+    pub async fn stop(mut self, timeout: Duration) -> bool {
+        self.stop.send_replace(true);
+        let drained = async { while self.tasks.join_next().await.is_some() {} };
+        let drained = tokio::time::timeout(timeout, drained).await.is_ok();
+        self.give_up.set();
+        drained
+    }
+}
+
+impl View {
+    /// Everything at a glance.
+    pub fn glance(&self) -> Glance {
+        let components = self.board.components();
+        let all_up = components.values().all(|c| c.state == crate::board::State::Up);
+        let status = match (self.board.ready(), all_up) {
+            (false, _) => "unavailable",
+            (true, false) => "degraded",
+            (true, true) => "up",
+        };
+        let feeds = self.feeds.iter().map(|(row, feed)| (row.clone(), feed.status())).collect();
+        Glance { status, components, feeds, now_ms: self.clock.now_ms() }
+    }
+
+    /// The text of `/metrics`.
+    pub fn scrape(&self) -> String {
+        let now = self.clock.now_ms();
+        self.feeds.iter().for_each(|(_, feed)| feed.refresh(now));
+        self.metrics.text()
+    }
+}

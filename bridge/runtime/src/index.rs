@@ -1,0 +1,253 @@
+//! What was last published about every entity of a feed.
+//!
+//! The index is rebuilt from the feed's topic at start and then kept in step with what is appended.
+//! It is laid out for size: a slot of 56 bytes with the key inside it (up to 24 bytes), four to five
+//! bytes of hash table, and the encoded value only where before images are wanted.
+
+use compact_str::CompactString;
+use hashbrown::HashTable;
+use xxhash_rust::xxh3::xxh3_64;
+
+const CHUNK: usize = 4096;
+
+/// Place of an entity in the index; stays the same as long as the entity lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SlotId(u32);
+
+/// What is remembered of an entity besides its key and value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// Fingerprint of the content last published; see [`crate::diff::fingerprint`].
+    pub fingerprint: [u64; 2],
+    /// Hash of the row's bytes last seen; 0 is "not known", as after recovery.
+    pub raw: u64,
+    /// Low half of the last event's id, from which the next one is derived.
+    pub chain: u64,
+}
+
+#[derive(Debug)]
+struct Slot {
+    key: CompactString,
+    entry: Entry,
+}
+
+/// The entities of one feed.
+#[derive(Debug)]
+pub struct Index {
+    // Chunks instead of one vector, which would double and hold twice what it needs.
+    slots: Vec<Vec<Slot>>,
+    values: Option<Vec<Vec<Box<[u8]>>>>,
+    table: HashTable<u32>,
+    free: Vec<u32>,
+}
+
+impl Index {
+    /// An empty index, with or without the values themselves.
+    pub fn new(keep_values: bool) -> Index {
+        Index {
+            slots: Vec::new(),
+            values: keep_values.then(Vec::new),
+            table: HashTable::new(),
+            free: Vec::new(),
+        }
+    }
+
+    /// Number of entities.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// Upper bound of slot numbers, for a [`Seen`].
+    pub fn slots(&self) -> usize {
+        self.slots.last().map_or(0, |last| (self.slots.len() - 1) * CHUNK + last.len())
+    }
+
+    /// Looks an entity up.
+    pub fn find(&self, key: &str) -> Option<SlotId> {
+        let found = self.table.find(hash(key), |&id| self.slot(SlotId(id)).key == key);
+        found.map(|&id| SlotId(id))
+    }
+
+    /// The entity's key.
+    pub fn key(&self, id: SlotId) -> &str {
+        &self.slot(id).key
+    }
+
+    /// What is remembered of it.
+    pub fn entry(&self, id: SlotId) -> Entry {
+        self.slot(id).entry
+    }
+
+    /// Its value, where values are kept.
+    pub fn value(&self, id: SlotId) -> Option<&[u8]> {
+        let values = self.values.as_ref()?;
+        Some(&values[id.0 as usize / CHUNK][id.0 as usize % CHUNK])
+    }
+
+    /// Notes the bytes of the row that was seen last.
+    pub fn set_raw(&mut self, id: SlotId, raw: u64) {
+        self.slot_mut(id).entry.raw = raw;
+    }
+
+    /// Replaces what is known of an entity.
+    pub fn replace(&mut self, id: SlotId, entry: Entry, value: &[u8]) {
+        self.slot_mut(id).entry = entry;
+        if let Some(values) = &mut self.values {
+            values[id.0 as usize / CHUNK][id.0 as usize % CHUNK] = value.into();
+        }
+    }
+
+    /// Adds an entity that is not there.
+    pub fn insert(&mut self, key: &str, entry: Entry, value: &[u8]) -> SlotId {
+        let slot = Slot { key: CompactString::new(key), entry };
+        let id = match self.free.pop() {
+            Some(id) => {
+                *self.slot_mut(SlotId(id)) = slot;
+                if let Some(values) = &mut self.values {
+                    values[id as usize / CHUNK][id as usize % CHUNK] = value.into();
+                }
+                id
+            }
+            None => {
+                let id =
+                    u32::try_from(self.slots()).expect("fewer than 2^32 entities fit in memory");
+                push(&mut self.slots, slot);
+                if let Some(values) = &mut self.values {
+                    push(values, value.into());
+                }
+                id
+            }
+        };
+        let slots = &self.slots;
+        self.table.insert_unique(hash(key), id, |&id| {
+            hash(&slots[id as usize / CHUNK][id as usize % CHUNK].key)
+        });
+        SlotId(id)
+    }
+
+    /// Forgets an entity.
+    pub fn remove(&mut self, id: SlotId) {
+        let key = std::mem::take(&mut self.slot_mut(id).key);
+        if let Ok(occupied) = self.table.find_entry(hash(&key), |&other| other == id.0) {
+            occupied.remove();
+            self.free.push(id.0);
+            if let Some(values) = &mut self.values {
+                values[id.0 as usize / CHUNK][id.0 as usize % CHUNK] = Box::default();
+            }
+        }
+    }
+
+    /// All entities, in no order.
+    pub fn ids(&self) -> impl Iterator<Item = SlotId> {
+        self.table.iter().map(|&id| SlotId(id))
+    }
+
+    fn slot(&self, id: SlotId) -> &Slot {
+        &self.slots[id.0 as usize / CHUNK][id.0 as usize % CHUNK]
+    }
+
+    fn slot_mut(&mut self, id: SlotId) -> &mut Slot {
+        &mut self.slots[id.0 as usize / CHUNK][id.0 as usize % CHUNK]
+    }
+}
+
+fn push<T>(chunks: &mut Vec<Vec<T>>, item: T) {
+    match chunks.last_mut() {
+        Some(last) if last.len() < CHUNK => last.push(item),
+        // Chunks grow as vectors do while small, so that a small feed stays small.
+        _ => chunks.push(vec![item]),
+    }
+}
+
+fn hash(key: &str) -> u64 {
+    xxh3_64(key.as_bytes())
+}
+
+/// Which entities an observation contained: a bit for each slot.
+#[derive(Debug)]
+pub struct Seen(Vec<u64>);
+
+impl Seen {
+    /// None seen yet.
+    pub fn none(index: &Index) -> Seen {
+        Seen(vec![0; index.slots().div_ceil(64)])
+    }
+
+    /// Marks an entity; says whether it was marked before.
+    pub fn mark(&mut self, id: SlotId) -> bool {
+        let (word, bit) = (id.0 as usize / 64, 1 << (id.0 % 64));
+        if word >= self.0.len() {
+            self.0.resize(word + 1, 0);
+        }
+        let before = self.0[word] & bit != 0;
+        self.0[word] |= bit;
+        before
+    }
+
+    /// Whether it is marked.
+    pub fn contains(&self, id: SlotId) -> bool {
+        self.0.get(id.0 as usize / 64).is_some_and(|word| word & (1 << (id.0 % 64)) != 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(n: u64) -> Entry {
+        Entry { fingerprint: [n, n], raw: n, chain: n }
+    }
+
+    #[test]
+    fn entities_are_found_replaced_and_forgotten() {
+        let mut index = Index::new(true);
+        for n in 0..10_000_u64 {
+            index.insert(&n.to_string(), entry(n), &n.to_le_bytes());
+        }
+        assert_eq!(index.len(), 10_000);
+        for n in (0..10_000).step_by(2) {
+            let id = index.find(&n.to_string()).unwrap();
+            index.remove(id);
+        }
+        assert_eq!((index.len(), index.find("4")), (5_000, None));
+        let id = index.insert("new", entry(1), b"value");
+        assert!(index.slots() == 10_000, "a freed slot is used again");
+        index.replace(id, entry(2), b"other");
+        assert_eq!((index.entry(id), index.value(id)), (entry(2), Some(&b"other"[..])));
+        for n in (1..10_000).step_by(2) {
+            let id = index.find(&n.to_string()).unwrap();
+            assert_eq!(index.value(id), Some(&u64::to_le_bytes(n)[..]));
+        }
+        assert_eq!(index.ids().count(), 5_001);
+    }
+
+    #[test]
+    fn an_entity_without_its_value_takes_at_most_64_bytes() {
+        assert_eq!(size_of::<Slot>(), 56);
+        let mut index = Index::new(false);
+        for n in 0..100_000_u64 {
+            index.insert(&n.to_string(), entry(n), b"");
+        }
+        let slots: usize =
+            index.slots.iter().map(|chunk| chunk.capacity() * size_of::<Slot>()).sum();
+        let bytes = slots + index.table.allocation_size();
+        assert!(bytes <= 64 * 100_000, "{} bytes an entity", bytes as f64 / 100_000.0);
+    }
+
+    #[test]
+    fn an_entity_is_marked_once() {
+        let mut index = Index::new(false);
+        let (a, b) = (index.insert("a", entry(1), b""), index.insert("b", entry(2), b""));
+        let mut seen = Seen::none(&index);
+        assert!(!seen.mark(a));
+        assert!(seen.mark(a));
+        assert!(seen.contains(a) && !seen.contains(b));
+        let late = index.insert("c", entry(3), b"");
+        assert!(!seen.contains(late) && !seen.mark(late) && seen.contains(late));
+    }
+}

@@ -1,0 +1,31 @@
+//! From observations to events, on any bus.
+//!
+//! The way of one event, in the order of the modules: [`poll`] asks a feed for an observation;
+//! [`shard`] takes it, [`diff`] compares it with the [`index`] of what was published, under the
+//! [`guard`] against mass deletes; [`publish`] makes records of the changes; the [`bus`] commits them
+//! together with the [`checkpoint`]. [`supervise`] starts all that and starts it again; [`engine`] is
+//! all connectors of a process; [`board`] and [`metrics`] show it.
+//!
+//! Names no connector and no broker client.
+#![forbid(unsafe_code)]
+// The modules above are private where nobody outside needs them.
+#![allow(rustdoc::private_intra_doc_links)]
+
+mod backoff;
+pub mod board;
+pub mod bus;
+pub mod checkpoint;
+pub mod diff;
+pub mod engine;
+pub mod guard;
+pub mod index;
+pub mod metrics;
+pub mod options;
+mod poll;
+mod publish;
+pub mod registry;
+mod shard;
+mod supervise;
+
+pub use engine::{Engine, Parts};
+pub use supervise::{Setup, shard_spec, topic};

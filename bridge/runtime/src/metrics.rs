@@ -1,0 +1,346 @@
+//! Metrics. Their names are a contract: a test pins them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use prometheus::local::LocalHistogram;
+use prometheus::{
+    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts,
+    Registry, TextEncoder,
+};
+use talon_schemas::Op;
+use talon_sdk::{Clock, UpstreamMetrics};
+
+/// All metrics of a process. Cheap to clone.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Registry,
+    /// Requests to upstreams.
+    pub upstream: UpstreamMetrics,
+    freshness: GaugeVec,
+    lag: HistogramVec,
+    observations: IntCounterVec,
+    changes: IntCounterVec,
+    entities: IntGaugeVec,
+    dead_letters: IntCounterVec,
+    withheld: IntGaugeVec,
+    publish: HistogramVec,
+    recovery: GaugeVec,
+    owned: IntGaugeVec,
+    up: IntGaugeVec,
+}
+
+impl Metrics {
+    /// Registers them all in a registry of their own.
+    ///
+    /// # Errors
+    /// None that depends on input: the names differ.
+    pub fn new() -> prometheus::Result<Metrics> {
+        let registry = Registry::new();
+        let counters = |name: &str, help: &str, labels: &[&str]| {
+            let vec = IntCounterVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(vec.clone()))?;
+            prometheus::Result::Ok(vec)
+        };
+        let gauges = |name: &str, help: &str, labels: &[&str]| {
+            let vec = GaugeVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(vec.clone()))?;
+            prometheus::Result::Ok(vec)
+        };
+        let numbers = |name: &str, help: &str, labels: &[&str]| {
+            let vec = IntGaugeVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(vec.clone()))?;
+            prometheus::Result::Ok(vec)
+        };
+        let histograms = |name: &str, help: &str, labels: &[&str], buckets: Vec<f64>| {
+            let vec = HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets), labels)?;
+            registry.register(Box::new(vec.clone()))?;
+            prometheus::Result::Ok(vec)
+        };
+        let metrics = Metrics {
+            upstream: UpstreamMetrics::register(&registry)?,
+            freshness: gauges(
+                "talon_feed_freshness_seconds",
+                "Time since the last complete observation that is committed, at scrape; since start where there was none.",
+                &["connector", "feed"],
+            )?,
+            lag: histograms(
+                "talon_feed_lag_seconds",
+                "Upstream time of a change to its publication.",
+                &["connector", "feed"],
+                vec![0.01, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0],
+            )?,
+            observations: counters(
+                "talon_observations_total",
+                "Observations by result: ok, withheld (deletes not believed), or the fault that prevented one.",
+                &["connector", "feed", "result"],
+            )?,
+            changes: counters(
+                "talon_changes_total",
+                "Change events committed, by op.",
+                &["connector", "feed", "op"],
+            )?,
+            entities: numbers(
+                "talon_feed_entities",
+                "Entities in the index.",
+                &["connector", "feed"],
+            )?,
+            withheld: numbers(
+                "talon_feed_withheld_deletes",
+                "Entities whose absence the mass-delete guard does not believe.",
+                &["connector", "feed"],
+            )?,
+            dead_letters: counters(
+                "talon_dead_letters_total",
+                "Inputs put aside, by stage: decode, publish.",
+                &["connector", "feed", "stage"],
+            )?,
+            publish: histograms(
+                "talon_publish_duration_seconds",
+                "From the first append of a commit until the bus confirmed it.",
+                &["connector"],
+                vec![0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0],
+            )?,
+            recovery: gauges(
+                "talon_recovery_seconds",
+                "How long the last recovery of the index took.",
+                &["connector"],
+            )?,
+            owned: numbers(
+                "talon_shard_owned",
+                "1 where this process owns the shard.",
+                &["connector"],
+            )?,
+            up: numbers(
+                "talon_component_up",
+                "1 where the component works: bus, registry, a connector's upstream.",
+                &["component"],
+            )?,
+            registry,
+        };
+        let build = IntGaugeVec::new(Opts::new("talon_build_info", "Always 1."), &["version"])?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        metrics.registry.register(Box::new(build))?;
+        Ok(metrics)
+    }
+
+    /// The text format of Prometheus.
+    pub fn text(&self) -> String {
+        TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
+    }
+
+    /// Those of one feed.
+    pub fn feed(&self, connector: &str, feed: &'static str, clock: &Clock) -> FeedMetrics {
+        let with_op = |op: Op| self.changes.with_label_values(&[connector, feed, op.letter()]);
+        FeedMetrics(Arc::new(Feed {
+            labels: [connector.to_owned(), feed.to_owned()],
+            changes: [Op::Read, Op::Create, Op::Update, Op::Delete].map(with_op),
+            lag: self.lag.with_label_values(&[connector, feed]),
+            fresh_ms: AtomicI64::new(clock.now_ms()),
+            observed: AtomicI64::new(0),
+            published: AtomicU64::new(0),
+            all: self.clone(),
+        }))
+    }
+
+    /// How long a commit took.
+    pub(crate) fn published(&self, connector: &str, took: Duration) {
+        self.publish.with_label_values(&[connector]).observe(took.as_secs_f64());
+    }
+
+    /// How long a recovery took.
+    pub(crate) fn recovered(&self, connector: &str, took: Duration) {
+        self.recovery.with_label_values(&[connector]).set(took.as_secs_f64());
+    }
+
+    /// Whether this process owns the shard.
+    pub(crate) fn owned(&self, connector: &str, owned: bool) {
+        self.owned.with_label_values(&[connector]).set(owned.into());
+    }
+
+    /// Whether a component works.
+    pub(crate) fn up(&self, component: &str, up: bool) {
+        self.up.with_label_values(&[component]).set(up.into());
+    }
+}
+
+struct Feed {
+    labels: [String; 2],
+    changes: [IntCounter; 4],
+    lag: Histogram,
+    // When the upstream was asked for the last committed observation; the start before there is one.
+    fresh_ms: AtomicI64,
+    // The same, 0 before there is one.
+    observed: AtomicI64,
+    published: AtomicU64,
+    all: Metrics,
+}
+
+/// The metrics of one feed. Cheap to clone.
+#[derive(Clone)]
+pub struct FeedMetrics(Arc<Feed>);
+
+impl FeedMetrics {
+    fn labels(&self) -> [&str; 2] {
+        [&self.0.labels[0], &self.0.labels[1]]
+    }
+
+    /// Where the events of a transaction are counted until it is committed.
+    pub(crate) fn tally(&self) -> Tally {
+        Tally { ops: [0; 4], lag: self.0.lag.local() }
+    }
+
+    /// Counts what was committed.
+    pub(crate) fn count(&self, tally: &mut Tally) {
+        for (counter, count) in self.0.changes.iter().zip(&mut tally.ops) {
+            counter.inc_by(*count);
+            self.0.published.fetch_add(*count, Ordering::Relaxed);
+            *count = 0;
+        }
+        tally.lag.flush();
+    }
+
+    pub(crate) fn dead_letter(&self, stage: &str) {
+        let [connector, feed] = self.labels();
+        self.0.all.dead_letters.with_label_values(&[connector, feed, stage]).inc();
+    }
+
+    pub(crate) fn observation(&self, result: &str) {
+        let [connector, feed] = self.labels();
+        self.0.all.observations.with_label_values(&[connector, feed, result]).inc();
+    }
+
+    pub(crate) fn settled(&self, as_of_ms: i64, entities: usize, withheld: usize) {
+        self.0.fresh_ms.store(as_of_ms, Ordering::Relaxed);
+        self.0.observed.store(as_of_ms, Ordering::Relaxed);
+        self.entities(entities);
+        self.0.all.withheld.with_label_values(&self.labels()).set(withheld as i64);
+    }
+
+    pub(crate) fn entities(&self, entities: usize) {
+        self.0.all.entities.with_label_values(&self.labels()).set(entities as i64);
+    }
+
+    /// Computes the freshness, to be called before a scrape.
+    pub(crate) fn refresh(&self, now_ms: i64) {
+        let since = (now_ms - self.0.fresh_ms.load(Ordering::Relaxed)).max(0);
+        self.0.all.freshness.with_label_values(&self.labels()).set(since as f64 / 1000.0);
+    }
+
+    /// For the status page.
+    pub fn status(&self) -> FeedStatus {
+        let observed = self.0.observed.load(Ordering::Relaxed);
+        FeedStatus {
+            observed_ms: (observed != 0).then_some(observed),
+            entities: self.0.all.entities.with_label_values(&self.labels()).get().max(0) as u64,
+            withheld: self.0.all.withheld.with_label_values(&self.labels()).get().max(0) as u64,
+            published: self.0.published.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// Events appended and not yet committed. Dropped with the transaction if that is aborted.
+pub(crate) struct Tally {
+    ops: [u64; 4],
+    lag: LocalHistogram,
+}
+
+impl Tally {
+    pub(crate) fn change(&mut self, op: Op, since_ms: i64) {
+        let place = match op {
+            Op::Read => 0,
+            Op::Create => 1,
+            Op::Update => 2,
+            Op::Delete => 3,
+        };
+        self.ops[place] += 1;
+        // A first read tells of old changes: their age is no lag.
+        if op != Op::Read {
+            self.lag.observe(since_ms.max(0) as f64 / 1000.0);
+        }
+    }
+
+    /// Forgets what was aborted.
+    pub(crate) fn clear(&mut self) {
+        self.ops = [0; 4];
+        self.lag.clear();
+    }
+}
+
+/// A feed at a glance.
+#[derive(Debug, Clone, Copy, serde::Serialize)]
+pub struct FeedStatus {
+    /// When the upstream was asked for the last committed observation, milliseconds.
+    pub observed_ms: Option<i64>,
+    /// Entities in the index.
+    pub entities: u64,
+    /// Entities whose absence is not believed.
+    pub withheld: u64,
+    /// Events since start.
+    pub published: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metric_names_do_not_change_by_accident() {
+        let metrics = Metrics::new().unwrap();
+        let feed = metrics.feed("c", "f", &Clock::System);
+        let mut tally = feed.tally();
+        tally.change(Op::Update, 5);
+        feed.count(&mut tally);
+        feed.dead_letter("decode");
+        feed.observation("ok");
+        feed.settled(0, 1, 0);
+        feed.refresh(0);
+        metrics.published("c", Duration::ZERO);
+        metrics.recovered("c", Duration::ZERO);
+        metrics.owned("c", true);
+        metrics.up("bus", true);
+        metrics.upstream.requests.with_label_values(&["c", "200"]).inc();
+        metrics.upstream.duration.with_label_values(&["c"]).observe(0.0);
+        metrics.upstream.budget_wait.with_label_values(&["c"]).observe(0.0);
+        let text = metrics.text();
+        let names: Vec<&str> =
+            text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
+        assert_eq!(
+            names,
+            [
+                "talon_build_info gauge",
+                "talon_changes_total counter",
+                "talon_component_up gauge",
+                "talon_dead_letters_total counter",
+                "talon_feed_entities gauge",
+                "talon_feed_freshness_seconds gauge",
+                "talon_feed_lag_seconds histogram",
+                "talon_feed_withheld_deletes gauge",
+                "talon_observations_total counter",
+                "talon_publish_duration_seconds histogram",
+                "talon_recovery_seconds gauge",
+                "talon_shard_owned gauge",
+                "talon_upstream_budget_wait_seconds histogram",
+                "talon_upstream_request_duration_seconds histogram",
+                "talon_upstream_requests_total counter",
+            ]
+        );
+    }
+
+    #[test]
+    fn freshness_grows_while_nothing_happens() {
+        let metrics = Metrics::new().unwrap();
+        let clock = Clock::Manual(Arc::new(AtomicI64::new(5_000)));
+        let feed = metrics.feed("c", "f", &clock);
+        feed.refresh(12_000);
+        assert!(
+            metrics.text().contains("talon_feed_freshness_seconds{connector=\"c\",feed=\"f\"} 7")
+        );
+        feed.settled(11_000, 0, 0);
+        feed.refresh(12_500);
+        assert!(
+            metrics.text().contains("talon_feed_freshness_seconds{connector=\"c\",feed=\"f\"} 1.5")
+        );
+    }
+}

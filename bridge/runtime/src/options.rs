@@ -1,0 +1,107 @@
+//! The settings that every connector has, whatever its class.
+
+use talon_sdk::config::{Importance, Key, Settings};
+
+use crate::bus::Delivery;
+use crate::guard::Guard;
+
+/// A hundred years.
+const MAX_MS: u64 = 3_155_760_000_000;
+
+/// How values are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Avro: Confluent wire format with a registry, single-object encoding without.
+    Avro,
+    /// JSON text.
+    Json,
+}
+
+/// The settings of one connector that are the runtime's.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// What is promised.
+    pub delivery: Delivery,
+    /// How values are written.
+    pub format: Format,
+    /// Whether events carry the previous value.
+    pub before_images: bool,
+    /// When absence is not believed.
+    pub guard: Guard,
+    /// Partitions of a topic that is created.
+    pub partitions: u32,
+    /// Replicas of a topic that is created; 0 is the broker's default.
+    pub replication: u16,
+    /// How long a table topic keeps every change, milliseconds.
+    pub table_keep_ms: u64,
+    /// How long a log topic keeps its facts, milliseconds.
+    pub log_keep_ms: u64,
+    /// How long dead letters are kept, milliseconds.
+    pub dead_letter_keep_ms: u64,
+}
+
+/// Declares them.
+pub fn keys() -> Vec<Key> {
+    vec![
+        Key::text("class").required().importance(Importance::High).doc("Which connector this is; `talon plugins` lists them."),
+        Key::choice("delivery", &["exactly-once", "at-least-once"])
+            .default("exactly-once")
+            .importance(Importance::Medium)
+            .doc("`exactly-once`: events and checkpoint commit in one transaction, and an earlier owner is fenced. `at-least-once`: no transaction, less delay; a crash may repeat events, and two processes are not kept apart."),
+        Key::choice("format", &["avro", "json"])
+            .default("avro")
+            .doc("How values are written. `avro`: Confluent wire format with `schema.registry.url`, single-object encoding without. `json`: for people who look with their eyes."),
+        Key::choice("before.image", &["full", "none"])
+            .default("full")
+            .importance(Importance::Medium)
+            .doc("Whether updates and deletes carry the previous value. `none` saves most of the memory that an entity takes."),
+        Key::decimal("deletes.guard.ratio", 0.0, 1.0)
+            .default("0.3")
+            .importance(Importance::Medium)
+            .doc("Largest part of a list's entities that may vanish in one observation; beyond it nothing is deleted until the list looks plausible again. If they are really gone, set 1 until the deletes are out."),
+        Key::whole("deletes.guard.entities", 0, 1_000_000_000)
+            .default("5")
+            .doc("Up to so many entities may vanish in one observation whatever part of the list they are."),
+        Key::whole("topic.creation.default.partitions", 1, 10_000)
+            .default("3")
+            .doc("Partitions of a topic that Talon creates. Entities keep their order: all events of one are in one partition."),
+        Key::whole("topic.creation.default.replication.factor", 0, 100)
+            .default("0")
+            .doc("Replicas of a topic that Talon creates; 0 leaves it to the broker."),
+        Key::whole("topic.creation.table.min.compaction.lag.ms", 0, MAX_MS)
+            .default("604800000")
+            .doc("How long a table topic that Talon creates keeps every change; after that it keeps the newest of each entity, for ever. Default 7 days."),
+        Key::whole("topic.creation.log.retention.ms", 1, MAX_MS)
+            .default("2592000000")
+            .doc("How long a log topic that Talon creates keeps its facts. Default 30 days."),
+        Key::whole("topic.creation.dlq.retention.ms", 1, MAX_MS)
+            .default("2592000000")
+            .doc("How long the dead-letter topic that Talon creates keeps them. Default 30 days."),
+    ]
+}
+
+impl Options {
+    /// Reads them.
+    pub fn read(settings: &Settings<'_>) -> Options {
+        Options {
+            delivery: match settings.text("delivery").as_str() {
+                "at-least-once" => Delivery::AtLeastOnce,
+                _ => Delivery::ExactlyOnce,
+            },
+            format: if settings.text("format") == "json" { Format::Json } else { Format::Avro },
+            before_images: settings.text("before.image") != "none",
+            guard: Guard {
+                ratio: settings.decimal("deletes.guard.ratio"),
+                entities: usize::try_from(settings.whole("deletes.guard.entities"))
+                    .unwrap_or(usize::MAX),
+            },
+            partitions: u32::try_from(settings.whole("topic.creation.default.partitions"))
+                .unwrap_or(1),
+            replication: u16::try_from(settings.whole("topic.creation.default.replication.factor"))
+                .unwrap_or(0),
+            table_keep_ms: settings.whole("topic.creation.table.min.compaction.lag.ms"),
+            log_keep_ms: settings.whole("topic.creation.log.retention.ms"),
+            dead_letter_keep_ms: settings.whole("topic.creation.dlq.retention.ms"),
+        }
+    }
+}

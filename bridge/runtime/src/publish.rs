@@ -1,0 +1,203 @@
+//! From changes to records: envelope, wire format, headers, tombstones, dead letters.
+
+use talon_schemas::wire::Wire;
+use talon_schemas::{Contract, Envelope, Op, Source};
+use talon_sdk::{Kind, RowFault};
+
+use crate::bus::{Append, BusFault, ShardLog};
+use crate::diff::{Change, Changes, EventId};
+use crate::metrics::{FeedMetrics, Tally};
+
+/// What is the same in all records of a feed.
+pub(crate) struct FeedFrame {
+    /// Class of the connector.
+    pub class: &'static str,
+    /// Name of the connector.
+    pub connector: String,
+    /// Name of the feed.
+    pub feed: &'static str,
+    /// Table or log.
+    pub kind: Kind,
+    /// Full name of the feed's topic.
+    pub topic: String,
+    /// Its schema.
+    pub contract: &'static Contract,
+    /// How values are written.
+    pub wire: Wire,
+    /// Place of the feed's topic in the shard.
+    pub changes: usize,
+    /// Place of the dead-letter topic in the shard.
+    pub dead_letters: usize,
+    /// Counters.
+    pub metrics: FeedMetrics,
+}
+
+/// Publishes the changes of one observation. `buffer` is reused from record to record.
+pub(crate) struct Publisher<'a> {
+    /// Where records go.
+    pub log: &'a mut dyn ShardLog,
+    /// What is the same in all of them.
+    pub frame: &'a FeedFrame,
+    /// Scope of the observation.
+    pub scope: &'a str,
+    /// Whether it belongs to the first read.
+    pub snapshot: bool,
+    /// When the upstream was asked, milliseconds.
+    pub as_of_ms: i64,
+    /// Now, milliseconds.
+    pub now_ms: i64,
+    /// Where a record is put together.
+    pub buffer: &'a mut Vec<u8>,
+    /// Set as soon as something was appended.
+    pub appended: &'a mut bool,
+    /// Where events are counted.
+    pub tally: &'a mut Tally,
+}
+
+impl Publisher<'_> {
+    fn encode(&mut self, change: &Change<'_>, before: Option<&[u8]>) -> Result<(), BusFault> {
+        let frame = self.frame;
+        self.buffer.clear();
+        frame.wire.put_prefix(frame.contract, self.buffer);
+        Envelope {
+            before,
+            after: change.after,
+            source: Source {
+                version: env!("CARGO_PKG_VERSION"),
+                connector: frame.class,
+                name: &frame.connector,
+                feed: frame.feed,
+                scope: self.scope,
+                ts_ms: change.ts_ms.unwrap_or(self.as_of_ms),
+                snapshot: self.snapshot && change.op == Op::Read,
+                absent: change.absent,
+            },
+            op: change.op,
+            ts_ms: self.now_ms,
+        }
+        .encode(self.buffer);
+        let finished = frame.wire.finish(frame.contract, self.buffer);
+        finished.map_err(|error| {
+            BusFault::Misconfigured(format!("an event cannot be encoded: {error}"))
+        })
+    }
+
+    fn append(&mut self, key: &str, tombstone: bool, id: &[u8]) -> Result<(), BusFault> {
+        *self.appended = true;
+        self.log.append(&Append {
+            topic: self.frame.changes,
+            key,
+            value: (!tombstone).then_some(self.buffer.as_slice()),
+            headers: &[
+                ("talon-schema", self.frame.contract.full_name().as_bytes()),
+                ("talon-event-id", id),
+            ],
+        })
+    }
+
+    /// An event that the bus does not take: without its before image, else put aside, so that it
+    /// blocks nothing behind it.
+    fn shrink(&mut self, change: &Change<'_>, id: &[u8]) -> Result<(), BusFault> {
+        if change.before.is_some() {
+            self.encode(change, None)?;
+            match self.append(change.key, false, id) {
+                Err(BusFault::TooLarge(_)) => {}
+                other => return other,
+            }
+        }
+        let reason = "the event is larger than the bus takes (Kafka: message.max.bytes)";
+        self.put_aside("publish", change.key, None, reason)
+    }
+
+    fn put_aside(
+        &mut self,
+        stage: &'static str,
+        key: &str,
+        value: Option<&[u8]>,
+        reason: &str,
+    ) -> Result<(), BusFault> {
+        *self.appended = true;
+        self.frame.metrics.dead_letter(stage);
+        let frame = self.frame;
+        let headers: &[(&str, &[u8])] = &[
+            ("__connect.errors.topic", frame.topic.as_bytes()),
+            ("__connect.errors.connector.name", frame.connector.as_bytes()),
+            ("__connect.errors.task.id", b"0"),
+            ("__connect.errors.stage", stage.as_bytes()),
+            ("__connect.errors.class.name", frame.class.as_bytes()),
+            ("__connect.errors.exception.class.name", b"talon.RowFault"),
+            ("__connect.errors.exception.message", reason.as_bytes()),
+            ("__talon.errors.feed", frame.feed.as_bytes()),
+            ("__talon.errors.scope", self.scope.as_bytes()),
+            ("talon-schema", frame.contract.full_name().as_bytes()),
+        ];
+        let topic = frame.dead_letters;
+        let whole = Append { topic, key, value: Some(value.unwrap_or_default()), headers };
+        match self.log.append(&whole) {
+            // Even the row alone is too large: its context is kept, and says so.
+            Err(BusFault::TooLarge(_)) => {
+                let cut = value.map_or(&[][..], |value| &value[..value.len().min(64 * 1024)]);
+                let size = value.map_or(0, <[u8]>::len).to_string();
+                let mut headers = headers.to_vec();
+                headers.push(("__talon.errors.value.bytes", size.as_bytes()));
+                self.log.append(&Append { topic, key, value: Some(cut), headers: &headers })
+            }
+            other => other,
+        }
+    }
+}
+
+impl Changes for Publisher<'_> {
+    type Error = BusFault;
+
+    fn change(&mut self, change: &Change<'_>) -> Result<(), BusFault> {
+        let mut text = [0; 32];
+        let id = hex(change.id, &mut text);
+        self.encode(change, change.before)?;
+        match self.append(change.key, false, id) {
+            Err(BusFault::TooLarge(_)) => self.shrink(change, id)?,
+            other => other?,
+        }
+        if change.op == Op::Delete && self.frame.kind == Kind::Table {
+            self.append(change.key, true, id)?;
+        }
+        let upstream_ms = change.ts_ms.unwrap_or(self.as_of_ms);
+        self.tally.change(change.op, self.now_ms - upstream_ms);
+        Ok(())
+    }
+
+    fn dead_letter(&mut self, key: &str, row: &[u8], fault: &RowFault) -> Result<(), BusFault> {
+        self.put_aside("decode", key, Some(row), &fault.0)
+    }
+}
+
+/// An event id as in the header `talon-event-id`.
+fn hex(id: EventId, text: &mut [u8; 32]) -> &[u8] {
+    for (i, digit) in text.iter_mut().enumerate() {
+        *digit = b"0123456789abcdef"[(id.0 >> (124 - 4 * i)) as usize & 15];
+    }
+    text
+}
+
+/// The chain of a recovered record's event id; 0 where it has none.
+pub(crate) fn chain_of(event_id: Option<&[u8]>) -> u64 {
+    event_id
+        .and_then(|text| std::str::from_utf8(text).ok())
+        .and_then(|text| u128::from_str_radix(text, 16).ok())
+        .map_or(0, |id| EventId(id).chain())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_id_is_read_back_from_its_header() {
+        let id = EventId(0x0123_4567_89ab_cdef_fedc_ba98_7654_3210);
+        let mut text = [0; 32];
+        assert_eq!(hex(id, &mut text), b"0123456789abcdeffedcba9876543210");
+        assert_eq!(chain_of(Some(&text)), id.chain());
+        assert_eq!(chain_of(Some(b"x")), 0);
+        assert_eq!(chain_of(None), 0);
+    }
+}

@@ -1,0 +1,199 @@
+//! The schema registry: Confluent's API, also spoken by Apicurio and Karapace.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use apache_avro::Schema;
+use serde::Deserialize;
+use talon_schemas::Contract;
+use talon_schemas::wire::Wire;
+use talon_sdk::config::Secret;
+use tokio::runtime::Handle;
+
+use crate::bus::BusFault;
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Where schemas are registered. Cheap to clone.
+#[derive(Clone)]
+pub struct Registry(Arc<Inner>);
+
+struct Inner {
+    http: reqwest::Client,
+    url: String,
+    user_info: Option<Secret>,
+    known: Mutex<HashMap<u32, Arc<Schema>>>,
+}
+
+/// What the registry says of a schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Compatibility {
+    /// It is the first one.
+    New,
+    /// Consumers of what is there can go on.
+    Compatible,
+    /// They cannot.
+    Incompatible,
+}
+
+#[derive(Deserialize)]
+struct Registered {
+    id: u32,
+}
+
+#[derive(Deserialize)]
+struct Compatible {
+    is_compatible: bool,
+}
+
+#[derive(Deserialize)]
+struct Text {
+    schema: String,
+}
+
+impl Registry {
+    /// Does no I/O. `user_info` is `user:password`.
+    ///
+    /// # Errors
+    /// Where the machine's TLS roots cannot be loaded.
+    pub fn new(url: &str, user_info: Option<Secret>) -> Result<Registry, BusFault> {
+        let http = reqwest::Client::builder().timeout(TIMEOUT).build().map_err(|error| {
+            BusFault::Misconfigured(format!("no HTTP client for the schema registry: {error}"))
+        })?;
+        let url = url.trim_end_matches('/').to_owned();
+        Ok(Registry(Arc::new(Inner { http, url, user_info, known: Mutex::default() })))
+    }
+
+    /// The subject of a topic's values.
+    pub fn subject(topic: &str) -> String {
+        format!("{topic}-value")
+    }
+
+    /// Whether a schema may be registered for a topic.
+    pub async fn check(&self, topic: &str, contract: &Contract) -> Result<Compatibility, BusFault> {
+        let path = format!("/compatibility/subjects/{}/versions/latest", Registry::subject(topic));
+        Ok(match self.post::<Compatible>(&path, contract).await? {
+            None => Compatibility::New,
+            Some(Compatible { is_compatible: true }) => Compatibility::Compatible,
+            Some(Compatible { is_compatible: false }) => Compatibility::Incompatible,
+        })
+    }
+
+    /// Registers a schema after checking it; gives its id. The same schema again gives the same id.
+    pub async fn register(&self, topic: &str, contract: &Contract) -> Result<u32, BusFault> {
+        let subject = Registry::subject(topic);
+        if self.check(topic, contract).await? == Compatibility::Incompatible {
+            return Err(BusFault::Misconfigured(format!(
+                "the registry's schema of subject `{subject}` is incompatible with this version's: its consumers could not read new events; use another `talon.prefix`, or relax the subject's compatibility"
+            )));
+        }
+        let path = format!("/subjects/{subject}/versions");
+        match self.post::<Registered>(&path, contract).await? {
+            Some(registered) => Ok(registered.id),
+            None => Err(BusFault::Misconfigured(
+                "the schema registry does not know its own API; check `schema.registry.url`"
+                    .to_owned(),
+            )),
+        }
+    }
+
+    /// Asks whether it answers.
+    pub async fn probe(&self) -> Result<(), BusFault> {
+        let request = self.authorized(self.0.http.get(format!("{}/subjects", self.0.url)));
+        self.answer::<serde::de::IgnoredAny>(request).await.map(drop)
+    }
+
+    async fn by_id(&self, id: u32) -> Result<Option<Arc<Schema>>, BusFault> {
+        if let Some(known) = self.0.known.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
+            return Ok(Some(known.clone()));
+        }
+        let request = self.authorized(self.0.http.get(format!("{}/schemas/ids/{id}", self.0.url)));
+        let Some(Text { schema }) = self.answer(request).await? else { return Ok(None) };
+        let Ok(schema) = Schema::parse_str(&schema) else { return Ok(None) };
+        let schema = Arc::new(schema);
+        let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(id, schema.clone());
+        Ok(Some(schema))
+    }
+
+    async fn post<T: for<'de> Deserialize<'de>>(
+        &self,
+        path: &str,
+        contract: &Contract,
+    ) -> Result<Option<T>, BusFault> {
+        let body = serde_json::json!({"schema": contract.text(), "schemaType": "AVRO"});
+        let request = self
+            .0
+            .http
+            .post(format!("{}{path}", self.0.url))
+            .header("content-type", "application/vnd.schemaregistry.v1+json")
+            .body(body.to_string());
+        self.answer(self.authorized(request)).await
+    }
+
+    fn authorized(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        let Some(user_info) = &self.0.user_info else { return request };
+        let text = user_info.expose();
+        let (user, password) = text.split_once(':').unwrap_or((&text, ""));
+        request.basic_auth(user, Some(password))
+    }
+
+    /// `None` for 404.
+    async fn answer<T: for<'de> Deserialize<'de>>(
+        &self,
+        request: reqwest::RequestBuilder,
+    ) -> Result<Option<T>, BusFault> {
+        let away = |error: reqwest::Error| {
+            let what =
+                if error.is_timeout() { "does not answer in time" } else { "cannot be reached" };
+            BusFault::Unavailable(format!("the schema registry {what}"))
+        };
+        let reply = request.send().await.map_err(away)?;
+        let status = reply.status();
+        let body = reply.bytes().await.map_err(away)?;
+        match status.as_u16() {
+            200..=299 => serde_json::from_slice(&body).map(Some).map_err(|_| {
+                BusFault::Misconfigured(
+                    "what answers at `schema.registry.url` is no schema registry".to_owned(),
+                )
+            }),
+            404 => Ok(None),
+            401 | 403 => Err(BusFault::Misconfigured(format!(
+                "the schema registry refuses access ({status}); check `schema.registry.basic.auth.user.info`"
+            ))),
+            409 | 422 => Err(BusFault::Misconfigured(format!(
+                "the schema registry refuses the schema ({status})"
+            ))),
+            _ => Err(BusFault::Unavailable(format!("the schema registry answers {status}"))),
+        }
+    }
+}
+
+/// The schemas of a shard's topics, for a thread that may block.
+#[derive(Clone)]
+pub(crate) struct Schemas {
+    pub(crate) registry: Option<Registry>,
+    pub(crate) runtime: Handle,
+}
+
+impl Schemas {
+    /// How values of a topic are written. Registers the schema where there is a registry.
+    pub(crate) fn wire(&self, topic: &str, contract: &Contract) -> Result<Wire, BusFault> {
+        match &self.registry {
+            None => Ok(Wire::SingleObject),
+            Some(registry) => {
+                let id = self.runtime.block_on(registry.register(topic, contract))?;
+                Ok(Wire::Confluent { id })
+            }
+        }
+    }
+
+    /// A schema that an earlier version registered; `None` where there is none of that id.
+    pub(crate) fn by_id(&self, id: u32) -> Result<Option<Arc<Schema>>, BusFault> {
+        match &self.registry {
+            None => Ok(None),
+            Some(registry) => self.runtime.block_on(registry.by_id(id)),
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! A shard at work: recover what was published, then observation after observation until the end.
+//!
+//! Runs on a thread of its own, since it computes, and waits for the bus.
+//!
+//! How it can fail, and what holds then:
+//!
+//! * Killed anywhere: what was not committed is invisible, and the next owner reads again from the
+//!   checkpoint of the last commit. Rows that are already published have their fingerprint in the
+//!   recovered index and publish nothing.
+//! * The bus fails an append or a commit: the index is ahead of the topic, so all of it is thrown away
+//!   and recovered. Whether an unclear commit took place is answered by the topic itself.
+//! * Paused, and another process took over: opening fenced this one, and its next append or commit
+//!   says so. It stops.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use talon_schemas::wire::{Payload, Wire};
+use talon_sdk::{Clock, Cursor, Observation};
+use tokio::sync::mpsc;
+
+use crate::bus::{BusFault, Place, Recovered, ShardLog};
+use crate::checkpoint::{self, Checkpoint};
+use crate::diff::{Differ, Summary};
+use crate::metrics::{Metrics, Tally};
+use crate::publish::{FeedFrame, Publisher, chain_of};
+use crate::registry::Schemas;
+
+/// Observations are committed together until their rows have so many bytes.
+const GROUP_BYTES: usize = 16 * 1024 * 1024;
+
+/// A checkpoint alone, without events, is committed at most this often: losing it costs a read.
+const IDLE_CHECKPOINT_MS: i64 = 10_000;
+
+/// An observation on its way from a feed to the shard.
+#[derive(Debug)]
+pub(crate) struct Sighting {
+    /// Place of the feed in the shard.
+    pub(crate) feed: usize,
+    /// What it saw.
+    pub(crate) observation: Observation,
+    /// Whether the feed had failed, or had just been opened, before it.
+    pub(crate) after_fault: bool,
+}
+
+/// One feed of the shard.
+pub(crate) struct FeedState {
+    pub(crate) frame: FeedFrame,
+    pub(crate) differ: Differ,
+    tally: Tally,
+    cursor: Option<Cursor>,
+    /// When the checkpoint was written last; none if there is none yet.
+    checkpointed_ms: Option<i64>,
+    cursor_moved: bool,
+    /// Recovered records that are no events of this feed.
+    strange: u64,
+}
+
+impl FeedState {
+    pub(crate) fn new(frame: FeedFrame, differ: Differ) -> FeedState {
+        let tally = frame.metrics.tally();
+        FeedState {
+            frame,
+            differ,
+            tally,
+            cursor: None,
+            checkpointed_ms: None,
+            cursor_moved: false,
+            strange: 0,
+        }
+    }
+
+    /// Takes in a record of the feed's topic.
+    fn take_in(&mut self, record: &Recovered<'_>, schemas: &Schemas) -> Result<(), BusFault> {
+        let FeedState { frame, differ, strange, .. } = self;
+        let Some(message) = record.value else {
+            // A tombstone follows its delete event, whose id is already taken in.
+            differ.recover(record.key, None, 0);
+            return Ok(());
+        };
+        let datum = datum_of(frame.wire, frame, message, schemas)?;
+        match datum.as_deref().map(|datum| frame.contract.cut(datum)) {
+            Some(Ok(parts)) => differ.recover(record.key, parts.after, chain_of(record.event_id)),
+            _ => *strange += 1,
+        }
+        Ok(())
+    }
+}
+
+/// A shard that is recovered and ready to serve.
+pub(crate) struct Shard {
+    name: String,
+    log: Box<dyn ShardLog>,
+    feeds: Vec<FeedState>,
+    clock: Clock,
+    metrics: Metrics,
+    buffer: Vec<u8>,
+}
+
+impl Shard {
+    /// Reads back what was published and how far was read.
+    pub(crate) fn recover(
+        name: &str,
+        mut log: Box<dyn ShardLog>,
+        mut feeds: Vec<FeedState>,
+        schemas: &Schemas,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> Result<Shard, BusFault> {
+        let started = Instant::now();
+        let places: HashMap<String, usize> = feeds
+            .iter()
+            .enumerate()
+            .map(|(i, feed)| (checkpoint::key(name, feed.frame.feed), i))
+            .collect();
+        let mut failed = None;
+        log.recover(&mut |place, record| match place {
+            Place::Topic(topic) => {
+                if let Some(feed) = feeds.get_mut(topic)
+                    && let Err(fault) = feed.take_in(&record, schemas)
+                {
+                    failed.get_or_insert(fault);
+                }
+            }
+            Place::Checkpoints => {
+                let Some(feed) = places.get(record.key).map(|&i| &mut feeds[i]) else { return };
+                let checkpoint = record.value.and_then(Checkpoint::decode);
+                feed.checkpointed_ms = checkpoint.as_ref().map(|checkpoint| checkpoint.ts_ms);
+                feed.cursor = checkpoint.and_then(|checkpoint| checkpoint.cursor).map(Cursor);
+            }
+        })?;
+        if let Some(fault) = failed {
+            return Err(fault);
+        }
+        for FeedState { frame, differ, strange, .. } in &feeds {
+            frame.metrics.entities(differ.index().len());
+            if *strange > 0 {
+                tracing::warn!(
+                    connector = frame.connector,
+                    feed = frame.feed,
+                    topic = frame.topic,
+                    records = strange,
+                    "records on the topic that are no events of this feed were passed over"
+                );
+            }
+        }
+        let took = started.elapsed();
+        metrics.recovered(name, took);
+        let entities: usize = feeds.iter().map(|feed| feed.differ.index().len()).sum();
+        tracing::info!(connector = name, entities, ms = took.as_millis() as u64, "recovered");
+        Ok(Shard { name: name.to_owned(), log, feeds, clock, metrics, buffer: Vec::new() })
+    }
+
+    /// Where each feed goes on: the cursor of its checkpoint.
+    pub(crate) fn starts(&self) -> Vec<Option<Cursor>> {
+        self.feeds.iter().map(|feed| feed.cursor.clone()).collect()
+    }
+
+    /// Publishes observations until their senders are gone: `Ok` when all is committed.
+    pub(crate) fn serve(mut self, mut inbox: mpsc::Receiver<Sighting>) -> Result<(), BusFault> {
+        let mut settled = Vec::new();
+        while let Some(sighting) = inbox.blocking_recv() {
+            let started = Instant::now();
+            let mut appended = false;
+            let mut bytes = 0;
+            let mut next = Some(sighting);
+            // What arrived while the last commit ran is committed together.
+            while let Some(sighting) = next {
+                bytes += sighting.observation.rows.bytes();
+                let summary = self.observe(&sighting, &mut appended)?;
+                settled.push((sighting, summary));
+                next = if bytes < GROUP_BYTES { inbox.try_recv().ok() } else { None };
+            }
+            let checkpoints = self.due_checkpoints(appended);
+            if appended || !checkpoints.is_empty() {
+                self.log.commit(&checkpoints)?;
+                self.metrics.published(&self.name, started.elapsed());
+            } else {
+                self.log.idle()?;
+            }
+            for (sighting, summary) in settled.drain(..) {
+                self.settle(&sighting, summary);
+            }
+        }
+        let last = self.checkpoints(|feed| feed.cursor_moved);
+        if !last.is_empty() {
+            self.log.commit(&last)?;
+        }
+        Ok(())
+    }
+
+    fn observe(&mut self, sighting: &Sighting, appended: &mut bool) -> Result<Summary, BusFault> {
+        let observation = &sighting.observation;
+        let feed = &mut self.feeds[sighting.feed];
+        let mut publisher = Publisher {
+            log: self.log.as_mut(),
+            frame: &feed.frame,
+            scope: &observation.scope,
+            snapshot: observation.snapshot,
+            as_of_ms: observation.as_of_ms,
+            now_ms: self.clock.now_ms(),
+            buffer: &mut self.buffer,
+            appended,
+            tally: &mut feed.tally,
+        };
+        let observed = feed.differ.observe(observation, sighting.after_fault, &mut publisher);
+        let summary = observed.inspect_err(|_| feed.tally.clear())?;
+        if let Some(cursor) = &observation.cursor
+            && feed.cursor.as_ref() != Some(cursor)
+        {
+            feed.cursor = Some(cursor.clone());
+            feed.cursor_moved = true;
+        }
+        Ok(summary)
+    }
+
+    /// With events, every cursor that moved; without, only those that have waited long enough. The
+    /// first checkpoint of a feed never waits: it says that the first read is over.
+    fn due_checkpoints(&mut self, appended: bool) -> Vec<(String, Vec<u8>)> {
+        let now = self.clock.now_ms();
+        self.checkpoints(|feed| match feed.checkpointed_ms {
+            None => feed.cursor_moved,
+            Some(last) => feed.cursor_moved && (appended || now - last >= IDLE_CHECKPOINT_MS),
+        })
+    }
+
+    fn checkpoints(&mut self, due: impl Fn(&FeedState) -> bool) -> Vec<(String, Vec<u8>)> {
+        let now = self.clock.now_ms();
+        let mut checkpoints = Vec::new();
+        for feed in self.feeds.iter_mut().filter(|feed| due(feed)) {
+            let value = Checkpoint::encode(feed.cursor.as_ref(), now);
+            checkpoints.push((checkpoint::key(&self.name, feed.frame.feed), value));
+            feed.checkpointed_ms = Some(now);
+            feed.cursor_moved = false;
+        }
+        checkpoints
+    }
+
+    fn settle(&mut self, sighting: &Sighting, summary: Summary) {
+        let feed = &mut self.feeds[sighting.feed];
+        feed.frame.metrics.count(&mut feed.tally);
+        let was_withheld = feed.frame.metrics.status().withheld > 0;
+        let withheld = summary.withheld.map_or(0, |(entities, _)| entities);
+        let result = if withheld > 0 { "withheld" } else { "ok" };
+        feed.frame.metrics.observation(result);
+        feed.frame.metrics.settled(
+            sighting.observation.as_of_ms,
+            feed.differ.index().len(),
+            withheld,
+        );
+        let (connector, name) = (&feed.frame.connector, feed.frame.feed);
+        match summary.withheld {
+            Some((entities, why)) if !was_withheld => {
+                tracing::warn!(
+                    connector,
+                    feed = name,
+                    entities,
+                    "deletes withheld: {}",
+                    why.reason()
+                );
+            }
+            None if was_withheld => {
+                tracing::info!(connector, feed = name, "deletes are no longer withheld");
+            }
+            _ => {}
+        }
+        if summary.dead > 0 {
+            tracing::warn!(
+                connector,
+                feed = name,
+                rows = summary.dead,
+                "rows put to the dead letters"
+            );
+        }
+    }
+}
+
+/// The event's datum in today's schema; `None` where the message is no event that can be read.
+fn datum_of<'m>(
+    wire: Wire,
+    frame: &FeedFrame,
+    message: &'m [u8],
+    schemas: &Schemas,
+) -> Result<Option<std::borrow::Cow<'m, [u8]>>, BusFault> {
+    Ok(match wire.open(frame.contract, message) {
+        Payload::Own(datum) => Some(datum.into()),
+        Payload::Registered(id, datum) => match schemas.by_id(id)? {
+            Some(writer) => frame.contract.upgrade(&writer, datum).ok().map(Into::into),
+            None => None,
+        },
+        Payload::Json(json) => frame.contract.from_json(json).ok().map(Into::into),
+        Payload::Unknown(_) | Payload::Foreign => None,
+    })
+}

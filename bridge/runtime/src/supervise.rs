@@ -1,0 +1,258 @@
+//! The life of one connector: take the shard over, recover, serve; and again after every failure.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use talon_sdk::{Clock, Connector, FeedPlan, Kind};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::sleep;
+
+use crate::backoff::Backoff;
+use crate::board::{Board, State, Weight};
+use crate::bus::{Bus, BusFault, GiveUp, Purpose, ShardSpec, TopicSpec};
+use crate::diff::Differ;
+use crate::metrics::{FeedMetrics, Metrics};
+use crate::options::{Format, Options};
+use crate::poll::Poll;
+use crate::publish::FeedFrame;
+use crate::registry::{Registry, Schemas};
+use crate::shard::{FeedState, Shard, Sighting};
+use talon_schemas::wire::Wire;
+
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
+
+/// Observations that wait for the shard; each holds a reply of the upstream.
+const INBOX: usize = 4;
+
+/// A configured connector.
+#[derive(Clone)]
+pub struct Setup {
+    /// Name of the instance.
+    pub name: String,
+    /// Its class.
+    pub class: &'static str,
+    /// The settings that are the runtime's.
+    pub options: Options,
+    /// The connector.
+    pub connector: Arc<dyn Connector>,
+}
+
+/// What all connectors of a process share.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) prefix: String,
+    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) registry: Option<Registry>,
+    pub(crate) clock: Clock,
+    pub(crate) metrics: Metrics,
+    pub(crate) board: Board,
+    pub(crate) stop: watch::Receiver<bool>,
+    pub(crate) give_up: GiveUp,
+}
+
+/// Name of a feed's topic.
+pub fn topic(prefix: &str, connector: &str, feed: &str) -> String {
+    format!("{prefix}.{connector}.{feed}")
+}
+
+/// What a connector writes, on a bus.
+pub fn shard_spec(prefix: &str, setup: &Setup) -> ShardSpec {
+    let options = setup.options;
+    let spec = |name: String, purpose, partitions, keep_ms| TopicSpec {
+        name,
+        purpose,
+        partitions,
+        replication: options.replication,
+        keep_ms,
+    };
+    let mut topics: Vec<TopicSpec> = setup
+        .connector
+        .feeds()
+        .iter()
+        .map(|plan| {
+            let name = topic(prefix, &setup.name, plan.spec.name);
+            let keep_ms = match plan.spec.kind {
+                Kind::Table => options.table_keep_ms,
+                Kind::Log => options.log_keep_ms,
+            };
+            spec(name, Purpose::Changes(plan.spec.kind), options.partitions, keep_ms)
+        })
+        .collect();
+    let dead_letters = topic(prefix, &setup.name, "dlq");
+    topics.push(spec(dead_letters, Purpose::DeadLetters, 1, options.dead_letter_keep_ms));
+    let checkpoints = spec(format!("{prefix}.checkpoints"), Purpose::Checkpoints, 1, 0);
+    let delivery = options.delivery;
+    ShardSpec { name: setup.name.clone(), delivery, topics, checkpoints }
+}
+
+/// How a shard's service ended.
+enum End {
+    Stopped,
+    Failed(BusFault),
+}
+
+/// Runs a connector until told to stop.
+pub(crate) async fn supervise(shared: Shared, setup: Setup, feeds: Vec<(FeedPlan, FeedMetrics)>) {
+    let component = setup.name.clone();
+    let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+    let mut stop = shared.stop.clone();
+    shared.board.set(&component, Weight::Vital, State::Starting, "starting");
+    while !*stop.borrow() {
+        shared.metrics.owned(&setup.name, false);
+        let fault = match open(&shared, &setup, &feeds).await {
+            Ok(shard) => {
+                shared.board.set(&component, Weight::Vital, State::Up, "");
+                shared.metrics.owned(&setup.name, true);
+                backoff.reset();
+                match serve(&shared, &setup, &feeds, shard).await {
+                    End::Stopped => break,
+                    End::Failed(fault) => fault,
+                }
+            }
+            Err(fault) => fault,
+        };
+        shared.metrics.owned(&setup.name, false);
+        let (state, wait) = match &fault {
+            BusFault::Unavailable(_) => (State::Unavailable, backoff.next(None)),
+            // What was read is read again: nothing is lost, and nothing needs a person.
+            BusFault::Aborted(_) | BusFault::TooLarge(_) => (State::Recovering, backoff.next(None)),
+            BusFault::Misconfigured(_) => (State::Misconfigured, backoff.slowest()),
+            BusFault::Fenced(_) => {
+                shared.board.set(&component, Weight::Vital, State::Fenced, &fault.to_string());
+                // To come back would fence the new owner in turn.
+                return;
+            }
+        };
+        shared.board.set(&component, Weight::Vital, state, &fault.to_string());
+        tokio::select! {
+            () = sleep(wait) => {}
+            _ = stop.wait_for(|stopped| *stopped) => {}
+        }
+    }
+    shared.metrics.owned(&setup.name, false);
+}
+
+async fn open(
+    shared: &Shared,
+    setup: &Setup,
+    feeds: &[(FeedPlan, FeedMetrics)],
+) -> Result<Shard, BusFault> {
+    let (shared, setup, feeds) = (shared.clone(), setup.clone(), feeds.to_vec());
+    let schemas = Schemas { registry: shared.registry.clone(), runtime: Handle::current() };
+    blocking(move || {
+        let spec = shard_spec(&shared.prefix, &setup);
+        let wires = wires(&shared.board, &schemas, &spec, &setup, &feeds)?;
+        let log = shared.bus.open(&spec, &shared.give_up);
+        report(&shared.board, "bus", log.as_ref().err());
+        let states = feeds
+            .into_iter()
+            .zip(wires)
+            .enumerate()
+            .map(|(place, ((plan, metrics), wire))| {
+                let contract = (plan.spec.contract)();
+                let topic = spec.topics[place].name.clone();
+                let Options { guard, before_images, .. } = setup.options;
+                let differ = Differ::new(topic.clone(), contract, plan.codec, guard, before_images);
+                let frame = FeedFrame {
+                    class: setup.class,
+                    connector: setup.name.clone(),
+                    feed: plan.spec.name,
+                    kind: plan.spec.kind,
+                    topic,
+                    contract,
+                    wire,
+                    changes: place,
+                    dead_letters: spec.topics.len() - 1,
+                    metrics,
+                };
+                FeedState::new(frame, differ)
+            })
+            .collect();
+        let (clock, metrics) = (shared.clock.clone(), shared.metrics.clone());
+        Shard::recover(&setup.name, log?, states, &schemas, clock, metrics)
+    })
+    .await
+}
+
+/// How the values of each feed are written: its schema is registered first.
+fn wires(
+    board: &Board,
+    schemas: &Schemas,
+    spec: &ShardSpec,
+    setup: &Setup,
+    feeds: &[(FeedPlan, FeedMetrics)],
+) -> Result<Vec<Wire>, BusFault> {
+    if setup.options.format == Format::Json {
+        return Ok(vec![Wire::Json; feeds.len()]);
+    }
+    let wires: Result<Vec<Wire>, BusFault> = feeds
+        .iter()
+        .zip(&spec.topics)
+        .map(|((plan, _), topic)| schemas.wire(&topic.name, (plan.spec.contract)()))
+        .collect();
+    if schemas.registry.is_some() {
+        report(board, "registry", wires.as_ref().err());
+    }
+    wires
+}
+
+fn report(board: &Board, component: &str, fault: Option<&BusFault>) {
+    let (state, message) = match fault {
+        None => (State::Up, String::new()),
+        Some(fault @ BusFault::Misconfigured(_)) => (State::Misconfigured, fault.to_string()),
+        Some(fault) => (State::Unavailable, fault.to_string()),
+    };
+    board.set(component, Weight::Vital, state, &message);
+}
+
+async fn serve(
+    shared: &Shared,
+    setup: &Setup,
+    feeds: &[(FeedPlan, FeedMetrics)],
+    shard: Shard,
+) -> End {
+    let (sender, inbox) = mpsc::channel::<Sighting>(INBOX);
+    let mut polls = JoinSet::new();
+    for (place, ((plan, metrics), start)) in feeds.iter().zip(shard.starts()).enumerate() {
+        let poll = Poll {
+            connector: setup.connector.clone(),
+            name: plan.spec.name,
+            component: format!("{}/{}", setup.name, plan.spec.name),
+            place,
+            interval: plan.interval,
+            start,
+            shard: sender.clone(),
+            board: shared.board.clone(),
+            metrics: metrics.clone(),
+            stop: shared.stop.clone(),
+        };
+        polls.spawn(poll.run());
+    }
+    // The shard ends when the last feed has let go of its sender.
+    drop(sender);
+    let served = blocking(move || shard.serve(inbox)).await;
+    polls.shutdown().await;
+    match served {
+        Ok(()) => End::Stopped,
+        Err(fault) => {
+            if matches!(fault, BusFault::Unavailable(_)) {
+                report(&shared.board, "bus", Some(&fault));
+            }
+            End::Failed(fault)
+        }
+    }
+}
+
+/// Runs what blocks on a thread that may.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, BusFault> + Send + 'static,
+) -> Result<T, BusFault> {
+    match spawn_blocking(work).await {
+        Ok(result) => result,
+        // A panic: the shard is gone, and is opened anew.
+        Err(error) => Err(BusFault::Aborted(format!("a defect of Talon ended the shard: {error}"))),
+    }
+}

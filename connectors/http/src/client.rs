@@ -1,0 +1,194 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::Url;
+use reqwest::header::CONTENT_TYPE;
+use talon_sdk::{Context, Fault};
+use tokio::time::Instant;
+use tracing::trace;
+
+use crate::budget::RateBudget;
+use crate::fault::body_of;
+use crate::{
+    Config, Credentials, Failure, FailureKind, Reply, Request, Sent, body, failure, fault_of,
+    read_json_body, tls,
+};
+
+/// How long an idle connection is kept. Shorter than what servers keep by default, so that a request
+/// seldom meets a connection that the other side is about to close.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Asks one upstream. Cheap to clone; clones share connections and rate budget.
+///
+/// All methods may be called concurrently. Dropping a call gives the request up: it may have been
+/// sent, and it is not counted.
+#[derive(Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    http: reqwest::Client,
+    base: Url,
+    config: Config,
+    context: Context,
+    budget: RateBudget,
+}
+
+impl Client {
+    /// Prepares to ask the upstream of `config`, and asks nothing yet.
+    ///
+    /// Reads the certificate files, here and never again, and for https the machine's authorities;
+    /// blocks for a few milliseconds.
+    ///
+    /// # Errors
+    /// [`Fault::Misconfigured`] where the URL is none or a certificate file cannot be used.
+    pub fn new(config: Config, context: &Context) -> Result<Client, Fault> {
+        let is_http = |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host();
+        let base = Url::parse(&config.url).ok().filter(is_http).ok_or_else(|| {
+            Fault::Misconfigured { reason: "`upstream.url` is no http or https URL".to_owned() }
+        })?;
+        let tls = tls::client_config(&config, base.scheme() == "https")?;
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .user_agent(concat!("talon/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .gzip(true)
+            .connect_timeout(config.connect_timeout)
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .build()
+            .map_err(|_| Fault::Internal { reason: "no HTTP client can be built".to_owned() })?;
+        let budget = RateBudget::new(config.requests_per_second);
+        let context = context.clone();
+        Ok(Client { inner: Arc::new(Inner { http, base, config, context, budget }) })
+    }
+
+    /// Sends a request once, when the rate budget allows it, and reads the reply to its end. Every
+    /// status is a reply, also an error's.
+    ///
+    /// # Errors
+    /// A [`Failure`] where there is no whole reply; it says whether the request may have been sent.
+    pub async fn send(&self, request: Request<'_>) -> Result<Reply, Failure> {
+        let Inner { config, context, budget, .. } = &*self.inner;
+        let (metrics, name) = (&context.metrics, context.name.as_str());
+        let waited = budget.wait().await;
+        metrics.budget_wait.with_label_values(&[name]).observe(waited.as_secs_f64());
+
+        let endpoint = request.endpoint;
+        let request = self.inner.prepare(request)?;
+        let since = Instant::now();
+        let exchange = self.inner.exchange(endpoint, request);
+        let outcome = match tokio::time::timeout(config.request_timeout, exchange).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(Failure {
+                kind: FailureKind::Timeout,
+                sent: Sent::Maybe,
+                reason: format!(
+                    "`{endpoint}`: no whole reply within {} ms; see `upstream.request.timeout.ms`",
+                    config.request_timeout.as_millis()
+                ),
+            }),
+        };
+        let took = since.elapsed();
+        metrics.duration.with_label_values(&[name]).observe(took.as_secs_f64());
+        let count = |code: &str| metrics.requests.with_label_values(&[name, code]).inc();
+        match &outcome {
+            Ok(reply) => {
+                count(&reply.status.to_string());
+                trace!(
+                    endpoint,
+                    status = reply.status,
+                    bytes = reply.body.len(),
+                    ?took,
+                    "answered"
+                );
+            }
+            Err(failure) => {
+                count(failure.kind.as_str());
+                trace!(endpoint, kind = failure.kind.as_str(), ?took, "not answered");
+            }
+        }
+        outcome
+    }
+
+    /// Reads something: the body of a successful reply, empty for 204.
+    ///
+    /// # Errors
+    /// What [`fault_of`] and [`Failure::fault`] say, and [`Fault::Unavailable`] for an HTML page.
+    pub async fn read(&self, request: Request<'_>) -> Result<Bytes, Fault> {
+        let endpoint = request.endpoint;
+        body_of(endpoint, self.succeed(request).await?)
+    }
+
+    /// Reads JSON: as [`Client::read`], and no body that starts like a page ([`read_json_body`]).
+    ///
+    /// # Errors
+    /// As [`Client::read`].
+    pub async fn read_json(&self, request: Request<'_>) -> Result<Bytes, Fault> {
+        let endpoint = request.endpoint;
+        read_json_body(endpoint, self.succeed(request).await?)
+    }
+
+    async fn succeed(&self, request: Request<'_>) -> Result<Reply, Fault> {
+        let endpoint = request.endpoint;
+        let credentials = request.credentials.map(Credentials::setting);
+        let reply = self.send(request).await?;
+        fault_of(endpoint, &reply, credentials).map_or(Ok(reply), Err)
+    }
+}
+
+impl Inner {
+    fn prepare(&self, request: Request<'_>) -> Result<reqwest::Request, Failure> {
+        let endpoint = request.endpoint;
+        let url = self.url(&request).ok_or_else(|| Failure {
+            kind: FailureKind::Other,
+            sent: Sent::No,
+            reason: format!("`{endpoint}` was not sent: a segment of its path is `.` or `..`"),
+        })?;
+        let mut prepared = reqwest::Request::new(request.method, url);
+        *prepared.headers_mut() = request.headers;
+        if let Some(body) = request.body {
+            prepared.headers_mut().insert(CONTENT_TYPE, body.content_type);
+            *prepared.body_mut() = Some(body.bytes.into());
+        }
+        if let Some(credentials) = request.credentials {
+            let (header, value) = credentials.current(endpoint)?;
+            prepared.headers_mut().insert(header, value);
+        }
+        Ok(prepared)
+    }
+
+    /// `None` where a segment would lead elsewhere.
+    fn url(&self, request: &Request<'_>) -> Option<Url> {
+        let mut url = self.base.clone();
+        if request.path.iter().any(|segment| segment == "." || segment == "..") {
+            return None;
+        }
+        if !request.path.is_empty() {
+            // An http URL always has segments.
+            url.path_segments_mut().ok()?.pop_if_empty().extend(&request.path);
+        }
+        if !request.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&request.query);
+        }
+        Some(url)
+    }
+
+    async fn exchange(&self, endpoint: &str, request: reqwest::Request) -> Result<Reply, Failure> {
+        let failed = |error: reqwest::Error| failure::of_error(endpoint, &error);
+        let mut response = self.http.execute(request).await.map_err(failed)?;
+        let (status, now_ms) = (response.status().as_u16(), self.context.clock.now_ms());
+        let mut reply = Reply::of_head(status, response.headers(), response.url(), now_ms);
+        reply.body = body::read(endpoint, &mut response, self.config.response_max_bytes).await?;
+        Ok(reply)
+    }
+}
+
+/// The instance's name only.
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("name", &self.inner.context.name).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,152 @@
+use std::error::Error;
+use std::io::{self, ErrorKind};
+
+use talon_sdk::Fault;
+
+use crate::tls;
+
+/// Why there is no whole reply.
+///
+/// The reason names the endpoint's template and the setting to look at. It has no URL, host, query,
+/// body or secret in it, and neither has anything else here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Failure {
+    /// What failed.
+    pub kind: FailureKind,
+    /// Whether the upstream may have seen the request.
+    pub sent: Sent,
+    /// What happened, for people.
+    pub reason: String,
+}
+
+/// What failed on the way to a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FailureKind {
+    /// There was no connection.
+    Connect,
+    /// The reply was not there in time.
+    Timeout,
+    /// The connection ended before the reply did.
+    Cut,
+    /// The body is larger than the limit.
+    TooLarge,
+    /// The two sides did not agree on TLS.
+    Tls,
+    /// The secret cannot be sent. Nothing was asked, so nothing is counted.
+    Credentials,
+    /// What arrived is not HTTP, or its compression is damaged, or the request cannot be written.
+    Other,
+}
+
+/// Whether a request may have reached the upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Sent {
+    /// Surely not: it can be sent again.
+    No,
+    /// Perhaps, as a whole or in part.
+    Maybe,
+}
+
+impl FailureKind {
+    /// As a metric label: the `code` of `talon_upstream_requests_total`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FailureKind::Connect => "connect",
+            FailureKind::Timeout => "timeout",
+            FailureKind::Cut => "cut",
+            FailureKind::TooLarge => "too_large",
+            FailureKind::Tls => "tls",
+            FailureKind::Credentials => "credentials",
+            FailureKind::Other => "other",
+        }
+    }
+}
+
+impl Failure {
+    /// What the failure means for a read.
+    ///
+    /// Limits, certificates and secrets are for the operator to mend; everything else passes.
+    pub fn fault(&self) -> Fault {
+        let reason = self.reason.clone();
+        match self.kind {
+            FailureKind::TooLarge | FailureKind::Tls | FailureKind::Credentials => {
+                Fault::Misconfigured { reason }
+            }
+            FailureKind::Connect | FailureKind::Timeout | FailureKind::Cut | FailureKind::Other => {
+                Fault::unavailable(reason)
+            }
+        }
+    }
+}
+
+impl From<Failure> for Fault {
+    fn from(failure: Failure) -> Fault {
+        failure.fault()
+    }
+}
+
+/// Classifies an error of the HTTP library, and leaves its text behind: it may quote the URL.
+pub(crate) fn of_error(endpoint: &str, error: &reqwest::Error) -> Failure {
+    let sent = if error.is_connect() || error.is_builder() { Sent::No } else { Sent::Maybe };
+    let (kind, what) = classify(error);
+    Failure { kind, sent, reason: format!("`{endpoint}`: {what}") }
+}
+
+fn classify(error: &reqwest::Error) -> (FailureKind, String) {
+    let find_io = || causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).last();
+    let hyper = causes(error).find_map(|cause| cause.downcast_ref::<hyper::Error>());
+    if let Some(tls) = causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>()) {
+        return (FailureKind::Tls, tls::explain(tls));
+    }
+    if error.is_connect() {
+        let what = if error.is_dns() {
+            "the host of `upstream.url` cannot be resolved".to_owned()
+        } else if error.is_timeout() {
+            "no connection within `upstream.connect.timeout.ms`".to_owned()
+        } else {
+            let why = find_io().map_or(ErrorKind::Other, io::Error::kind);
+            format!("no connection to `upstream.url`: {why}")
+        };
+        return (FailureKind::Connect, what);
+    }
+    if error.is_timeout() {
+        return (FailureKind::Timeout, "the connection went silent".to_owned());
+    }
+    if hyper.is_some_and(hyper::Error::is_parse) {
+        return (FailureKind::Other, "the reply is not HTTP; see `upstream.url`".to_owned());
+    }
+    let io = find_io().map(io::Error::kind);
+    let is_cut = matches!(
+        io,
+        Some(
+            ErrorKind::UnexpectedEof
+                | ErrorKind::ConnectionReset
+                | ErrorKind::ConnectionAborted
+                | ErrorKind::BrokenPipe
+        )
+    ) || hyper.is_some_and(|hyper| {
+        hyper.is_incomplete_message() || hyper.is_canceled() || hyper.is_closed()
+    });
+    if is_cut {
+        return (FailureKind::Cut, "the connection ended before the reply did".to_owned());
+    }
+    if error.is_decode() || error.is_body() {
+        return match hyper {
+            Some(_) => (FailureKind::Cut, "the reply was broken off".to_owned()),
+            None => (FailureKind::Other, "the reply's compression is damaged".to_owned()),
+        };
+    }
+    (FailureKind::Other, "the request failed".to_owned())
+}
+
+/// An error and what lies below it. An `io::Error` hides its own content from `source`.
+fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error: &&'e (dyn Error + 'static)| {
+        let error = *error;
+        match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(content) => Some(content as &(dyn Error + 'static)),
+            None => error.source(),
+        }
+    })
+}

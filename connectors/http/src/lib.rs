@@ -1,0 +1,38 @@
+//! One HTTP client for all connectors.
+//!
+//! A connector says *what* to ask: a [`Request`] with [`Credentials`]. The [`Client`] sees to what is
+//! the same for every upstream: TLS, time and size limits, the rate budget, metrics, and errors that
+//! say what to do without saying a secret.
+//!
+//! - One [`Client`] per connector instance; clones share its connections and its rate budget.
+//! - A request is sent once. Whether it is tried again is for the runtime to say, from the [`Fault`]
+//!   or from [`Failure::sent`].
+//! - No redirect is followed, so credentials go nowhere but to `upstream.url`.
+//! - Names in errors, logs and metrics are the endpoint's template, never the real path: paths and
+//!   queries carry ids, and hosts are the operator's business.
+//!
+//! [`keys`] declares the settings that every HTTP connector has, [`read`] reads them.
+//!
+//! [`Fault`]: talon_sdk::Fault
+#![forbid(unsafe_code)]
+
+mod body;
+mod budget;
+mod client;
+mod config;
+mod credentials;
+mod failure;
+mod fault;
+mod reply;
+mod request;
+mod tls;
+
+pub use client::Client;
+pub use config::{ClientCertificate, Config, keys, read};
+pub use credentials::Credentials;
+pub use failure::{Failure, FailureKind, Sent};
+pub use fault::{fault_of, read_json_body};
+pub use reply::{RETRY_AFTER_MAX, Reply};
+pub use request::{Body, Request};
+pub use reqwest::Method;
+pub use reqwest::header::{HeaderMap, HeaderName, HeaderValue};

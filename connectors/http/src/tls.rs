@@ -1,0 +1,116 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::pki_types::pem::{Error as PemError, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
+use rustls_platform_verifier::Verifier;
+use talon_sdk::Fault;
+
+use crate::Config;
+
+/// What a connection trusts and shows. Reads the files that the configuration names, and for https
+/// the machine's authorities.
+///
+/// # Errors
+/// [`Fault::Misconfigured`] with the key of the file that is wrong; its content is not quoted.
+pub(crate) fn client_config(config: &Config, is_https: bool) -> Result<ClientConfig, Fault> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let roots = match &config.ca_file {
+        Some(path) => certificates("upstream.ca.file", path)?,
+        None => Vec::new(),
+    };
+    // The verifier does not say which of its roots it could not read.
+    let mut readable = RootCertStore::empty();
+    for root in &roots {
+        readable.add(root.clone()).map_err(|_| {
+            misconfigured("the file of `upstream.ca.file` has a certificate that cannot be read")
+        })?;
+    }
+    let builder = ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .map_err(|_| Fault::Internal { reason: "the TLS library has no protocol".to_owned() })?;
+    let builder = if is_https {
+        let verifier = Verifier::new_with_extra_roots(roots, provider).map_err(|_| {
+            misconfigured("the machine has no CA certificates; set `upstream.ca.file`")
+        })?;
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
+    } else {
+        // Without https nothing is verified, so nothing needs to be trusted.
+        builder.with_root_certificates(readable)
+    };
+    let mut tls = match &config.client_certificate {
+        None => builder.with_no_client_auth(),
+        Some(files) => {
+            let chain = certificates("upstream.client.certificate.file", &files.certificate_file)?;
+            let key = PrivateKeyDer::from_pem_file(&files.key_file)
+                .map_err(|error| bad_pem("upstream.client.key.file", "private key", &error))?;
+            builder.with_client_auth_cert(chain, key).map_err(|_| {
+                misconfigured(
+                    "`upstream.client.key.file` is not the key of `upstream.client.certificate.file`",
+                )
+            })?
+        }
+    };
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(tls)
+}
+
+/// What a TLS error means, without the names in certificates.
+pub(crate) fn explain(error: &rustls::Error) -> String {
+    use CertificateError as Bad;
+    let what = match error {
+        rustls::Error::InvalidCertificate(bad) => match bad {
+            Bad::UnknownIssuer => {
+                "the upstream's certificate is signed by an authority that is not trusted; \
+                 put that authority's certificate into `upstream.ca.file`"
+            }
+            Bad::Expired | Bad::ExpiredContext { .. } => "the upstream's certificate has expired",
+            Bad::NotValidYet | Bad::NotValidYetContext { .. } => {
+                "the upstream's certificate is not valid yet; is the clock right?"
+            }
+            Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
+                "the upstream's certificate is for another host than `upstream.url` names"
+            }
+            Bad::Revoked => "the upstream's certificate is revoked",
+            Bad::BadSignature => {
+                "the upstream's certificate is not signed by the authority that it names; see \
+                 `upstream.ca.file`"
+            }
+            _ => "the upstream's certificate is not valid",
+        },
+        rustls::Error::AlertReceived(alert) => {
+            return format!(
+                "the upstream refused the TLS session with the alert `{alert:?}`; see \
+                 `upstream.client.certificate.file`"
+            );
+        }
+        rustls::Error::InvalidMessage(_) => {
+            "the upstream does not speak TLS on that port; see `upstream.url`"
+        }
+        rustls::Error::PeerIncompatible(_) => {
+            "the upstream has no version or cipher of TLS that is safe"
+        }
+        _ => "the TLS session failed",
+    };
+    what.to_owned()
+}
+
+fn certificates(setting: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, Fault> {
+    let bad = |error: PemError| bad_pem(setting, "certificate", &error);
+    let found = CertificateDer::pem_file_iter(path).map_err(bad)?;
+    let found = found.collect::<Result<Vec<_>, _>>().map_err(bad)?;
+    if found.is_empty() { Err(bad(PemError::NoItemsFound)) } else { Ok(found) }
+}
+
+fn bad_pem(setting: &str, item: &str, error: &PemError) -> Fault {
+    misconfigured(&match error {
+        PemError::Io(error) => format!("the file of `{setting}` cannot be read: {}", error.kind()),
+        PemError::NoItemsFound => format!("the file of `{setting}` has no {item} in PEM form"),
+        _ => format!("the file of `{setting}` is damaged PEM"),
+    })
+}
+
+fn misconfigured(reason: &str) -> Fault {
+    Fault::Misconfigured { reason: reason.to_owned() }
+}

@@ -1,0 +1,139 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
+use talon_http::{FailureKind, Sent};
+
+use crate::server::{Server, reply};
+use crate::upstream::{assert_discreet, build, client, context, counted, list};
+
+type Authority = CertifiedIssuer<'static, KeyPair>;
+
+fn authority(name: &str) -> Authority {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+/// A certificate for a name, and its key, both PEM and DER.
+fn issue(authority: &Authority, name: &str) -> (rcgen::Certificate, KeyPair) {
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new([name.to_owned()]).unwrap();
+    (params.signed_by(&key, authority).unwrap(), key)
+}
+
+/// A server that shows a certificate for a name, and wants one where clients have an authority.
+fn server_config(authority: &Authority, name: &str, clients: Option<&Authority>) -> ServerConfig {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let (certificate, key) = issue(authority, name);
+    let builder = ServerConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .unwrap();
+    let builder = match clients {
+        None => builder.with_no_client_auth(),
+        Some(clients) => {
+            let mut roots = RootCertStore::empty();
+            roots.add(clients.der().clone()).unwrap();
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+            builder.with_client_cert_verifier(verifier.build().unwrap())
+        }
+    };
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    builder.with_single_cert(vec![certificate.der().clone()], key).unwrap()
+}
+
+fn write(directory: &Path, name: &str, pem: &str) -> String {
+    let path = directory.join(name);
+    std::fs::write(&path, pem).unwrap();
+    path.display().to_string()
+}
+
+fn url(server: &Server) -> String {
+    format!("https://{}", server.address)
+}
+
+#[tokio::test]
+async fn an_authority_of_ones_own_is_trusted_besides_the_machines() {
+    let authority = authority("ours");
+    let tls = server_config(&authority, "127.0.0.1", None);
+    let server = Server::start_tls(reply(200, "", "[]"), tls).await;
+    let directory = tempfile::tempdir().unwrap();
+    let ca = write(directory.path(), "ca.pem", &authority.pem());
+    let (client, _) = client(&url(&server), &[("upstream.ca.file", &ca)]);
+    assert_eq!(client.read_json(list()).await.unwrap(), "[]");
+}
+
+#[tokio::test]
+async fn an_unknown_authority_or_a_foreign_name_is_a_tls_failure_in_clear_words() {
+    let (known, unknown) = (authority("known"), authority("unknown"));
+    let namesake = authority("known");
+    let directory = tempfile::tempdir().unwrap();
+    let ca = write(directory.path(), "ca.pem", &known.pem());
+    for (authority, name, part) in [
+        (&unknown, "127.0.0.1", "put that authority's certificate into `upstream.ca.file`"),
+        (&namesake, "127.0.0.1", "is not signed by the authority that it names"),
+        (&known, "other.example.org", "is for another host than `upstream.url` names"),
+    ] {
+        let tls = server_config(authority, name, None);
+        let server = Server::start_tls(reply(200, "", "[]"), tls).await;
+        let (client, metrics) = client(&url(&server), &[("upstream.ca.file", &ca)]);
+        let failure = client.send(list()).await.unwrap_err();
+        assert_eq!((failure.kind, failure.sent), (FailureKind::Tls, Sent::No), "{failure}");
+        assert!(failure.reason.contains(part), "{failure}");
+        assert!(!failure.reason.contains("example.org"), "{failure}");
+        assert_eq!(failure.fault().kind(), "misconfigured");
+        assert_discreet(&failure);
+        assert_eq!(counted(&metrics, "tls"), 1);
+        assert_eq!(server.requests(), [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn https_to_a_port_that_speaks_http_is_a_tls_failure() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let task = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let answer = b"HTTP/1.1 400 Bad Request\r\n\r\n";
+        tokio::io::AsyncWriteExt::write_all(&mut stream, answer).await.unwrap();
+        stream
+    });
+    let (client, _) = client(&format!("https://{address}"), &[]);
+    let failure = client.send(list()).await.unwrap_err();
+    assert_eq!((failure.kind, failure.sent), (FailureKind::Tls, Sent::No), "{failure}");
+    assert!(failure.reason.contains("does not speak TLS"), "{failure}");
+    drop(task.await.unwrap());
+}
+
+#[tokio::test]
+async fn a_client_certificate_is_shown_and_a_missing_one_is_a_tls_failure() {
+    let (servers, clients) = (authority("servers"), authority("clients"));
+    let tls = server_config(&servers, "127.0.0.1", Some(&clients));
+    let server = Server::start_tls(reply(200, "", "[]"), tls).await;
+    let directory = tempfile::tempdir().unwrap();
+    let ca = write(directory.path(), "ca.pem", &servers.pem());
+    let (certificate, key) = issue(&clients, "talon");
+    let certificate = write(directory.path(), "client.pem", &certificate.pem());
+    let key = write(directory.path(), "key.pem", &key.serialize_pem());
+
+    let trust = ("upstream.ca.file", ca.as_str());
+    let show = ("upstream.client.certificate.file", certificate.as_str());
+    let with = |key| [trust, show, ("upstream.client.key.file", key)];
+    let (shown, _) = client(&url(&server), &with(key.as_str()));
+    assert_eq!(shown.read_json(list()).await.unwrap(), "[]");
+
+    let (missing, _) = client(&url(&server), &[trust]);
+    let failure = missing.send(list()).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Tls, "{failure}");
+    assert!(failure.reason.contains("`upstream.client.certificate.file`"), "{failure}");
+    assert_discreet(&failure);
+
+    let (_, foreign) = issue(&clients, "talon");
+    let foreign = write(directory.path(), "foreign.pem", &foreign.serialize_pem());
+    let fault = build(&url(&server), &with(foreign.as_str()), &context()).unwrap_err();
+    assert!(fault.to_string().contains("is not the key of"), "{fault}");
+}

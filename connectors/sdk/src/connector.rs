@@ -1,0 +1,60 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::config::{Key, Settings};
+use crate::{Clock, Fault, Feed, FeedSpec, RowCodec, UpstreamMetrics};
+
+/// The code for one upstream system, before it is configured.
+pub trait Class: Send + Sync {
+    /// Name in the setting `class`.
+    fn name(&self) -> &'static str;
+    /// What it connects to, in one sentence.
+    fn doc(&self) -> &'static str;
+    /// All its feeds.
+    fn feeds(&self) -> &'static [FeedSpec];
+    /// All its settings.
+    fn keys(&self) -> Vec<Key>;
+    /// Reads the settings of one instance. Does no I/O. Problems are reported through `settings`, all
+    /// of them; `None` if there are any.
+    fn configure(
+        &self,
+        settings: &mut Settings<'_>,
+        context: Context,
+    ) -> Option<Arc<dyn Connector>>;
+}
+
+/// What the runtime lends to an instance.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// Name of the instance.
+    pub name: String,
+    /// Time of day.
+    pub clock: Clock,
+    /// Where requests to the upstream are counted.
+    pub metrics: UpstreamMetrics,
+}
+
+/// A configured instance.
+#[async_trait]
+pub trait Connector: Send + Sync {
+    /// The feeds that are switched on.
+    fn feeds(&self) -> Vec<FeedPlan>;
+    /// Opens a feed by its name. Called at start and after every fault; does no I/O.
+    fn open(&self, feed: &str) -> Result<Box<dyn Feed>, Fault>;
+    /// Asks the upstream whether it answers and takes the credentials; says what it saw. For
+    /// `talon check --probe`.
+    async fn probe(&self) -> Result<String, Fault>;
+}
+
+/// A feed that is switched on.
+#[derive(Clone)]
+pub struct FeedPlan {
+    /// The feed.
+    pub spec: &'static FeedSpec,
+    /// How long after the start of a read the next one starts.
+    pub interval: Duration,
+    /// How its rows read.
+    pub codec: Arc<dyn RowCodec>,
+}

@@ -1,0 +1,82 @@
+use async_trait::async_trait;
+use talon_schemas::Contract;
+
+use crate::{Cursor, Fault, Observation};
+
+/// Whether entities change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Mutable entities under a key: compacted topic, tombstones.
+    Table,
+    /// Immutable facts under an id: retained by time.
+    Log,
+}
+
+/// What is known of a feed before anything is configured.
+#[derive(Debug)]
+pub struct FeedSpec {
+    /// Name, as in topics, settings and metrics: `call_message`.
+    pub name: &'static str,
+    /// Table or log.
+    pub kind: Kind,
+    /// What the key is made of, for people.
+    pub key: &'static str,
+    /// Where it is read from, for people.
+    pub from: &'static str,
+    /// One sentence for `talon plugins`.
+    pub doc: &'static str,
+    /// The schema of its events.
+    pub contract: fn() -> &'static Contract,
+}
+
+/// Reads one resource of an upstream.
+///
+/// One task owns a feed. It calls [`Feed::next`] at the feed's poll interval, and drops the feed
+/// after a fault and opens it anew. The call may be cancelled at any await: a feed keeps nothing that
+/// a new one could not read again from the cursor.
+#[async_trait]
+pub trait Feed: Send {
+    /// Reads once, from where `from` points; `None` is the beginning.
+    ///
+    /// For a feed that is pushed to, waits for the next push.
+    async fn next(&mut self, from: Option<&Cursor>) -> Result<Observation, Fault>;
+}
+
+/// How the rows of a feed read. Called for every row on the thread that publishes.
+pub trait RowCodec: Send + Sync {
+    /// Writes the row's key into `key`, if it can be told without decoding the row.
+    ///
+    /// It lets an unchanged row be recognised by a hash of its bytes. `false` costs time only.
+    fn peek_key(&self, row: &[u8], scope: &str, key: &mut String) -> bool;
+
+    /// Decodes, normalises and encodes a row into `out`, whose buffers are empty and reused.
+    fn decode(&self, row: &[u8], scope: &str, out: &mut Row) -> Result<(), RowFault>;
+}
+
+/// A row in the form in which it is compared and published.
+#[derive(Debug, Default)]
+pub struct Row {
+    /// The entity's key: plain UTF-8, parts joined by `/`.
+    pub key: String,
+    /// The entity's Avro datum.
+    pub value: Vec<u8>,
+    /// Upstream time of the change, where the row tells it: milliseconds since 1970 UTC.
+    pub ts_ms: Option<i64>,
+}
+
+impl Row {
+    /// Empties it, keeping its buffers.
+    pub fn clear(&mut self) {
+        self.key.clear();
+        self.value.clear();
+        self.ts_ms = None;
+    }
+}
+
+/// Why a row cannot be processed. It goes to the dead letters with its bytes, and what follows it
+/// flows on.
+///
+/// The reason names the field and the position, never the value: values may be personal.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct RowFault(pub String);

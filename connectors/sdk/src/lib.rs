@@ -1,0 +1,41 @@
+//! What a connector author needs, and nothing of the runtime or of a broker.
+//!
+//! A connector says *what it saw* ([`Feed`] gives [`Observation`]s) and *how its rows read*
+//! ([`RowCodec`]). The runtime owns scheduling, diffing, retry, publication, metrics and shutdown.
+//! Sleeping, retrying and spawning are therefore no business of a connector.
+//!
+//! | Word | Meaning |
+//! | --- | --- |
+//! | upstream | the external system |
+//! | connector | the code for one upstream system ([`Class`]), and a configured instance of it ([`Connector`]) |
+//! | feed | one resource of one connector, read in one way ([`FeedSpec`], [`Feed`]) |
+//! | scope | the part of a feed that one read covers |
+//! | observation | what one read or push saw ([`Observation`]) |
+//! | cursor | where the upstream was read to ([`Cursor`]) |
+//! | fault | why something failed, one of four ([`Fault`]) |
+#![forbid(unsafe_code)]
+
+mod clock;
+pub mod config;
+mod connector;
+mod fault;
+mod feed;
+pub mod instant;
+mod metrics;
+mod observation;
+pub mod privacy;
+pub mod record;
+pub mod rows;
+
+pub use clock::Clock;
+pub use connector::{Class, Connector, Context, FeedPlan};
+pub use fault::Fault;
+pub use feed::{Feed, FeedSpec, Kind, Row, RowCodec, RowFault};
+pub use metrics::UpstreamMetrics;
+pub use observation::{Coverage, Cursor, Observation};
+pub use rows::Rows;
+// Macros of this crate name it.
+#[doc(hidden)]
+pub use serde;
+#[doc(hidden)]
+pub use serde_json;

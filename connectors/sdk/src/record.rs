@@ -1,0 +1,363 @@
+//! Rows of an upstream as typed records that lose nothing.
+//!
+//! [`upstream_record!`](crate::upstream_record) declares what an upstream sends. Unlike a derived
+//! `Deserialize`, it keeps the fields that it does not know: they end up in `extra`.
+//! [`decode`] reads one row as such a record, and moves a field whose value has another type than
+//! declared into `extra` too, so that one odd value costs neither the row nor the value.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::de::{Deserializer, IgnoredAny, Visitor};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::RowFault;
+
+/// Fields that a schema does not know: JSON text under the upstream's name, in the order of names.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Extra<'a>(pub BTreeMap<Cow<'a, str>, Cow<'a, str>>);
+
+impl<'a> Extra<'a> {
+    /// Keeps a value as JSON text.
+    pub fn keep(&mut self, name: impl Into<Cow<'a, str>>, json: impl Into<Cow<'a, str>>) {
+        self.0.insert(name.into(), json.into());
+    }
+
+    /// Keeps a text that did not read as what it should be, as a JSON string.
+    pub fn keep_text(&mut self, name: &'static str, text: &str) {
+        self.keep(name, serde_json::Value::from(text).to_string());
+    }
+}
+
+/// Reads a row as a record; `use_record` takes it while the row's bytes are borrowed.
+///
+/// # Errors
+/// Where the row is no JSON object, or a field without which there is no entity is missing or has
+/// another type. The reason names position and kind, never content.
+pub fn decode<'r, T, R>(
+    row: &'r [u8],
+    use_record: impl FnOnce(T::Of<'_>) -> Result<R, RowFault>,
+) -> Result<R, RowFault>
+where
+    T: Record,
+{
+    match serde_json::from_slice::<T::Of<'r>>(row) {
+        Ok(record) => use_record(record),
+        Err(error) if error.is_data() => salvage::<T, R>(row, &error, use_record),
+        Err(error) => Err(fault(&error)),
+    }
+}
+
+/// A record that borrows from its row. Implemented by [`upstream_record!`](crate::upstream_record).
+pub trait Record {
+    /// The record with the lifetime of a row.
+    type Of<'a>: Deserialize<'a>;
+
+    /// Puts a field back that had to be taken out for the rest to decode.
+    fn keep<'a>(record: &mut Self::Of<'a>, name: &'a str, json: &'a str);
+}
+
+/// The slow way for a row with a value of an unexpected type: decodes each field alone, keeps those
+/// that fail as text, and decodes the rest.
+fn salvage<T: Record, R>(
+    row: &[u8],
+    first: &serde_json::Error,
+    use_record: impl FnOnce(T::Of<'_>) -> Result<R, RowFault>,
+) -> Result<R, RowFault> {
+    let fields: BTreeMap<String, &RawValue> =
+        serde_json::from_slice(row).map_err(|_| fault(first))?;
+    let (mut fit, mut odd) = (String::from("{"), Vec::new());
+    for (name, value) in &fields {
+        let field = format!("{}:{}", serde_json::Value::from(name.as_str()), value.get());
+        match serde_json::from_str::<T::Of<'_>>(&format!("{{{field}}}")) {
+            // A required field that is missing from this one-field object says nothing about it.
+            Err(error) if error.is_data() && !is_missing(&error) => odd.push((name, value.get())),
+            _ => {
+                if fit.len() > 1 {
+                    fit.push(',');
+                }
+                fit.push_str(&field);
+            }
+        }
+    }
+    fit.push('}');
+    if odd.is_empty() {
+        return Err(fault(first));
+    }
+    let mut record: T::Of<'_> = serde_json::from_str(&fit).map_err(|_| fault(first))?;
+    for (name, json) in odd {
+        T::keep(&mut record, name, json);
+    }
+    use_record(record)
+}
+
+fn is_missing(error: &serde_json::Error) -> bool {
+    // serde gives no kinds of data errors; the wording of this one is its documented constructor's.
+    error.to_string().starts_with("missing field")
+}
+
+/// Says where and of which kind, not what: the library's text may quote the value.
+fn fault(error: &serde_json::Error) -> RowFault {
+    let what = match error.classify() {
+        serde_json::error::Category::Data if is_missing(error) => {
+            let text = error.to_string();
+            return RowFault(text.split(" at line").next().unwrap_or("missing field").to_owned());
+        }
+        serde_json::error::Category::Data => "a value of another type than the schema's",
+        serde_json::error::Category::Syntax => "no JSON",
+        serde_json::error::Category::Eof => "cut JSON",
+        serde_json::error::Category::Io => "unreadable",
+    };
+    RowFault(format!("{what} at line {} column {}", error.line(), error.column()))
+}
+
+/// Reads the scalar under `name` on the top level of a JSON object into `key`, reading no further
+/// than that field.
+pub fn peek_scalar(row: &[u8], name: &str, key: &mut String) -> bool {
+    // The common form, the field first and an integer: {"id":123,
+    if let Some(rest) = row.strip_prefix(b"{\"")
+        && let Some(rest) = rest.strip_prefix(name.as_bytes())
+        && let Some(rest) = rest.strip_prefix(b"\":")
+        && let Some(digits) = rest.iter().position(|byte| !byte.is_ascii_digit())
+        && digits > 0
+        && matches!(rest[digits], b',' | b'}')
+    {
+        key.extend(rest[..digits].iter().map(|&digit| char::from(digit)));
+        return true;
+    }
+    let mut json = serde_json::Deserializer::from_slice(row);
+    let mut found = false;
+    // The visitor stops the deserializer with an error as soon as it has what it wants.
+    let _stopped = json.deserialize_map(Peek { name, key, found: &mut found });
+    found
+}
+
+struct Peek<'p> {
+    name: &'p str,
+    key: &'p mut String,
+    found: &'p mut bool,
+}
+
+impl<'de> Visitor<'de> for Peek<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(field) = map.next_key::<Cow<'de, str>>()? {
+            if field != self.name {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            let value = map.next_value::<&RawValue>()?.get();
+            let is_number = value.starts_with(|c: char| c == '-' || c.is_ascii_digit());
+            if is_number && !value.contains(['.', 'e', 'E']) {
+                self.key.push_str(value);
+                *self.found = true;
+            } else if let Ok(text) = serde_json::from_str::<Cow<'_, str>>(value) {
+                self.key.push_str(&text);
+                *self.found = true;
+            }
+            return Err(serde::de::Error::custom("found"));
+        }
+        Ok(())
+    }
+}
+
+/// What the type of a field says of a row that lacks it.
+pub trait Field<'de>: Sized {
+    /// What is read where the field is there.
+    type Wire: Deserialize<'de>;
+
+    /// The field's value; `None` where the row is nothing without it.
+    fn of(wire: Option<Self::Wire>) -> Option<Self>;
+}
+
+/// Missing and `null` are the same.
+impl<'de, T: Deserialize<'de>> Field<'de> for Option<T> {
+    type Wire = Option<T>;
+
+    fn of(wire: Option<Self::Wire>) -> Option<Self> {
+        Some(wire.flatten())
+    }
+}
+
+/// Missing and `null` are empty.
+impl<'de, T: Deserialize<'de>> Field<'de> for Vec<T> {
+    type Wire = Option<Vec<T>>;
+
+    fn of(wire: Option<Self::Wire>) -> Option<Self> {
+        Some(wire.flatten().unwrap_or_default())
+    }
+}
+
+/// Without it the row is no entity.
+impl Field<'_> for i64 {
+    type Wire = i64;
+
+    fn of(wire: Option<Self::Wire>) -> Option<Self> {
+        wire
+    }
+}
+
+/// Declares a record of an upstream: its fields with their types and the upstream's names.
+///
+/// A type says through [`Field`](crate::record::Field) whether the field may be missing.
+/// Every record has `extra`, which collects what it does not declare.
+///
+/// ```
+/// talon_sdk::upstream_record! {
+///     /// A ticket.
+///     pub struct TicketDto<'a> {
+///         id: i64 = "id",
+///         state: Option<talon_sdk::record::Text<'a>> = "stateName",
+///         steps: Vec<i64> = "steps",
+///     }
+/// }
+/// let ticket: TicketDto = serde_json::from_str(r#"{"id":7,"stateName":null,"new":[1]}"#).unwrap();
+/// assert_eq!((ticket.id, ticket.state, ticket.steps), (7, None, vec![]));
+/// assert_eq!(ticket.extra.0["new"], "[1]");
+/// ```
+#[macro_export]
+macro_rules! upstream_record {
+    ($(#[$doc:meta])* $vis:vis struct $name:ident<$lt:lifetime> {
+        $($field:ident : $type:ty = $wire:literal),* $(,)?
+    }) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        $vis struct $name<$lt> {
+            $(#[doc = concat!("Upstream: `", $wire, "`.")] pub $field: $type,)*
+            /// What is declared nowhere, or has another type.
+            pub extra: $crate::record::Extra<$lt>,
+        }
+
+        impl $crate::record::Record for $name<'_> {
+            type Of<'x> = $name<'x>;
+
+            fn keep<'x>(record: &mut $name<'x>, name: &'x str, json: &'x str) {
+                record.extra.keep(name, json);
+            }
+        }
+
+        impl<'de: $lt, $lt> $crate::serde::Deserialize<'de> for $name<$lt> {
+            fn deserialize<D: $crate::serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                struct Fields<$lt>(std::marker::PhantomData<&$lt ()>);
+
+                impl<'de: $lt, $lt> $crate::serde::de::Visitor<'de> for Fields<$lt> {
+                    type Value = $name<$lt>;
+
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str("an object")
+                    }
+
+                    fn visit_map<A: $crate::serde::de::MapAccess<'de>>(
+                        self,
+                        mut map: A,
+                    ) -> Result<Self::Value, A::Error> {
+                        $(let mut $field = None;)*
+                        let mut extra = $crate::record::Extra::default();
+                        while let Some($crate::record::Text(name)) = map.next_key()? {
+                            match &*name {
+                                $($wire => $field = Some(map.next_value()?),)*
+                                _ => {
+                                    let json: &'de $crate::serde_json::value::RawValue =
+                                        map.next_value()?;
+                                    extra.keep(name, json.get());
+                                }
+                            }
+                        }
+                        Ok($name {
+                            $($field: <$type as $crate::record::Field<'de>>::of($field)
+                                .ok_or_else(|| $crate::serde::de::Error::missing_field($wire))?,)*
+                            extra,
+                        })
+                    }
+                }
+
+                d.deserialize_map(Fields(std::marker::PhantomData))
+            }
+        }
+    };
+}
+
+/// A JSON string, borrowed where it has no escapes. (serde's own `Cow` always copies.)
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    crate::upstream_record! {
+        struct Dto<'a> {
+            id: i64 = "id",
+            text: Option<Text<'a>> = "text",
+            size: Option<f64> = "size",
+            items: Vec<i64> = "items",
+        }
+    }
+
+    fn show(row: &str) -> Result<String, RowFault> {
+        decode::<Dto<'_>, _>(row.as_bytes(), |dto| {
+            Ok(format!(
+                "{} {:?} {:?} {:?} {:?}",
+                dto.id,
+                dto.text.map(|t| t.0),
+                dto.size,
+                dto.items,
+                dto.extra.0
+            ))
+        })
+    }
+
+    #[test]
+    fn unknown_fields_are_kept_as_json_text() {
+        assert_eq!(
+            show(r#"{"id":1,"text":"a\"b","new":{"x":[1, 2]},"other":null}"#).unwrap(),
+            r#"1 Some("a\"b") None [] {"new": "{\"x\":[1, 2]}", "other": "null"}"#
+        );
+    }
+
+    #[test]
+    fn a_value_of_another_type_goes_to_extra_and_the_rest_stays() {
+        assert_eq!(
+            show(r#"{"size":"large","id":1,"items":null,"text":"t"}"#).unwrap(),
+            r#"1 Some("t") None [] {"size": "\"large\""}"#
+        );
+    }
+
+    #[test]
+    fn a_row_without_its_key_is_a_fault_that_quotes_nothing() {
+        for (row, reason) in [
+            (r#"{"text":"secret"}"#, "missing field `id`"),
+            (r#"{"id":"secret"}"#, "a value of another type than the schema's at line 1 column 14"),
+            (r#""secret""#, "a value of another type than the schema's at line 1 column 8"),
+            (r#"{"id":1"#, "cut JSON at line 1 column 7"),
+        ] {
+            assert_eq!(show(row).unwrap_err(), RowFault(reason.to_owned()), "{row}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_peeked_wherever_it_stands() {
+        for (row, expected) in [
+            (r#"{"id":123,"x":1}"#, Some("123")),
+            (r#"{"id":5}"#, Some("5")),
+            (r#"{ "x" : {"id":9}, "id" : -7 }"#, Some("-7")),
+            (r#"{"id":"a/b","x":1}"#, Some("a/b")),
+            (r#"{"id":1.5}"#, None),
+            (r#"{"id":null}"#, None),
+            (r#"{"x":1}"#, None),
+            ("[1]", None),
+        ] {
+            let mut key = String::new();
+            let found = peek_scalar(row.as_bytes(), "id", &mut key);
+            assert_eq!(found.then_some(key.as_str()), expected, "{row}");
+        }
+    }
+}

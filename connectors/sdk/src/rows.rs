@@ -1,0 +1,200 @@
+//! The rows of a reply, found in its bytes without copying them.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use serde::de::{DeserializeOwned, IgnoredAny};
+
+/// Rows of one reply: its body, and where in it each row stands.
+#[derive(Debug, Clone, Default)]
+pub struct Rows {
+    body: Bytes,
+    spans: Vec<Range<usize>>,
+}
+
+/// The body is no JSON array, or is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the body is no JSON array (byte {at} of {len})")]
+pub struct NotAnArray {
+    /// Where reading stopped.
+    pub at: usize,
+    /// Size of the body.
+    pub len: usize,
+}
+
+impl Rows {
+    /// Rows of one JSON array.
+    pub fn of_array(body: Bytes) -> Result<Rows, NotAnArray> {
+        Ok(Rows::with_heads::<IgnoredAny>(body)?.0)
+    }
+
+    /// Rows of one JSON array, and of each what `Head` asks for, in one scan.
+    ///
+    /// A row whose head does not decode has `None`: the row itself tells later why it is bad.
+    pub fn with_heads<Head: DeserializeOwned>(
+        body: Bytes,
+    ) -> Result<(Rows, Vec<Option<Head>>), NotAnArray> {
+        let (mut spans, mut heads) = (Vec::new(), Vec::new());
+        let text: &[u8] = &body;
+        let len = text.len();
+        let fail = |at| NotAnArray { at, len };
+        let mut at = skip_blank(text, 0);
+        if text.get(at) != Some(&b'[') {
+            return Err(fail(at));
+        }
+        at = skip_blank(text, at + 1);
+        if text.get(at) == Some(&b']') {
+            at += 1;
+        } else {
+            loop {
+                let (head, end) = value_at(text, at).ok_or(fail(at))?;
+                spans.push(at..end);
+                heads.push(head);
+                at = skip_blank(text, end);
+                match text.get(at) {
+                    Some(b',') => at = skip_blank(text, at + 1),
+                    Some(b']') => {
+                        at += 1;
+                        break;
+                    }
+                    _ => return Err(fail(at)),
+                }
+            }
+        }
+        if skip_blank(text, at) != len {
+            return Err(fail(at));
+        }
+        Ok((Rows { body, spans }, heads))
+    }
+
+    /// A body that is one row.
+    pub fn of_one(body: Bytes) -> Rows {
+        let spans = std::iter::once(0..body.len()).collect();
+        Rows { body, spans }
+    }
+
+    /// Several bodies as rows, one each.
+    pub fn of_bodies(bodies: &[Bytes]) -> Rows {
+        let mut spans = Vec::with_capacity(bodies.len());
+        let mut joined = Vec::with_capacity(bodies.iter().map(Bytes::len).sum());
+        for body in bodies {
+            let start = joined.len();
+            joined.extend_from_slice(body);
+            spans.push(start..joined.len());
+        }
+        Rows { body: joined.into(), spans }
+    }
+
+    /// Puts the rows into the order of `rank`, keeping the order of equal ones.
+    pub fn sort_by_rank<K: Ord + Copy>(&mut self, rank: &[K]) {
+        if rank.is_sorted() {
+            return;
+        }
+        let mut order: Vec<usize> = (0..self.spans.len()).collect();
+        order.sort_by_key(|&i| rank.get(i).copied());
+        self.spans = order.into_iter().map(|i| self.spans[i].clone()).collect();
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// Size of all rows in bytes.
+    pub fn bytes(&self) -> usize {
+        self.spans.iter().map(Range::len).sum()
+    }
+
+    /// The rows' bytes.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.spans.iter().map(|span| &self.body[span.clone()])
+    }
+}
+
+fn skip_blank(text: &[u8], mut at: usize) -> usize {
+    while text.get(at).is_some_and(u8::is_ascii_whitespace) {
+        at += 1;
+    }
+    at
+}
+
+/// Reads the JSON value at `at`: its head, and where it ends. `None` where there is no whole value.
+fn value_at<Head: DeserializeOwned>(text: &[u8], at: usize) -> Option<(Option<Head>, usize)> {
+    fn read<T: DeserializeOwned>(text: &[u8]) -> Result<(T, usize), serde_json::Error> {
+        let mut json = serde_json::Deserializer::from_slice(text);
+        let value = T::deserialize(&mut json)?;
+        // Only the stream tells how far the deserializer has read.
+        Ok((value, json.into_iter::<IgnoredAny>().byte_offset()))
+    }
+    let text = &text[at..];
+    match read::<Head>(text) {
+        Ok((head, length)) => Some((Some(head), at + length)),
+        Err(_) => read::<IgnoredAny>(text).ok().map(|(_, length)| (None, at + length)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(text: &str) -> Result<Vec<String>, NotAnArray> {
+        let rows = Rows::of_array(Bytes::copy_from_slice(text.as_bytes()))?;
+        Ok(rows.iter().map(|row| String::from_utf8_lossy(row).into_owned()).collect())
+    }
+
+    #[test]
+    fn rows_are_found_without_being_copied() {
+        assert_eq!(rows("[]").unwrap(), [""; 0]);
+        assert_eq!(rows(" [ ] ").unwrap(), [""; 0]);
+        assert_eq!(
+            rows(r#"[ {"id":1,"t":"a],[b"} , {"id":2,"n":{"x":[1,{}]}}, 3 ,"s",null]"#).unwrap(),
+            [r#"{"id":1,"t":"a],[b"}"#, r#"{"id":2,"n":{"x":[1,{}]}}"#, "3", r#""s""#, "null"]
+        );
+    }
+
+    #[test]
+    fn a_cut_or_foreign_body_is_no_list() {
+        for text in [
+            "",
+            "{}",
+            "<html>",
+            "[",
+            "[{\"id\":1}",
+            "[{\"id\":1},",
+            "[{\"id\":1},]",
+            "[{\"id\":1}]x",
+            "[{\"id\":",
+        ] {
+            assert!(rows(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_head_that_does_not_decode_keeps_its_row() {
+        #[derive(serde::Deserialize)]
+        struct Head {
+            timestamp: i64,
+        }
+        let body =
+            Bytes::from_static(br#"[{"timestamp":5},{"timestamp":"x","id":[1]},{"timestamp":7}]"#);
+        let (rows, heads) = Rows::with_heads::<Head>(body).unwrap();
+        let marks: Vec<_> =
+            heads.iter().map(|head| head.as_ref().map(|head| head.timestamp)).collect();
+        assert_eq!(marks, [Some(5), None, Some(7)]);
+        assert_eq!(rows.iter().nth(1).unwrap(), br#"{"timestamp":"x","id":[1]}"#);
+    }
+
+    #[test]
+    fn rows_are_put_into_the_order_of_their_marks() {
+        let (mut rows, _) =
+            Rows::with_heads::<IgnoredAny>(Bytes::from_static(b"[3,1,2,1]")).unwrap();
+        rows.sort_by_rank(&[3, 1, 2, 1]);
+        let order: Vec<_> = rows.iter().collect();
+        assert_eq!(order, [b"1", b"1", b"2", b"3"]);
+    }
+}

@@ -1,0 +1,223 @@
+//! One feed's contract: its schema and what is compiled from it.
+
+use apache_avro::rabin::Rabin;
+use apache_avro::reader::datum::GenericDatumReader;
+use apache_avro::writer::datum::GenericDatumWriter;
+use apache_avro::{Schema, from_value};
+use serde::Serialize;
+use serde_json::{Value as Json, json};
+
+use crate::envelope::Parts;
+use crate::plan::{Malformed, Plan};
+
+/// An entity or an event does not fit its schema.
+#[derive(Debug, thiserror::Error)]
+pub enum SchemaError {
+    /// The Avro library refused it.
+    #[error("avro: {0}")]
+    Avro(#[from] Box<apache_avro::Error>),
+    /// Not this schema's bytes.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// Not JSON, or other JSON than the schema asks for.
+    #[error("the JSON does not fit the schema")]
+    Json,
+}
+
+impl From<apache_avro::Error> for SchemaError {
+    fn from(error: apache_avro::Error) -> Self {
+        SchemaError::Avro(Box::new(error))
+    }
+}
+
+/// The schema of one feed's events, compiled.
+///
+/// Made once per feed and kept for the life of the process: the schemas behind it are leaked, which
+/// lets writers borrow them.
+pub struct Contract {
+    entity: &'static Schema,
+    envelope: &'static Schema,
+    text: String,
+    full_name: String,
+    fingerprint: [u8; 8],
+    writer: GenericDatumWriter<'static>,
+    reader: GenericDatumReader<'static>,
+    plan: Plan,
+    stable: Vec<Plan>,
+    pii: Vec<String>,
+}
+
+impl std::fmt::Debug for Contract {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Contract").field("full_name", &self.full_name).finish_non_exhaustive()
+    }
+}
+
+impl Contract {
+    /// Compiles the text of a schema file.
+    ///
+    /// # Panics
+    /// Where the file is no record schema, uses a type that [`Plan`] does not know, or has a volatile
+    /// field that does not stand last. The files are part of the program, and a test compiles all.
+    pub fn of(file: &str) -> Contract {
+        let entity_json: Json = serde_json::from_str(file).expect("a schema file is JSON");
+        let name = entity_json["name"].as_str().expect("a schema file has a name").to_owned();
+        let namespace = entity_json["namespace"].as_str().expect("a schema file has a namespace");
+        let full_name = format!("{namespace}.{name}Change");
+        let envelope_json = envelope_json(&name, namespace, &entity_json);
+        let text = envelope_json.to_string();
+        let entity = leak(Schema::parse_str(file).expect("a schema file is an Avro schema"));
+        let envelope = leak(Schema::parse(&envelope_json).expect("the envelope is an Avro schema"));
+        let Schema::Record(record) = entity else { panic!("`{full_name}` is no record") };
+        let plan = Plan::of(entity).expect("a schema file uses only types that Talon can skip");
+        let Plan::Record(fields) = &plan else { unreachable!("a record's plan is a record") };
+        let is_volatile = |i: usize| {
+            record.fields[i].custom_attributes.get("talon.volatile") == Some(&Json::Bool(true))
+        };
+        let stable = (0..fields.len()).take_while(|i| !is_volatile(*i)).count();
+        assert!(
+            (stable..fields.len()).all(is_volatile),
+            "`{full_name}`: volatile fields stand last"
+        );
+        let mut pii = Vec::new();
+        collect_pii(&entity_json, &mut pii);
+        Contract {
+            stable: fields[..stable].to_vec(),
+            pii,
+            writer: GenericDatumWriter::builder(entity).build().expect("the schema resolves"),
+            reader: GenericDatumReader::builder(envelope).build().expect("the schema resolves"),
+            fingerprint: envelope
+                .fingerprint::<Rabin>()
+                .bytes
+                .try_into()
+                .expect("a Rabin fingerprint has eight bytes"),
+            entity,
+            envelope,
+            text,
+            full_name,
+            plan,
+        }
+    }
+
+    /// Full name of the envelope's record, as in the header `talon-schema`.
+    pub fn full_name(&self) -> &str {
+        &self.full_name
+    }
+
+    /// The envelope's schema as registered: JSON text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The envelope's schema.
+    pub fn schema(&self) -> &'static Schema {
+        self.envelope
+    }
+
+    /// CRC-64-AVRO of the envelope's canonical form, in the byte order of single-object encoding.
+    pub fn fingerprint(&self) -> [u8; 8] {
+        self.fingerprint
+    }
+
+    /// Names of the fields that carry personal data, at any depth, each once.
+    pub fn pii(&self) -> &[String] {
+        &self.pii
+    }
+
+    /// Appends an entity's datum to `out`. After an error `out` may hold a part of it.
+    pub fn encode<T: Serialize>(&self, entity: &T, out: &mut Vec<u8>) -> Result<(), SchemaError> {
+        self.writer.write_ser(out, entity)?;
+        Ok(())
+    }
+
+    /// How many leading bytes of an entity's datum count as its content: all but the volatile fields.
+    pub fn stable_len(&self, entity: &[u8]) -> Result<usize, Malformed> {
+        let mut input = entity;
+        for field in &self.stable {
+            field.skip(&mut input)?;
+        }
+        Ok(entity.len() - input.len())
+    }
+
+    /// Cuts an envelope's datum into its parts, without decoding them.
+    pub fn cut<'a>(&self, datum: &'a [u8]) -> Result<Parts<'a>, Malformed> {
+        Parts::cut(&self.plan, datum)
+    }
+
+    /// An envelope's datum as JSON, for people. Slow: it goes through a generic value.
+    pub fn to_json(&self, mut datum: &[u8]) -> Result<Json, SchemaError> {
+        let value = self.reader.read_value(&mut datum)?;
+        from_value::<Json>(&value).map_err(SchemaError::from)
+    }
+
+    /// The datum of an envelope that [`Contract::to_json`] wrote. Slow, as that is.
+    pub fn from_json(&self, json: &[u8]) -> Result<Vec<u8>, SchemaError> {
+        let json: Json = serde_json::from_slice(json).map_err(|_| SchemaError::Json)?;
+        let value = crate::json::value_of(self.envelope, &json).ok_or(SchemaError::Json)?;
+        Ok(GenericDatumWriter::builder(self.envelope).build()?.write_value_to_vec(value)?)
+    }
+
+    /// An envelope's datum that was written with an earlier schema, in this one.
+    pub fn upgrade(&self, writer: &Schema, mut datum: &[u8]) -> Result<Vec<u8>, SchemaError> {
+        let reader = GenericDatumReader::builder(writer).reader_schema(self.envelope).build()?;
+        let value = reader.read_value(&mut datum)?;
+        Ok(GenericDatumWriter::builder(self.envelope).build()?.write_value_to_vec(value)?)
+    }
+
+    /// The entity's schema.
+    pub fn entity_schema(&self) -> &'static Schema {
+        self.entity
+    }
+}
+
+fn leak(schema: Schema) -> &'static Schema {
+    Box::leak(Box::new(schema))
+}
+
+fn envelope_json(name: &str, namespace: &str, entity: &Json) -> Json {
+    json!({
+        "type": "record", "name": format!("{name}Change"), "namespace": namespace,
+        "doc": format!("A change of a {name}, in Debezium's envelope."),
+        "fields": [
+            {"name": "before", "type": ["null", entity], "default": null,
+             "doc": "The value before; null where there was none or before.image is none."},
+            {"name": "after", "type": ["null", name], "default": null,
+             "doc": "The value now; null for a delete."},
+            {"name": "source", "type": {
+                "type": "record", "name": "Source", "namespace": "talon",
+                "fields": [
+                    {"name": "version", "type": "string", "doc": "Version of Talon."},
+                    {"name": "connector", "type": "string", "doc": "Class of the connector."},
+                    {"name": "name", "type": "string", "doc": "Name of the connector instance."},
+                    {"name": "feed", "type": "string"},
+                    {"name": "scope", "type": "string",
+                     "doc": "The part of the feed that was read; empty where it has only one."},
+                    {"name": "ts_ms", "type": "long",
+                     "doc": "Upstream time, milliseconds: of the change where the row tells it, else when it was read."},
+                    {"name": "snapshot", "type": "string", "default": "false",
+                     "doc": "true for events of the first read."},
+                    {"name": "absent", "type": "boolean", "default": false,
+                     "doc": "true where a delete was inferred from absence in a full list."}
+                ]}},
+            {"name": "op", "type": "string", "doc": "r first sight in a snapshot, c, u, d."},
+            {"name": "ts_ms", "type": "long", "doc": "When Talon made the event, milliseconds."}
+        ]
+    })
+}
+
+/// Walks a schema's JSON for fields with `talon.pii`.
+fn collect_pii(json: &Json, found: &mut Vec<String>) {
+    match json {
+        Json::Object(map) => {
+            if map.get("talon.pii") == Some(&Json::Bool(true))
+                && let Some(name) = map.get("name").and_then(Json::as_str)
+                && !found.iter().any(|known| known == name)
+            {
+                found.push(name.to_owned());
+            }
+            map.values().for_each(|value| collect_pii(value, found));
+        }
+        Json::Array(items) => items.iter().for_each(|item| collect_pii(item, found)),
+        _ => {}
+    }
+}

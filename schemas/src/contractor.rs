@@ -1,0 +1,21 @@
+//! The contracts of the connector `contractor`.
+
+use std::sync::LazyLock;
+
+use crate::Contract;
+
+/// Feed `call`.
+pub static CALL: LazyLock<Contract> =
+    LazyLock::new(|| Contract::of(include_str!("../contractor/call.avsc")));
+/// Feed `call_message`.
+pub static CALL_MESSAGE: LazyLock<Contract> =
+    LazyLock::new(|| Contract::of(include_str!("../contractor/call_message.avsc")));
+/// Feed `call_jeopardy`.
+pub static CALL_JEOPARDY: LazyLock<Contract> =
+    LazyLock::new(|| Contract::of(include_str!("../contractor/call_jeopardy.avsc")));
+/// Feed `call_task`.
+pub static CALL_TASK: LazyLock<Contract> =
+    LazyLock::new(|| Contract::of(include_str!("../contractor/call_task.avsc")));
+/// Feed `call_cost`.
+pub static CALL_COST: LazyLock<Contract> =
+    LazyLock::new(|| Contract::of(include_str!("../contractor/call_cost.avsc")));

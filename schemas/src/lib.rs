@@ -1,0 +1,24 @@
+//! The contract with consumers: the Avro schemas of every feed, and how events are encoded.
+//!
+//! A feed's schema file (`contractor/call.avsc`) describes one entity.
+//! [`Contract`] wraps it into the Debezium-style envelope, encodes entities and envelopes, and takes
+//! envelopes apart again without decoding them: recovery reads millions of them.
+//! [`wire`] puts a datum into the Confluent wire format, Avro single-object encoding, or JSON.
+//!
+//! Two properties on a field of a schema file mean something to Talon:
+//! `talon.pii` marks personal data, which configuration can mask, and
+//! `talon.volatile` marks a field whose change alone is no change of the entity.
+//! Volatile fields stand last in their record, so that comparing a prefix of the encoded bytes
+//! leaves them out.
+#![forbid(unsafe_code)]
+
+mod contract;
+pub mod contractor;
+mod datum;
+mod envelope;
+mod json;
+pub mod plan;
+pub mod wire;
+
+pub use contract::{Contract, SchemaError};
+pub use envelope::{Envelope, Op, Parts, Source};

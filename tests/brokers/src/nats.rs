@@ -1,0 +1,85 @@
+//! NATS with JetStream.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::broker::{Broker, Kind};
+use crate::container::{Container, Image};
+use crate::fixture::fixture;
+use crate::process::{Launch, Process};
+use crate::skip::Failure;
+use crate::{command, fetch, probe};
+
+/// Older ones lack what the JetStream clients of today ask for; Debian ships 2.9.
+const OLDEST: (u32, u32) = (2, 10);
+
+fixture! {
+    /// A NATS server with JetStream, without a login, on the loopback address.
+    Nats,
+    /// The url, such as `nats://127.0.0.1:20422`.
+    url
+}
+
+impl Kind for Nats {
+    const WHAT: &'static str = "NATS";
+    const VARIABLE: &'static str = "TALON_TEST_NATS";
+
+    fn reachable(url: &str) -> io::Result<()> {
+        probe::accepts(url)
+    }
+
+    fn from_path() -> Result<Broker, Failure> {
+        let program = command::needed("nats-server")?;
+        let told = command::output(Command::new(&program).arg("--version"));
+        match told.as_deref().and_then(command::version) {
+            Some(version) if version >= OLDEST => start(program),
+            Some((major, minor)) => Err(Failure::Absent(format!(
+                "`{}` is {major}.{minor}, older than 2.10",
+                program.display()
+            ))),
+            None => {
+                Err(Failure::Absent(format!("`{} --version` tells no version", program.display())))
+            }
+        }
+    }
+
+    fn from_container() -> Result<Broker, Failure> {
+        let (port, container) = Container::start(|port| Image {
+            what: "nats",
+            image: "nats:2.12",
+            environment: Vec::new(),
+            arguments: ["--jetstream", "--store_dir", "/tmp/talon-nats"]
+                .map(str::to_owned)
+                .to_vec(),
+            inner_port: 4222,
+            answers: Box::new(move || probe::nats(&format!("127.0.0.1:{port}"))),
+        })?;
+        Ok(Broker::of_container(url(port), container))
+    }
+
+    fn from_packages() -> Result<Broker, Failure> {
+        start(fetch::nats()?)
+    }
+}
+
+fn start(program: PathBuf) -> Result<Broker, Failure> {
+    let (port, process) = Process::start("nats", |port, data| {
+        let port_text = port.to_string();
+        let store = data.display().to_string();
+        let arguments = ["--addr", "127.0.0.1", "--port", &port_text];
+        let arguments = arguments.into_iter().chain(["--jetstream", "--store_dir", &store]);
+        Ok(Launch {
+            what: "nats",
+            program: program.clone(),
+            arguments: arguments.map(str::to_owned).collect(),
+            environment: Vec::new(),
+            answers: Box::new(move || probe::nats(&format!("127.0.0.1:{port}"))),
+        })
+    })?;
+    Ok(Broker::of_process(url(port), process))
+}
+
+fn url(port: u16) -> String {
+    format!("nats://127.0.0.1:{port}")
+}

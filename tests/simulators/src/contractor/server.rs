@@ -1,0 +1,102 @@
+//! Listening, and not listening for a while.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::connection::{CuttableListener, Line};
+use super::simulator::Shared;
+use super::{control, routes};
+
+/// How long to wait before the port is tried again.
+const BEFORE_RETRY: Duration = Duration::from_millis(10);
+
+/// Whether the server should listen, and whether it does.
+pub(super) struct Door {
+    wanted: watch::Sender<bool>,
+    is_open: watch::Sender<bool>,
+}
+
+impl Default for Door {
+    fn default() -> Self {
+        Self { wanted: watch::Sender::new(true), is_open: watch::Sender::new(true) }
+    }
+}
+
+impl Door {
+    /// Returns once the port and all connections are closed.
+    pub(super) async fn close(&self) {
+        self.turn(false).await;
+    }
+
+    /// Returns once the port is open.
+    pub(super) async fn open(&self) {
+        self.turn(true).await;
+    }
+
+    /// The senders live as long as `self`, so that waiting cannot fail.
+    async fn turn(&self, open: bool) {
+        self.wanted.send_replace(open);
+        reach(&self.is_open, open).await;
+    }
+}
+
+async fn reach(sender: &watch::Sender<bool>, value: bool) {
+    let mut receiver = sender.subscribe();
+    while *receiver.borrow_and_update() != value {
+        if receiver.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Listens, and serves until the task is aborted.
+pub(super) async fn start(
+    shared: Arc<Shared>,
+    listen: SocketAddr,
+) -> anyhow::Result<(SocketAddr, JoinHandle<()>)> {
+    let tcp =
+        TcpListener::bind(listen).await.with_context(|| format!("cannot listen on `{listen}`"))?;
+    let addr = tcp.local_addr()?;
+    Ok((addr, tokio::spawn(run(shared, tcp, addr))))
+}
+
+async fn run(shared: Arc<Shared>, first: TcpListener, addr: SocketAddr) {
+    let router = routes::routes(&shared).merge(control::routes()).with_state(Arc::clone(&shared));
+    let mut next = Some(first);
+    loop {
+        let tcp = match next.take() {
+            Some(tcp) => tcp,
+            None => listen_again(addr).await,
+        };
+        let listener = CuttableListener { tcp, lines: shared.lines.clone() };
+        let service = router.clone().into_make_service_with_connect_info::<Line>();
+        shared.door.is_open.send_replace(true);
+        tokio::select! {
+            result = axum::serve(listener, service) => {
+                tracing::error!(?result, "the simulator stopped serving");
+                return;
+            }
+            () = reach(&shared.door.wanted, false) => {}
+        }
+        shared.lines.cut_all();
+        shared.door.is_open.send_replace(false);
+        reach(&shared.door.wanted, true).await;
+    }
+}
+
+/// The port may be taken for a moment by what is left of old connections.
+async fn listen_again(addr: SocketAddr) -> TcpListener {
+    loop {
+        match TcpListener::bind(addr).await {
+            Ok(tcp) => return tcp,
+            Err(error) => tracing::debug!(%error, %addr, "cannot listen yet"),
+        }
+        tokio::time::sleep(BEFORE_RETRY).await;
+    }
+}

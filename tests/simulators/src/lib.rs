@@ -1,0 +1,14 @@
+//! The upstream systems as servers that behave as their documents say, so that connectors can be
+//! tested and measured without the systems themselves.
+//!
+//! A simulator listens on a loopback port, leads a seeded life of its own, keeps a history of what
+//! it published and a journal of what it was told, and misbehaves on request.
+//! The three together let a test state the guarantees of a connector: what was published is an
+//! ordered subsequence of the history, and the journal holds each command exactly once.
+//!
+//! - [`contractor`]: ContractorPersonalArea (`contractor-personal-area.txt`).
+//!
+//! Simulators hold made-up data, know no secrets and are not for any network but loopback.
+#![forbid(unsafe_code)]
+
+pub mod contractor;

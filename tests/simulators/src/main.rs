@@ -1,0 +1,79 @@
+//! Runs a simulator on its own, for tests from outside and for trying things out.
+#![forbid(unsafe_code)]
+
+use std::net::SocketAddr;
+
+use clap::{Parser, Subcommand};
+use talon_simulators::contractor::{MarkBound, Settings, Simulator};
+
+/// The upstream systems as servers that behave as documented.
+#[derive(Parser)]
+#[command(name = "talon-simulators")]
+struct Arguments {
+    #[command(subcommand)]
+    system: System,
+}
+
+#[derive(Subcommand)]
+enum System {
+    /// ContractorPersonalArea; everything else is set through `/_sim/settings`.
+    Contractor(Contractor),
+}
+
+#[derive(clap::Args)]
+struct Contractor {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// The seed of the life.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many calls exist at the start.
+    #[arg(long, default_value_t = 1000)]
+    calls: usize,
+    /// How many random edits happen in a second; 0 keeps everything still.
+    #[arg(long, default_value_t = 5.0)]
+    edits_per_second: f64,
+    /// The token of the external system.
+    #[arg(long, default_value = "external-system-token")]
+    external_token: String,
+    /// Reads from a mark include the rows at it.
+    #[arg(long)]
+    inclusive: bool,
+    /// Keeps every published state.
+    #[arg(long)]
+    keep_history: bool,
+    /// Mixes the forms of dates.
+    #[arg(long)]
+    naive_dates: bool,
+}
+
+impl From<Contractor> for Settings {
+    fn from(contractor: Contractor) -> Self {
+        Self {
+            listen: contractor.listen,
+            seed: contractor.seed,
+            calls: contractor.calls,
+            edits_per_second: contractor.edits_per_second,
+            external_token: contractor.external_token,
+            mark_bound: if contractor.inclusive {
+                MarkBound::Inclusive
+            } else {
+                MarkBound::Exclusive
+            },
+            keep_history: contractor.keep_history,
+            naive_dates: contractor.naive_dates,
+            ..Self::default()
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let System::Contractor(contractor) = Arguments::parse().system;
+    let simulator = Simulator::start(contractor.into()).await?;
+    println!("{}", simulator.url());
+    tokio::signal::ctrl_c().await?;
+    simulator.stop().await;
+    Ok(())
+}
