@@ -1,1 +1,145 @@
-//! The connector for ContractorPersonalArea
+//! The connector `contractor`: ContractorPersonalArea, a gateway between a dispatcher system and
+//! contractors with field employees (`contractor-personal-area.txt`, version v1).
+//!
+//! Guarantee: every state of a call, message, jeopardy, task or cost estimate that a read saw becomes
+//! one event. States between two reads are not seen.
+//!
+//! Traps of this upstream:
+//!
+//! * The authentication of the external system is undefined: header, prefix and token are settings.
+//! * Modification marks are opaque, rows unordered, the bound unstated; see
+//!   [`feeds::modifications`](crate::feeds).
+//! * Estimates have no list and no modification feed; see `feeds/call_cost.rs`.
+//! * Nothing is ever reported as deleted. Tasks that vanish from the whole list are taken as deleted;
+//!   calls, messages, jeopardies and estimates are not deleted.
+//! * `commited` is misspelled, `expiresIn` is milliseconds, instants may come without an offset.
+#![forbid(unsafe_code)]
+#![allow(rustdoc::private_intra_doc_links)]
+
+mod client;
+mod config;
+mod entity;
+mod feeds;
+mod map;
+mod model;
+
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use talon_sdk::config::{Key, Settings};
+use talon_sdk::{Class, Connector, Context, Fault, Feed, FeedPlan, FeedSpec, RowCodec};
+
+use crate::client::{Modified, Upstream};
+use crate::config::Config;
+use crate::feeds::call_cost::CallCost;
+use crate::feeds::call_task::CallTask;
+use crate::feeds::modifications::Modifications;
+use crate::map::Mapper;
+
+/// The class `contractor`.
+pub struct Contractor;
+
+impl Class for Contractor {
+    fn name(&self) -> &'static str {
+        "contractor"
+    }
+
+    fn doc(&self) -> &'static str {
+        "ContractorPersonalArea: calls, messages, jeopardies, tasks and cost estimates of field contractors (REST with modification feeds)."
+    }
+
+    fn feeds(&self) -> &'static [FeedSpec] {
+        &feeds::FEEDS
+    }
+
+    fn keys(&self) -> Vec<Key> {
+        config::keys()
+    }
+
+    fn configure(
+        &self,
+        settings: &mut Settings<'_>,
+        context: Context,
+    ) -> Option<Arc<dyn Connector>> {
+        let config = config::read(settings);
+        if !settings.problems().is_empty() {
+            return None;
+        }
+        for warning in config.http.warnings() {
+            tracing::warn!(connector = context.name, "{warning}");
+        }
+        let mapper = Arc::new(Mapper::new(config.zone.clone(), config.privacy.clone()));
+        Some(Arc::new(Instance { config, context, mapper, upstream: OnceLock::new() }))
+    }
+}
+
+/// How the rows of a feed read when nothing is masked and instants without offset are UTC. For
+/// benchmarks.
+///
+/// # Panics
+/// Where there is no such feed.
+pub fn plain_codec(feed: &str) -> Arc<dyn RowCodec> {
+    assert!(feeds::NAMES.contains(&feed), "no feed `{feed}`");
+    let privacy = talon_sdk::privacy::Privacy::keep_all(&map::all_contracts());
+    feeds::codec(feed, Arc::new(Mapper::new(jiff::tz::TimeZone::UTC, privacy)))
+}
+
+struct Instance {
+    config: Config,
+    context: Context,
+    mapper: Arc<Mapper>,
+    upstream: OnceLock<Upstream>,
+}
+
+impl Instance {
+    /// One client for all feeds, so that they share its budget. Made on first use, because it reads
+    /// certificate files.
+    fn upstream(&self) -> Result<Upstream, Fault> {
+        if let Some(upstream) = self.upstream.get() {
+            return Ok(upstream.clone());
+        }
+        let http = talon_http::Client::new(self.config.http.clone(), &self.context)?;
+        let made = Upstream::new(http, self.config.external.clone());
+        Ok(self.upstream.get_or_init(|| made).clone())
+    }
+}
+
+#[async_trait]
+impl Connector for Instance {
+    fn feeds(&self) -> Vec<FeedPlan> {
+        let configured = self.config.feeds.iter().filter_map(|(name, interval)| {
+            let spec = feeds::FEEDS.iter().find(|spec| spec.name == name)?;
+            let codec = feeds::codec(spec.name, self.mapper.clone());
+            Some(FeedPlan { spec, interval: *interval, codec })
+        });
+        configured.collect()
+    }
+
+    fn open(&self, feed: &str) -> Result<Box<dyn Feed>, Fault> {
+        let upstream = self.upstream()?;
+        let (overlap, clock) = (self.config.overlap, self.context.clock.clone());
+        let modified = |of| Modifications::new(upstream.clone(), of, overlap, clock.clone());
+        Ok(match feed {
+            "call" => Box::new(modified(Modified::Calls)),
+            "call_message" => Box::new(modified(Modified::Messages)),
+            "call_jeopardy" => Box::new(modified(Modified::Jeopardies)),
+            "call_task" => Box::new(CallTask::new(upstream, clock)),
+            "call_cost" => {
+                let interval = self.config.feeds.iter().find(|(name, _)| name == feed);
+                let patience = interval.map(|(_, interval)| *interval).unwrap_or_default();
+                Box::new(CallCost::new(upstream, clock, overlap, patience, self.config.cost_cycle))
+            }
+            other => return Err(Fault::Internal { reason: format!("no feed `{other}`") }),
+        })
+    }
+
+    async fn probe(&self) -> Result<String, Fault> {
+        // The highest mark there can be: the cheapest question that needs the credentials.
+        let body = self.upstream()?.modifications(Modified::Calls, i64::MAX).await?;
+        let (rows, _) = feeds::modifications::rows_since(body)?;
+        Ok(format!(
+            "answers, and takes the credentials ({} calls beyond the last mark)",
+            rows.len()
+        ))
+    }
+}

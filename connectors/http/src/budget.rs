@@ -23,11 +23,11 @@ pub(crate) struct RateBudget {
 impl RateBudget {
     /// So many a second, evenly, and after a pause at most one second's worth at once, at least one.
     pub(crate) fn new(per_second: f64) -> RateBudget {
-        // Outside of the bounds of the setting, which is a problem of the configuration already, the
-        // nearest bound holds.
-        let per_second = per_second.max(0.01).min(100_000.0);
+        // A rate out of the setting's bounds is a problem of the configuration already; here it only
+        // must not panic. What is no number becomes one a second.
+        let per_second = per_second.clamp(0.01, 100_000.0);
         let quota = Duration::try_from_secs_f64(1.0 / per_second).ok().and_then(Quota::with_period);
-        // A whole number from 0 to 100000, which `as` does not change.
+        // From 0 to 100000, cut to a whole number.
         let burst = NonZeroU32::new(per_second as u32).unwrap_or(NonZeroU32::MIN);
         let quota = quota.unwrap_or(Quota::per_second(NonZeroU32::MIN)).allow_burst(burst);
         RateBudget {

@@ -3,7 +3,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::Url;
-use reqwest::header::CONTENT_TYPE;
 use talon_sdk::{Context, Fault};
 use tokio::time::Instant;
 use tracing::trace;
@@ -68,16 +67,20 @@ impl Client {
     /// Sends a request once, when the rate budget allows it, and reads the reply to its end. Every
     /// status is a reply, also an error's.
     ///
+    /// The time limit starts when the wait for the budget ends. The one thing that is sent again is
+    /// a request of which the protocol says that it was not looked at (a stream that HTTP/2 refuses,
+    /// a pooled connection that was closed before anything was written).
+    ///
     /// # Errors
     /// A [`Failure`] where there is no whole reply; it says whether the request may have been sent.
     pub async fn send(&self, request: Request<'_>) -> Result<Reply, Failure> {
-        let Inner { config, context, budget, .. } = &*self.inner;
+        let Inner { base, config, context, budget, .. } = &*self.inner;
         let (metrics, name) = (&context.metrics, context.name.as_str());
         let waited = budget.wait().await;
         metrics.budget_wait.with_label_values(&[name]).observe(waited.as_secs_f64());
 
         let endpoint = request.endpoint;
-        let request = self.inner.prepare(request)?;
+        let request = request.prepare(base)?;
         let since = Instant::now();
         let exchange = self.inner.exchange(endpoint, request);
         let outcome = match tokio::time::timeout(config.request_timeout, exchange).await {
@@ -140,42 +143,6 @@ impl Client {
 }
 
 impl Inner {
-    fn prepare(&self, request: Request<'_>) -> Result<reqwest::Request, Failure> {
-        let endpoint = request.endpoint;
-        let url = self.url(&request).ok_or_else(|| Failure {
-            kind: FailureKind::Other,
-            sent: Sent::No,
-            reason: format!("`{endpoint}` was not sent: a segment of its path is `.` or `..`"),
-        })?;
-        let mut prepared = reqwest::Request::new(request.method, url);
-        *prepared.headers_mut() = request.headers;
-        if let Some(body) = request.body {
-            prepared.headers_mut().insert(CONTENT_TYPE, body.content_type);
-            *prepared.body_mut() = Some(body.bytes.into());
-        }
-        if let Some(credentials) = request.credentials {
-            let (header, value) = credentials.current(endpoint)?;
-            prepared.headers_mut().insert(header, value);
-        }
-        Ok(prepared)
-    }
-
-    /// `None` where a segment would lead elsewhere.
-    fn url(&self, request: &Request<'_>) -> Option<Url> {
-        let mut url = self.base.clone();
-        if request.path.iter().any(|segment| segment == "." || segment == "..") {
-            return None;
-        }
-        if !request.path.is_empty() {
-            // An http URL always has segments.
-            url.path_segments_mut().ok()?.pop_if_empty().extend(&request.path);
-        }
-        if !request.query.is_empty() {
-            url.query_pairs_mut().extend_pairs(&request.query);
-        }
-        Some(url)
-    }
-
     async fn exchange(&self, endpoint: &str, request: reqwest::Request) -> Result<Reply, Failure> {
         let failed = |error: reqwest::Error| failure::of_error(endpoint, &error);
         let mut response = self.http.execute(request).await.map_err(failed)?;

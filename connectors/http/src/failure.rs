@@ -66,13 +66,15 @@ impl FailureKind {
 impl Failure {
     /// What the failure means for a read.
     ///
-    /// Limits, certificates and secrets are for the operator to mend; everything else passes.
+    /// Limits, certificates and secrets are for the operator to mend, a request that cannot even be
+    /// written is a defect, and everything else passes.
     pub fn fault(&self) -> Fault {
         let reason = self.reason.clone();
         match self.kind {
             FailureKind::TooLarge | FailureKind::Tls | FailureKind::Credentials => {
                 Fault::Misconfigured { reason }
             }
+            FailureKind::Other if self.sent == Sent::No => Fault::Internal { reason },
             FailureKind::Connect | FailureKind::Timeout | FailureKind::Cut | FailureKind::Other => {
                 Fault::unavailable(reason)
             }

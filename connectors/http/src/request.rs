@@ -1,10 +1,10 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use reqwest::Method;
-use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Method, Url};
 
-use crate::Credentials;
+use crate::{Credentials, Failure, FailureKind, Sent};
 
 /// Something to ask of an upstream.
 pub struct Request<'c> {
@@ -82,6 +82,43 @@ impl<'c> Request<'c> {
     pub fn credentials(mut self, credentials: impl Into<Option<&'c Credentials>>) -> Request<'c> {
         self.credentials = credentials.into();
         self
+    }
+
+    /// The request to an upstream as it goes over the wire; reads the secret.
+    pub(crate) fn prepare(self, base: &Url) -> Result<reqwest::Request, Failure> {
+        let endpoint = self.endpoint;
+        let url = self.url(base).ok_or_else(|| Failure {
+            kind: FailureKind::Other,
+            sent: Sent::No,
+            reason: format!("`{endpoint}` was not sent: a segment of its path is `.` or `..`"),
+        })?;
+        let mut prepared = reqwest::Request::new(self.method, url);
+        *prepared.headers_mut() = self.headers;
+        if let Some(body) = self.body {
+            prepared.headers_mut().insert(CONTENT_TYPE, body.content_type);
+            *prepared.body_mut() = Some(body.bytes.into());
+        }
+        if let Some(credentials) = self.credentials {
+            let (header, value) = credentials.current(endpoint)?;
+            prepared.headers_mut().insert(header, value);
+        }
+        Ok(prepared)
+    }
+
+    /// `None` where a segment would lead elsewhere.
+    fn url(&self, base: &Url) -> Option<Url> {
+        if self.path.iter().any(|segment| segment == "." || segment == "..") {
+            return None;
+        }
+        let mut url = base.clone();
+        if !self.path.is_empty() {
+            // An http URL always has segments.
+            url.path_segments_mut().ok()?.pop_if_empty().extend(&self.path);
+        }
+        if !self.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&self.query);
+        }
+        Some(url)
     }
 }
 

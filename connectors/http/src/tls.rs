@@ -81,8 +81,8 @@ pub(crate) fn explain(error: &rustls::Error) -> String {
         },
         rustls::Error::AlertReceived(alert) => {
             return format!(
-                "the upstream refused the TLS session with the alert `{alert:?}`; see \
-                 `upstream.client.certificate.file`"
+                "the upstream refused the TLS session with the alert `{alert:?}`; if it wants a \
+                 certificate, see `upstream.client.certificate.file`"
             );
         }
         rustls::Error::InvalidMessage(_) => {

@@ -41,7 +41,8 @@ pub struct Context {
 pub trait Connector: Send + Sync {
     /// The feeds that are switched on.
     fn feeds(&self) -> Vec<FeedPlan>;
-    /// Opens a feed by its name. Called at start and after every fault; does no I/O.
+    /// Opens a feed by its name. Called at start and after every fault. Asks the upstream nothing, but
+    /// may read local files such as certificates.
     fn open(&self, feed: &str) -> Result<Box<dyn Feed>, Fault>;
     /// Asks the upstream whether it answers and takes the credentials; says what it saw. For
     /// `talon check --probe`.

@@ -31,6 +31,18 @@ impl<'a> Extra<'a> {
     }
 }
 
+/// A word of an enumeration; one that is not known becomes `unknown(word)`.
+pub fn word<'a>(text: Cow<'a, str>, known: &[&str]) -> Cow<'a, str> {
+    if known.contains(&&*text) { text } else { Cow::Owned(format!("unknown({text})")) }
+}
+
+/// A decimal number without the noise of binary fractions: rounded to nine places, where a double can
+/// hold that many.
+pub fn steady(number: f64) -> f64 {
+    const PLACES: f64 = 1e9;
+    if number.abs() < 4e6 { (number * PLACES).round() / PLACES + 0.0 } else { number }
+}
+
 /// Reads a row as a record; `use_record` takes it while the row's bytes are borrowed.
 ///
 /// # Errors
@@ -341,6 +353,20 @@ mod tests {
         ] {
             assert_eq!(show(row).unwrap_err(), RowFault(reason.to_owned()), "{row}");
         }
+    }
+
+    #[test]
+    fn noise_of_binary_fractions_is_no_content() {
+        assert_eq!(steady(0.1 + 0.2), 0.3);
+        assert_eq!(steady(-0.0).to_bits(), 0.0_f64.to_bits());
+        assert_eq!(steady(55.751_244_123), 55.751_244_123);
+        assert_eq!(steady(12_345_678.25), 12_345_678.25);
+    }
+
+    #[test]
+    fn an_unknown_word_says_so() {
+        assert_eq!(word("New".into(), &["New"]), "New");
+        assert_eq!(word("Paused".into(), &["New"]), "unknown(Paused)");
     }
 
     #[test]

@@ -1,5 +1,5 @@
 use talon_http::{FailureKind, Sent};
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 use tokio::time::{Duration, Instant};
 
 use crate::server::{Answer, Server, reply};
@@ -34,9 +34,10 @@ async fn a_body_that_trickles_for_ever_runs_into_the_time_limit() {
 
 #[tokio::test]
 async fn a_refused_connection_was_surely_not_sent() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
+    // A port that is taken, so that nobody else listens there, and does not listen.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let url = format!("http://{}", socket.local_addr().unwrap());
     let (client, metrics) = client(&url, &[]);
     let failure = client.send(list()).await.unwrap_err();
     assert_eq!((failure.kind, failure.sent), (FailureKind::Connect, Sent::No));

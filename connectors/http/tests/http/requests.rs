@@ -31,6 +31,7 @@ async fn a_segment_that_would_lead_elsewhere_is_not_sent() {
     for segment in [".", ".."] {
         let failure = client.send(Request::get("GET /x", ["x", segment])).await.unwrap_err();
         assert_eq!((failure.kind, failure.sent), (FailureKind::Other, Sent::No));
+        assert_eq!(failure.fault().kind(), "internal");
     }
     assert_eq!(server.requests(), [""; 0]);
 }

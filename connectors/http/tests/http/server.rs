@@ -49,9 +49,15 @@ impl Server {
                     match tls {
                         None => converse(stream, &answer, &seen).await,
                         // A handshake that fails is seen by the client.
-                        Some(tls) => match tls.accept(stream).await {
+                        // Its bytes are read to the end: left unread, they would make the system
+                        // reset the connection, and the alert could be lost.
+                        Some(tls) => match tls.accept(stream).into_fallible().await {
                             Ok(stream) => converse(stream, &answer, &seen).await,
-                            Err(_) => None,
+                            Err((_, mut stream)) => {
+                                stream.shutdown().await.ok()?;
+                                tokio::io::copy(&mut stream, &mut tokio::io::sink()).await.ok()?;
+                                None
+                            }
                         },
                     }
                 });

@@ -102,7 +102,10 @@ async fn https_to_a_port_that_speaks_http_is_a_tls_failure() {
         tokio::io::AsyncWriteExt::write_all(&mut stream, answer).await.unwrap();
         stream
     });
-    let (client, _) = client(&format!("https://{address}"), &[]);
+    // With an authority of its own, the test does not depend on the machine's.
+    let directory = tempfile::tempdir().unwrap();
+    let ca = write(directory.path(), "ca.pem", &authority("ours").pem());
+    let (client, _) = client(&format!("https://{address}"), &[("upstream.ca.file", &ca)]);
     let failure = client.send(list()).await.unwrap_err();
     assert_eq!((failure.kind, failure.sent), (FailureKind::Tls, Sent::No), "{failure}");
     assert!(failure.reason.contains("does not speak TLS"), "{failure}");

@@ -59,7 +59,7 @@ pub(crate) fn counted(metrics: &UpstreamMetrics, code: &str) -> u64 {
 }
 
 /// Fails where an error says what it must not.
-pub(crate) fn assert_discreet(error: &(impl std::error::Error + std::fmt::Debug)) {
+pub(crate) fn assert_discreet(error: &impl std::error::Error) {
     let text = format!("{error} {error:?} {:?}", error.source());
     for forbidden in [SECRET, PERSONAL, "127.0.0.1", "://"] {
         assert!(!text.contains(forbidden), "`{forbidden}` in {text}");

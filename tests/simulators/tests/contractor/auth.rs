@@ -204,7 +204,7 @@ async fn every_endpoint_of_the_document_asks_for_its_scheme() -> Outcome {
     for endpoint in open {
         expect_error(ask(endpoint, String::new()).await?, 400, 0).await?;
     }
-    expect_error(ask("GET /shared/callTask/1/attachment/1/download", String::new()).await?, 404, 1)
+    expect_error(ask("GET /shared/callTask/1/attachment/1/download", String::new()).await?, 403, 0)
         .await?;
     expect_error(ask("GET /shared/callTask/1/result", String::new()).await?, 404, 1).await
 }

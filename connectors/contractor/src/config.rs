@@ -1,0 +1,101 @@
+//! Settings of the connector `contractor`.
+
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use talon_http::{Credentials, HeaderName};
+use talon_sdk::config::{Importance, Key, Settings};
+use talon_sdk::privacy::{self, Privacy};
+
+use crate::feeds::NAMES;
+use crate::map::all_contracts;
+
+/// A configured instance's settings.
+pub(crate) struct Config {
+    pub(crate) http: talon_http::Config,
+    pub(crate) external: Option<Credentials>,
+    pub(crate) feeds: Vec<(String, Duration)>,
+    pub(crate) overlap: i64,
+    pub(crate) cost_cycle: Duration,
+    pub(crate) zone: TimeZone,
+    pub(crate) privacy: Privacy,
+}
+
+fn interval(feed: &str) -> String {
+    format!("{feed}.poll.interval.ms")
+}
+
+/// Declares all settings.
+pub(crate) fn keys() -> Vec<Key> {
+    let mut keys = talon_http::keys();
+    keys.extend([
+        Key::secret("auth.external.token")
+            .importance(Importance::High)
+            .doc("Token of the external (dispatcher) system, for all feeds. The document leaves its scheme undefined; without this setting no credentials are sent."),
+        Key::text("auth.external.header")
+            .default("Authorization")
+            .doc("Header that carries the token."),
+        Key::text("auth.external.prefix")
+            .default("")
+            .doc("What stands before the token, such as `Bearer`; a blank is put between."),
+        Key::list("feeds", NAMES)
+            .default("call,call_message,call_jeopardy,call_task,call_cost")
+            .importance(Importance::Medium)
+            .doc("The feeds to read. `call_cost` costs one request for each call that changed."),
+        Key::whole("timestamp.overlap", 0, i64::MAX as u64)
+            .default("0")
+            .importance(Importance::Medium)
+            .doc("Asks the modification feeds again from so far before the highest mark seen. Set it if rows become visible after newer ones, or several share a mark; what comes again costs no event. Its unit is that of the marks, which the document does not state."),
+        Key::zone("time.zone")
+            .default("UTC")
+            .importance(Importance::Medium)
+            .doc("Zone of instants that come without an offset."),
+        Key::whole("call_cost.cycle.interval.ms", 1_000, 30 * 24 * 3_600_000)
+            .default("3600000")
+            .doc("How often the estimates of all calls are read, changed or not."),
+    ]);
+    keys.extend(NAMES.iter().map(|feed| {
+        let default = match *feed {
+            "call_task" => "10000",
+            "call_cost" => "5000",
+            _ => "2000",
+        };
+        Key::whole(interval(feed), 10, 24 * 3_600_000)
+            .default(default)
+            .importance(Importance::Medium)
+            .doc(format!(
+                "How often `{feed}` is read: from the start of a read to that of the next."
+            ))
+    }));
+    keys.extend(privacy::keys(&all_contracts()));
+    keys
+}
+
+/// Reads them.
+pub(crate) fn read(settings: &mut Settings<'_>) -> Config {
+    let header = settings.text("auth.external.header");
+    let name = HeaderName::try_from(header.as_str());
+    if name.is_err() {
+        settings.problem("auth.external.header", format!("is `{header}`, which is no header name"));
+    }
+    let external = settings.secret("auth.external.token").zip(name.ok()).map(|(token, name)| {
+        let prefix = settings.text("auth.external.prefix");
+        Credentials::header(name, &prefix, token, "auth.external.token")
+    });
+    let feeds = settings.list("feeds");
+    if feeds.is_empty() {
+        settings.problem("feeds", "names no feed, so the connector would do nothing");
+    }
+    Config {
+        http: talon_http::read(settings),
+        external,
+        feeds: feeds
+            .into_iter()
+            .map(|feed| (feed.clone(), settings.millis(&interval(&feed))))
+            .collect(),
+        overlap: i64::try_from(settings.whole("timestamp.overlap")).unwrap_or(i64::MAX),
+        cost_cycle: settings.millis("call_cost.cycle.interval.ms"),
+        zone: settings.zone("time.zone"),
+        privacy: Privacy::read(settings, &all_contracts()),
+    }
+}
