@@ -13,6 +13,7 @@ mod fault;
 mod log;
 mod mock;
 mod recover;
+mod tail;
 mod topics;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ use crate::log::KafkaLog;
 
 pub use client::problems;
 pub use mock::InProcess;
+pub use tail::Tailed;
 
 /// How long the broker may be silent before it counts as away.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -43,6 +45,19 @@ impl Kafka {
     /// Does no I/O. `properties` are librdkafka's, `bootstrap.servers` among them.
     pub fn new(properties: BTreeMap<String, String>, prefix: &str, group: &str) -> Kafka {
         Kafka { properties, owner: format!("{prefix}.{group}") }
+    }
+
+    /// Follows topics from their beginnings; see [`tail`](mod@tail).
+    ///
+    /// # Errors
+    /// Where the broker does not answer at the start.
+    pub fn tail(
+        &self,
+        topics: &[String],
+        stop: &GiveUp,
+        each: &mut dyn FnMut(Tailed<'_>),
+    ) -> Result<(), BusFault> {
+        tail::tail(&self.config(), topics, stop, each)
     }
 
     fn config(&self) -> ClientConfig {

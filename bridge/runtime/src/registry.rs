@@ -58,6 +58,9 @@ impl Registry {
     /// # Errors
     /// Where the machine's TLS roots cannot be loaded.
     pub fn new(url: &str, user_info: Option<Secret>) -> Result<Registry, BusFault> {
+        // The HTTP library is built without a crypto provider of its own choice. That one is
+        // installed already is no error.
+        rustls::crypto::ring::default_provider().install_default().ok();
         let http = reqwest::Client::builder().timeout(TIMEOUT).build().map_err(|error| {
             BusFault::Misconfigured(format!("no HTTP client for the schema registry: {error}"))
         })?;

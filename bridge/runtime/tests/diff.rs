@@ -1,0 +1,288 @@
+//! The diff, without a bus: what was seen against what was published.
+//! Tests of an invariant of ARCHITECTURE.md have its number in their name.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use serde::Serialize;
+use talon_runtime::diff::{Change, Changes, Differ, EventId, Summary};
+use talon_runtime::guard::{Guard, Withheld};
+use talon_schemas::{Contract, contractor};
+use talon_sdk::record::peek_scalar;
+use talon_sdk::{Coverage, Observation, Row, RowCodec, RowFault, Rows};
+
+/// Messages as rows `{"id":1,"message":"text","timestamp":5}`.
+struct Messages;
+
+#[derive(serde::Deserialize)]
+struct Dto {
+    id: i64,
+    message: Option<String>,
+    timestamp: Option<i64>,
+}
+
+#[derive(Serialize)]
+struct Message {
+    id: i64,
+    call_id: Option<i64>,
+    written_at: Option<i64>,
+    message: Option<String>,
+    owner_id: Option<i64>,
+    owner_name: Option<String>,
+    extra: BTreeMap<String, String>,
+    mark: Option<i64>,
+}
+
+impl RowCodec for Messages {
+    fn peek_key(&self, row: &[u8], _scope: &str, key: &mut String) -> bool {
+        peek_scalar(row, "id", key)
+    }
+
+    fn decode(&self, row: &[u8], _scope: &str, out: &mut Row) -> Result<(), RowFault> {
+        let dto: Dto = serde_json::from_slice(row).map_err(|_| RowFault("odd".to_owned()))?;
+        out.key = dto.id.to_string();
+        let message = Message {
+            id: dto.id,
+            call_id: None,
+            written_at: None,
+            message: dto.message,
+            owner_id: None,
+            owner_name: None,
+            extra: BTreeMap::new(),
+            mark: dto.timestamp,
+        };
+        contract().encode(&message, &mut out.value).map_err(|_| RowFault("odd".to_owned()))
+    }
+}
+
+fn contract() -> &'static Contract {
+    &contractor::CALL_MESSAGE
+}
+
+/// What was published: `op key before after`, and the log itself.
+#[derive(Default)]
+struct Log {
+    lines: Vec<String>,
+    records: Vec<(String, Option<Vec<u8>>, EventId)>,
+}
+
+impl Changes for Log {
+    type Error = Infallible;
+
+    fn change(&mut self, change: &Change<'_>) -> Result<(), Infallible> {
+        let text = |value: Option<&[u8]>| {
+            value.map_or("-".to_owned(), |value| {
+                let mut event = Vec::new();
+                let source = talon_schemas::Source {
+                    version: "",
+                    connector: "",
+                    name: "",
+                    feed: "",
+                    scope: "",
+                    ts_ms: 0,
+                    snapshot: false,
+                    absent: false,
+                };
+                let op = talon_schemas::Op::Read;
+                talon_schemas::Envelope { before: None, after: Some(value), source, op, ts_ms: 0 }
+                    .encode(&mut event);
+                contract().to_json(&event).unwrap()["after"]["message"].as_str().unwrap().to_owned()
+            })
+        };
+        self.lines.push(format!(
+            "{} {} {} {}",
+            change.op.letter(),
+            change.key,
+            text(change.before),
+            text(change.after)
+        ));
+        self.records.push((change.key.to_owned(), change.after.map(<[u8]>::to_vec), change.id));
+        Ok(())
+    }
+
+    fn dead_letter(&mut self, key: &str, row: &[u8], _: &RowFault) -> Result<(), Infallible> {
+        self.lines.push(format!("dead {key} {}", String::from_utf8_lossy(row)));
+        Ok(())
+    }
+}
+
+const GUARD: Guard = Guard { ratio: 0.5, entities: 1 };
+
+struct Feed {
+    differ: Differ,
+    log: Log,
+}
+
+impl Feed {
+    fn new() -> Feed {
+        let differ = Differ::new("t.n.f".to_owned(), contract(), Arc::new(Messages), GUARD, true);
+        Feed { differ, log: Log::default() }
+    }
+
+    /// A new process that reads the log back.
+    fn restarted(&self) -> Feed {
+        let mut feed = Feed::new();
+        for (key, after, id) in &self.log.records {
+            feed.differ.recover(key, after.as_deref(), id.chain());
+        }
+        feed
+    }
+
+    fn see(&mut self, coverage: Coverage, rows: &str, after_fault: bool) -> Summary {
+        let observation = Observation {
+            scope: String::new(),
+            coverage,
+            rows: Rows::of_array(bytes::Bytes::copy_from_slice(rows.as_bytes())).unwrap(),
+            cursor: None,
+            snapshot: false,
+            as_of_ms: 0,
+        };
+        let Ok(summary) = self.differ.observe(&observation, after_fault, &mut self.log);
+        summary
+    }
+
+    fn delta(&mut self, rows: &str) -> Vec<String> {
+        self.log.lines.clear();
+        self.see(Coverage::Delta, rows, false);
+        self.log.lines.clone()
+    }
+
+    fn full(&mut self, rows: &str) -> Vec<String> {
+        self.log.lines.clear();
+        self.see(Coverage::Full, rows, false);
+        let mut lines = self.log.lines.clone();
+        lines.sort();
+        lines
+    }
+}
+
+#[test]
+fn invariant_1_a_change_of_content_is_published_once_and_in_order() {
+    let mut feed = Feed::new();
+    assert_eq!(
+        feed.delta(r#"[{"id":1,"message":"a"},{"id":2,"message":"x"}]"#),
+        ["c 1 - a", "c 2 - x"]
+    );
+    assert_eq!(feed.delta(r#"[{"id":1,"message":"a"}]"#), [""; 0]);
+    assert_eq!(
+        feed.delta(r#"[{"id":1,"message":"b"},{"id":1,"message":"c"},{"id":2,"message":"x"}]"#),
+        ["u 1 a b", "u 1 b c"]
+    );
+    assert_eq!(
+        feed.delta(r#"[{"id":1,"message":"a"}]"#),
+        ["u 1 c a"],
+        "back to an earlier state is a change"
+    );
+}
+
+#[test]
+fn invariant_1_noise_is_no_change() {
+    let mut feed = Feed::new();
+    feed.delta(r#"[{"id":1,"message":"a","timestamp":5}]"#);
+    for same in [
+        r#"[{"message":"a","timestamp":5,"id":1}]"#,
+        r#"[ { "id" : 1 , "message" : "\u0061" , "timestamp" : 5 } ]"#,
+        r#"[{"id":1,"message":"a","timestamp":6}]"#,
+    ] {
+        assert_eq!(feed.delta(same), [""; 0], "{same}");
+    }
+}
+
+#[test]
+fn invariant_1_a_restart_publishes_nothing_again() {
+    let mut feed = Feed::new();
+    feed.full(r#"[{"id":1,"message":"a"},{"id":2,"message":"b"},{"id":3,"message":"c"}]"#);
+    feed.full(r#"[{"id":1,"message":"a"},{"id":2,"message":"B"}]"#);
+    let mut restarted = feed.restarted();
+    assert_eq!(restarted.full(r#"[{"id":1,"message":"a"},{"id":2,"message":"B"}]"#), [""; 0]);
+    assert_eq!(
+        restarted.full(r#"[{"id":1,"message":"A"},{"id":2,"message":"B"}]"#),
+        ["u 1 a A"],
+        "the value before is recovered too"
+    );
+}
+
+#[test]
+fn an_event_made_again_from_the_same_past_has_the_same_id_and_any_other_has_another() {
+    let mut feed = Feed::new();
+    let rows = [r#"[{"id":1,"message":"a"}]"#, "[]", r#"[{"id":1,"message":"a"}]"#, "[]"];
+    for rows in rows {
+        feed.see(Coverage::Full, rows, false);
+    }
+    let ids: Vec<EventId> = feed.log.records.iter().map(|record| record.2).collect();
+    for (i, id) in ids.iter().enumerate() {
+        assert!(!ids[..i].contains(id), "event {i} of create, delete, create, delete");
+    }
+    // The last event was lost in a crash: made again, it is the same.
+    let lost = feed.log.records.pop().unwrap();
+    let mut restarted = feed.restarted();
+    restarted.see(Coverage::Full, "[]", false);
+    assert_eq!(restarted.log.records, [lost]);
+}
+
+#[test]
+fn invariant_4_only_a_full_list_deletes() {
+    let mut feed = Feed::new();
+    feed.full(r#"[{"id":1,"message":"a"},{"id":2,"message":"b"}]"#);
+    assert_eq!(feed.delta(r#"[{"id":1,"message":"a"}]"#), [""; 0]);
+    assert_eq!(feed.full(r#"[{"id":1,"message":"a"}]"#), ["d 2 b -"]);
+    assert_eq!(feed.full(r#"[{"id":1,"message":"a"}]"#), [""; 0], "once");
+    assert_eq!(feed.full(r#"[{"id":1,"message":"a"},{"id":2,"message":"b"}]"#), ["c 2 - b"]);
+}
+
+#[test]
+fn invariant_4_an_implausible_list_deletes_nothing_and_its_rows_are_published() {
+    let mut feed = Feed::new();
+    feed.full(r#"[{"id":1,"message":"a"},{"id":2,"message":"b"},{"id":3,"message":"c"}]"#);
+    feed.log.lines.clear();
+    let summary = feed.see(Coverage::Full, r#"[{"id":1,"message":"A"}]"#, false);
+    assert_eq!(summary.withheld, Some((2, Withheld::TooMany)));
+    assert_eq!(feed.log.lines, ["u 1 a A"]);
+    assert_eq!(
+        feed.full(r#"[{"id":1,"message":"A"},{"id":2,"message":"b"}]"#),
+        ["d 3 c -"],
+        "what is plausible again is believed"
+    );
+}
+
+#[test]
+fn invariant_4_an_empty_list_after_a_fault_deletes_nothing() {
+    let mut feed = Feed::new();
+    feed.full(r#"[{"id":1,"message":"a"}]"#);
+    let summary = feed.see(Coverage::Full, "[]", true);
+    assert_eq!(summary.withheld, Some((1, Withheld::EmptyAfterFault)));
+    assert_eq!(feed.full("[]"), ["d 1 a -"], "a second time it is believed");
+}
+
+#[test]
+fn invariant_6_a_row_that_cannot_be_read_is_put_aside_once_and_what_follows_flows_on() {
+    let mut feed = Feed::new();
+    let rows = r#"[{"id":1,"message":"a"},{"id":"x"},{"id":2,"message":"b"}]"#;
+    assert_eq!(feed.full(rows), ["c 1 - a", "c 2 - b", r#"dead x {"id":"x"}"#]);
+    assert_eq!(feed.full(rows), [""; 0]);
+}
+
+#[test]
+fn invariant_4_a_row_that_cannot_be_read_may_be_any_absent_one() {
+    let mut feed = Feed::new();
+    feed.full(r#"[{"id":1,"message":"a"},{"id":2,"message":"b"},{"id":3,"message":"c"}]"#);
+    let summary =
+        feed.see(Coverage::Full, r#"[{"id":1,"message":"a"},{"id":2,"message":"b"},[]]"#, false);
+    assert_eq!(summary.withheld, Some((1, Withheld::UnreadableRow)));
+    // With its key readable, it stands for itself alone.
+    feed.log.lines.clear();
+    let summary =
+        feed.see(Coverage::Full, r#"[{"id":1,"message":"a"},{"id":2,"message":5}]"#, false);
+    assert_eq!(summary.withheld, None);
+    assert_eq!(feed.log.lines, [r#"dead 2 {"id":2,"message":5}"#, "d 3 c -"]);
+}
+
+#[test]
+fn two_rows_under_one_key_in_a_list_do_not_flap() {
+    let mut feed = Feed::new();
+    let rows = r#"[{"id":1,"message":"a"},{"id":1,"message":"b"}]"#;
+    assert_eq!(feed.full(rows), ["c 1 - a", r#"dead 1 {"id":1,"message":"b"}"#]);
+    assert_eq!(feed.full(rows), [""; 0]);
+}

@@ -1,0 +1,62 @@
+//! `talon check`: every problem at once.
+
+use std::path::Path;
+
+use talon_runtime::bus::Bus;
+use talon_sdk::config::Secrets;
+
+use crate::End;
+use crate::run::{bus, complain, read, registry};
+
+/// Checks a configuration; with `probe`, also connects.
+pub(crate) async fn check(file: &Path, probe: bool) -> anyhow::Result<End> {
+    let secrets = if probe { Secrets::of_process() } else { Secrets::Unresolved };
+    let loaded = match read(file, &secrets)? {
+        Ok(loaded) => loaded,
+        Err(problems) => return Ok(complain(file, &problems)),
+    };
+    let feeds: usize = loaded.connectors.iter().map(|setup| setup.connector.feeds().len()).sum();
+    println!("{}: {} connectors, {feeds} feeds, no problem", file.display(), loaded.connectors.len());
+    if !probe {
+        return Ok(End::Done);
+    }
+
+    let mut all_well = true;
+    let mut say = |name: &str, seen: Result<String, String>| match seen {
+        Ok(seen) => println!("  ok      {name}: {seen}"),
+        Err(why) => {
+            all_well = false;
+            println!("  failed  {name}: {why}");
+        }
+    };
+    let kafka = bus(&loaded);
+    let name = kafka.describe();
+    let seen = tokio::task::spawn_blocking(move || kafka.probe()).await?;
+    say(&name, seen.map_err(|fault| fault.to_string()));
+    match registry(&loaded)? {
+        None => println!("  -       no schema registry: events are written in single-object encoding"),
+        Some(registry) => {
+            let seen = registry.probe().await.map(|()| "answers".to_owned());
+            say("schema registry", seen.map_err(|fault| fault.to_string()));
+            for setup in &loaded.connectors {
+                for plan in setup.connector.feeds() {
+                    let topic = talon_runtime::topic(&loaded.root.prefix, &setup.name, plan.spec.name);
+                    let seen = registry.check(&topic, (plan.spec.contract)()).await;
+                    let seen = seen.map_err(|fault| fault.to_string()).and_then(|seen| match seen {
+                        talon_runtime::registry::Compatibility::New => Ok("not registered yet".to_owned()),
+                        talon_runtime::registry::Compatibility::Compatible => Ok("compatible".to_owned()),
+                        talon_runtime::registry::Compatibility::Incompatible => {
+                            Err("incompatible with what is registered".to_owned())
+                        }
+                    });
+                    say(&format!("schema of `{topic}`"), seen);
+                }
+            }
+        }
+    }
+    for setup in &loaded.connectors {
+        let seen = setup.connector.probe().await;
+        say(&format!("upstream of `{}`", setup.name), seen.map_err(|fault| fault.to_string()));
+    }
+    Ok(if all_well { End::Done } else { End::Failed })
+}

@@ -1,0 +1,10 @@
+//! The configuration: one YAML file, and the same keys flat.
+//!
+//! [`flat`] makes texts of a file; [`load`] checks all of them, without I/O unless secrets are to be
+//! resolved, and reports every problem at once.
+
+mod flat;
+mod sections;
+
+pub(crate) use flat::flatten;
+pub(crate) use sections::{Loaded, keys, load};

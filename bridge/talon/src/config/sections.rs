@@ -1,0 +1,193 @@
+//! The sections of a configuration: Talon's own settings, the bus, the registry, the connectors.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use talon_runtime::Setup;
+use talon_runtime::metrics::Metrics;
+use talon_runtime::options::{self, Options};
+use talon_sdk::config::{Importance, Key, Problem, Secret, Secrets, Settings};
+use talon_sdk::{Clock, Context};
+
+use crate::connectors::{class, classes};
+
+/// Talon's own settings.
+#[derive(Debug, Clone)]
+pub(crate) struct Root {
+    pub(crate) prefix: String,
+    pub(crate) group: String,
+    pub(crate) listen: SocketAddr,
+    pub(crate) shutdown_timeout: Duration,
+    pub(crate) registry: Option<(String, Option<Secret>)>,
+}
+
+/// A configuration without problems.
+pub(crate) struct Loaded {
+    pub(crate) root: Root,
+    /// Properties of librdkafka.
+    pub(crate) kafka: BTreeMap<String, String>,
+    pub(crate) connectors: Vec<Setup>,
+    pub(crate) metrics: Metrics,
+    pub(crate) clock: Clock,
+}
+
+/// Declares Talon's own settings.
+pub(crate) fn keys() -> Vec<Key> {
+    vec![
+        Key::text("talon.prefix").default("talon").importance(Importance::High).doc("First part of all topic names."),
+        Key::text("talon.group").default("talon").importance(Importance::Medium).doc("Processes with the same group stand for each other: a later one takes over from an earlier one."),
+        Key::text("http.listen").default("127.0.0.1:8083").importance(Importance::Medium).doc("Where `/`, `/metrics` and `/health` are served. The default serves only this machine; `0.0.0.0:8083` opens it to the network, without authentication."),
+        Key::whole("shutdown.timeout.ms", 100, 3_600_000).default("25000").doc("How long a stop may take to commit what was read."),
+        Key::url("schema.registry.url").importance(Importance::High).doc("Schema registry with Confluent's API. Without it events are written in Avro single-object encoding."),
+        Key::secret("schema.registry.basic.auth.user.info").doc("`user:password` for the schema registry."),
+    ]
+}
+
+/// Checks a flat configuration and makes what it describes.
+pub(crate) fn load(
+    texts: BTreeMap<String, String>,
+    secrets: &Secrets,
+    clock: Clock,
+) -> Result<Loaded, Vec<Problem>> {
+    let metrics = Metrics::new().map_err(|error| {
+        vec![Problem { key: "(metrics)".to_owned(), message: error.to_string() }]
+    })?;
+    let (mut own, mut kafka, mut connectors) =
+        (BTreeMap::new(), BTreeMap::new(), BTreeMap::<String, BTreeMap<String, String>>::new());
+    let mut problems = Vec::new();
+    for (key, text) in texts {
+        if let Some(property) = key.strip_prefix("bus.kafka.") {
+            kafka.insert(property.to_owned(), text);
+        } else if let Some(rest) = key.strip_prefix("connectors.") {
+            let Some((name, setting)) = rest.split_once('.') else {
+                let message = "is no map of settings".to_owned();
+                problems.push(Problem { key, message });
+                continue;
+            };
+            connectors.entry(name.to_owned()).or_default().insert(setting.to_owned(), text);
+        } else {
+            own.insert(key, text);
+        }
+    }
+
+    let root_keys = keys();
+    let mut settings = Settings::new("", &root_keys, own, secrets);
+    let root = root(&mut settings);
+    problems.extend(settings.into_problems());
+    let kafka = bus(kafka, secrets, &mut problems);
+    if connectors.is_empty() {
+        problems.push(Problem {
+            key: "connectors".to_owned(),
+            message: "names no connector, so there is nothing to do".to_owned(),
+        });
+    }
+    let mut setups = Vec::new();
+    for (name, texts) in connectors {
+        setups.extend(connector(name, texts, secrets, &clock, &metrics, &mut problems));
+    }
+    problems.sort();
+    match root {
+        Some(root) if problems.is_empty() => {
+            Ok(Loaded { root, kafka, connectors: setups, metrics, clock })
+        }
+        _ => Err(problems),
+    }
+}
+
+fn root(settings: &mut Settings<'_>) -> Option<Root> {
+    for name in ["talon.prefix", "talon.group"] {
+        let text = settings.text(name);
+        if !is_name(&text, ".") {
+            settings.problem(name, format!("is `{text}`, expected letters, digits, `.`, `_`, `-`"));
+        }
+    }
+    let listen = settings.text("http.listen");
+    let parsed = listen.parse::<SocketAddr>();
+    if parsed.is_err() {
+        let remedy = format!("is `{listen}`, expected an address and a port such as `0.0.0.0:8083`");
+        settings.problem("http.listen", remedy);
+    }
+    let url = settings.text("schema.registry.url");
+    Some(Root {
+        prefix: settings.text("talon.prefix"),
+        group: settings.text("talon.group"),
+        listen: parsed.ok()?,
+        shutdown_timeout: settings.millis("shutdown.timeout.ms"),
+        registry: (!url.is_empty())
+            .then(|| (url, settings.secret("schema.registry.basic.auth.user.info"))),
+    })
+}
+
+/// The bus's properties with their references resolved. One that is not resolved cannot be checked.
+fn bus(
+    texts: BTreeMap<String, String>,
+    secrets: &Secrets,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<String, String> {
+    let (mut known, mut unresolved) = (BTreeMap::new(), false);
+    for (name, text) in texts {
+        match secrets.expand(&text) {
+            Ok(Some(value)) => {
+                known.insert(name, value);
+            }
+            Ok(None) => unresolved |= name == "bootstrap.servers",
+            Err(error) => problems
+                .push(Problem { key: format!("bus.kafka.{name}"), message: error.to_string() }),
+        }
+    }
+    for (name, message) in talon_kafka::problems(&known) {
+        if !(unresolved && name == "bootstrap.servers") {
+            problems.push(Problem { key: format!("bus.kafka.{name}"), message });
+        }
+    }
+    known
+}
+
+fn connector(
+    name: String,
+    texts: BTreeMap<String, String>,
+    secrets: &Secrets,
+    clock: &Clock,
+    metrics: &Metrics,
+    problems: &mut Vec<Problem>,
+) -> Option<Setup> {
+    let prefix = format!("connectors.{name}.");
+    if !is_name(&name, "") {
+        problems.push(Problem {
+            key: format!("connectors.{name}"),
+            message: "is no name for a connector, expected letters, digits, `_`, `-`".to_owned(),
+        });
+        return None;
+    }
+    let Some(class_name) = texts.get("class") else {
+        let message = format!("is not set, expected one of {}", class_names());
+        problems.push(Problem { key: format!("{prefix}class"), message });
+        return None;
+    };
+    let Some(class) = class(class_name) else {
+        let message = format!("is `{class_name}`, expected one of {}", class_names());
+        problems.push(Problem { key: format!("{prefix}class"), message });
+        return None;
+    };
+    let mut keys = options::keys();
+    keys.extend(class.keys());
+    let mut settings = Settings::new(&prefix, &keys, texts, secrets);
+    let options = Options::read(&settings);
+    let context =
+        Context { name: name.clone(), clock: clock.clone(), metrics: metrics.upstream.clone() };
+    let connector = class.configure(&mut settings, context);
+    problems.extend(settings.into_problems());
+    Some(Setup { name, class: class.name(), options, connector: connector? })
+}
+
+fn class_names() -> String {
+    classes().iter().map(|class| format!("`{}`", class.name())).collect::<Vec<_>>().join(", ")
+}
+
+/// What Kafka and NATS both take in a name.
+fn is_name(text: &str, also: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 100
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c) || also.contains(c))
+}

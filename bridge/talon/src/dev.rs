@@ -1,0 +1,144 @@
+//! `talon dev`: the whole product on one machine, with nothing installed.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use clap::Args;
+use talon_kafka::{InProcess, Kafka};
+use talon_runtime::bus::GiveUp;
+use talon_runtime::shard_spec;
+use talon_sdk::Clock;
+use talon_sdk::config::Secrets;
+use talon_simulators::contractor::{Settings, Simulator};
+
+use crate::End;
+use crate::config::load;
+use crate::console::Console;
+use crate::run::{asked_to_stop, serve};
+use crate::server::Recent;
+
+const TOKEN: &str = "dev-token";
+
+/// What `talon dev` can be told.
+#[derive(Args)]
+pub(crate) struct Dev {
+    /// A running Kafka, `host:port`, instead of the one inside the process
+    #[arg(long, value_name = "HOST:PORT")]
+    kafka: Option<String>,
+    /// A schema registry; without it events are in Avro single-object encoding
+    #[arg(long, value_name = "URL")]
+    registry: Option<String>,
+    /// Where the status page is served
+    #[arg(long, default_value = "127.0.0.1:8083")]
+    listen: SocketAddr,
+    /// Calls that the simulated upstream begins with
+    #[arg(long, default_value_t = 200)]
+    calls: usize,
+    /// How lively it is
+    #[arg(long, default_value_t = 2.0)]
+    edits_per_second: f64,
+    /// The same seed lives the same life
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+impl Dev {
+    pub(crate) async fn run(self) -> anyhow::Result<End> {
+        let simulator = Simulator::start(Settings {
+            seed: self.seed,
+            calls: self.calls,
+            edits_per_second: self.edits_per_second,
+            external_token: TOKEN.to_owned(),
+            ..Settings::default()
+        })
+        .await?;
+        let (in_process, bootstrap) = match &self.kafka {
+            Some(bootstrap) => (None, bootstrap.clone()),
+            None => {
+                let broker = InProcess::start().map_err(anyhow::Error::msg)?;
+                let bootstrap = broker.bootstrap_servers();
+                (Some(broker), bootstrap)
+            }
+        };
+        let listen = free(self.listen).await;
+        let texts = self.configuration(&bootstrap, &simulator.url(), listen);
+        let loaded = load(texts, &Secrets::of_process(), Clock::System).map_err(|problems| {
+            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            anyhow::anyhow!("{}", problems.join("; "))
+        })?;
+        let specs: Vec<_> =
+            loaded.connectors.iter().map(|setup| shard_spec(&loaded.root.prefix, setup)).collect();
+        if let Some(broker) = &in_process {
+            for spec in &specs {
+                broker.create_topics(spec).map_err(anyhow::Error::msg)?;
+            }
+        }
+
+        println!("ContractorPersonalArea, simulated, with {} calls:", self.calls);
+        println!("  upstream   {}  (told to misbehave at /_sim)", simulator.url());
+        let inside = if in_process.is_some() { "in this process, " } else { "" };
+        println!("  Kafka      {bootstrap}  ({inside}any client can connect)");
+        println!("  page       http://{listen}/");
+        println!("Ctrl-C ends it.\n");
+
+        let recent = Recent::default();
+        let console_stop = GiveUp::default();
+        let console = Console::new(&loaded.connectors, &loaded.root.prefix, recent.clone());
+        let kafka = Kafka::new(
+            BTreeMap::from([("bootstrap.servers".to_owned(), bootstrap)]),
+            "talon",
+            "console",
+        );
+        let stop = console_stop.clone();
+        let shown = tokio::task::spawn_blocking(move || console.run(&kafka, &stop));
+        let ended = serve(loaded, "dev", recent, asked_to_stop()?).await;
+        console_stop.set();
+        shown.await?;
+        simulator.stop().await;
+        ended
+    }
+
+    /// The configuration of the run: the same keys as in a file.
+    fn configuration(
+        &self,
+        bootstrap: &str,
+        upstream: &str,
+        listen: SocketAddr,
+    ) -> BTreeMap<String, String> {
+        let listen = listen.to_string();
+        let mut texts: BTreeMap<String, String> = [
+            ("bus.kafka.bootstrap.servers", bootstrap),
+            ("http.listen", &listen),
+            ("connectors.field-service.class", "contractor"),
+            ("connectors.field-service.upstream.url", upstream),
+            ("connectors.field-service.upstream.requests.per.second", "200"),
+            ("connectors.field-service.auth.external.token", TOKEN),
+            ("connectors.field-service.call.poll.interval.ms", "500"),
+            ("connectors.field-service.call_message.poll.interval.ms", "500"),
+            ("connectors.field-service.call_jeopardy.poll.interval.ms", "500"),
+            ("connectors.field-service.call_task.poll.interval.ms", "1000"),
+            ("connectors.field-service.call_cost.poll.interval.ms", "1000"),
+            ("connectors.field-service.call_cost.cycle.interval.ms", "60000"),
+        ]
+        .into_iter()
+        .map(|(key, text)| (key.to_owned(), text.to_owned()))
+        .collect();
+        if let Some(registry) = &self.registry {
+            texts.insert("schema.registry.url".to_owned(), registry.clone());
+        }
+        texts
+    }
+}
+
+/// The wanted address, or the same with another port where that one is taken.
+async fn free(wanted: SocketAddr) -> SocketAddr {
+    // Taken and let go again: should somebody be quicker, the server says so.
+    for candidate in [wanted, SocketAddr::new(wanted.ip(), 0)] {
+        if let Ok(listener) = tokio::net::TcpListener::bind(candidate).await
+            && let Ok(address) = listener.local_addr()
+        {
+            return address;
+        }
+    }
+    wanted
+}

@@ -1,0 +1,134 @@
+//! `talon run`: production.
+
+use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use talon_kafka::Kafka;
+use talon_runtime::bus::Bus;
+use talon_runtime::registry::Registry;
+use talon_runtime::{Engine, Parts};
+use talon_sdk::Clock;
+use talon_sdk::config::{Problem, Secrets};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::End;
+use crate::config::{Loaded, flatten, load};
+use crate::server::{self, About, Recent};
+
+/// Reads, checks and runs a configuration until SIGTERM or SIGINT.
+pub(crate) async fn run(file: &Path) -> anyhow::Result<End> {
+    let loaded = match read(file, &Secrets::of_process())? {
+        Ok(loaded) => loaded,
+        Err(problems) => return Ok(complain(file, &problems)),
+    };
+    serve(loaded, "run", Recent::default(), asked_to_stop()?).await
+}
+
+/// Reads a configuration; `Ok(Err(…))` lists its problems.
+pub(crate) fn read(
+    file: &Path,
+    secrets: &Secrets,
+) -> anyhow::Result<Result<Loaded, Vec<Problem>>> {
+    let yaml = std::fs::read_to_string(file)
+        .with_context(|| format!("the configuration `{}` cannot be read", file.display()))?;
+    Ok(flatten(&yaml).and_then(|texts| load(texts, secrets, Clock::System)))
+}
+
+/// Says what is wrong with a configuration.
+pub(crate) fn complain(file: &Path, problems: &[Problem]) -> End {
+    let count = match problems.len() {
+        1 => "1 problem".to_owned(),
+        count => format!("{count} problems"),
+    };
+    eprintln!("{} has {count}:", file.display());
+    for problem in problems {
+        eprintln!("  {problem}");
+    }
+    End::Misconfigured
+}
+
+/// The bus of a configuration.
+pub(crate) fn bus(loaded: &Loaded) -> Arc<Kafka> {
+    Arc::new(Kafka::new(loaded.kafka.clone(), &loaded.root.prefix, &loaded.root.group))
+}
+
+/// The registry of a configuration, if it has one.
+pub(crate) fn registry(loaded: &Loaded) -> anyhow::Result<Option<Registry>> {
+    let registry = loaded.root.registry.as_ref();
+    Ok(registry.map(|(url, user_info)| Registry::new(url, user_info.clone())).transpose()?)
+}
+
+/// Runs a configuration until `stop`.
+pub(crate) async fn serve(
+    loaded: Loaded,
+    mode: &'static str,
+    recent: Recent,
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<End> {
+    let listener = server::bind(loaded.root.listen).await?;
+    let (bus, registry) = (bus(&loaded), registry(&loaded)?);
+    let about = About {
+        bus: bus.describe(),
+        registry: loaded.root.registry.as_ref().map(|(url, _)| url.clone()),
+        prefix: loaded.root.prefix.clone(),
+        mode,
+        recent,
+    };
+    let timeout = loaded.root.shutdown_timeout;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        listen = %listener.local_addr()?,
+        connectors = loaded.connectors.len(),
+        bus = about.bus,
+        "started"
+    );
+    let engine = Engine::start(Parts {
+        prefix: loaded.root.prefix,
+        bus,
+        registry,
+        connectors: loaded.connectors,
+        clock: loaded.clock,
+        metrics: loaded.metrics,
+    });
+    let (stop_server, server_stopped) = watch::channel(());
+    let stopped = async move {
+        let mut stopped = server_stopped;
+        // Ends with an error when the sender is dropped, which is what is waited for.
+        stopped.changed().await.ok();
+    };
+    let serving = tokio::spawn(server::serve(listener, engine.view(), about, stopped));
+    stop.await;
+    tracing::info!("stopping: what was read is committed first");
+    let drained = engine.stop(timeout).await;
+    drop(stop_server);
+    serving.abort();
+    if drained {
+        tracing::info!("stopped");
+        Ok(End::Done)
+    } else {
+        tracing::error!("not all that was read could be committed within `shutdown.timeout.ms`; it will be read again");
+        Ok(End::Failed)
+    }
+}
+
+/// Resolves at SIGTERM or SIGINT. A second one ends the process at once.
+pub(crate) fn asked_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            std::process::exit(1);
+        });
+    })
+}

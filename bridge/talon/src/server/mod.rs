@@ -1,0 +1,272 @@
+//! What the program shows over HTTP: metrics, health, and the status page.
+//!
+//! Reads only, knows no secrets, and asks for no credentials: who may see it is decided by the address
+//! it listens on. Names and messages of upstreams are untrusted and leave escaped.
+
+mod page;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::map_response;
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use axum::serve::Listener;
+use axum::{Json, Router};
+use talon_runtime::engine::View;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{Instant, Sleep, sleep};
+
+/// Connections at a time. More wait, so that they cannot take the file descriptors of the bus.
+const CONNECTIONS: usize = 256;
+
+/// How long a connection may take for its next request. Longer than Prometheus usually waits between
+/// two scrapes, so that it keeps its connection.
+const PATIENCE: Duration = Duration::from_secs(75);
+
+/// How long replies may take that are under way when the server is to stop.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How many recent events are kept.
+const RECENT: usize = 50;
+
+/// What the status page says of the process. Shown to everybody: no secrets.
+pub(crate) struct About {
+    /// The bus and where it is.
+    pub(crate) bus: String,
+    /// The schema registry, if there is one.
+    pub(crate) registry: Option<String>,
+    /// First part of all topic names.
+    pub(crate) prefix: String,
+    /// The command that runs: `run` or `dev`.
+    pub(crate) mode: &'static str,
+    /// The last events. While there are none, nothing is shown of them.
+    pub(crate) recent: Recent,
+}
+
+/// The last events as lines for people. Cheap to clone.
+#[derive(Clone, Default)]
+pub(crate) struct Recent(Arc<Mutex<VecDeque<String>>>);
+
+impl Recent {
+    /// Adds a line; only the newest 50 are kept.
+    pub(crate) fn push(&self, line: String) {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() == RECENT {
+            lines.pop_front();
+        }
+        lines.push_back(line);
+    }
+
+    /// The lines, oldest first.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+}
+
+/// Takes the address.
+///
+/// # Errors
+/// It cannot be had; the message names `http.listen` and says what to do.
+pub(crate) async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(listen).await.map_err(|error| {
+        let remedy = match error.kind() {
+            io::ErrorKind::AddrInUse => "another process has this port: end it, or set another one",
+            io::ErrorKind::PermissionDenied => "ports below 1024 need a right: set a higher one",
+            io::ErrorKind::AddrNotAvailable => {
+                "this machine does not have the address: set one that it has, or `0.0.0.0` for all"
+            }
+            _ => "set an address of this machine and a free port",
+        };
+        anyhow::Error::new(error).context(format!("cannot listen on `http.listen` = `{listen}`: {remedy}"))
+    })
+}
+
+/// Serves until `stop` resolves, and then for at most two seconds to finish what is under way.
+///
+/// # Errors
+/// None at present; failures to accept are retried.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    view: View,
+    about: About,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    serve_patiently(listener, PATIENCE, view, about, stop).await
+}
+
+async fn serve_patiently(
+    listener: TcpListener,
+    patience: Duration,
+    view: View,
+    about: About,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let (stopping, mut stopped) = watch::channel(false);
+    let stop = async move {
+        stop.await;
+        stopping.send_replace(true);
+    };
+    let limited = Limited { listener, patience, free: Arc::new(Semaphore::new(CONNECTIONS)) };
+    let serving = axum::serve(limited, router(view, about)).with_graceful_shutdown(stop);
+    let too_long = async move {
+        if stopped.wait_for(|stopped| *stopped).await.is_ok() {
+            sleep(GRACE).await;
+        }
+    };
+    tokio::select! {
+        served = serving.into_future() => served,
+        () = too_long => Ok(()),
+    }
+}
+
+#[derive(Clone)]
+struct Shown {
+    view: View,
+    about: Arc<About>,
+}
+
+// `get` answers HEAD too, and refuses every other method.
+fn router(view: View, about: About) -> Router {
+    Router::new()
+        .route("/", get(status))
+        .route("/metrics", get(metrics))
+        .route("/health/live", get(live))
+        .route("/health/ready", get(readiness))
+        .fallback(unknown)
+        .layer(map_response(guarded))
+        .with_state(Shown { view, about: Arc::new(about) })
+}
+
+async fn status(State(shown): State<Shown>) -> Html<String> {
+    Html(page::render(&shown.view.glance(), &shown.about))
+}
+
+async fn metrics(State(shown): State<Shown>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], shown.view.scrape())
+}
+
+async fn live() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], r#"{"status":"up"}"#)
+}
+
+async fn readiness(State(shown): State<Shown>) -> impl IntoResponse {
+    let glance = shown.view.glance();
+    // From the same look as the body, so that the two never contradict each other.
+    let code = match glance.status {
+        "unavailable" => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::OK,
+    };
+    (code, Json(glance))
+}
+
+async fn unknown() -> impl IntoResponse {
+    let paths = "there is nothing at this path; there is something at:\n\
+        /              status page\n\
+        /metrics       metrics for Prometheus\n\
+        /health/live   whether the process runs\n\
+        /health/ready  whether it works, and what is the matter\n";
+    (StatusCode::NOT_FOUND, paths)
+}
+
+async fn guarded(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, page::POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// A listener with a bounded number of connections, each of which has to make requests.
+///
+/// `axum::serve` sets no timer, so hyper's timeout for reading headers does not apply.
+struct Limited {
+    listener: TcpListener,
+    patience: Duration,
+    free: Arc<Semaphore>,
+}
+
+impl Listener for Limited {
+    type Io = Connection;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Connection, SocketAddr) {
+        let free = self.free.clone().acquire_owned().await;
+        let place = free.expect("the semaphore is never closed");
+        let (stream, peer) = Listener::accept(&mut self.listener).await;
+        let deadline = Box::pin(sleep(self.patience));
+        (Connection { stream, deadline, patience: self.patience, _place: place }, peer)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+/// A connection that fails where it is not written to for too long: the peer is silent, sends its
+/// request byte by byte, or does not take the reply.
+struct Connection {
+    stream: TcpStream,
+    deadline: Pin<Box<Sleep>>,
+    patience: Duration,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    fn expired<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        self.deadline.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if let Poll::Ready(expired) = self.expired(context) {
+            return Poll::Ready(expired);
+        }
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let Poll::Ready(written) = Pin::new(&mut self.stream).poll_write(context, bytes) else {
+            return self.expired(context);
+        };
+        let deadline = Instant::now() + self.patience;
+        self.deadline.as_mut().reset(deadline);
+        Poll::Ready(written)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

@@ -1,0 +1,235 @@
+//! The status page: what the matter is in the first lines, the evidence below.
+//!
+//! Complete without JavaScript; the script only takes it anew. Whatever is not a literal of this file
+//! or a number goes through [`Text`].
+
+use std::fmt::{self, Display, Formatter};
+
+use talon_runtime::board::{Component, State, Weight};
+use talon_runtime::engine::{FeedRow, Glance};
+use talon_runtime::metrics::FeedStatus;
+
+use super::About;
+
+/// Nothing is loaded and nothing runs but the style and the script of `page.html`, which are known by
+/// their SHA-256; a test tells the new ones after an edit.
+pub(super) const POLICY: &str = "default-src 'none'; \
+    style-src 'sha256-STYLE'; \
+    script-src 'sha256-SCRIPT'; \
+    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+pub(super) const TEMPLATE: &str = include_str!("page.html");
+
+/// The page as HTML.
+pub(super) fn render(glance: &Glance, about: &About) -> String {
+    let recent = about.recent.lines();
+    let mut page = String::with_capacity(16 * 1024);
+    let mut rest = TEMPLATE;
+    // Walks over the template, never over what was put in: a value cannot name a place.
+    while let Some((before, (place, after))) =
+        rest.split_once("{{").and_then(|(before, rest)| Some((before, rest.split_once("}}")?)))
+    {
+        page.push_str(before);
+        page.push_str(&match place {
+            "title" => format!("{} · Talon", Overall::of(glance).words),
+            "version" => Text(env!("CARGO_PKG_VERSION")).to_string(),
+            "mode" => Text(&format!("talon {}", about.mode)).to_string(),
+            "main" => Main { glance, recent: &recent }.to_string(),
+            "about" => facts(about),
+            _ => String::new(),
+        });
+        rest = after;
+    }
+    page + rest
+}
+
+struct Main<'a> {
+    glance: &'a Glance,
+    recent: &'a [String],
+}
+
+impl Display for Main<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let glance = self.glance;
+        headline(f, glance)?;
+        let (fine, faulty): (Vec<_>, Vec<_>) =
+            glance.components.iter().partition(|(_, component)| component.state == State::Up);
+        if !faulty.is_empty() {
+            writeln!(f, "<h2 id=\"faults\">Components that do not work</h2>")?;
+            components(f, "faults", &faulty, glance.now_ms)?;
+        }
+        for feeds in glance.feeds.chunk_by(|(one, other)| one.connector == other.connector) {
+            connector(f, glance, feeds)?;
+        }
+        if !fine.is_empty() {
+            let count = fine.len();
+            let words = format!("Components that work: {count}");
+            writeln!(f, "<details id=\"fine\"><summary id=\"fine-words\">{words}</summary>")?;
+            components(f, "fine-words", &fine, glance.now_ms)?;
+            writeln!(f, "</details>")?;
+        }
+        if !self.recent.is_empty() {
+            writeln!(f, "<h2>Last events, newest first</h2>\n<ol class=\"recent\">")?;
+            for line in self.recent.iter().rev() {
+                writeln!(f, "<li><code>{}</code></li>", Text(line))?;
+            }
+            writeln!(f, "</ol>")?;
+        }
+        Ok(())
+    }
+}
+
+/// The state of the whole in a class of the style, a sign and words.
+struct Overall {
+    class: &'static str,
+    sign: &'static str,
+    words: &'static str,
+}
+
+impl Overall {
+    fn of(glance: &Glance) -> Overall {
+        let vital = |c: &&Component| c.weight == Weight::Vital && c.state != State::Up;
+        let calm = |c: &Component| matches!(c.state, State::Starting | State::Recovering);
+        let (class, sign, words) = match glance.status {
+            "up" if glance.feeds.iter().any(|feed| needs_a_look(glance, feed)) => {
+                ("warn", "▲", "Up, with warnings")
+            }
+            "up" => ("up", "●", "Up"),
+            "degraded" => ("warn", "▲", "Degraded"),
+            // The first seconds of every start: no alarm.
+            _ if glance.components.values().filter(vital).all(calm) => {
+                ("wait", "◌", "Unavailable, starting")
+            }
+            _ => ("bad", "✕", "Unavailable"),
+        };
+        Overall { class, sign, words }
+    }
+}
+
+fn headline(f: &mut Formatter<'_>, glance: &Glance) -> fmt::Result {
+    let Overall { class, sign, words } = Overall::of(glance);
+    writeln!(f, "<section class=\"overall {class}\" aria-labelledby=\"overall\">")?;
+    writeln!(f, "<h1 id=\"overall\"><span aria-hidden=\"true\">{sign}</span> {words}</h1>")?;
+    let feeds = glance.feeds.len();
+    let of = |weight| {
+        let faulty = glance.components.iter();
+        faulty.filter(move |(_, c)| c.weight == weight && c.state != State::Up)
+    };
+    // A bus that is away takes the connectors with it: the cause before what follows from it.
+    let cause = of(Weight::Vital).min_by_key(|(name, component)| {
+        let shared = matches!(name.as_str(), "bus" | "registry");
+        let calm = matches!(component.state, State::Starting | State::Recovering);
+        (!shared, calm)
+    });
+    if let Some((name, component)) = cause {
+        let word = state_word(component.state);
+        write!(f, "<p><strong>{}</strong> is {word}", Text(name))?;
+        if !component.message.is_empty() && component.message != word {
+            write!(f, ": {}", Text(&component.message))?;
+        }
+        writeln!(f, "</p>")?;
+    } else if glance.components.is_empty() {
+        writeln!(f, "<p>No component has reported yet.</p>")?;
+    }
+    let still: Vec<&str> = of(Weight::Feed).map(|(name, _)| name.as_str()).collect();
+    if !still.is_empty() {
+        writeln!(f, "<p>{} of {feeds} feeds cannot be read: {}</p>", still.len(), Names(&still))?;
+    }
+    let late: Vec<String> = glance.feeds.iter().filter(|feed| late(glance, feed)).map(path).collect();
+    let late: Vec<&str> = late.iter().map(String::as_str).filter(|l| !still.contains(l)).collect();
+    if !late.is_empty() {
+        writeln!(f, "<p>{} of {feeds} feeds stand still: {}</p>", late.len(), Names(&late))?;
+    }
+    let withheld: u64 = glance.feeds.iter().map(|(_, status)| status.withheld).sum();
+    if withheld > 0 {
+        writeln!(f, "<p>Deletes withheld: {}, see below</p>", Count(withheld))?;
+    }
+    if glance.status == "up" && late.is_empty() {
+        writeln!(f, "<p>All feeds are read: {feeds}</p>")?;
+    }
+    writeln!(f, "<p class=\"clock\">As of {}</p>\n</section>", TimeOfDay(glance.now_ms))
+}
+
+fn components(
+    f: &mut Formatter<'_>,
+    label: &str,
+    rows: &[(&String, &Component)],
+    now_ms: i64,
+) -> fmt::Result {
+    writeln!(f, "<table class=\"components\" aria-labelledby=\"{label}\">")?;
+    head(f, &["Component", "State", "For", "Message"])?;
+    for (name, component) in rows {
+        let since = component.since_ms;
+        let message = if component.message.is_empty() { "–" } else { &component.message };
+        writeln!(
+            f,
+            "<tr><th scope=\"row\">{}</th><td>{}</td><td class=\"time\">{} \
+            <span class=\"hint\">since {}</span></td><td>{}</td></tr>",
+            Text(name),
+            Badge(component),
+            Span(now_ms - since),
+            TimeOfDay(since),
+            Text(message),
+        )?;
+    }
+    writeln!(f, "</tbody></table>")
+}
+
+fn connector(
+    f: &mut Formatter<'_>,
+    glance: &Glance,
+    feeds: &[(FeedRow, FeedStatus)],
+) -> fmt::Result {
+    let name = &feeds[0].0.connector;
+    write!(f, "<h2>{}", Text(name))?;
+    if let Some(component) = glance.components.get(name) {
+        write!(f, " {}", Badge(component))?;
+    }
+    writeln!(f, "</h2>\n<table aria-label=\"Feeds of {}\">", Text(name))?;
+    head(f, &["Feed and topic", "Last observation", "Entities", "Events since start", "Withheld deletes"])?;
+    for feed in feeds {
+        let (row, status) = feed;
+        write!(
+            f,
+            "<tr><th scope=\"row\"><span class=\"feed\">{}</span><code class=\"topic\">{}</code></th>",
+            Text(row.feed),
+            Text(&row.topic),
+        )?;
+        let age = match status.observed_ms {
+            Some(at) => format!("{} ago", Span(glance.now_ms - at)),
+            None => "none yet".to_owned(),
+        };
+        if late(glance, feed) {
+            let interval = Span(row.interval_ms.try_into().unwrap_or(i64::MAX));
+            write!(
+                f,
+                "<td class=\"time\"><strong class=\"warn\"><span aria-hidden=\"true\">▲</span> {age}\
+                </strong> <span class=\"hint\">late: due every {interval}</span></td>"
+            )?;
+        } else {
+            write!(f, "<td class=\"time\">{age}</td>")?;
+        }
+        write!(f, "<td class=\"number\">{}</td>", Count(status.entities))?;
+        write!(f, "<td class=\"number\">{}</td>", Count(status.published))?;
+        let withheld = Count(status.withheld);
+        match status.withheld {
+            0 => writeln!(f, "<td class=\"number\">0</td></tr>")?,
+            _ => writeln!(
+                f,
+                "<td class=\"number\"><strong class=\"warn\"><span aria-hidden=\"true\">▲</span> \
+                {withheld}</strong></td></tr>"
+            )?,
+        }
+    }
+    writeln!(f, "</tbody></table>")?;
+    if feeds.iter().any(|(_, status)| status.withheld > 0) {
+        writeln!(
+            f,
+            "<p class=\"note\"><strong class=\"warn\">Withheld deletes</strong>: these entities are \
+            missing from the upstream’s last reply, which is not believed. They stay until they \
+            come back, or until a reply without them is plausible. If they are really gone, look at \
+            <code>deletes.guard.ratio</code>; the log says why.</p>"
+        )?;
+    }
+    Ok(())
+}
