@@ -34,19 +34,18 @@ pub(crate) fn ensure(
     let existing = names(producer).map_err(|error| explain(&error))?;
     let (known, missing): (Vec<_>, Vec<_>) =
         wanted.into_iter().partition(|topic| existing.contains(&topic.name));
-    if missing.is_empty() && known.is_empty() {
-        return Ok(());
-    }
-    let admin: AdminClient<DefaultClientContext> =
-        config.create().map_err(|error| fault_of(&error))?;
+    let admin = || -> Result<AdminClient<DefaultClientContext>, BusFault> {
+        config.create().map_err(|error| fault_of(&error))
+    };
     let runtime = Handle::current();
     if !known.is_empty() {
-        runtime.block_on(look(&admin, &known));
+        // A look that may end in a warning holds nothing up.
+        runtime.spawn(look(admin()?, known.into_iter().cloned().collect()));
     }
     if missing.is_empty() {
         return Ok(());
     }
-    runtime.block_on(create(&admin, &missing))?;
+    runtime.block_on(create(&admin()?, &missing))?;
     let since = Instant::now();
     loop {
         let existing = names(producer).map_err(|error| explain(&error))?;
@@ -119,7 +118,7 @@ async fn create(
 }
 
 /// An existing topic with another policy is accepted, and it is said what that means.
-async fn look(admin: &AdminClient<DefaultClientContext>, topics: &[&TopicSpec]) {
+async fn look(admin: AdminClient<DefaultClientContext>, topics: Vec<TopicSpec>) {
     let resources: Vec<ResourceSpecifier<'_>> =
         topics.iter().map(|topic| ResourceSpecifier::Topic(&topic.name)).collect();
     let options = AdminOptions::new().request_timeout(Some(PATIENCE));

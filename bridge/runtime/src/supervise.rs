@@ -233,11 +233,26 @@ async fn serve(
     }
     // The shard ends when the last feed has let go of its sender.
     drop(sender);
-    let served = blocking(move || shard.serve(inbox)).await;
+    let mut serving = tokio::spawn(blocking(move || shard.serve(inbox)));
+    let mut lost = None;
+    let served = loop {
+        tokio::select! {
+            served = &mut serving => break served,
+            Some(Err(panic)) = polls.join_next() => {
+                // Without this feed the shard would go on as if nothing were missing.
+                polls.abort_all();
+                lost = Some(BusFault::Aborted(format!("a defect of Talon ended a feed: {panic}")));
+            }
+        }
+    };
     polls.shutdown().await;
-    match served {
-        Ok(()) => End::Stopped,
-        Err(fault) => {
+    let served = served.unwrap_or_else(|panic| {
+        Err(BusFault::Aborted(format!("a defect of Talon ended the shard: {panic}")))
+    });
+    match (served, lost) {
+        (Ok(()), None) => End::Stopped,
+        (Ok(()), Some(fault)) => End::Failed(fault),
+        (Err(fault), _) => {
             if matches!(fault, BusFault::Unavailable(_)) {
                 report(&shared.board, "bus", Some(&fault));
             }

@@ -16,7 +16,11 @@ pub(crate) async fn check(file: &Path, probe: bool) -> anyhow::Result<End> {
         Err(problems) => return Ok(complain(file, &problems)),
     };
     let feeds: usize = loaded.connectors.iter().map(|setup| setup.connector.feeds().len()).sum();
-    println!("{}: {} connectors, {feeds} feeds, no problem", file.display(), loaded.connectors.len());
+    println!(
+        "{}: {} connectors, {feeds} feeds, no problem",
+        file.display(),
+        loaded.connectors.len()
+    );
     if !probe {
         return Ok(End::Done);
     }
@@ -34,21 +38,29 @@ pub(crate) async fn check(file: &Path, probe: bool) -> anyhow::Result<End> {
     let seen = tokio::task::spawn_blocking(move || kafka.probe()).await?;
     say(&name, seen.map_err(|fault| fault.to_string()));
     match registry(&loaded)? {
-        None => println!("  -       no schema registry: events are written in single-object encoding"),
+        None => {
+            println!("  -       no schema registry: events are written in single-object encoding")
+        }
         Some(registry) => {
             let seen = registry.probe().await.map(|()| "answers".to_owned());
             say("schema registry", seen.map_err(|fault| fault.to_string()));
             for setup in &loaded.connectors {
                 for plan in setup.connector.feeds() {
-                    let topic = talon_runtime::topic(&loaded.root.prefix, &setup.name, plan.spec.name);
+                    let topic =
+                        talon_runtime::topic(&loaded.root.prefix, &setup.name, plan.spec.name);
                     let seen = registry.check(&topic, (plan.spec.contract)()).await;
-                    let seen = seen.map_err(|fault| fault.to_string()).and_then(|seen| match seen {
-                        talon_runtime::registry::Compatibility::New => Ok("not registered yet".to_owned()),
-                        talon_runtime::registry::Compatibility::Compatible => Ok("compatible".to_owned()),
-                        talon_runtime::registry::Compatibility::Incompatible => {
-                            Err("incompatible with what is registered".to_owned())
-                        }
-                    });
+                    let seen =
+                        seen.map_err(|fault| fault.to_string()).and_then(|seen| match seen {
+                            talon_runtime::registry::Compatibility::New => {
+                                Ok("not registered yet".to_owned())
+                            }
+                            talon_runtime::registry::Compatibility::Compatible => {
+                                Ok("compatible".to_owned())
+                            }
+                            talon_runtime::registry::Compatibility::Incompatible => {
+                                Err("incompatible with what is registered".to_owned())
+                            }
+                        });
                     say(&format!("schema of `{topic}`"), seen);
                 }
             }

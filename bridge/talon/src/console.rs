@@ -43,7 +43,9 @@ impl Console {
         let topics: Vec<String> = self.feeds.keys().cloned().collect();
         let mut reads = Reads { seen: HashMap::new(), said: Instant::now() };
         let mut each = |Tailed { topic, key, value }: Tailed<'_>| {
-            let (Some((feed, contract)), Some(value)) = (self.feeds.get(topic), value) else { return };
+            let (Some((feed, contract)), Some(value)) = (self.feeds.get(topic), value) else {
+                return;
+            };
             if let Some(event) = decode(contract, value)
                 && let Some(line) = self.line(feed, contract, key, &event, &mut reads)
             {
@@ -106,8 +108,13 @@ fn decode(contract: &Contract, message: &[u8]) -> Option<Value> {
 }
 
 /// What changed, field by field.
-fn differences(contract: &Contract, before: &Map<String, Value>, after: &Map<String, Value>) -> String {
-    let changed = after.iter().filter(|(name, value)| *name != "mark" && before.get(*name) != Some(value));
+fn differences(
+    contract: &Contract,
+    before: &Map<String, Value>,
+    after: &Map<String, Value>,
+) -> String {
+    let changed =
+        after.iter().filter(|(name, value)| *name != "mark" && before.get(*name) != Some(value));
     let texts: Vec<String> = changed
         .map(|(name, value)| {
             let old = before.get(name).unwrap_or(&Value::Null);
@@ -122,8 +129,10 @@ fn brief(contract: &Contract, entity: &Map<String, Value>) -> String {
     let filled = entity.iter().filter(|(name, value)| {
         !matches!(name.as_str(), "id" | "mark") && !value.is_null() && !is_empty(value)
     });
-    let texts: Vec<String> =
-        filled.take(6).map(|(name, value)| format!("{name}: {}", show(contract, name, value))).collect();
+    let texts: Vec<String> = filled
+        .take(6)
+        .map(|(name, value)| format!("{name}: {}", show(contract, name, value)))
+        .collect();
     texts.join(", ")
 }
 

@@ -13,6 +13,7 @@ mod dev;
 mod plugins;
 mod run;
 mod schemas;
+
 mod server;
 
 use std::path::PathBuf;
@@ -108,7 +109,9 @@ fn main() -> ExitCode {
             Command::Run { config } => run::run(&config).await,
             Command::Check { config, probe } => check::check(&config, probe).await,
             Command::Plugins { class } => plugins::plugins(class.as_deref()),
-            Command::Schemas { config, register } => schemas::schemas(config.as_deref(), register).await,
+            Command::Schemas { config, register } => {
+                schemas::schemas(config.as_deref(), register).await
+            }
         }
     });
     // Threads that still wait for a bus which is away must not hold the process.

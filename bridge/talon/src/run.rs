@@ -28,10 +28,7 @@ pub(crate) async fn run(file: &Path) -> anyhow::Result<End> {
 }
 
 /// Reads a configuration; `Ok(Err(…))` lists its problems.
-pub(crate) fn read(
-    file: &Path,
-    secrets: &Secrets,
-) -> anyhow::Result<Result<Loaded, Vec<Problem>>> {
+pub(crate) fn read(file: &Path, secrets: &Secrets) -> anyhow::Result<Result<Loaded, Vec<Problem>>> {
     let yaml = std::fs::read_to_string(file)
         .with_context(|| format!("the configuration `{}` cannot be read", file.display()))?;
     Ok(flatten(&yaml).and_then(|texts| load(texts, secrets, Clock::System)))
@@ -104,12 +101,15 @@ pub(crate) async fn serve(
     tracing::info!("stopping: what was read is committed first");
     let drained = engine.stop(timeout).await;
     drop(stop_server);
-    serving.abort();
+    // Ends by itself within two seconds.
+    serving.await??;
     if drained {
         tracing::info!("stopped");
         Ok(End::Done)
     } else {
-        tracing::error!("not all that was read could be committed within `shutdown.timeout.ms`; it will be read again");
+        tracing::error!(
+            "not all that was read could be committed within `shutdown.timeout.ms`; it will be read again"
+        );
         Ok(End::Failed)
     }
 }

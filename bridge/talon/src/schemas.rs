@@ -17,7 +17,10 @@ pub(crate) async fn schemas(file: Option<&Path>, register: bool) -> anyhow::Resu
         let mut all = Vec::new();
         for class in classes() {
             for feed in class.feeds() {
-                all.push(entry(json!({"class": class.name(), "feed": feed.name}), (feed.contract)())?);
+                all.push(entry(
+                    json!({"class": class.name(), "feed": feed.name}),
+                    (feed.contract)(),
+                )?);
             }
         }
         println!("{:#}", Value::Array(all));

@@ -105,7 +105,8 @@ fn root(settings: &mut Settings<'_>) -> Option<Root> {
     let listen = settings.text("http.listen");
     let parsed = listen.parse::<SocketAddr>();
     if parsed.is_err() {
-        let remedy = format!("is `{listen}`, expected an address and a port such as `0.0.0.0:8083`");
+        let remedy =
+            format!("is `{listen}`, expected an address and a port such as `0.0.0.0:8083`");
         settings.problem("http.listen", remedy);
     }
     let url = settings.text("schema.registry.url");

@@ -3,16 +3,16 @@
 //! Reads only, knows no secrets, and asks for no credentials: who may see it is decided by the address
 //! it listens on. Names and messages of upstreams are untrusted and leave escaped.
 
+mod connections;
 mod page;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::extract::State;
@@ -20,20 +20,13 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::map_response;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use axum::serve::Listener;
 use axum::{Json, Router};
 use talon_runtime::engine::View;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::time::sleep;
 
-/// Connections at a time. More wait, so that they cannot take the file descriptors of the bus.
-const CONNECTIONS: usize = 256;
-
-/// How long a connection may take for its next request. Longer than Prometheus usually waits between
-/// two scrapes, so that it keeps its connection.
-const PATIENCE: Duration = Duration::from_secs(75);
+use connections::{Limited, PATIENCE};
 
 /// How long replies may take that are under way when the server is to stop.
 const GRACE: Duration = Duration::from_secs(2);
@@ -89,7 +82,8 @@ pub(crate) async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
             }
             _ => "set an address of this machine and a free port",
         };
-        anyhow::Error::new(error).context(format!("cannot listen on `http.listen` = `{listen}`: {remedy}"))
+        anyhow::Error::new(error)
+            .context(format!("cannot listen on `http.listen` = `{listen}`: {remedy}"))
     })
 }
 
@@ -118,7 +112,7 @@ async fn serve_patiently(
         stop.await;
         stopping.send_replace(true);
     };
-    let limited = Limited { listener, patience, free: Arc::new(Semaphore::new(CONNECTIONS)) };
+    let limited = Limited::new(listener, patience);
     let serving = axum::serve(limited, router(view, about)).with_graceful_shutdown(stop);
     let too_long = async move {
         if stopped.wait_for(|stopped| *stopped).await.is_ok() {
@@ -192,81 +186,4 @@ async fn guarded(mut response: Response) -> Response {
         headers.insert(name, HeaderValue::from_static(value));
     }
     response
-}
-
-/// A listener with a bounded number of connections, each of which has to make requests.
-///
-/// `axum::serve` sets no timer, so hyper's timeout for reading headers does not apply.
-struct Limited {
-    listener: TcpListener,
-    patience: Duration,
-    free: Arc<Semaphore>,
-}
-
-impl Listener for Limited {
-    type Io = Connection;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Connection, SocketAddr) {
-        let free = self.free.clone().acquire_owned().await;
-        let place = free.expect("the semaphore is never closed");
-        let (stream, peer) = Listener::accept(&mut self.listener).await;
-        let deadline = Box::pin(sleep(self.patience));
-        (Connection { stream, deadline, patience: self.patience, _place: place }, peer)
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
-}
-
-/// A connection that fails where it is not written to for too long: the peer is silent, sends its
-/// request byte by byte, or does not take the reply.
-struct Connection {
-    stream: TcpStream,
-    deadline: Pin<Box<Sleep>>,
-    patience: Duration,
-    _place: OwnedSemaphorePermit,
-}
-
-impl Connection {
-    fn expired<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
-        self.deadline.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-impl AsyncRead for Connection {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if let Poll::Ready(expired) = self.expired(context) {
-            return Poll::Ready(expired);
-        }
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for Connection {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let Poll::Ready(written) = Pin::new(&mut self.stream).poll_write(context, bytes) else {
-            return self.expired(context);
-        };
-        let deadline = Instant::now() + self.patience;
-        self.deadline.as_mut().reset(deadline);
-        Poll::Ready(written)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
 }

@@ -10,13 +10,16 @@ use talon_runtime::engine::{FeedRow, Glance};
 use talon_runtime::metrics::FeedStatus;
 
 use super::About;
+use super::text::{Badge, Count, Names, Span, Text, TimeOfDay, word};
 
 /// Nothing is loaded and nothing runs but the style and the script of `page.html`, which are known by
 /// their SHA-256; a test tells the new ones after an edit.
 pub(super) const POLICY: &str = "default-src 'none'; \
-    style-src 'sha256-STYLE'; \
-    script-src 'sha256-SCRIPT'; \
+    style-src 'sha256-z8gF9ILIUEmi00Lf3Hn8Snj7xkwlo7nzyAYkMtnTrAM='; \
+    script-src 'sha256-1cuHoptJQMJy4cUSXnINgxjJJAmwztIV5Pomer0SrkA='; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const DAY_MS: i64 = 86_400_000;
 
 pub(super) const TEMPLATE: &str = include_str!("page.html");
 
@@ -55,15 +58,16 @@ impl Display for Main<'_> {
         let (fine, faulty): (Vec<_>, Vec<_>) =
             glance.components.iter().partition(|(_, component)| component.state == State::Up);
         if !faulty.is_empty() {
-            writeln!(f, "<h2 id=\"faults\">Components that do not work</h2>")?;
+            writeln!(f, "<h2 id=\"faults\">Components that are not up</h2>")?;
             components(f, "faults", &faulty, glance.now_ms)?;
         }
-        for feeds in glance.feeds.chunk_by(|(one, other)| one.connector == other.connector) {
+        for feeds in glance.feeds.chunk_by(|(one, _), (other, _)| one.connector == other.connector)
+        {
             connector(f, glance, feeds)?;
         }
         if !fine.is_empty() {
             let count = fine.len();
-            let words = format!("Components that work: {count}");
+            let words = format!("Components that are up: {count}");
             writeln!(f, "<details id=\"fine\"><summary id=\"fine-words\">{words}</summary>")?;
             components(f, "fine-words", &fine, glance.now_ms)?;
             writeln!(f, "</details>")?;
@@ -89,15 +93,18 @@ struct Overall {
 impl Overall {
     fn of(glance: &Glance) -> Overall {
         let vital = |c: &&Component| c.weight == Weight::Vital && c.state != State::Up;
-        let calm = |c: &Component| matches!(c.state, State::Starting | State::Recovering);
         let (class, sign, words) = match glance.status {
-            "up" if glance.feeds.iter().any(|feed| needs_a_look(glance, feed)) => {
+            "up" if glance
+                .feeds
+                .iter()
+                .any(|feed| feed.1.withheld > 0 || is_late(glance, feed)) =>
+            {
                 ("warn", "▲", "Up, with warnings")
             }
             "up" => ("up", "●", "Up"),
             "degraded" => ("warn", "▲", "Degraded"),
             // The first seconds of every start: no alarm.
-            _ if glance.components.values().filter(vital).all(calm) => {
+            _ if glance.components.values().filter(vital).all(|c| c.state == State::Starting) => {
                 ("wait", "◌", "Unavailable, starting")
             }
             _ => ("bad", "✕", "Unavailable"),
@@ -118,13 +125,12 @@ fn headline(f: &mut Formatter<'_>, glance: &Glance) -> fmt::Result {
     // A bus that is away takes the connectors with it: the cause before what follows from it.
     let cause = of(Weight::Vital).min_by_key(|(name, component)| {
         let shared = matches!(name.as_str(), "bus" | "registry");
-        let calm = matches!(component.state, State::Starting | State::Recovering);
-        (!shared, calm)
+        (!shared, component.state == State::Starting)
     });
     if let Some((name, component)) = cause {
-        let word = state_word(component.state);
-        write!(f, "<p><strong>{}</strong> is {word}", Text(name))?;
-        if !component.message.is_empty() && component.message != word {
+        let state = word(component.state);
+        write!(f, "<p><strong>{}</strong> is {state}", Text(name))?;
+        if !component.message.is_empty() && component.message != state {
             write!(f, ": {}", Text(&component.message))?;
         }
         writeln!(f, "</p>")?;
@@ -135,8 +141,14 @@ fn headline(f: &mut Formatter<'_>, glance: &Glance) -> fmt::Result {
     if !still.is_empty() {
         writeln!(f, "<p>{} of {feeds} feeds cannot be read: {}</p>", still.len(), Names(&still))?;
     }
-    let late: Vec<String> = glance.feeds.iter().filter(|feed| late(glance, feed)).map(path).collect();
-    let late: Vec<&str> = late.iter().map(String::as_str).filter(|l| !still.contains(l)).collect();
+    let late: Vec<String> = glance
+        .feeds
+        .iter()
+        .filter(|feed| is_late(glance, feed))
+        .map(|(row, _)| format!("{}/{}", row.connector, row.feed))
+        .filter(|name| !still.contains(&name.as_str()))
+        .collect();
+    let late: Vec<&str> = late.iter().map(String::as_str).collect();
     if !late.is_empty() {
         writeln!(f, "<p>{} of {feeds} feeds stand still: {}</p>", late.len(), Names(&late))?;
     }
@@ -157,20 +169,17 @@ fn components(
     now_ms: i64,
 ) -> fmt::Result {
     writeln!(f, "<table class=\"components\" aria-labelledby=\"{label}\">")?;
-    head(f, &["Component", "State", "For", "Message"])?;
+    head(f, &[("Component", ""), ("State", ""), ("For", ""), ("Message", "")])?;
     for (name, component) in rows {
-        let since = component.since_ms;
-        let message = if component.message.is_empty() { "–" } else { &component.message };
-        writeln!(
-            f,
-            "<tr><th scope=\"row\">{}</th><td>{}</td><td class=\"time\">{} \
-            <span class=\"hint\">since {}</span></td><td>{}</td></tr>",
-            Text(name),
-            Badge(component),
-            Span(now_ms - since),
-            TimeOfDay(since),
-            Text(message),
-        )?;
+        let Component { state, since_ms, ref message, .. } = **component;
+        write!(f, "<tr><th scope=\"row\">{}</th><td>{}</td>", Text(name), Badge(component))?;
+        write!(f, "<td>{}", Span(now_ms - since_ms))?;
+        // Further back, a time of day would mislead.
+        if now_ms - since_ms < DAY_MS {
+            write!(f, " <span class=\"hint\">since {}</span>", TimeOfDay(since_ms))?;
+        }
+        let message = if message.is_empty() || message == word(state) { "–" } else { message };
+        writeln!(f, "</td><td>{}</td></tr>", Text(message))?;
     }
     writeln!(f, "</tbody></table>")
 }
@@ -185,8 +194,15 @@ fn connector(
     if let Some(component) = glance.components.get(name) {
         write!(f, " {}", Badge(component))?;
     }
-    writeln!(f, "</h2>\n<table aria-label=\"Feeds of {}\">", Text(name))?;
-    head(f, &["Feed and topic", "Last observation", "Entities", "Events since start", "Withheld deletes"])?;
+    writeln!(f, "</h2>\n<table class=\"feeds\" aria-label=\"Feeds of {}\">", Text(name))?;
+    let columns = [
+        ("Feed and topic", ""),
+        ("Last observation", ""),
+        ("Entities", "number"),
+        ("Events since start", "number"),
+        ("Withheld deletes", "number"),
+    ];
+    head(f, &columns)?;
     for feed in feeds {
         let (row, status) = feed;
         write!(
@@ -196,18 +212,19 @@ fn connector(
             Text(&row.topic),
         )?;
         let age = match status.observed_ms {
+            Some(at) if glance.now_ms - at < 1_000 => "just now".to_owned(),
             Some(at) => format!("{} ago", Span(glance.now_ms - at)),
             None => "none yet".to_owned(),
         };
-        if late(glance, feed) {
+        if is_late(glance, feed) {
             let interval = Span(row.interval_ms.try_into().unwrap_or(i64::MAX));
             write!(
                 f,
-                "<td class=\"time\"><strong class=\"warn\"><span aria-hidden=\"true\">▲</span> {age}\
+                "<td><strong class=\"warn\"><span aria-hidden=\"true\">▲</span> {age}\
                 </strong> <span class=\"hint\">late: due every {interval}</span></td>"
             )?;
         } else {
-            write!(f, "<td class=\"time\">{age}</td>")?;
+            write!(f, "<td>{age}</td>")?;
         }
         write!(f, "<td class=\"number\">{}</td>", Count(status.entities))?;
         write!(f, "<td class=\"number\">{}</td>", Count(status.published))?;
@@ -232,4 +249,30 @@ fn connector(
         )?;
     }
     Ok(())
+}
+
+fn head(f: &mut Formatter<'_>, columns: &[(&str, &str)]) -> fmt::Result {
+    write!(f, "<thead><tr>")?;
+    for (column, class) in columns {
+        write!(f, "<th scope=\"col\" class=\"{class}\">{column}</th>")?;
+    }
+    writeln!(f, "</tr></thead>\n<tbody>")
+}
+
+fn facts(about: &About) -> String {
+    let registry = about.registry.as_deref().unwrap_or("none");
+    [("Bus", about.bus.as_str()), ("Schema registry", registry), ("Topic prefix", &about.prefix)]
+        .map(|(name, value)| format!("<dt>{name}</dt><dd>{}</dd>\n", Text(value)))
+        .concat()
+}
+
+/// Whether the last observation is older than a few missed turns explain.
+fn is_late(glance: &Glance, (row, status): &(FeedRow, FeedStatus)) -> bool {
+    let serving = || glance.components.get(&row.connector).filter(|c| c.state == State::Up);
+    // Before the first observation, from when the connector was ready to publish one.
+    let Some(since_ms) = status.observed_ms.or_else(|| serving().map(|c| c.since_ms)) else {
+        return false;
+    };
+    let patience = row.interval_ms.saturating_mul(3).saturating_add(5_000);
+    u64::try_from(glance.now_ms - since_ms).is_ok_and(|age| age > patience)
 }

@@ -1,0 +1,120 @@
+//! A consumer that reads topics as others do, and checks what holds for all of them.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{Headers, Message};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use serde_json::Value;
+use talon_schemas::Contract;
+use talon_schemas::wire::{Payload, Wire};
+
+/// A record as read.
+#[derive(Debug, Clone)]
+pub struct Record {
+    pub key: String,
+    pub value: Option<Vec<u8>>,
+    pub headers: BTreeMap<String, String>,
+}
+
+impl Record {
+    /// The event in it; none for a tombstone.
+    pub fn event(&self, contract: &Contract) -> Option<Value> {
+        let message = self.value.as_deref()?;
+        match Wire::SingleObject.open(contract, message) {
+            Payload::Own(datum) | Payload::Registered(_, datum) => {
+                Some(contract.to_json(datum).unwrap())
+            }
+            Payload::Json(json) => Some(serde_json::from_slice(json).unwrap()),
+            other => panic!("no event: {other:?}"),
+        }
+    }
+}
+
+/// All committed records of a topic, from its beginning to its end; the records of a key in order.
+pub fn read(bootstrap: &str, topic: &str) -> Vec<Record> {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", bootstrap)
+        .set("group.id", "scenario")
+        .set("isolation.level", "read_committed")
+        .set("enable.auto.commit", "false")
+        .set("enable.partition.eof", "true")
+        .set("fetch.wait.max.ms", "10")
+        .create()
+        .unwrap();
+    let metadata = consumer.fetch_metadata(None, Duration::from_secs(30)).unwrap();
+    let mut assignment = TopicPartitionList::new();
+    for topic in metadata.topics().iter().filter(|known| known.name() == topic) {
+        for partition in topic.partitions() {
+            assignment
+                .add_partition_offset(topic.name(), partition.id(), Offset::Beginning)
+                .unwrap();
+        }
+    }
+    let mut open = assignment.count();
+    consumer.assign(&assignment).unwrap();
+    let mut records = Vec::new();
+    let since = Instant::now();
+    while open > 0 {
+        assert!(since.elapsed() < super::PATIENCE, "`{topic}` cannot be read to its end");
+        match consumer.poll(Duration::from_millis(100)) {
+            Some(Ok(message)) => records.push(Record {
+                key: String::from_utf8(message.key().unwrap().to_vec()).unwrap(),
+                value: message.payload().map(<[u8]>::to_vec),
+                headers: message.headers().map_or_else(BTreeMap::new, |headers| {
+                    headers
+                        .iter()
+                        .map(|header| {
+                            let value = String::from_utf8_lossy(header.value.unwrap()).into_owned();
+                            (header.key.to_owned(), value)
+                        })
+                        .collect()
+                }),
+            }),
+            Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
+            Some(Err(error)) => panic!("`{topic}`: {error}"),
+            None => {}
+        }
+    }
+    records
+}
+
+/// The events of a topic by key, in order, after checking what holds for every table and log:
+/// no event twice, each event begins where the last one of its key ended, content changes with each.
+pub fn histories(bootstrap: &str, topic: &str, contract: &Contract) -> BTreeMap<i64, Vec<Value>> {
+    let mut ids = HashSet::new();
+    let mut histories: BTreeMap<i64, Vec<Value>> = BTreeMap::new();
+    for record in read(bootstrap, topic) {
+        let Some(event) = record.event(contract) else { continue };
+        let id = &record.headers["talon-event-id"];
+        assert!(ids.insert(id.clone()), "`{topic}` key {}: event {id} twice", record.key);
+        let history = histories.entry(record.key.parse().unwrap()).or_default();
+        let last = history.last().map_or(Value::Null, |last| last["after"].clone());
+        assert_eq!(
+            content(&event["before"]),
+            content(&last),
+            "`{topic}` key {}: an event does not begin where the last one ended",
+            record.key
+        );
+        assert_ne!(
+            content(&event["after"]),
+            content(&last),
+            "`{topic}` key {}: an event changes nothing",
+            record.key
+        );
+        history.push(event);
+    }
+    histories
+}
+
+/// An entity without what is no content.
+pub fn content(entity: &Value) -> Value {
+    let mut entity = entity.clone();
+    if let Some(map) = entity.as_object_mut() {
+        map.remove("mark");
+    }
+    entity
+}
