@@ -36,6 +36,9 @@ pub(crate) fn fault_of_code(code: RDKafkaErrorCode) -> BusFault {
         Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch => {
             BusFault::Fenced("another process has taken this connector over".to_owned())
         }
+        Code::FencedInstanceId => BusFault::Fenced(
+            "another process has joined with the same `bus.kafka.group.instance.id`; this one takes part again only when it is restarted".to_owned(),
+        ),
         Code::MessageSizeTooLarge => BusFault::TooLarge(says("the record is too large")),
         Code::Authentication | Code::SaslAuthenticationFailed | Code::UnsupportedSASLMechanism => {
             BusFault::Misconfigured(says(
@@ -86,6 +89,7 @@ mod tests {
             (Code::ProducerFenced, "fenced"),
             (Code::InvalidProducerEpoch, "fenced"),
             (Code::Fenced, "fenced"),
+            (Code::FencedInstanceId, "fenced"),
             (Code::MessageSizeTooLarge, "too_large"),
             (Code::Authentication, "misconfigured"),
             (Code::SaslAuthenticationFailed, "misconfigured"),

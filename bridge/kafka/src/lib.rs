@@ -4,12 +4,15 @@
 //! visible together, and taking the shard over fences the earlier owner by its `transactional.id`.
 //! With `delivery: at-least-once` the producer is idempotent without transactions.
 //!
+//! Which process runs which shard is decided by the group protocol; see [`group`].
+//!
 //! [`fault`](mod@fault) is the one place that says what an error of the client means.
 #![forbid(unsafe_code)]
 #![allow(rustdoc::private_intra_doc_links)]
 
 mod client;
 mod fault;
+mod group;
 mod log;
 mod mock;
 mod recover;
@@ -21,10 +24,12 @@ use std::time::Duration;
 
 use rdkafka::config::ClientConfig;
 use rdkafka::producer::{BaseProducer, Producer};
-use talon_runtime::bus::{Bus, BusFault, Delivery, GiveUp, ShardLog, ShardSpec};
+use talon_runtime::bus::{Bus, BusFault, Delivery, GiveUp, Report, ShardLog, ShardSpec};
+use talon_runtime::ownership::Ownership;
 
 use crate::client::Watch;
 use crate::fault::fault_of;
+use crate::group::Member;
 use crate::log::KafkaLog;
 
 pub use client::problems;
@@ -37,14 +42,20 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A Kafka cluster, and how to reach it.
 pub struct Kafka {
     properties: BTreeMap<String, String>,
-    /// `{prefix}.{group}`: what transactional ids begin with.
-    owner: String,
+    prefix: String,
+    group: String,
+    shared: bool,
 }
 
 impl Kafka {
     /// Does no I/O. `properties` are librdkafka's, `bootstrap.servers` among them.
     pub fn new(properties: BTreeMap<String, String>, prefix: &str, group: &str) -> Kafka {
-        Kafka { properties, owner: format!("{prefix}.{group}") }
+        Kafka { properties, prefix: prefix.to_owned(), group: group.to_owned(), shared: true }
+    }
+
+    /// A cluster that no other process uses: the whole work is granted at once, without a group.
+    pub fn alone(properties: BTreeMap<String, String>, prefix: &str) -> Kafka {
+        Kafka { shared: false, ..Kafka::new(properties, prefix, prefix) }
     }
 
     /// Follows topics from their beginnings; see [`tail`](mod@tail).
@@ -80,7 +91,7 @@ impl Kafka {
             }
         }
         if shard.delivery == Delivery::ExactlyOnce {
-            config.set("transactional.id", format!("{}.{}", self.owner, shard.name));
+            config.set("transactional.id", format!("{}.{}", self.prefix, shard.name));
         }
         config.create_with_context(Watch::default()).map_err(|error| fault_of(&error))
     }
@@ -104,6 +115,22 @@ impl Bus for Kafka {
         Ok(format!("{} brokers, {} topics", metadata.brokers().len(), metadata.topics().len()))
     }
 
+    fn join(&self, shards: Vec<String>, ownership: Ownership, report: Report, give_up: GiveUp) {
+        if !self.shared {
+            return ownership.grant(shards.into_iter().collect());
+        }
+        let member = Member {
+            config: self.config(),
+            group: self.group.clone(),
+            topic: group::topic(&self.prefix),
+            shards,
+            ownership,
+            report,
+            give_up,
+        };
+        tokio::task::spawn_blocking(move || member.run());
+    }
+
     fn open(&self, shard: &ShardSpec, give_up: &GiveUp) -> Result<Box<dyn ShardLog>, BusFault> {
         let producer = self.producer(shard)?;
         topics::ensure(&producer, &self.config(), shard)?;
@@ -114,12 +141,6 @@ impl Bus for Kafka {
                 producer.context().explain(fault_of(&error))
             })?;
         }
-        Ok(Box::new(KafkaLog::new(
-            producer,
-            self.config(),
-            &self.owner,
-            shard.clone(),
-            give_up.clone(),
-        )))
+        Ok(Box::new(KafkaLog::new(producer, self.config(), shard.clone(), give_up.clone())))
     }
 }

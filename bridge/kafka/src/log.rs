@@ -12,7 +12,7 @@ use talon_runtime::bus::{
 
 use crate::PATIENCE;
 use crate::client::Watch;
-use crate::fault::fault_of;
+use crate::fault::{fault_of, fault_of_code};
 use crate::recover::recover;
 
 /// Delivery reports are taken in after so many appends.
@@ -34,7 +34,6 @@ enum Transaction {
 pub(crate) struct KafkaLog {
     producer: BaseProducer<Watch>,
     consumer: ClientConfig,
-    owner: String,
     shard: ShardSpec,
     give_up: GiveUp,
     transaction: Transaction,
@@ -45,7 +44,6 @@ impl KafkaLog {
     pub(crate) fn new(
         producer: BaseProducer<Watch>,
         consumer: ClientConfig,
-        owner: &str,
         shard: ShardSpec,
         give_up: GiveUp,
     ) -> KafkaLog {
@@ -53,8 +51,7 @@ impl KafkaLog {
             Delivery::ExactlyOnce => Transaction::Closed,
             Delivery::AtLeastOnce => Transaction::Never,
         };
-        let owner = owner.to_owned();
-        KafkaLog { producer, consumer, owner, shard, give_up, transaction, appends: 0 }
+        KafkaLog { producer, consumer, shard, give_up, transaction, appends: 0 }
     }
 
     fn send(
@@ -102,12 +99,19 @@ impl KafkaLog {
             self.producer.poll(Duration::from_millis(1));
             self.check(&mut waited)?;
         }
-        self.producer.context().failed_delivery().map_or(Ok(()), Err)
+        self.failure().map_or(Ok(()), Err)
+    }
+
+    /// What went wrong with deliveries. A fatal error of the producer says more than the deliveries
+    /// that it purged.
+    fn failure(&self) -> Option<BusFault> {
+        let failed = self.producer.context().failed_delivery()?;
+        Some(self.producer.client().fatal_error().map_or(failed, |(code, _)| fault_of_code(code)))
     }
 
     /// While waiting: whether to go on.
     fn check(&self, stall: &mut Stall) -> Result<(), BusFault> {
-        if let Some(fault) = self.producer.context().failed_delivery() {
+        if let Some(fault) = self.failure() {
             return Err(fault);
         }
         if self.give_up.is_set() {
@@ -123,7 +127,7 @@ impl KafkaLog {
 
 impl ShardLog for KafkaLog {
     fn recover(&mut self, each: &mut dyn FnMut(Place, Recovered<'_>)) -> Result<(), BusFault> {
-        recover(&self.consumer, &self.owner, &self.shard, &self.give_up, each)
+        recover(&self.consumer, &self.shard, &self.give_up, each)
     }
 
     fn append(&mut self, record: &Append<'_>) -> Result<(), BusFault> {
@@ -169,7 +173,7 @@ impl ShardLog for KafkaLog {
             }
         }
         match self.producer.client().fatal_error() {
-            Some((code, _)) => Err(crate::fault::fault_of_code(code)),
+            Some((code, _)) => Err(fault_of_code(code)),
             None => Ok(()),
         }
     }

@@ -19,14 +19,13 @@ use crate::fault::fault_of;
 /// decided, which taking the shard over has seen to.
 pub(crate) fn recover(
     config: &ClientConfig,
-    owner: &str,
     shard: &ShardSpec,
     give_up: &GiveUp,
     each: &mut dyn FnMut(Place, Recovered<'_>),
 ) -> Result<(), BusFault> {
     let mut config = config.clone();
     config
-        .set("group.id", format!("{owner}.recovery"))
+        .set("group.id", "talon.recovery")
         .set("isolation.level", "read_committed")
         .set("enable.auto.commit", "false")
         .set("enable.partition.eof", "true")

@@ -26,14 +26,22 @@ pub(crate) fn ensure(
     config: &ClientConfig,
     shard: &ShardSpec,
 ) -> Result<(), BusFault> {
+    let topics: Vec<&TopicSpec> = shard.topics.iter().chain([&shard.checkpoints]).collect();
+    ensure_all(producer, config, &topics)
+}
+
+fn ensure_all(
+    producer: &BaseProducer<Watch>,
+    config: &ClientConfig,
+    wanted: &[&TopicSpec],
+) -> Result<(), BusFault> {
     let explain = |error: &KafkaError| {
         producer.poll(Duration::ZERO);
         producer.context().explain(fault_of(error))
     };
-    let wanted: Vec<&TopicSpec> = shard.topics.iter().chain([&shard.checkpoints]).collect();
     let existing = names(producer).map_err(|error| explain(&error))?;
     let (known, missing): (Vec<_>, Vec<_>) =
-        wanted.into_iter().partition(|topic| existing.contains(&topic.name));
+        wanted.iter().copied().partition(|topic| existing.contains(&topic.name));
     let admin = || -> Result<AdminClient<DefaultClientContext>, BusFault> {
         config.create().map_err(|error| fault_of(&error))
     };
@@ -57,6 +65,13 @@ pub(crate) fn ensure(
         }
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// Makes sure of one topic, with a client of its own.
+pub(crate) fn ensure_one(config: &ClientConfig, topic: &TopicSpec) -> Result<(), BusFault> {
+    let producer: BaseProducer<Watch> =
+        config.create_with_context(Watch::default()).map_err(|error| fault_of(&error))?;
+    ensure_all(&producer, config, &[topic])
 }
 
 /// Names of the topics all whose partitions have a leader.
@@ -89,7 +104,7 @@ async fn create(
                 Purpose::Changes(Kind::Table) => {
                     new.set("cleanup.policy", "compact").set("min.compaction.lag.ms", keep)
                 }
-                Purpose::Checkpoints => new.set("cleanup.policy", "compact"),
+                Purpose::Checkpoints | Purpose::Shards => new.set("cleanup.policy", "compact"),
                 Purpose::Changes(Kind::Log) | Purpose::DeadLetters => {
                     new.set("cleanup.policy", "delete").set("retention.ms", keep)
                 }

@@ -19,6 +19,8 @@ pub enum State {
     Recovering,
     /// Works.
     Up,
+    /// Another process of the group runs it.
+    Standby,
     /// Does not answer; retried.
     Unavailable,
     /// Answers, and does not let us; needs a person.
@@ -27,6 +29,13 @@ pub enum State {
     Fenced,
     /// A defect of Talon.
     Internal,
+}
+
+impl State {
+    /// Whether all is as it should be.
+    pub fn is_well(self) -> bool {
+        matches!(self, State::Up | State::Standby)
+    }
 }
 
 /// How much depends on a component.
@@ -87,11 +96,12 @@ impl Board {
         }
         drop(components);
         if changed {
-            self.metrics.up(name, state == State::Up);
+            self.metrics.up(name, state.is_well());
             match state {
                 State::Starting => tracing::debug!(component = name, "starting"),
                 State::Recovering => tracing::info!(component = name, "{message}"),
                 State::Up => tracing::info!(component = name, "up"),
+                State::Standby => tracing::info!(component = name, "standing by: {message}"),
                 State::Unavailable => {
                     tracing::warn!(component = name, "unavailable, retrying: {message}");
                 }
@@ -100,6 +110,11 @@ impl Board {
                 }
             }
         }
+    }
+
+    /// Forgets a component that does not run here any more.
+    pub fn remove(&self, name: &str) {
+        self.components.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
     }
 
     /// All components by name.
@@ -111,6 +126,6 @@ impl Board {
     pub fn ready(&self) -> bool {
         let components = self.components.lock().unwrap_or_else(PoisonError::into_inner);
         !components.is_empty()
-            && components.values().all(|c| c.weight != Weight::Vital || c.state == State::Up)
+            && components.values().all(|c| c.weight != Weight::Vital || c.state.is_well())
     }
 }

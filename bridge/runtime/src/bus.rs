@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use talon_sdk::Kind;
 
+use crate::ownership::Ownership;
+
 /// Why a bus could not do something. Each kind maps to one action of the shard.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BusFault {
@@ -60,6 +62,8 @@ pub enum Purpose {
     DeadLetters,
     /// Cursors of all connectors.
     Checkpoints,
+    /// Nothing is written to it: its partitions are what a group of processes shares.
+    Shards,
 }
 
 /// A topic that a shard needs. Created if missing.
@@ -107,6 +111,9 @@ impl GiveUp {
     }
 }
 
+/// Told of trouble with a bus, and of its end.
+pub type Report = Arc<dyn Fn(Option<&BusFault>) + Send + Sync>;
+
 /// A message bus: Kafka, or NATS JetStream.
 pub trait Bus: Send + Sync {
     /// For people: what it is and where, without credentials.
@@ -114,6 +121,12 @@ pub trait Bus: Send + Sync {
 
     /// Connects, and says what it saw. For `talon check --probe`.
     fn probe(&self) -> Result<String, BusFault>;
+
+    /// Joins the group of processes that share the work, on a thread or task of its own, until
+    /// `give_up`; grants shards of `shards` as the group decides. Returns at once.
+    ///
+    /// `report` is told when the bus does not answer, and when it answers again.
+    fn join(&self, shards: Vec<String>, ownership: Ownership, report: Report, give_up: GiveUp);
 
     /// Takes a shard over: makes sure of its topics and fences earlier owners.
     fn open(&self, shard: &ShardSpec, give_up: &GiveUp) -> Result<Box<dyn ShardLog>, BusFault>;

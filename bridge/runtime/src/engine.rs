@@ -10,10 +10,11 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::board::{Board, Component};
-use crate::bus::{Bus, GiveUp};
+use crate::bus::{Bus, GiveUp, Report};
 use crate::metrics::{FeedMetrics, FeedStatus, Metrics};
+use crate::ownership::Ownership;
 use crate::registry::Registry;
-use crate::supervise::{Setup, Shared, supervise, topic};
+use crate::supervise::{Setup, Shared, report, supervise, topic};
 
 /// What an engine is made of.
 pub struct Parts {
@@ -82,6 +83,13 @@ impl Engine {
         let (stop, stopped) = watch::channel(false);
         let give_up = GiveUp::default();
         let board = Board::new(parts.clock.clone(), parts.metrics.clone());
+        let ownership = Ownership::default();
+        let names = parts.connectors.iter().map(|setup| setup.name.clone()).collect();
+        let report: Report = {
+            let board = board.clone();
+            Arc::new(move |fault| report(&board, "bus", fault))
+        };
+        parts.bus.join(names, ownership.clone(), report, give_up.clone());
         let mut tasks = JoinSet::new();
         let mut rows = Vec::new();
         for setup in parts.connectors {
@@ -108,6 +116,7 @@ impl Engine {
                 clock: parts.clock.clone(),
                 metrics: parts.metrics.clone(),
                 board: board.clone(),
+                ownership: ownership.clone(),
                 stop: stopped.clone(),
                 give_up: give_up.clone(),
             };
@@ -137,7 +146,7 @@ impl View {
     /// Everything at a glance.
     pub fn glance(&self) -> Glance {
         let components = self.board.components();
-        let all_up = components.values().all(|c| c.state == crate::board::State::Up);
+        let all_up = components.values().all(|c| c.state.is_well());
         let status = match (self.board.ready(), all_up) {
             (false, _) => "unavailable",
             (true, false) => "degraded",

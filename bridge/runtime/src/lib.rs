@@ -3,7 +3,7 @@
 //! The way of one event, in the order of the modules: [`poll`] asks a feed for an observation;
 //! [`shard`] takes it, [`diff`] compares it with the [`index`] of what was published, under the
 //! [`guard`] against mass deletes; [`publish`] makes records of the changes; the [`bus`] commits them
-//! together with the [`checkpoint`]. [`supervise`] starts all that and starts it again; [`engine`] is
+//! together with the [`checkpoint`]. [`supervise`] starts all that, where [`ownership`] lets it, and starts it again; [`engine`] is
 //! all connectors of a process; [`board`] and [`metrics`] show it.
 //!
 //! Names no connector and no broker client.
@@ -21,6 +21,7 @@ pub mod guard;
 pub mod index;
 pub mod metrics;
 pub mod options;
+pub mod ownership;
 mod poll;
 mod publish;
 pub mod registry;

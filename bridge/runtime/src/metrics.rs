@@ -140,6 +140,8 @@ impl Metrics {
             fresh_ms: AtomicI64::new(clock.now_ms()),
             observed: AtomicI64::new(0),
             published: AtomicU64::new(0),
+            entities: AtomicU64::new(0),
+            withheld: AtomicU64::new(0),
             all: self.clone(),
         }))
     }
@@ -165,6 +167,9 @@ impl Metrics {
     }
 }
 
+/// Instead of a time: the feed is read by another process.
+const RESTING: i64 = i64::MAX;
+
 struct Feed {
     labels: [String; 2],
     changes: [IntCounter; 4],
@@ -174,6 +179,8 @@ struct Feed {
     // The same, 0 before there is one.
     observed: AtomicI64,
     published: AtomicU64,
+    entities: AtomicU64,
+    withheld: AtomicU64,
     all: Metrics,
 }
 
@@ -215,17 +222,43 @@ impl FeedMetrics {
         self.0.fresh_ms.store(as_of_ms, Ordering::Relaxed);
         self.0.observed.store(as_of_ms, Ordering::Relaxed);
         self.entities(entities);
-        self.0.all.withheld.with_label_values(&self.labels()).set(withheld as i64);
+        self.0.withheld.store(withheld as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn entities(&self, entities: usize) {
-        self.0.all.entities.with_label_values(&self.labels()).set(entities as i64);
+        self.0.entities.store(entities as u64, Ordering::Relaxed);
     }
 
-    /// Computes the freshness, to be called before a scrape.
+    /// The feed is not read here any more: its freshness is another process's to tell.
+    pub(crate) fn rest(&self) {
+        self.0.fresh_ms.store(RESTING, Ordering::Relaxed);
+        self.0.observed.store(0, Ordering::Relaxed);
+        self.entities(0);
+        self.0.withheld.store(0, Ordering::Relaxed);
+        let (all, labels) = (&self.0.all, self.labels());
+        // What is not there yet need not be removed.
+        all.freshness.remove_label_values(&labels).ok();
+        all.entities.remove_label_values(&labels).ok();
+        all.withheld.remove_label_values(&labels).ok();
+    }
+
+    /// The feed is about to be read here.
+    pub(crate) fn wake(&self, now_ms: i64) {
+        self.0.fresh_ms.store(now_ms, Ordering::Relaxed);
+    }
+
+    /// Brings the gauges up to date, to be called before a scrape.
     pub(crate) fn refresh(&self, now_ms: i64) {
-        let since = (now_ms - self.0.fresh_ms.load(Ordering::Relaxed)).max(0);
-        self.0.all.freshness.with_label_values(&self.labels()).set(since as f64 / 1000.0);
+        let fresh_ms = self.0.fresh_ms.load(Ordering::Relaxed);
+        if fresh_ms == RESTING {
+            return;
+        }
+        let (all, labels) = (&self.0.all, self.labels());
+        let since = (now_ms - fresh_ms).max(0);
+        all.freshness.with_label_values(&labels).set(since as f64 / 1000.0);
+        let number = |number: &AtomicU64| number.load(Ordering::Relaxed) as i64;
+        all.entities.with_label_values(&labels).set(number(&self.0.entities));
+        all.withheld.with_label_values(&labels).set(number(&self.0.withheld));
     }
 
     /// For the status page.
@@ -233,8 +266,8 @@ impl FeedMetrics {
         let observed = self.0.observed.load(Ordering::Relaxed);
         FeedStatus {
             observed_ms: (observed != 0).then_some(observed),
-            entities: self.0.all.entities.with_label_values(&self.labels()).get().max(0) as u64,
-            withheld: self.0.all.withheld.with_label_values(&self.labels()).get().max(0) as u64,
+            entities: self.0.entities.load(Ordering::Relaxed),
+            withheld: self.0.withheld.load(Ordering::Relaxed),
             published: self.0.published.load(Ordering::Relaxed),
         }
     }

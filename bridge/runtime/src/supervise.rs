@@ -15,6 +15,7 @@ use crate::bus::{Bus, BusFault, GiveUp, Purpose, ShardSpec, TopicSpec};
 use crate::diff::Differ;
 use crate::metrics::{FeedMetrics, Metrics};
 use crate::options::{Format, Options};
+use crate::ownership::Ownership;
 use crate::poll::Poll;
 use crate::publish::FeedFrame;
 use crate::registry::{Registry, Schemas};
@@ -49,6 +50,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) metrics: Metrics,
     pub(crate) board: Board,
+    pub(crate) ownership: Ownership,
     pub(crate) stop: watch::Receiver<bool>,
     pub(crate) give_up: GiveUp,
 }
@@ -88,51 +90,101 @@ pub fn shard_spec(prefix: &str, setup: &Setup) -> ShardSpec {
     ShardSpec { name: setup.name.clone(), delivery, topics, checkpoints }
 }
 
+/// How long a fenced process waits for the group to take the shard from it. If it does not, nobody
+/// took over: the broker gave up on a transaction of a process that was paused for too long.
+const FENCED_WAIT: Duration = Duration::from_secs(20);
+
 /// How a shard's service ended.
 enum End {
-    Stopped,
+    /// Stopped, or taken back by the group; all is committed.
+    Halted,
     Failed(BusFault),
 }
 
-/// Runs a connector until told to stop.
+/// Runs a connector, whenever the group grants it, until told to stop.
 pub(crate) async fn supervise(shared: Shared, setup: Setup, feeds: Vec<(FeedPlan, FeedMetrics)>) {
-    let component = setup.name.clone();
-    let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     let mut stop = shared.stop.clone();
-    shared.board.set(&component, Weight::Vital, State::Starting, "starting");
-    while !*stop.borrow() {
-        shared.metrics.owned(&setup.name, false);
-        let fault = match open(&shared, &setup, &feeds).await {
-            Ok(shard) => {
-                shared.board.set(&component, Weight::Vital, State::Up, "");
-                shared.metrics.owned(&setup.name, true);
-                backoff.reset();
-                match serve(&shared, &setup, &feeds, shard).await {
-                    End::Stopped => break,
-                    End::Failed(fault) => fault,
-                }
-            }
-            Err(fault) => fault,
-        };
-        shared.metrics.owned(&setup.name, false);
-        let (state, wait) = match &fault {
-            BusFault::Unavailable(_) => (State::Unavailable, backoff.next(None)),
-            // What was read is read again: nothing is lost, and nothing needs a person.
-            BusFault::Aborted(_) | BusFault::TooLarge(_) => (State::Recovering, backoff.next(None)),
-            BusFault::Misconfigured(_) => (State::Misconfigured, backoff.slowest()),
-            BusFault::Fenced(_) => {
-                shared.board.set(&component, Weight::Vital, State::Fenced, &fault.to_string());
-                // To come back would fence the new owner in turn.
-                return;
-            }
-        };
-        shared.board.set(&component, Weight::Vital, state, &fault.to_string());
-        tokio::select! {
-            () = sleep(wait) => {}
-            _ = stop.wait_for(|stopped| *stopped) => {}
-        }
+    tokio::select! {
+        () = whenever_granted(&shared, &setup, &feeds) => {}
+        // A shard that is served sees the stop itself, and ends after its last commit.
+        _ = async {
+            stop.wait_for(|stopped| *stopped).await.ok();
+            shared.ownership.wait_unheld(&setup.name).await;
+        } => {}
     }
     shared.metrics.owned(&setup.name, false);
+}
+
+async fn whenever_granted(shared: &Shared, setup: &Setup, feeds: &[(FeedPlan, FeedMetrics)]) {
+    let (board, ownership, name) = (&shared.board, &shared.ownership, &setup.name);
+    let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+    board.set(name, Weight::Vital, State::Starting, "joining the group");
+    shared.metrics.owned(name, false);
+    ownership.wait_joined().await;
+    loop {
+        if !ownership.is_granted(name) {
+            standby(board, setup, feeds);
+            ownership.wait_granted(name).await;
+            let now = shared.clock.now_ms();
+            feeds.iter().for_each(|(_, metrics)| metrics.wake(now));
+        }
+        let held = ownership.hold(name);
+        let failed = match run_once(shared, setup, feeds, &mut backoff).await {
+            End::Halted if *shared.stop.borrow() => return,
+            End::Halted => None,
+            End::Failed(fault) => Some(fault),
+        };
+        shared.metrics.owned(name, false);
+        drop(held);
+        if let Some(fault) = failed {
+            let (state, wait) = match &fault {
+                BusFault::Unavailable(_) => (State::Unavailable, backoff.next(None)),
+                // What was read is read again: nothing is lost, and nothing needs a person.
+                BusFault::Aborted(_) | BusFault::TooLarge(_) => {
+                    (State::Recovering, backoff.next(None))
+                }
+                BusFault::Misconfigured(_) => (State::Misconfigured, backoff.slowest()),
+                BusFault::Fenced(_) => (State::Fenced, FENCED_WAIT),
+            };
+            board.set(name, Weight::Vital, state, &fault.to_string());
+            // To open again at once would fence the new owner in turn.
+            tokio::select! {
+                () = sleep(wait) => {}
+                () = ownership.wait_revoked(name) => {}
+            }
+        }
+    }
+}
+
+/// Says that another process runs the connector.
+fn standby(board: &Board, setup: &Setup, feeds: &[(FeedPlan, FeedMetrics)]) {
+    let message = "another process of the group runs it";
+    board.set(&setup.name, Weight::Vital, State::Standby, message);
+    for (plan, metrics) in feeds {
+        board.remove(&format!("{}/{}", setup.name, plan.spec.name));
+        metrics.rest();
+    }
+}
+
+async fn run_once(
+    shared: &Shared,
+    setup: &Setup,
+    feeds: &[(FeedPlan, FeedMetrics)],
+    backoff: &mut Backoff,
+) -> End {
+    let mut stop = shared.stop.clone();
+    let shard = tokio::select! {
+        shard = open(shared, setup, feeds) => match shard {
+            Ok(shard) => shard,
+            Err(fault) => return End::Failed(fault),
+        },
+        // Nothing has been read, so there is nothing to wait for.
+        _ = stop.wait_for(|stopped| *stopped) => return End::Halted,
+    };
+    shared.board.set(&setup.name, Weight::Vital, State::Up, "");
+    shared.metrics.owned(&setup.name, true);
+    backoff.reset();
+    serve(shared, setup, feeds, shard).await
 }
 
 async fn open(
@@ -199,10 +251,11 @@ fn wires(
     wires
 }
 
-fn report(board: &Board, component: &str, fault: Option<&BusFault>) {
+pub(crate) fn report(board: &Board, component: &str, fault: Option<&BusFault>) {
     let (state, message) = match fault {
         None => (State::Up, String::new()),
         Some(fault @ BusFault::Misconfigured(_)) => (State::Misconfigured, fault.to_string()),
+        Some(fault @ BusFault::Fenced(_)) => (State::Fenced, fault.to_string()),
         Some(fault) => (State::Unavailable, fault.to_string()),
     };
     board.set(component, Weight::Vital, state, &message);
@@ -215,6 +268,7 @@ async fn serve(
     shard: Shard,
 ) -> End {
     let (sender, inbox) = mpsc::channel::<Sighting>(INBOX);
+    let (halt, halted) = watch::channel(false);
     let mut polls = JoinSet::new();
     for (place, ((plan, metrics), start)) in feeds.iter().zip(shard.starts()).enumerate() {
         let poll = Poll {
@@ -227,7 +281,7 @@ async fn serve(
             shard: sender.clone(),
             board: shared.board.clone(),
             metrics: metrics.clone(),
-            stop: shared.stop.clone(),
+            stop: halted.clone(),
         };
         polls.spawn(poll.run());
     }
@@ -235,8 +289,15 @@ async fn serve(
     drop(sender);
     let mut serving = tokio::spawn(blocking(move || shard.serve(inbox)));
     let mut lost = None;
+    let mut stop = shared.stop.clone();
     let served = loop {
         tokio::select! {
+            _ = stop.wait_for(|stopped| *stopped), if !*halted.borrow() => {
+                halt.send_replace(true);
+            }
+            () = shared.ownership.wait_revoked(&setup.name), if !*halted.borrow() => {
+                halt.send_replace(true);
+            }
             served = &mut serving => break served,
             Some(Err(panic)) = polls.join_next() => {
                 // Without this feed the shard would go on as if nothing were missing.
@@ -250,7 +311,7 @@ async fn serve(
         Err(BusFault::Aborted(format!("a defect of Talon ended the shard: {panic}")))
     });
     match (served, lost) {
-        (Ok(()), None) => End::Stopped,
+        (Ok(()), None) => End::Halted,
         (Ok(()), Some(fault)) => End::Failed(fault),
         (Err(fault), _) => {
             if matches!(fault, BusFault::Unavailable(_)) {

@@ -62,10 +62,12 @@ impl Dev {
         };
         let listen = free(self.listen).await;
         let texts = self.configuration(&bootstrap, &simulator.url(), listen);
-        let loaded = load(texts, &Secrets::of_process(), Clock::System).map_err(|problems| {
-            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            anyhow::anyhow!("{}", problems.join("; "))
-        })?;
+        let mut loaded =
+            load(texts, &Secrets::of_process(), Clock::System).map_err(|problems| {
+                let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                anyhow::anyhow!("{}", problems.join("; "))
+            })?;
+        loaded.root.alone = in_process.is_some();
         let specs: Vec<_> =
             loaded.connectors.iter().map(|setup| shard_spec(&loaded.root.prefix, setup)).collect();
         if let Some(broker) = &in_process {

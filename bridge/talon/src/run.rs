@@ -49,7 +49,12 @@ pub(crate) fn complain(file: &Path, problems: &[Problem]) -> End {
 
 /// The bus of a configuration.
 pub(crate) fn bus(loaded: &Loaded) -> Arc<Kafka> {
-    Arc::new(Kafka::new(loaded.kafka.clone(), &loaded.root.prefix, &loaded.root.group))
+    let (properties, root) = (loaded.kafka.clone(), &loaded.root);
+    Arc::new(if root.alone {
+        Kafka::alone(properties, &root.prefix)
+    } else {
+        Kafka::new(properties, &root.prefix, &root.group)
+    })
 }
 
 /// The registry of a configuration, if it has one.

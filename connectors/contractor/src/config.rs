@@ -91,6 +91,8 @@ pub(crate) fn read(settings: &mut Settings<'_>) -> Config {
         external,
         feeds: feeds
             .into_iter()
+            // Another name is a problem of the declaration already.
+            .filter(|feed| NAMES.contains(&feed.as_str()))
             .map(|feed| (feed.clone(), settings.millis(&interval(&feed))))
             .collect(),
         overlap: i64::try_from(settings.whole("timestamp.overlap")).unwrap_or(i64::MAX),

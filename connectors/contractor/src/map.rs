@@ -41,6 +41,9 @@ macro_rules! personal {
             fn upstream(&self, name: &str) -> Policy {
                 match name {
                     $($upstream => self.$field,)*
+                    // A list of them that does not decode.
+                    "jeopardies" if self.comment != Policy::Keep => self.comment,
+                    "jeopardies" => self.answer_comment,
                     _ => Policy::Keep,
                 }
             }

@@ -82,6 +82,18 @@ pub fn read(bootstrap: &str, topic: &str) -> Vec<Record> {
     records
 }
 
+/// The newest record under each key, tombstones left out, as texts.
+pub fn newest(bootstrap: &str, topic: &str) -> BTreeMap<String, String> {
+    let mut newest = BTreeMap::new();
+    for record in read(bootstrap, topic) {
+        match record.value {
+            Some(value) => newest.insert(record.key, String::from_utf8(value).unwrap()),
+            None => newest.remove(&record.key),
+        };
+    }
+    newest
+}
+
 /// The events of a topic by key, in order, after checking what holds for every table and log:
 /// no event twice, each event begins where the last one of its key ended, content changes with each.
 pub fn histories(bootstrap: &str, topic: &str, contract: &Contract) -> BTreeMap<i64, Vec<Value>> {

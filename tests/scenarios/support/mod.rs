@@ -2,6 +2,7 @@
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 pub mod consumer;
+pub mod truth;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -29,15 +30,24 @@ pub async fn until(what: &str, mut met: impl AsyncFnMut() -> bool) {
 
 /// An upstream of the given size that stands still.
 pub async fn upstream(calls: usize, seed: u64) -> Simulator {
-    let settings = Settings {
+    Simulator::start(settings(calls, seed)).await.unwrap()
+}
+
+/// Of an upstream of the given size that stands still.
+pub fn settings(calls: usize, seed: u64) -> Settings {
+    Settings {
         calls,
         seed,
         edits_per_second: 0.0,
         external_token: TOKEN.to_owned(),
         keep_history: true,
         ..Settings::default()
-    };
-    Simulator::start(settings).await.unwrap()
+    }
+}
+
+/// How lively the upstream is from now on.
+pub fn live(upstream: &Simulator, edits_per_second: f64) {
+    upstream.change_settings(&serde_json::json!({ "edits_per_second": edits_per_second })).unwrap();
 }
 
 /// A flat configuration for one connector `field`, with fast polls.
@@ -47,6 +57,9 @@ pub fn configuration(prefix: &str, bootstrap: &str, upstream: &str) -> BTreeMap<
         ("talon.prefix", prefix),
         ("http.listen", "127.0.0.1:0"),
         ("bus.kafka.bootstrap.servers", bootstrap),
+        // A process that is killed and started again has its place in the group at once.
+        ("bus.kafka.group.instance.id", prefix),
+        ("talon.group", prefix),
         ("connectors.field.class", "contractor"),
         ("connectors.field.upstream.url", upstream),
         ("connectors.field.upstream.requests.per.second", "10000"),
@@ -62,44 +75,76 @@ pub fn configuration(prefix: &str, bootstrap: &str, upstream: &str) -> BTreeMap<
     texts
 }
 
+/// A configuration as a file.
+pub fn write(texts: &BTreeMap<String, String>) -> tempfile::NamedTempFile {
+    use std::io::Write;
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    for (key, text) in texts {
+        writeln!(file, "{key}: {}", serde_json::json!(text)).unwrap();
+    }
+    file
+}
+
+/// The program, not started yet. Of the environment of the tests it gets nothing that it reads.
+pub fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_talon"));
+    command.env_remove("TALON_LOG").stdin(Stdio::null());
+    command
+}
+
+/// Where nobody listens.
+pub fn unused_address() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
+/// The value of the sample of `/metrics` with this name and these labels, as `a="b",c="d"`.
+pub fn metric(text: &str, sample: &str) -> Option<f64> {
+    text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' ')?.parse().ok())
+}
+
 /// The program as a process of its own. Killed when dropped.
 pub struct Talon {
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
     address: Option<String>,
-    _file: tempfile::NamedTempFile,
+    _file: Option<tempfile::NamedTempFile>,
 }
 
 impl Talon {
     /// `talon run` with a configuration.
     pub fn run(texts: &BTreeMap<String, String>) -> Talon {
-        let mut file = tempfile::NamedTempFile::new().unwrap();
-        for (key, text) in texts {
-            use std::io::Write;
-            writeln!(file, "{key}: {}", serde_json::json!(text)).unwrap();
-        }
-        let mut child = Command::new(env!("CARGO_BIN_EXE_talon"))
-            .args(["run", "--config"])
-            .arg(file.path())
-            .env("TALON_LOG", "info")
-            .stderr(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let sink = log.clone();
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                sink.lock().unwrap().push(line);
-            }
-        });
-        Talon { child, log, address: None, _file: file }
+        Talon::run_logging(texts, "info")
     }
 
-    /// Everything it has logged.
+    /// `talon run` that logs this much.
+    pub fn run_logging(texts: &BTreeMap<String, String>, log: &str) -> Talon {
+        let file = write(texts);
+        let mut command = program();
+        command.args(["run", "--config"]).arg(file.path()).env("TALON_LOG", log);
+        let mut talon = Talon::spawn(command);
+        talon._file = Some(file);
+        talon
+    }
+
+    /// The program as it is told.
+    pub fn spawn(mut command: Command) -> Talon {
+        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        follow(child.stderr.take().unwrap(), log.clone());
+        follow(child.stdout.take().unwrap(), log.clone());
+        Talon { child, log, address: None, _file: None }
+    }
+
+    /// Everything it has logged and printed.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().join("\n")
+    }
+
+    /// How many lines have all these parts.
+    pub fn lines(&self, parts: &[&str]) -> usize {
+        let log = self.log.lock().unwrap();
+        log.iter().filter(|line| parts.iter().all(|part| line.contains(part))).count()
     }
 
     /// Where its page is, once it has said so.
@@ -144,6 +189,31 @@ impl Talon {
         health["components"][component]["state"].as_str().unwrap_or("none").to_owned()
     }
 
+    /// The sentence of a component.
+    pub async fn message(&mut self, component: &str) -> String {
+        let (_, health) = self.health().await;
+        health["components"][component]["message"].as_str().unwrap_or("none").to_owned()
+    }
+
+    /// Waits until a component is in a state.
+    pub async fn becomes(&mut self, component: &str, state: &str) {
+        let since = Instant::now();
+        loop {
+            let (_, health) = self.health().await;
+            if health["components"][component]["state"] == state {
+                return;
+            }
+            let log = self.log();
+            assert!(since.elapsed() < PATIENCE, "{component} not {state}: {health:#}\n{log}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// A sample of `/metrics`, 0 where there is none.
+    pub async fn metric(&mut self, sample: &str) -> f64 {
+        metric(&self.get("/metrics").await.1, sample).unwrap_or(0.0)
+    }
+
     /// Waits until it is ready.
     pub async fn ready(&mut self) {
         let since = Instant::now();
@@ -186,6 +256,15 @@ impl Talon {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
     }
+}
+
+fn follow(pipe: impl std::io::Read + Send + 'static, log: Arc<Mutex<Vec<String>>>) {
+    let lines = BufReader::new(pipe).lines();
+    std::thread::spawn(move || {
+        for line in lines.map_while(Result::ok) {
+            log.lock().unwrap().push(line);
+        }
+    });
 }
 
 impl Drop for Talon {

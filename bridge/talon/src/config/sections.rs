@@ -17,6 +17,8 @@ use crate::connectors::{class, classes};
 pub(crate) struct Root {
     pub(crate) prefix: String,
     pub(crate) group: String,
+    /// The bus is in this process: there is nobody to share with.
+    pub(crate) alone: bool,
     pub(crate) listen: SocketAddr,
     pub(crate) shutdown_timeout: Duration,
     pub(crate) registry: Option<(String, Option<Secret>)>,
@@ -36,7 +38,7 @@ pub(crate) struct Loaded {
 pub(crate) fn keys() -> Vec<Key> {
     vec![
         Key::text("talon.prefix").default("talon").importance(Importance::High).doc("First part of all topic names."),
-        Key::text("talon.group").default("talon").importance(Importance::Medium).doc("Processes with the same group stand for each other: a later one takes over from an earlier one."),
+        Key::text("talon.group").default("talon").importance(Importance::Medium).doc("Processes with the same group share the work of their connectors; when one ends, the others take over."),
         Key::text("http.listen").default("127.0.0.1:8083").importance(Importance::Medium).doc("Where `/`, `/metrics` and `/health` are served. The default serves only this machine; `0.0.0.0:8083` opens it to the network, without authentication."),
         Key::whole("shutdown.timeout.ms", 100, 3_600_000).default("25000").doc("How long a stop may take to commit what was read."),
         Key::url("schema.registry.url").importance(Importance::High).doc("Schema registry with Confluent's API. Without it events are written in Avro single-object encoding."),
@@ -113,6 +115,7 @@ fn root(settings: &mut Settings<'_>) -> Option<Root> {
     Some(Root {
         prefix: settings.text("talon.prefix"),
         group: settings.text("talon.group"),
+        alone: false,
         listen: parsed.ok()?,
         shutdown_timeout: settings.millis("shutdown.timeout.ms"),
         registry: (!url.is_empty())

@@ -56,7 +56,7 @@ impl Display for Main<'_> {
         let glance = self.glance;
         headline(f, glance)?;
         let (fine, faulty): (Vec<_>, Vec<_>) =
-            glance.components.iter().partition(|(_, component)| component.state == State::Up);
+            glance.components.iter().partition(|(_, component)| component.state.is_well());
         if !faulty.is_empty() {
             writeln!(f, "<h2 id=\"faults\">Components that are not up</h2>")?;
             components(f, "faults", &faulty, glance.now_ms)?;
@@ -92,7 +92,7 @@ struct Overall {
 
 impl Overall {
     fn of(glance: &Glance) -> Overall {
-        let vital = |c: &&Component| c.weight == Weight::Vital && c.state != State::Up;
+        let vital = |c: &&Component| c.weight == Weight::Vital && !c.state.is_well();
         let (class, sign, words) = match glance.status {
             "up" if glance
                 .feeds
@@ -120,7 +120,7 @@ fn headline(f: &mut Formatter<'_>, glance: &Glance) -> fmt::Result {
     let feeds = glance.feeds.len();
     let of = |weight| {
         let faulty = glance.components.iter();
-        faulty.filter(move |(_, c)| c.weight == weight && c.state != State::Up)
+        faulty.filter(move |(_, c)| c.weight == weight && !c.state.is_well())
     };
     // A bus that is away takes the connectors with it: the cause before what follows from it.
     let cause = of(Weight::Vital).min_by_key(|(name, component)| {

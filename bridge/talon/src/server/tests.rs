@@ -6,9 +6,10 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest, Sha256};
 use talon_runtime::board::{Component, State as Health, Weight};
-use talon_runtime::bus::{Bus, BusFault, GiveUp, ShardLog, ShardSpec};
+use talon_runtime::bus::{Bus, BusFault, GiveUp, Report, ShardLog, ShardSpec};
 use talon_runtime::engine::{FeedRow, Glance};
 use talon_runtime::metrics::{FeedStatus, Metrics};
+use talon_runtime::ownership::Ownership;
 use talon_runtime::{Engine, Parts};
 use talon_sdk::Clock;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -30,6 +31,10 @@ impl Bus for NoBus {
 
     fn probe(&self) -> Result<String, BusFault> {
         Err(BusFault::Unavailable("no bus".to_owned()))
+    }
+
+    fn join(&self, shards: Vec<String>, ownership: Ownership, _: Report, _: GiveUp) {
+        ownership.grant(shards.into_iter().collect());
     }
 
     fn open(&self, _: &ShardSpec, _: &GiveUp) -> Result<Box<dyn ShardLog>, BusFault> {

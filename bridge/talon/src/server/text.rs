@@ -95,6 +95,7 @@ impl Display for Badge<'_> {
         let Component { state, weight, .. } = self.0;
         let (class, sign) = match (state, weight) {
             (State::Up, _) => ("up", "●"),
+            (State::Standby, _) => ("wait", "○"),
             (State::Starting | State::Recovering, _) => ("wait", "◌"),
             (_, Weight::Feed) => ("warn", "▲"),
             (_, Weight::Vital) => ("bad", "✕"),
@@ -106,6 +107,7 @@ impl Display for Badge<'_> {
         )?;
         match state {
             State::Up | State::Starting | State::Recovering => Ok(()),
+            State::Standby => write!(f, " <span class=\"hint\">another process runs it</span>"),
             State::Unavailable => write!(f, " <span class=\"hint\">retried</span>"),
             State::Misconfigured => write!(f, " <span class=\"hint\">needs a person</span>"),
             State::Fenced => write!(f, " <span class=\"hint\">another process took over</span>"),
@@ -120,6 +122,7 @@ pub(super) fn word(state: State) -> &'static str {
         State::Starting => "starting",
         State::Recovering => "recovering",
         State::Up => "up",
+        State::Standby => "standby",
         State::Unavailable => "unavailable",
         State::Misconfigured => "misconfigured",
         State::Fenced => "fenced",

@@ -28,6 +28,8 @@ pub(crate) struct CallCost {
     patience: Duration,
     cycle: Duration,
     known: Option<Known>,
+    /// What cut the last observation short.
+    cut_by: Option<Fault>,
 }
 
 /// What is known of the calls since the feed was opened.
@@ -66,7 +68,7 @@ impl CallCost {
         patience: Duration,
         cycle: Duration,
     ) -> CallCost {
-        CallCost { upstream, clock, overlap, patience, cycle, known: None }
+        CallCost { upstream, clock, overlap, patience, cycle, known: None, cut_by: None }
     }
 
     /// Reads which calls were modified, and queues them.
@@ -112,6 +114,10 @@ impl CallCost {
 #[async_trait]
 impl Feed for CallCost {
     async fn next(&mut self, from: Option<&Cursor>) -> Result<Observation, Fault> {
+        // Before anything is asked again: the fault may say how long not to.
+        if let Some(fault) = self.cut_by.take() {
+            return Err(fault);
+        }
         let done = from.map(|cursor| serde_json::from_str::<Position>(&cursor.0)).transpose();
         let done = done.map_err(|_| Fault::Internal {
             reason: "the checkpoint's cursor is no position of this feed".to_owned(),
@@ -124,6 +130,7 @@ impl Feed for CallCost {
 
         let mut position = Position { mark: done.map_or(0, |done| done.mark), first_until };
         let mut rows = Vec::new();
+        let mut cut_by = None;
         loop {
             let (id, mark) = match (known.changed.front(), known.round.front()) {
                 (Some(&(mark, id)), _) => (id, Some(mark)),
@@ -132,8 +139,11 @@ impl Feed for CallCost {
             };
             match upstream.cost(id).await {
                 Ok(cost) => rows.extend(cost.map(|cost| row(id, &cost))),
-                // What is read so far is worth something; the fault will come again.
-                Err(_) if !rows.is_empty() => break,
+                // What is read so far is worth something.
+                Err(fault) if !rows.is_empty() => {
+                    cut_by = Some(fault);
+                    break;
+                }
                 Err(fault) => return Err(fault),
             }
             match mark {
@@ -152,6 +162,7 @@ impl Feed for CallCost {
         if known.changed.is_empty() {
             position.mark = position.mark.max(known.mark);
         }
+        self.cut_by = cut_by;
         Ok(Observation {
             scope: String::new(),
             coverage: Coverage::Delta,

@@ -1,0 +1,141 @@
+//! Which shards this process may run.
+//!
+//! The bus decides, through its group protocol or leases, and *grants*; the connectors' tasks *hold*
+//! what they run. A bus that takes a shard back shrinks the grant and waits until the shard is let go,
+//! so that what was read is committed before another process takes over. Should that not happen in
+//! time, fencing keeps the two apart.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+/// What one process may run and runs. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Ownership(Arc<watch::Sender<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// Whether the bus has said anything yet.
+    joined: bool,
+    granted: BTreeSet<String>,
+    held: BTreeSet<String>,
+}
+
+/// A shard that this process runs, until dropped.
+#[derive(Debug)]
+pub(crate) struct Held {
+    shard: String,
+    ownership: Ownership,
+}
+
+impl Default for Ownership {
+    fn default() -> Ownership {
+        Ownership(Arc::new(watch::Sender::new(State::default())))
+    }
+}
+
+impl Ownership {
+    /// From now on this process may run these shards and no others. Called by the bus.
+    pub fn grant(&self, shards: BTreeSet<String>) {
+        self.0.send_modify(|state| {
+            state.joined = true;
+            state.granted = shards;
+        });
+    }
+
+    /// What is granted.
+    pub fn granted(&self) -> BTreeSet<String> {
+        self.0.borrow().granted.clone()
+    }
+
+    /// Waits until nothing is held that is not granted; `false` if that took longer than `patience`.
+    /// Called by the bus, on a thread that may block, after it has shrunk the grant.
+    pub fn wait_released(&self, patience: Duration) -> bool {
+        let since = Instant::now();
+        loop {
+            {
+                let state = self.0.borrow();
+                if state.held.is_subset(&state.granted) {
+                    return true;
+                }
+            }
+            if since.elapsed() > patience {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Waits until the bus has spoken for the first time.
+    pub(crate) async fn wait_joined(&self) {
+        self.wait(|state| state.joined).await;
+    }
+
+    /// Whether the shard is granted.
+    pub(crate) fn is_granted(&self, shard: &str) -> bool {
+        self.0.borrow().granted.contains(shard)
+    }
+
+    /// Waits until the shard is granted.
+    pub(crate) async fn wait_granted(&self, shard: &str) {
+        self.wait(|state| state.granted.contains(shard)).await;
+    }
+
+    /// Waits until the shard is no longer granted.
+    pub(crate) async fn wait_revoked(&self, shard: &str) {
+        self.wait(|state| !state.granted.contains(shard)).await;
+    }
+
+    /// Waits until the shard is not held.
+    pub(crate) async fn wait_unheld(&self, shard: &str) {
+        self.wait(|state| !state.held.contains(shard)).await;
+    }
+
+    async fn wait(&self, met: impl Fn(&State) -> bool) {
+        // The sender lives in `self`, so the channel does not close while this waits.
+        self.0.subscribe().wait_for(|state| met(state)).await.ok();
+    }
+
+    /// Holds a shard.
+    pub(crate) fn hold(&self, shard: &str) -> Held {
+        self.0.send_modify(|state| {
+            state.held.insert(shard.to_owned());
+        });
+        Held { shard: shard.to_owned(), ownership: self.clone() }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.ownership.0.send_modify(|state| {
+            state.held.remove(&self.shard);
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(shards: &[&str]) -> BTreeSet<String> {
+        shards.iter().map(|shard| (*shard).to_owned()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_revoked_shard_is_waited_for_until_it_is_let_go() {
+        let ownership = Ownership::default();
+        assert!(!ownership.is_granted("a"));
+        ownership.grant(set(&["a", "b"]));
+        ownership.wait_granted("a").await;
+        let (a, _b) = (ownership.hold("a"), ownership.hold("b"));
+        assert!(ownership.wait_released(Duration::ZERO));
+        ownership.grant(set(&["b"]));
+        ownership.wait_revoked("a").await;
+        assert!(!ownership.wait_released(Duration::ZERO), "a is still held");
+        drop(a);
+        assert!(ownership.wait_released(Duration::ZERO));
+        assert!(ownership.is_granted("b") && !ownership.is_granted("a"));
+    }
+}

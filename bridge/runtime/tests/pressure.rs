@@ -1,0 +1,185 @@
+//! Back-pressure, with a bus that takes nothing for a while.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use talon_runtime::bus::{
+    Append, Bus, BusFault, Delivery, GiveUp, Place, Recovered, Report, ShardLog, ShardSpec,
+};
+use talon_runtime::guard::Guard;
+use talon_runtime::metrics::Metrics;
+use talon_runtime::options::{Format, Options};
+use talon_runtime::ownership::Ownership;
+use talon_runtime::{Engine, Parts, Setup};
+use talon_schemas::contractor;
+use talon_sdk::{
+    Clock, Connector, Coverage, Fault, Feed, FeedPlan, FeedSpec, Kind, Observation, Row, RowCodec,
+    RowFault, Rows,
+};
+
+static SPEC: FeedSpec = FeedSpec {
+    name: "endless",
+    kind: Kind::Log,
+    key: "id",
+    from: "nowhere",
+    doc: "A new row with every read.",
+    contract: || &contractor::CALL_MESSAGE,
+};
+
+struct Endless {
+    reads: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl Connector for Endless {
+    fn feeds(&self) -> Vec<FeedPlan> {
+        vec![FeedPlan { spec: &SPEC, interval: Duration::from_millis(1), codec: Arc::new(Codec) }]
+    }
+
+    fn open(&self, _: &str) -> Result<Box<dyn Feed>, Fault> {
+        Ok(Box::new(Reads(self.reads.clone())))
+    }
+
+    async fn probe(&self) -> Result<String, Fault> {
+        Ok(String::new())
+    }
+}
+
+struct Reads(Arc<AtomicUsize>);
+
+#[async_trait]
+impl Feed for Reads {
+    async fn next(&mut self, _: Option<&talon_sdk::Cursor>) -> Result<Observation, Fault> {
+        let read = self.0.fetch_add(1, Ordering::SeqCst);
+        Ok(Observation {
+            scope: String::new(),
+            coverage: Coverage::Delta,
+            rows: Rows::of_one(read.to_string().into()),
+            cursor: None,
+            snapshot: false,
+            as_of_ms: 0,
+        })
+    }
+}
+
+struct Codec;
+
+impl RowCodec for Codec {
+    fn peek_key(&self, _: &[u8], _: &str, _: &mut String) -> bool {
+        false
+    }
+
+    fn decode(&self, row: &[u8], _: &str, out: &mut Row) -> Result<(), RowFault> {
+        out.key = String::from_utf8(row.to_vec()).unwrap();
+        out.value = row.to_vec();
+        Ok(())
+    }
+}
+
+/// A bus whose commits wait while it is closed.
+#[derive(Clone, Default)]
+struct Closed {
+    open: Arc<AtomicBool>,
+    appended: Arc<AtomicUsize>,
+    committed: Arc<AtomicUsize>,
+}
+
+impl Bus for Closed {
+    fn describe(&self) -> String {
+        "closed".to_owned()
+    }
+
+    fn probe(&self) -> Result<String, BusFault> {
+        Ok(String::new())
+    }
+
+    fn join(&self, shards: Vec<String>, ownership: Ownership, _: Report, _: GiveUp) {
+        ownership.grant(shards.into_iter().collect());
+    }
+
+    fn open(&self, _: &ShardSpec, _: &GiveUp) -> Result<Box<dyn ShardLog>, BusFault> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl ShardLog for Closed {
+    fn recover(&mut self, _: &mut dyn FnMut(Place, Recovered<'_>)) -> Result<(), BusFault> {
+        Ok(())
+    }
+
+    fn append(&mut self, _: &Append<'_>) -> Result<(), BusFault> {
+        self.appended.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn commit(&mut self, _: &[(String, Vec<u8>)]) -> Result<(), BusFault> {
+        while !self.open.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        self.committed.store(self.appended.load(Ordering::SeqCst), Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn idle(&mut self) -> Result<(), BusFault> {
+        Ok(())
+    }
+}
+
+async fn until(mut met: impl FnMut() -> bool) {
+    tokio::time::timeout(Duration::from_secs(30), async {
+        while !met() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_9_a_bus_that_takes_nothing_stops_the_reading() {
+    let (bus, reads) = (Closed::default(), Arc::new(AtomicUsize::new(0)));
+    let options = Options {
+        delivery: Delivery::ExactlyOnce,
+        format: Format::Avro,
+        before_images: false,
+        guard: Guard { ratio: 1.0, entities: 0 },
+        partitions: 1,
+        replication: 0,
+        table_keep_ms: 0,
+        log_keep_ms: 0,
+        dead_letter_keep_ms: 0,
+    };
+    let connector = Arc::new(Endless { reads: reads.clone() });
+    let engine = Engine::start(Parts {
+        prefix: "t".to_owned(),
+        bus: Arc::new(bus.clone()),
+        registry: None,
+        connectors: vec![Setup { name: "endless".to_owned(), class: "test", options, connector }],
+        clock: Clock::System,
+        metrics: Metrics::new().unwrap(),
+    });
+    // One commit under way with what had come by then, four that wait, one whose sender waits.
+    until(|| reads.load(Ordering::SeqCst) >= 5).await;
+    let mut before = 0;
+    until(|| {
+        let now = reads.load(Ordering::SeqCst);
+        std::mem::replace(&mut before, now) == now
+    })
+    .await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let stopped_at = reads.load(Ordering::SeqCst);
+    assert!(stopped_at <= 12, "{stopped_at} reads although nothing could be committed");
+    assert_eq!(bus.committed.load(Ordering::SeqCst), 0);
+
+    bus.open.store(true, Ordering::SeqCst);
+    until(|| reads.load(Ordering::SeqCst) > stopped_at + 20).await;
+    assert!(engine.stop(Duration::from_secs(30)).await);
+    assert_eq!(
+        bus.committed.load(Ordering::SeqCst),
+        bus.appended.load(Ordering::SeqCst),
+        "a stop commits what was read"
+    );
+}
