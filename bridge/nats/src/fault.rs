@@ -1,0 +1,175 @@
+//! What an error of the client or the server means to a shard.
+
+use async_nats::ConnectErrorKind;
+use async_nats::jetstream::context::{RequestError, RequestErrorKind};
+use async_nats::jetstream::{self, ErrorCode};
+use talon_runtime::bus::BusFault;
+
+/// No server of an account that has JetStream listens to a request for it, or no stream to a record.
+pub(crate) const NO_RESPONDERS: u64 = 503;
+
+/// Classifies what the server answers. `what` was asked for.
+pub(crate) fn fault_of(error: &jetstream::Error, what: &str) -> BusFault {
+    fault_of_code(error.error_code(), what, &error.to_string())
+}
+
+/// Classifies a code of the server.
+pub(crate) fn fault_of_code(code: ErrorCode, what: &str, text: &str) -> BusFault {
+    let says = |meaning: &str| format!("NATS: {what}: {meaning} ({text})");
+    match code.0 {
+        // Wrong last sequence, with its number, or without in newer servers.
+        10071 | 10164 => BusFault::Aborted(says(
+            "another process published for the same entity; what it published is read back",
+        )),
+        // No message ttl here, or a bad one: the stream was changed under us.
+        10165 | 10166 => BusFault::Aborted(says("the stream's settings have changed")),
+        // Stream or consumer is gone; whether that is a fault is decided when it is opened again.
+        10059 | 10014 => BusFault::Aborted(says("the stream is gone")),
+        // Another process creates the same with other settings at this moment.
+        10058 | 10148 => BusFault::Aborted(says("it was created by another process")),
+        10054 => BusFault::Misconfigured(says(
+            "the stream takes only smaller records; raise its `max_msg_size`",
+        )),
+        10077 => BusFault::Misconfigured(says(
+            "the stream cannot store more; raise its limits or the account's",
+        )),
+        10002 | 10023 | 10026 | 10027 | 10028 | 10047 => BusFault::Misconfigured(says(
+            "the account or the server has no room left; raise its limits",
+        )),
+        10076 | 10039 | 10035 => {
+            BusFault::Misconfigured(says("JetStream is not enabled for this account"))
+        }
+        10065 => BusFault::Misconfigured(says(
+            "another stream has its subjects; remove that one, or choose another prefix or name",
+        )),
+        10003 | 10025 | 10052 | 10074 | 10005 => {
+            BusFault::Misconfigured(says("the server refuses a setting"))
+        }
+        _ => BusFault::Unavailable(says("the server cannot do it now")),
+    }
+}
+
+/// Classifies why a request had no answer.
+pub(crate) fn fault_of_request(error: &RequestError, what: &str) -> BusFault {
+    let says = |meaning: &str| format!("NATS: {what}: {meaning}");
+    match error.kind() {
+        RequestErrorKind::NoResponders => BusFault::Unavailable(says(
+            "JetStream does not answer; it is not enabled, or has no leader now",
+        )),
+        RequestErrorKind::TimedOut => {
+            BusFault::Unavailable(says("the server does not answer in time"))
+        }
+        RequestErrorKind::InvalidSubject => BusFault::Misconfigured(says("no valid subject")),
+        RequestErrorKind::Other => BusFault::Unavailable(says("the answer cannot be read")),
+    }
+}
+
+/// Classifies why there is no connection. The text of the client's error is not quoted where it could
+/// tell a secret.
+pub(crate) fn fault_of_connect(kind: ConnectErrorKind, cause: Option<String>) -> BusFault {
+    let says = |meaning: &str| match &cause {
+        Some(cause) => format!("NATS: {meaning} ({cause})"),
+        None => format!("NATS: {meaning}"),
+    };
+    match kind {
+        ConnectErrorKind::AuthorizationViolation => BusFault::Misconfigured(
+            "NATS: the server refuses the credentials; check `bus.nats.user` and its like".to_owned(),
+        ),
+        ConnectErrorKind::Authentication => BusFault::Misconfigured(
+            "NATS: the credentials cannot be used; check `bus.nats.nkey.seed` or `bus.nats.credentials.file`".to_owned(),
+        ),
+        ConnectErrorKind::Tls => BusFault::Misconfigured(says("no TLS session; check `bus.nats.tls.*`")),
+        ConnectErrorKind::ServerParse => {
+            BusFault::Misconfigured("NATS: check `bus.nats.servers`".to_owned())
+        }
+        ConnectErrorKind::Dns => BusFault::Unavailable(says("no server's name can be resolved")),
+        ConnectErrorKind::TimedOut => {
+            BusFault::Unavailable(says("no server answers in time"))
+        }
+        ConnectErrorKind::Io | ConnectErrorKind::MaxReconnects => {
+            // A TLS session that fails comes as an input or output error.
+            match &cause {
+                Some(text) if text.contains("certificate") || text.contains("corrupt message") => {
+                    BusFault::Misconfigured(says("no TLS session; check `bus.nats.tls.*`"))
+                }
+                _ => BusFault::Unavailable(says("no server can be reached")),
+            }
+        }
+    }
+}
+
+/// Classifies a line of the server outside of an answer; `None` where it tells of no trouble of ours.
+pub(crate) fn fault_of_line(line: &str) -> Option<BusFault> {
+    let lower = line.to_ascii_lowercase();
+    if lower.contains("permissions violation") {
+        // The line quotes the subject, which holds an entity's key: its first two words are enough.
+        return Some(BusFault::Misconfigured(
+            "NATS: the account lacks a right that Talon needs (permissions violation); the reference lists them".to_owned(),
+        ));
+    }
+    if lower.contains("authorization violation")
+        || lower.contains("authentication expired")
+        || lower.contains("authentication revoked")
+        || lower.contains("failed signing nonce")
+    {
+        return Some(fault_of_connect(ConnectErrorKind::AuthorizationViolation, None));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_maps_to_one_action() {
+        for (code, kind) in [
+            (ErrorCode::STREAM_WRONG_LAST_SEQUENCE, "aborted"),
+            (ErrorCode(10164), "aborted"),
+            (ErrorCode(10166), "aborted"),
+            (ErrorCode::STREAM_NOT_FOUND, "aborted"),
+            (ErrorCode::CONSUMER_NOT_FOUND, "aborted"),
+            (ErrorCode::STREAM_NAME_EXIST, "aborted"),
+            (ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM, "misconfigured"),
+            (ErrorCode::STREAM_STORE_FAILED, "misconfigured"),
+            (ErrorCode::ACCOUNT_RESOURCES_EXCEEDED, "misconfigured"),
+            (ErrorCode::INSUFFICIENT_RESOURCES, "misconfigured"),
+            (ErrorCode::JETSTREAM_NOT_ENABLED, "misconfigured"),
+            (ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT, "misconfigured"),
+            (ErrorCode::STREAM_SUBJECT_OVERLAP, "misconfigured"),
+            (ErrorCode::STREAM_INVALID_CONFIG, "misconfigured"),
+            (ErrorCode::STREAM_REPLICAS_NOT_SUPPORTED, "misconfigured"),
+            (ErrorCode::CLUSTER_NOT_AVAILABLE, "unavailable"),
+            // The last sequence of the subject is in flight on another leader.
+            (ErrorCode(10163), "unavailable"),
+            (ErrorCode(NO_RESPONDERS), "unavailable"),
+        ] {
+            assert_eq!(fault_of_code(code, "x", "").kind(), kind, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn every_failure_to_connect_maps_to_one_action() {
+        for (kind, cause, expected) in [
+            (ConnectErrorKind::AuthorizationViolation, None, "misconfigured"),
+            (ConnectErrorKind::Authentication, None, "misconfigured"),
+            (ConnectErrorKind::Tls, None, "misconfigured"),
+            (ConnectErrorKind::Io, Some("invalid peer certificate: UnknownIssuer"), "misconfigured"),
+            (ConnectErrorKind::Io, Some("Connection refused"), "unavailable"),
+            (ConnectErrorKind::Dns, None, "unavailable"),
+            (ConnectErrorKind::TimedOut, None, "unavailable"),
+        ] {
+            assert_eq!(fault_of_connect(kind, cause.map(str::to_owned)).kind(), expected, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_about_rights_does_not_quote_the_subject() {
+        let line = "Permissions Violation for Publish to \"talon.field.call.Ivanov\"";
+        let fault = fault_of_line(line).unwrap();
+        assert_eq!(fault.kind(), "misconfigured");
+        assert!(!fault.to_string().contains("Ivanov"));
+        assert_eq!(fault_of_line("user authentication expired").unwrap().kind(), "misconfigured");
+        assert_eq!(fault_of_line("slow consumer"), None);
+    }
+}

@@ -1,0 +1,199 @@
+//! What things are called on NATS, and how a key becomes a subject token.
+//!
+//! | What | Name |
+//! | --- | --- |
+//! | stream of a connector's feeds | `{PREFIX}_{name}` |
+//! | stream of its dead letters | `{PREFIX}_{name}_DLQ` |
+//! | bucket of the checkpoints | `{prefix}_checkpoints` |
+//!
+//! A stream or a bucket may not have a `.` in its name, so one in the prefix becomes `-` there; the
+//! subjects keep it. Two prefixes that become the same are told apart by the subjects of the stream,
+//! and by the prefix in the metadata of the bucket: the second one is refused.
+//!
+//! # Keys
+//!
+//! A key is one subject token. Control characters, the blank, `.`, `*`, `>`, `%` and DEL become `%`
+//! and two hexadecimal digits, as in a URL; everything else, Cyrillic too, stays as it is. The empty
+//! key is a `%` alone. Every token leads back to exactly one key.
+//!
+//! A key of the bucket of the checkpoints (`{connector}/{feed}`) may have ASCII letters, digits, `_`,
+//! `-` and `/`; every other byte becomes `=` and two hexadecimal digits.
+
+/// Longest token, bytes. The server closes a connection whose control line has more than 4,096 bytes
+/// (`max_control_line`), in which the subject stands beside the inbox for the acknowledgement.
+pub(crate) const MAX_TOKEN: usize = 2_048;
+
+/// The stream of a connector's feeds.
+pub(crate) fn stream(prefix: &str, connector: &str) -> String {
+    format!("{}_{connector}", undotted(prefix).to_uppercase())
+}
+
+/// The stream of its dead letters.
+pub(crate) fn dead_letters(prefix: &str, connector: &str) -> String {
+    format!("{}_DLQ", stream(prefix, connector))
+}
+
+/// The bucket of the checkpoints.
+pub(crate) fn bucket(prefix: &str) -> String {
+    format!("{}_checkpoints", undotted(prefix))
+}
+
+/// The stream below a bucket.
+pub(crate) fn bucket_stream(bucket: &str) -> String {
+    format!("KV_{bucket}")
+}
+
+/// The key in the bucket that says that a stream was created.
+pub(crate) fn created_key(stream: &str) -> String {
+    // `=c` is no escape, so no checkpoint has such a key.
+    format!("=created/{stream}")
+}
+
+fn undotted(prefix: &str) -> String {
+    prefix.replace('.', "-")
+}
+
+/// The subject token of a key.
+pub fn token(key: &str) -> String {
+    let mut token = String::with_capacity(key.len());
+    push_token(key, &mut token);
+    token
+}
+
+/// Appends the subject token of a key.
+pub(crate) fn push_token(key: &str, to: &mut String) {
+    if key.is_empty() {
+        to.push('%');
+        return;
+    }
+    let mut from = 0;
+    for (at, byte) in key.bytes().enumerate() {
+        if byte <= b' ' || matches!(byte, b'.' | b'*' | b'>' | b'%' | 0x7f) {
+            to.push_str(&key[from..at]);
+            push_hex('%', byte, to);
+            from = at + 1;
+        }
+    }
+    to.push_str(&key[from..]);
+}
+
+/// The key of a subject token; `None` where it is not the token of any key.
+pub fn key(token: &str) -> Option<String> {
+    match token {
+        "" => return None,
+        "%" => return Some(String::new()),
+        _ => {}
+    }
+    let key = unescape(token, '%')?;
+    // Another spelling of a key would be another subject of the same entity.
+    (self::token(&key) == token).then_some(key)
+}
+
+/// The key in the bucket for a checkpoint's key.
+pub(crate) fn bucket_key(key: &str) -> String {
+    let mut out = String::with_capacity(key.len());
+    for byte in key.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-' | b'/' => out.push(byte as char),
+            _ => push_hex('=', byte, &mut out),
+        }
+    }
+    out
+}
+
+/// The checkpoint's key for a key in the bucket; `None` where it is something else.
+pub(crate) fn checkpoint_key(bucket_key: &str) -> Option<String> {
+    let key = unescape(bucket_key, '=')?;
+    (self::bucket_key(&key) == bucket_key).then_some(key)
+}
+
+fn push_hex(mark: char, byte: u8, to: &mut String) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    to.push(mark);
+    to.push(DIGITS[usize::from(byte >> 4)] as char);
+    to.push(DIGITS[usize::from(byte & 15)] as char);
+}
+
+fn unescape(text: &str, mark: char) -> Option<String> {
+    let mut parts = text.split(mark);
+    let mut out = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        let digits = part.get(..2)?;
+        out.push(u8::from_str_radix(digits, 16).ok()?);
+        out.extend_from_slice(&part.as_bytes()[2..]);
+    }
+    String::from_utf8(out).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn names_hold_no_dots() {
+        assert_eq!(stream("talon", "field-service"), "TALON_field-service");
+        assert_eq!(stream("eu.talon", "field"), "EU-TALON_field");
+        assert_eq!(dead_letters("talon", "field"), "TALON_field_DLQ");
+        assert_eq!(bucket("eu.talon"), "eu-talon_checkpoints");
+    }
+
+    #[test]
+    fn a_key_becomes_a_token_as_documented() {
+        for (key, expected) in [
+            ("42", "42"),
+            ("7/42", "7/42"),
+            ("", "%"),
+            ("%", "%25"),
+            ("a.b c", "a%2Eb%20c"),
+            ("*", "%2A"),
+            (">", "%3E"),
+            ("50%", "50%25"),
+            ("талон №7", "талон%20№7"),
+            ("$SYS", "$SYS"),
+            ("a\r\nb\t\0", "a%0D%0Ab%09%00"),
+        ] {
+            assert_eq!(token(key), expected);
+            assert_eq!(super::key(expected).as_deref(), Some(key));
+        }
+    }
+
+    #[test]
+    fn a_token_in_another_spelling_is_no_key() {
+        for token in ["", "%2", "%zz", "%2e", "%41", "a.b", "%D0", "a b", "x%", "%+1"] {
+            assert_eq!(key(token), None, "{token}");
+        }
+    }
+
+    #[test]
+    fn the_key_of_a_created_stream_is_no_checkpoint() {
+        assert_eq!(checkpoint_key(&created_key("TALON_field")), None);
+        assert_eq!(checkpoint_key(&bucket_key("field/call")).as_deref(), Some("field/call"));
+        assert_eq!(bucket_key("a.b/c"), "a=2Eb/c");
+    }
+
+    proptest! {
+        #[test]
+        fn every_key_comes_back_from_its_token(text in any::<String>()) {
+            let token = token(&text);
+            prop_assert!(!token.is_empty());
+            prop_assert!(!token.contains(['.', '*', '>', ' ', '\t', '\r', '\n', '\0']));
+            prop_assert_eq!(key(&token), Some(text));
+        }
+
+        #[test]
+        fn every_token_comes_back_from_its_key(token in "[a-c%.0-9A-F*> ]{0,8}") {
+            if let Some(key) = key(&token) {
+                prop_assert_eq!(super::token(&key), token);
+            }
+        }
+
+        #[test]
+        fn every_checkpoint_key_comes_back(key in any::<String>()) {
+            let inside = bucket_key(&key);
+            prop_assert!(inside.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-/=".contains(&b)));
+            prop_assert_eq!(checkpoint_key(&inside), Some(key));
+        }
+    }
+}

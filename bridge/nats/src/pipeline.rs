@@ -1,0 +1,214 @@
+//! Records on their way: published without waiting, acknowledged in any order.
+
+use std::collections::VecDeque;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use async_nats::jetstream::{self, ErrorCode};
+use async_nats::{HeaderMap, Message, StatusCode, Subject, Subscriber};
+use bytes::Bytes;
+use futures_util::{FutureExt, StreamExt};
+use serde::Deserialize;
+use talon_runtime::bus::{BusFault, GiveUp};
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+
+use crate::PATIENCE;
+use crate::book::{Book, Target};
+use crate::connection::Connection;
+use crate::fault::{NO_RESPONDERS, fault_of, fault_of_code};
+
+/// How often the connection is looked at while waiting for acknowledgements.
+const GLANCE: Duration = Duration::from_millis(50);
+
+/// Acknowledgements that have arrived are taken in after so many records.
+const RECORDS_PER_POLL: u64 = 256;
+
+/// A record to be published.
+#[derive(Clone)]
+pub(crate) struct Record {
+    pub(crate) target: Target,
+    pub(crate) subject: Subject,
+    pub(crate) headers: HeaderMap,
+    pub(crate) payload: Bytes,
+}
+
+/// Publishes records, and takes their acknowledgements in.
+///
+/// Each record has a number, which is the last token of its reply subject. A record is kept until it is
+/// acknowledged: if the connection is lost, all that are kept are published again when there is a new
+/// one. The server drops those that it already has by their message id.
+pub(crate) struct Pipeline {
+    runtime: Handle,
+    connection: Connection,
+    give_up: GiveUp,
+    acks: Subscriber,
+    inbox: String,
+    max_in_flight: usize,
+    /// Number of the first in `sent`.
+    first: u64,
+    sent: VecDeque<Option<Record>>,
+    in_flight: usize,
+    /// Losses of the connection that were answered by publishing again.
+    losses: u64,
+}
+
+/// What the server answers to a record.
+#[derive(Deserialize)]
+struct Ack {
+    seq: Option<u64>,
+    #[serde(default)]
+    duplicate: bool,
+    error: Option<jetstream::Error>,
+}
+
+impl Pipeline {
+    pub(crate) async fn open(
+        connection: Connection,
+        max_in_flight: usize,
+        give_up: GiveUp,
+    ) -> Result<Pipeline, BusFault> {
+        let inbox = connection.client.new_inbox();
+        let losses = connection.watch.losses();
+        let acks = connection.client.subscribe(format!("{inbox}.*")).await.map_err(|error| {
+            connection.watch.explain(BusFault::Unavailable(format!("NATS: {error}")))
+        })?;
+        Ok(Pipeline {
+            runtime: Handle::current(),
+            connection,
+            give_up,
+            acks,
+            inbox,
+            max_in_flight,
+            first: 0,
+            sent: VecDeque::new(),
+            in_flight: 0,
+            losses,
+        })
+    }
+
+    /// Publishes a record. Waits only where too many are on their way.
+    pub(crate) fn send(&mut self, record: Record, book: &mut Book) -> Result<(), BusFault> {
+        if self.in_flight >= self.max_in_flight {
+            // Half, so that there is one wait for many records, and the server is kept busy.
+            self.collect(self.max_in_flight / 2, book)?;
+        }
+        let number = self.first + self.sent.len() as u64;
+        self.put_on_the_wire(number, &record)?;
+        self.sent.push_back(Some(record));
+        self.in_flight += 1;
+        if number.is_multiple_of(RECORDS_PER_POLL) {
+            self.take_arrived(book)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until at most so many records are on their way.
+    pub(crate) fn collect(&mut self, at_most: usize, book: &mut Book) -> Result<(), BusFault> {
+        self.take_arrived(book)?;
+        let mut progress = (Instant::now(), self.in_flight);
+        while self.in_flight > at_most {
+            let next = timeout(GLANCE, self.acks.next());
+            match self.runtime.clone().block_on(next) {
+                Ok(Some(message)) => {
+                    self.take(&message, book)?;
+                    self.take_arrived(book)?;
+                }
+                Ok(None) => return Err(self.unavailable("the connection is closed")),
+                Err(_) => self.look_after_connection()?,
+            }
+            if self.in_flight != progress.1 {
+                progress = (Instant::now(), self.in_flight);
+            } else if progress.0.elapsed() > PATIENCE {
+                return Err(self.unavailable("records are not acknowledged"));
+            }
+        }
+        Ok(())
+    }
+
+    fn look_after_connection(&mut self) -> Result<(), BusFault> {
+        if self.give_up.is_set() {
+            return Err(BusFault::Unavailable("stopped while waiting for NATS".to_owned()));
+        }
+        let losses = self.connection.watch.losses();
+        if losses != self.losses && self.connection.is_up() {
+            self.losses = losses;
+            tracing::info!(records = self.in_flight, "the connection was lost: published again");
+            for place in 0..self.sent.len() {
+                if let Some(record) = &self.sent[place] {
+                    let record = record.clone();
+                    self.put_on_the_wire(self.first + place as u64, &record)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands a record to the client, which waits only if its buffer is full.
+    fn put_on_the_wire(&self, number: u64, record: &Record) -> Result<(), BusFault> {
+        let reply = format!("{}.{number}", self.inbox);
+        let mut sending = pin!(self.connection.client.publish_with_reply_and_headers(
+            record.subject.clone(),
+            reply,
+            record.headers.clone(),
+            record.payload.clone(),
+        ));
+        let sent = match sending.as_mut().now_or_never() {
+            Some(sent) => sent,
+            None => match self.runtime.block_on(timeout(PATIENCE, sending)) {
+                Ok(sent) => sent,
+                Err(_) => return Err(self.unavailable("the client's buffer stays full")),
+            },
+        };
+        sent.map_err(|error| match error.kind() {
+            async_nats::client::PublishErrorKind::MaxPayloadExceeded => {
+                BusFault::TooLarge("NATS: the record is larger than `max_payload`".to_owned())
+            }
+            _ => self.unavailable(&error.to_string()),
+        })
+    }
+
+    fn take_arrived(&mut self, book: &mut Book) -> Result<(), BusFault> {
+        while let Some(Some(message)) = self.acks.next().now_or_never() {
+            self.take(&message, book)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, message: &Message, book: &mut Book) -> Result<(), BusFault> {
+        let number = message.subject.get(self.inbox.len() + 1..).and_then(|n| n.parse::<u64>().ok());
+        let place = number
+            .and_then(|number| number.checked_sub(self.first))
+            .and_then(|place| usize::try_from(place).ok());
+        // A second answer, to a record that was published twice.
+        let Some(slot) = place.and_then(|place| self.sent.get_mut(place)) else { return Ok(()) };
+        let Some(record) = slot.take() else { return Ok(()) };
+        self.in_flight -= 1;
+        while let Some(None) = self.sent.front() {
+            self.sent.pop_front();
+            self.first += 1;
+        }
+        if message.status == Some(StatusCode::NO_RESPONDERS) {
+            let fault = fault_of_code(
+                ErrorCode(NO_RESPONDERS),
+                "publishing",
+                "no stream takes the record, or it has no leader now",
+            );
+            return Err(self.connection.watch.explain(fault));
+        }
+        let ack: Ack = serde_json::from_slice(&message.payload)
+            .map_err(|_| self.unavailable("an acknowledgement cannot be read"))?;
+        match (ack.error, ack.seq) {
+            (Some(error), _) => Err(fault_of(&error, "publishing")),
+            (None, Some(sequence)) => match book.acknowledge(record, sequence, ack.duplicate) {
+                Some(again) => self.send(again, book),
+                None => Ok(()),
+            },
+            (None, None) => Err(self.unavailable("an acknowledgement has no sequence")),
+        }
+    }
+
+    fn unavailable(&self, what: &str) -> BusFault {
+        self.connection.watch.explain(BusFault::Unavailable(format!("NATS: {what}")))
+    }
+}

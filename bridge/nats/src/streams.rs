@@ -1,0 +1,258 @@
+//! Streams and the bucket: created where they are missing for the first time, looked at where they
+//! exist, and never made again empty where they existed before.
+//!
+//! That something existed is known from three places: this process has seen it; a key in the bucket
+//! says so of each stream; the metadata of a stream says so of the bucket. If the server has lost
+//! everything, and Talon was restarted, nothing is left that could tell.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::response::Response;
+use async_nats::jetstream::stream::{Config, Info};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use talon_runtime::bus::BusFault;
+
+use crate::connection::Connection;
+use crate::demands::{Role, broken};
+use crate::fault::{fault_of, fault_of_request};
+use crate::layout::{CHECKPOINTS, Layout, PREFIX};
+use crate::names;
+
+/// Names of streams that this process has seen.
+#[derive(Default)]
+pub(crate) struct Seen(Mutex<HashSet<String>>);
+
+impl Seen {
+    fn has(&self, stream: &str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(stream)
+    }
+
+    fn add(&self, stream: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(stream.to_owned());
+    }
+}
+
+/// Asks JetStream for something; `None` where the answer is that it does not exist.
+pub(crate) async fn ask<T: DeserializeOwned>(
+    connection: &Connection,
+    subject: String,
+    body: &impl Serialize,
+    what: &str,
+) -> Result<Option<T>, BusFault> {
+    let answer: Response<T> = connection
+        .jetstream
+        .request(subject, body)
+        .await
+        .map_err(|error| connection.watch.explain(fault_of_request(&error, what)))?;
+    match answer {
+        Response::Ok(answer) => Ok(Some(answer)),
+        Response::Err { error } => match error.error_code() {
+            ErrorCode::STREAM_NOT_FOUND | ErrorCode::NO_MESSAGE_FOUND => Ok(None),
+            _ => Err(fault_of(&error, what)),
+        },
+    }
+}
+
+/// What the server knows of a stream.
+pub(crate) async fn info(connection: &Connection, stream: &str) -> Result<Option<Info>, BusFault> {
+    let what = format!("stream `{stream}`");
+    ask(connection, format!("STREAM.INFO.{stream}"), &(), &what).await
+}
+
+/// The streams of a shard as they are on the server.
+pub(crate) struct Streams {
+    pub(crate) feeds: Config,
+    pub(crate) dead_letters: Config,
+    pub(crate) checkpoints: Config,
+}
+
+/// Makes sure of the streams of a shard and of the bucket.
+pub(crate) async fn ensure(
+    connection: &Connection,
+    layout: &Layout,
+    seen: &Seen,
+) -> Result<Streams, BusFault> {
+    let feeds = info(connection, &layout.feeds.name).await?;
+    let dead_letters = info(connection, &layout.dead_letters.name).await?;
+    let checkpoints = info(connection, &layout.checkpoints.name).await?;
+
+    let checkpoints = match checkpoints {
+        Some(found) => accept(Role::Checkpoints, found.config, &layout.checkpoints)?,
+        None => {
+            let told = [&feeds, &dead_letters].into_iter().flatten().any(|stream| {
+                stream.config.metadata.get(CHECKPOINTS) == Some(&layout.bucket)
+            });
+            if told || seen.has(&layout.checkpoints.name) {
+                return Err(BusFault::Misconfigured(format!(
+                    "NATS: the bucket `{0}` existed and is gone; restore it, or accept that all feeds are read again, and create it: `nats kv add {0}`",
+                    layout.bucket
+                )));
+            }
+            create(connection, &layout.checkpoints).await?
+        }
+    };
+    seen.add(&checkpoints.name);
+    let feeds = stream(connection, Role::Feeds, feeds, &layout.feeds, layout, seen).await?;
+    let dead_letters =
+        stream(connection, Role::DeadLetters, dead_letters, &layout.dead_letters, layout, seen)
+            .await?;
+    Ok(Streams { feeds, dead_letters, checkpoints })
+}
+
+async fn stream(
+    connection: &Connection,
+    role: Role,
+    found: Option<Info>,
+    wanted: &Config,
+    layout: &Layout,
+    seen: &Seen,
+) -> Result<Config, BusFault> {
+    let name = &wanted.name;
+    let mark = mark_of(connection, layout, name).await?;
+    let existed = match mark {
+        Mark::Created => true,
+        // The bucket may be a new one, so what this process has seen counts.
+        Mark::None => seen.has(name),
+        // An operator has said that it may be made again.
+        Mark::Deleted => false,
+    };
+    let config = match found {
+        Some(found) => adapt(connection, role, found.config, wanted).await?,
+        None if existed => {
+            return Err(BusFault::Misconfigured(format!(
+                "NATS: the stream `{name}` existed and is gone, and what was published with it; restore it, or accept that everything is published again as new, and delete the key that remembers it: `nats kv del {} {}`",
+                layout.bucket,
+                names::created_key(name),
+            )));
+        }
+        None => create(connection, wanted).await?,
+    };
+    if mark != Mark::Created {
+        put_mark(connection, layout, name).await?;
+    }
+    seen.add(name);
+    Ok(config)
+}
+
+async fn create(connection: &Connection, wanted: &Config) -> Result<Config, BusFault> {
+    let name = &wanted.name;
+    let what = format!("creating the stream `{name}`");
+    let made: Option<Info> =
+        ask(connection, format!("STREAM.CREATE.{name}"), wanted, &what).await?;
+    let made = made.ok_or_else(|| BusFault::Unavailable(format!("NATS: {what}: not found")))?;
+    tracing::info!(stream = name, replicas = made.config.num_replicas, "stream created");
+    Ok(made.config)
+}
+
+/// An existing stream: what Talon created gets what a newer Talon or a newer server adds; what others
+/// created is taken as it is. Refused where it breaks a guarantee.
+async fn adapt(
+    connection: &Connection,
+    role: Role,
+    found: Config,
+    wanted: &Config,
+) -> Result<Config, BusFault> {
+    let ours = found.metadata.contains_key(PREFIX);
+    let mut next = found.clone();
+    for subject in &wanted.subjects {
+        if !next.subjects.iter().any(|pattern| crate::demands::covers(pattern, subject)) {
+            next.subjects.push(subject.clone());
+        }
+    }
+    next.allow_message_ttl |= wanted.allow_message_ttl;
+    let same_prefix = found.metadata.get(PREFIX) == wanted.metadata.get(PREFIX);
+    if ours && same_prefix && next != found {
+        let name = &wanted.name;
+        let what = format!("updating the stream `{name}`");
+        let updated: Option<Info> =
+            ask(connection, format!("STREAM.UPDATE.{name}"), &next, &what).await?;
+        tracing::info!(stream = name, "stream updated");
+        return accept(role, updated.map_or(next, |info| info.config), wanted);
+    }
+    accept(role, found, wanted)
+}
+
+fn accept(role: Role, found: Config, wanted: &Config) -> Result<Config, BusFault> {
+    let name = &wanted.name;
+    if let (Some(theirs), Some(ours)) = (found.metadata.get(PREFIX), wanted.metadata.get(PREFIX))
+        && theirs != ours
+    {
+        return Err(BusFault::Misconfigured(format!(
+            "NATS: the stream `{name}` belongs to the prefix `{theirs}`, and `{ours}` would share it; choose another `talon.prefix`"
+        )));
+    }
+    let broken = broken(role, &found, wanted);
+    if broken.is_empty() {
+        return Ok(found);
+    }
+    Err(BusFault::Misconfigured(format!(
+        "NATS: the stream `{name}` exists with settings that break a guarantee: {}",
+        broken.join("; ")
+    )))
+}
+
+/// What the bucket says of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    /// Nothing.
+    None,
+    /// That it was created.
+    Created,
+    /// That somebody has deleted the key that said so.
+    Deleted,
+}
+
+async fn mark_of(connection: &Connection, layout: &Layout, stream: &str) -> Result<Mark, BusFault> {
+    let bucket_stream = &layout.checkpoints.name;
+    let subject = format!("$KV.{}.{}", layout.bucket, names::created_key(stream));
+    let found: Option<Found> = ask(
+        connection,
+        format!("STREAM.MSG.GET.{bucket_stream}"),
+        &LastOf { last_by_subj: subject },
+        &format!("bucket `{}`", layout.bucket),
+    )
+    .await?;
+    Ok(match found {
+        None => Mark::None,
+        Some(found) if found.message.data.is_some_and(|data| !data.is_empty()) => Mark::Created,
+        Some(_) => Mark::Deleted,
+    })
+}
+
+async fn put_mark(connection: &Connection, layout: &Layout, stream: &str) -> Result<(), BusFault> {
+    let key = names::created_key(stream);
+    let subject = bucket_subject(connection.domain.as_deref(), &layout.bucket, &key);
+    let what = format!("bucket `{}`", layout.bucket);
+    let unavailable = |error: async_nats::jetstream::context::PublishError| {
+        connection.watch.explain(BusFault::Unavailable(format!("NATS: {what}: {error}")))
+    };
+    let sent = connection.jetstream.publish(subject, "created".into()).await;
+    sent.map_err(unavailable)?.await.map_err(unavailable)?;
+    Ok(())
+}
+
+/// The subject on which a value of the bucket is published.
+pub(crate) fn bucket_subject(domain: Option<&str>, bucket: &str, key: &str) -> String {
+    match domain {
+        Some(domain) => format!("$JS.{domain}.API.$KV.{bucket}.{key}"),
+        None => format!("$KV.{bucket}.{key}"),
+    }
+}
+
+#[derive(Serialize)]
+struct LastOf {
+    last_by_subj: String,
+}
+
+#[derive(serde::Deserialize)]
+struct Found {
+    message: FoundMessage,
+}
+
+#[derive(serde::Deserialize)]
+struct FoundMessage {
+    data: Option<String>,
+}

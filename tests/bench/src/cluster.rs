@@ -1,0 +1,117 @@
+//! Kafka clusters to measure against, and plain clients for them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::config::ClientConfig;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use talon_kafka::{InProcess, Kafka};
+use talon_runtime::bus::ShardSpec;
+use talon_runtime::shard_spec;
+
+use crate::stage::Stage;
+
+/// How long a broker may be silent.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Where records go.
+pub(crate) enum Cluster {
+    /// librdkafka's own, in this process.
+    Mock(InProcess),
+    /// A real one.
+    Real(talon_brokers::Kafka),
+}
+
+impl Cluster {
+    pub(crate) fn mock() -> anyhow::Result<Cluster> {
+        InProcess::start().map(Cluster::Mock).map_err(anyhow::Error::msg)
+    }
+
+    /// One of its own, or that of `TALON_TEST_KAFKA`.
+    pub(crate) fn real() -> anyhow::Result<Cluster> {
+        Ok(Cluster::Real(talon_brokers::Kafka::find()?))
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Cluster::Mock(_) => "mock",
+            Cluster::Real(_) => "kafka",
+        }
+    }
+
+    pub(crate) fn servers(&self) -> String {
+        match self {
+            Cluster::Mock(mock) => mock.bootstrap_servers(),
+            Cluster::Real(kafka) => kafka.bootstrap().to_owned(),
+        }
+    }
+
+    /// The bus on it.
+    pub(crate) fn bus(&self, prefix: &str) -> Arc<Kafka> {
+        let properties = BTreeMap::from([("bootstrap.servers".to_owned(), self.servers())]);
+        Arc::new(Kafka::new(properties, prefix, "bench"))
+    }
+
+    /// What the stage's connector writes; its topics are created where Talon could not.
+    pub(crate) fn shard(&self, prefix: &str, before_images: bool) -> anyhow::Result<ShardSpec> {
+        let (setup, _) = Stage::setup(before_images);
+        let shard = shard_spec(prefix, &setup);
+        if let Cluster::Mock(mock) = self {
+            mock.create_topics(&shard).map_err(anyhow::Error::msg)?;
+        }
+        Ok(shard)
+    }
+
+    /// A transactional producer with the settings of Talon's.
+    pub(crate) fn producer(&self, id: &str) -> anyhow::Result<BareProducer> {
+        let producer: BaseProducer = ClientConfig::new()
+            .set("bootstrap.servers", self.servers())
+            .set("enable.idempotence", "true")
+            .set("partitioner", "murmur2_random")
+            .set("compression.type", "lz4")
+            .set("linger.ms", "2")
+            .set("queue.buffering.max.kbytes", "65536")
+            .set("transactional.id", id)
+            .create()?;
+        producer.init_transactions(PATIENCE)?;
+        Ok(BareProducer { producer, sent: 0 })
+    }
+}
+
+/// Produces in transactions, as plainly as the client allows.
+pub(crate) struct BareProducer {
+    producer: BaseProducer,
+    sent: u32,
+}
+
+impl BareProducer {
+    pub(crate) fn begin(&self) -> anyhow::Result<()> {
+        Ok(self.producer.begin_transaction()?)
+    }
+
+    pub(crate) fn send(&mut self, topic: &str, key: &str, value: &[u8]) -> anyhow::Result<()> {
+        let mut record = BaseRecord::to(topic).key(key).payload(value);
+        while let Err((error, back)) = self.producer.send(record) {
+            if !matches!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)) {
+                return Err(error.into());
+            }
+            record = back;
+            self.producer.poll(Duration::from_millis(1));
+        }
+        self.sent += 1;
+        if self.sent.is_multiple_of(1_000) {
+            self.producer.poll(Duration::ZERO);
+        }
+        Ok(())
+    }
+
+    /// The outstanding records first, by short polls: otherwise the commit takes 100 ms.
+    pub(crate) fn commit(&self) -> anyhow::Result<()> {
+        while self.producer.in_flight_count() > 0 {
+            self.producer.poll(Duration::from_millis(1));
+        }
+        Ok(self.producer.commit_transaction(PATIENCE)?)
+    }
+}

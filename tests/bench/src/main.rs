@@ -1,0 +1,54 @@
+//! Benchmark programs: each figure beside its limit, measured in the same run.
+//!
+//! What they measure, and what came out, is in `README.md`.
+#![forbid(unsafe_code)]
+
+mod calls;
+mod changed;
+mod cluster;
+mod measure;
+mod memory;
+mod peer;
+mod program;
+mod recovery;
+mod stage;
+mod unchanged;
+mod void;
+
+use clap::{Parser, Subcommand};
+
+/// Measures Talon against what bounds it
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    benchmark: Benchmark,
+}
+
+#[derive(Subcommand)]
+enum Benchmark {
+    /// Changed rows, from bytes to Kafka, against a hand-written loop
+    Changed(changed::Changed),
+    /// A list that has not changed, against a scan of its bytes
+    Unchanged(unchanged::Unchanged),
+    /// Bytes an entity, and the idle program
+    Memory(memory::Memory),
+    /// Reading back what was published, against a bare consumer; and starts
+    Recovery(recovery::Recovery),
+    #[command(hide = true)]
+    MemoryOfIndex(memory::OfIndex),
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let benchmark = Cli::parse().benchmark;
+    if !matches!(benchmark, Benchmark::MemoryOfIndex(_)) {
+        measure::print_machine();
+    }
+    match benchmark {
+        Benchmark::Changed(changed) => changed.run().await,
+        Benchmark::Unchanged(unchanged) => unchanged.run().await,
+        Benchmark::Memory(memory) => memory.run().await,
+        Benchmark::Recovery(recovery) => recovery.run().await,
+        Benchmark::MemoryOfIndex(of_index) => of_index.run().await,
+    }
+}

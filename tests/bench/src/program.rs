@@ -1,0 +1,89 @@
+//! The program as a process of its own.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+
+/// Longest wait until it is ready.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// `talon run` with one connector of five feeds. Killed when dropped.
+pub(crate) struct Program {
+    child: Child,
+    address: SocketAddr,
+    started: Instant,
+    _file: tempfile::NamedTempFile,
+}
+
+impl Program {
+    pub(crate) fn run(prefix: &str, servers: &str, upstream: &str) -> anyhow::Result<Program> {
+        // Taken and given back, which is good enough for a loopback port that nobody else asks for.
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let mut file = tempfile::Builder::new().suffix(".yaml").tempfile()?;
+        writeln!(
+            file,
+            "talon.prefix: {prefix}\n\
+             http.listen: {address}\n\
+             bus.kafka.bootstrap.servers: {servers}\n\
+             connectors.bench.class: contractor\n\
+             connectors.bench.upstream.url: {upstream}\n\
+             connectors.bench.auth.external.token: external-system-token"
+        )?;
+        let started = Instant::now();
+        let child = Command::new(binary()?)
+            .args(["run", "--config"])
+            .arg(file.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        Ok(Program { child, address, started, _file: file })
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until it says that it is ready; how long that took since its start.
+    pub(crate) fn ready(&mut self) -> anyhow::Result<Duration> {
+        while !self.is_ready() {
+            anyhow::ensure!(self.started.elapsed() < PATIENCE, "`talon run` is not ready");
+            if let Some(status) = self.child.try_wait()? {
+                anyhow::bail!("`talon run` ended: {status}");
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        Ok(self.started.elapsed())
+    }
+
+    fn is_ready(&self) -> bool {
+        let ask = || -> std::io::Result<bool> {
+            let mut stream = TcpStream::connect(self.address)?;
+            stream.write_all(
+                b"GET /health/ready HTTP/1.1\r\nhost: talon\r\nconnection: close\r\n\r\n",
+            )?;
+            let mut reply = [0; 12];
+            stream.read_exact(&mut reply)?;
+            Ok(reply == *b"HTTP/1.1 200")
+        };
+        ask().unwrap_or(false)
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended already.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// The program that was built beside this one.
+fn binary() -> anyhow::Result<PathBuf> {
+    let binary = std::env::current_exe()?.with_file_name("talon");
+    anyhow::ensure!(binary.exists(), "build it first: `cargo build --release -p talon`");
+    binary.canonicalize().context("the program cannot be found")
+}

@@ -1,0 +1,242 @@
+//! The runtime as it runs, between an upstream that is played and a bus that tells when it is done.
+
+use std::sync::Arc;
+use std::sync::mpsc as channel;
+use std::time::Duration;
+
+use anyhow::Context;
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde::Deserialize;
+use talon_runtime::board::State;
+use talon_runtime::bus::{
+    Append, Bus, BusFault, Delivery, GiveUp, Place, Recovered, Report, ShardLog, ShardSpec,
+};
+use talon_runtime::guard::Guard;
+use talon_runtime::metrics::Metrics;
+use talon_runtime::options::{Format, Options};
+use talon_runtime::ownership::Ownership;
+use talon_runtime::{Engine, Parts, Setup};
+use talon_schemas::contractor::CALL;
+use talon_sdk::{
+    Clock, Connector, Coverage, Cursor, Fault, Feed, FeedPlan, FeedSpec, Kind, Observation, Rows,
+};
+use tokio::sync::{Mutex, mpsc};
+
+use crate::measure::{Lap, Started};
+
+/// Longest wait for one observation.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// The only feed.
+static SPEC: FeedSpec = FeedSpec {
+    name: "call",
+    kind: Kind::Table,
+    key: "id",
+    from: "a benchmark",
+    doc: "Calls from memory.",
+    contract: || &CALL,
+};
+
+/// The settings of a connector as they are by default, but for the before image.
+pub(crate) fn options(before_images: bool) -> Options {
+    Options {
+        delivery: Delivery::ExactlyOnce,
+        format: Format::Avro,
+        before_images,
+        guard: Guard { ratio: 0.3, entities: 5 },
+        partitions: 3,
+        replication: 0,
+        table_keep_ms: 604_800_000,
+        log_keep_ms: 2_592_000_000,
+        dead_letter_keep_ms: 2_592_000_000,
+    }
+}
+
+/// A connector `bench` with one feed, `call`, that sends what it is given.
+pub(crate) struct Stage {
+    engine: Engine,
+    bodies: mpsc::Sender<Bytes>,
+    done: channel::Receiver<()>,
+}
+
+impl Stage {
+    /// The configured connector, and where its rows come from.
+    pub(crate) fn setup(before_images: bool) -> (Setup, mpsc::Sender<Bytes>) {
+        let (sender, bodies) = mpsc::channel(1);
+        let connector = Arc::new(Played { bodies: Arc::new(Mutex::new(bodies)) });
+        let options = options(before_images);
+        (Setup { name: "bench".to_owned(), class: "contractor", options, connector }, sender)
+    }
+
+    /// Starts the runtime on a bus. Must be called inside a Tokio runtime.
+    pub(crate) fn start(
+        prefix: &str,
+        bus: Arc<dyn Bus>,
+        before_images: bool,
+    ) -> anyhow::Result<Stage> {
+        let (setup, bodies) = Stage::setup(before_images);
+        let (sender, done) = channel::channel();
+        let engine = Engine::start(Parts {
+            prefix: prefix.to_owned(),
+            bus: Arc::new(Watched { bus, sender }),
+            registry: None,
+            connectors: vec![setup],
+            clock: Clock::System,
+            metrics: Metrics::new()?,
+        });
+        Ok(Stage { engine, bodies, done })
+    }
+
+    /// Shows the runtime a list; the lap ends when what changed is committed.
+    pub(crate) fn play(&self, body: &Bytes) -> anyhow::Result<Lap> {
+        let started = Started::now()?;
+        self.bodies.blocking_send(body.clone())?;
+        self.done.recv_timeout(PATIENCE).with_context(|| {
+            let unwell = self.engine.view().board.components();
+            let unwell: Vec<_> = unwell.iter().filter(|(_, c)| c.state != State::Up).collect();
+            format!("no commit: {unwell:?}")
+        })?;
+        started.lap()
+    }
+
+    /// Waits until it is ready.
+    pub(crate) fn ready(&self) -> anyhow::Result<Lap> {
+        let started = Started::now()?;
+        while !self.engine.view().board.ready() {
+            let lap = started.lap()?;
+            anyhow::ensure!(lap.wall < PATIENCE, "not ready: {:?}", self.engine.view().glance());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        started.lap()
+    }
+
+    /// Stops it, and gives what it counted of entities and changes.
+    pub(crate) async fn stop(self) -> anyhow::Result<Vec<String>> {
+        let view = self.engine.view();
+        drop(self.bodies);
+        anyhow::ensure!(self.engine.stop(Duration::from_secs(30)).await, "it did not stop");
+        let scrape = view.scrape();
+        let lines = scrape.lines().filter(|line| {
+            line.starts_with("talon_feed_entities{") || line.starts_with("talon_changes_total{")
+        });
+        Ok(lines.map(str::to_owned).collect())
+    }
+}
+
+struct Played {
+    bodies: Arc<Mutex<mpsc::Receiver<Bytes>>>,
+}
+
+#[async_trait]
+impl Connector for Played {
+    fn feeds(&self) -> Vec<FeedPlan> {
+        let codec = talon_contractor::plain_codec("call");
+        vec![FeedPlan { spec: &SPEC, interval: Duration::ZERO, codec }]
+    }
+
+    fn open(&self, _feed: &str) -> Result<Box<dyn Feed>, Fault> {
+        Ok(Box::new(Reader { bodies: self.bodies.clone() }))
+    }
+
+    async fn probe(&self) -> Result<String, Fault> {
+        Ok("memory".to_owned())
+    }
+}
+
+struct Reader {
+    bodies: Arc<Mutex<mpsc::Receiver<Bytes>>>,
+}
+
+#[derive(Deserialize)]
+struct Head {
+    timestamp: Option<i64>,
+}
+
+/// Splits a body as the connector's modification feeds do.
+pub(crate) fn split(body: Bytes) -> anyhow::Result<(Rows, Option<i64>)> {
+    let (mut rows, heads) = Rows::with_heads::<Head>(body)?;
+    let marks: Vec<Option<i64>> =
+        heads.into_iter().map(|head| head.and_then(|head| head.timestamp)).collect();
+    rows.sort_by_rank(&marks);
+    Ok((rows, marks.into_iter().flatten().max()))
+}
+
+#[async_trait]
+impl Feed for Reader {
+    async fn next(&mut self, from: Option<&Cursor>) -> Result<Observation, Fault> {
+        let Some(body) = self.bodies.lock().await.recv().await else {
+            return std::future::pending().await;
+        };
+        let (rows, mark) = split(body).map_err(|error| Fault::unavailable(error.to_string()))?;
+        Ok(Observation {
+            scope: String::new(),
+            coverage: Coverage::Delta,
+            rows,
+            cursor: mark.map(|mark| Cursor(mark.to_string())),
+            snapshot: from.is_none(),
+            as_of_ms: Clock::System.now_ms(),
+        })
+    }
+}
+
+/// A bus that tells when an observation is over.
+struct Watched {
+    bus: Arc<dyn Bus>,
+    sender: channel::Sender<()>,
+}
+
+struct WatchedLog {
+    log: Box<dyn ShardLog>,
+    sender: channel::Sender<()>,
+}
+
+impl WatchedLog {
+    fn told(&self, result: Result<(), BusFault>) -> Result<(), BusFault> {
+        if result.is_ok() {
+            // Nobody listens any more when the benchmark ends.
+            self.sender.send(()).ok();
+        }
+        result
+    }
+}
+
+impl Bus for Watched {
+    fn describe(&self) -> String {
+        self.bus.describe()
+    }
+
+    fn probe(&self) -> Result<String, BusFault> {
+        self.bus.probe()
+    }
+
+    /// Without a group: what is measured begins with the ownership.
+    fn join(&self, shards: Vec<String>, ownership: Ownership, _: Report, _: GiveUp) {
+        ownership.grant(shards.into_iter().collect());
+    }
+
+    fn open(&self, shard: &ShardSpec, give_up: &GiveUp) -> Result<Box<dyn ShardLog>, BusFault> {
+        let log = self.bus.open(shard, give_up)?;
+        Ok(Box::new(WatchedLog { log, sender: self.sender.clone() }))
+    }
+}
+
+impl ShardLog for WatchedLog {
+    fn recover(&mut self, each: &mut dyn FnMut(Place, Recovered<'_>)) -> Result<(), BusFault> {
+        self.log.recover(each)
+    }
+
+    fn append(&mut self, record: &Append<'_>) -> Result<(), BusFault> {
+        self.log.append(record)
+    }
+
+    fn commit(&mut self, checkpoints: &[(String, Vec<u8>)]) -> Result<(), BusFault> {
+        let committed = self.log.commit(checkpoints);
+        self.told(committed)
+    }
+
+    fn idle(&mut self) -> Result<(), BusFault> {
+        let idle = self.log.idle();
+        self.told(idle)
+    }
+}
