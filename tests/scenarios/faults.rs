@@ -72,7 +72,7 @@ async fn an_upstream_that_is_away_is_shown_as_such_and_costs_nothing_but_time() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn refused_credentials_name_their_setting_and_a_rotated_file_mends_them() {
+async fn a_rotated_secret_file_mends_refused_credentials_which_name_their_setting() {
     let Some(kafka) = Kafka::shared("rotation") else { return };
     const NEW: &str = "canary-token-rotated-81d0";
     let upstream = upstream(50, 13).await;

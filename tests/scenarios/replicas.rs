@@ -30,7 +30,10 @@ async fn work_moves_when_a_process_ends_and_when_it_is_killed() {
     let prefix = unique("replicas");
     let texts = member(&prefix, kafka.bootstrap(), &upstream.url());
     live(&upstream, 100.0);
-    let mut first = Talon::run(&texts);
+    // It leaves the group when it is stopped: else the others would wait for longer than this test.
+    let mut patient = texts.clone();
+    patient.insert("bus.kafka.session.timeout.ms".to_owned(), "240000".to_owned());
+    let mut first = Talon::run(&patient);
     becomes(&mut first, "up").await;
     let mut second = Talon::run(&texts);
     becomes(&mut second, "standby").await;

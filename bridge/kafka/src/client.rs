@@ -71,6 +71,23 @@ pub(crate) fn config(properties: &BTreeMap<String, String>) -> ClientConfig {
     config
 }
 
+/// Why a client cannot be made with these properties. What the client says of it is passed on unless
+/// it quotes a value that may be a secret.
+pub(crate) fn refused(config: &ClientConfig, error: &KafkaError) -> BusFault {
+    let KafkaError::ClientCreation(text) = error else { return fault_of(error) };
+    let may_be_secret = |name: &str| {
+        ["password", "secret", "key", "pem", "token"].iter().any(|part| name.contains(part))
+    };
+    let quotes_secret = config
+        .config_map()
+        .iter()
+        .any(|(name, value)| may_be_secret(name) && !value.is_empty() && text.contains(value));
+    if quotes_secret {
+        return fault_of(error);
+    }
+    BusFault::Misconfigured(format!("the client refuses the `bus.kafka` properties: {text}"))
+}
+
 /// Watches a client: what went wrong with deliveries and connections.
 #[derive(Default)]
 pub(crate) struct Watch {

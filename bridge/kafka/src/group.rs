@@ -15,6 +15,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use talon_runtime::bus::{BusFault, GiveUp, Purpose, Report, TopicSpec};
 use talon_runtime::ownership::Ownership;
 
+use crate::client::refused;
 use crate::fault::{fault_of, fault_of_code};
 use crate::topics;
 
@@ -57,7 +58,7 @@ impl Member {
     pub(crate) fn run(self) {
         while !self.give_up.is_set() {
             if let Err(fault) = self.take_part() {
-                self.ownership.grant(BTreeSet::new());
+                self.ownership.withdraw();
                 self.ownership.wait_released(RELEASE);
                 (self.report)(Some(&fault));
                 if let BusFault::Fenced(_) = fault {
@@ -89,7 +90,7 @@ impl Member {
             waited: Mutex::default(),
         };
         let consumer: BaseConsumer<Context> =
-            config.create_with_context(context).map_err(|error| fault_of(&error))?;
+            config.create_with_context(context).map_err(|error| refused(&config, &error))?;
         consumer.subscribe(&[&self.topic.name]).map_err(|error| fault_of(&error))?;
         while !self.give_up.is_set() {
             let since = Instant::now();

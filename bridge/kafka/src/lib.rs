@@ -26,6 +26,7 @@ use rdkafka::config::ClientConfig;
 use rdkafka::producer::{BaseProducer, Producer};
 use talon_runtime::bus::{Bus, BusFault, Delivery, GiveUp, Report, ShardLog, ShardSpec};
 use talon_runtime::ownership::Ownership;
+use tokio::task::JoinHandle;
 
 use crate::client::Watch;
 use crate::fault::fault_of;
@@ -93,7 +94,9 @@ impl Kafka {
         if shard.delivery == Delivery::ExactlyOnce {
             config.set("transactional.id", format!("{}.{}", self.prefix, shard.name));
         }
-        config.create_with_context(Watch::default()).map_err(|error| fault_of(&error))
+        config
+            .create_with_context(Watch::default())
+            .map_err(|error| client::refused(&config, &error))
     }
 }
 
@@ -104,10 +107,10 @@ impl Bus for Kafka {
     }
 
     fn probe(&self) -> Result<String, BusFault> {
-        let producer: BaseProducer<Watch> = self
-            .config()
+        let config = self.config();
+        let producer: BaseProducer<Watch> = config
             .create_with_context(Watch::default())
-            .map_err(|error| fault_of(&error))?;
+            .map_err(|error| client::refused(&config, &error))?;
         let metadata = producer.client().fetch_metadata(None, PATIENCE).map_err(|error| {
             producer.poll(Duration::ZERO);
             producer.context().explain(fault_of(&error))
@@ -115,9 +118,16 @@ impl Bus for Kafka {
         Ok(format!("{} brokers, {} topics", metadata.brokers().len(), metadata.topics().len()))
     }
 
-    fn join(&self, shards: Vec<String>, ownership: Ownership, report: Report, give_up: GiveUp) {
+    fn join(
+        &self,
+        shards: Vec<String>,
+        ownership: Ownership,
+        report: Report,
+        give_up: GiveUp,
+    ) -> JoinHandle<()> {
         if !self.shared {
-            return ownership.grant(shards.into_iter().collect());
+            ownership.grant(shards.into_iter().collect());
+            return tokio::spawn(async {});
         }
         let member = Member {
             config: self.config(),
@@ -128,7 +138,7 @@ impl Bus for Kafka {
             report,
             give_up,
         };
-        tokio::task::spawn_blocking(move || member.run());
+        tokio::task::spawn_blocking(move || member.run())
     }
 
     fn open(&self, shard: &ShardSpec, give_up: &GiveUp) -> Result<Box<dyn ShardLog>, BusFault> {

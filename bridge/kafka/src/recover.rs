@@ -11,6 +11,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use talon_runtime::bus::{BusFault, GiveUp, Place, Purpose, Recovered, ShardSpec};
 
 use crate::PATIENCE;
+use crate::client::refused;
 use crate::fault::fault_of;
 
 /// Reads the shard's topics and the checkpoints to their ends.
@@ -35,7 +36,7 @@ pub(crate) fn recover(
         .set("fetch.error.backoff.ms", "50")
         .set("fetch.message.max.bytes", "8388608")
         .set("queued.min.messages", "1000000");
-    let consumer: BaseConsumer = config.create().map_err(|error| fault_of(&error))?;
+    let consumer: BaseConsumer = config.create().map_err(|error| refused(&config, &error))?;
 
     let mut places: HashMap<&str, Place> = HashMap::new();
     places.insert(&shard.checkpoints.name, Place::Checkpoints);

@@ -9,6 +9,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use talon_runtime::bus::{BusFault, GiveUp};
 
 use crate::PATIENCE;
+use crate::client::refused;
 use crate::fault::fault_of;
 
 /// A record as a consumer sees it.
@@ -38,7 +39,7 @@ pub(crate) fn tail(
         .set("isolation.level", "read_committed")
         .set("enable.auto.commit", "false")
         .set("fetch.wait.max.ms", "100");
-    let consumer: BaseConsumer = config.create().map_err(|error| fault_of(&error))?;
+    let consumer: BaseConsumer = config.create().map_err(|error| refused(&config, &error))?;
     let metadata = consumer.fetch_metadata(None, PATIENCE).map_err(|error| fault_of(&error))?;
     let mut assignment = TopicPartitionList::new();
     for topic in metadata.topics().iter().filter(|topic| topics.iter().any(|t| t == topic.name())) {

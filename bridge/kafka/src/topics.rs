@@ -16,7 +16,7 @@ use talon_sdk::Kind;
 use tokio::runtime::Handle;
 
 use crate::PATIENCE;
-use crate::client::Watch;
+use crate::client::{self, Watch};
 use crate::fault::{fault_of, fault_of_code};
 
 /// Makes sure that the shard's topics exist. Must be called on a thread of a Tokio runtime that may
@@ -43,7 +43,7 @@ fn ensure_all(
     let (known, missing): (Vec<_>, Vec<_>) =
         wanted.iter().copied().partition(|topic| existing.contains(&topic.name));
     let admin = || -> Result<AdminClient<DefaultClientContext>, BusFault> {
-        config.create().map_err(|error| fault_of(&error))
+        config.create().map_err(|error| client::refused(config, &error))
     };
     let runtime = Handle::current();
     if !known.is_empty() {
@@ -69,8 +69,9 @@ fn ensure_all(
 
 /// Makes sure of one topic, with a client of its own.
 pub(crate) fn ensure_one(config: &ClientConfig, topic: &TopicSpec) -> Result<(), BusFault> {
-    let producer: BaseProducer<Watch> =
-        config.create_with_context(Watch::default()).map_err(|error| fault_of(&error))?;
+    let producer: BaseProducer<Watch> = config
+        .create_with_context(Watch::default())
+        .map_err(|error| client::refused(config, &error))?;
     ensure_all(&producer, config, &[topic])
 }
 

@@ -1,11 +1,11 @@
 //! What is known of the subjects: the sequence of the last record of each, and which records of the
 //! stream are ours.
 
-use std::collections::{HashMap as StdHashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::time::{Duration, Instant};
 
 use async_nats::header::NATS_MESSAGE_ID;
-use hashbrown::HashMap;
 use talon_runtime::bus::BusFault;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -29,6 +29,27 @@ pub(crate) enum Target {
     Checkpoint(String),
 }
 
+/// For keys that are hashes already.
+pub(crate) type Hashes = BuildHasherDefault<AsItIs>;
+
+/// Hashes a hash to itself.
+#[derive(Default)]
+pub(crate) struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("only hashes of 64 bits are keys");
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
 /// The sequences of a shard.
 ///
 /// A subject is known by a hash of 64 bits with a random seed, so that an entity costs 16 bytes and not
@@ -36,10 +57,10 @@ pub(crate) enum Target {
 /// which the server refuses: the shard recovers, with another seed. Nothing wrong is published.
 pub(crate) struct Book {
     seed: u64,
-    subjects: HashMap<u64, u64>,
+    subjects: HashMap<u64, u64, Hashes>,
     /// Subjects whose last record the server drops at a time: then they have none.
     ends: VecDeque<(Instant, u64, u64)>,
-    revisions: StdHashMap<String, u64>,
+    revisions: HashMap<String, u64>,
     /// The stream of the feeds has no record after this one that is not known.
     known: u64,
     /// Sequences of our records in this window.
@@ -50,9 +71,9 @@ impl Book {
     pub(crate) fn new() -> Book {
         Book {
             seed: rand::random(),
-            subjects: HashMap::new(),
+            subjects: HashMap::default(),
             ends: VecDeque::new(),
-            revisions: StdHashMap::new(),
+            revisions: HashMap::new(),
             known: 0,
             window: Vec::new(),
         }
@@ -95,6 +116,7 @@ impl Book {
     pub(crate) fn recovered_to(&mut self, sequence: u64) {
         self.known = self.known.max(sequence);
         self.subjects.shrink_to_fit();
+        self.ends.make_contiguous().sort_unstable();
     }
 
     /// Takes an acknowledgement in. Returns the record where it must be published again.

@@ -53,6 +53,9 @@ pub fn keys() -> Vec<Key> {
         Key::whole("max.in.flight", 1, 10_000)
             .default("2000")
             .doc("Records on their way that are not acknowledged yet, for each connector."),
+        Key::whole("lease.ttl.ms", 1_000, 600_000)
+            .default("10000")
+            .doc("How long a process that is silent keeps its connectors before another takes them over."),
         Key::whole("stream.history", 2, 1_000_000)
             .default("64")
             .importance(Importance::Medium)
@@ -85,6 +88,7 @@ pub(crate) struct Access {
     pub(crate) connect_timeout: Duration,
     pub(crate) ping_interval: Duration,
     pub(crate) max_in_flight: usize,
+    pub(crate) lease: Duration,
     pub(crate) history: i64,
     pub(crate) duplicate_window: Duration,
 }
@@ -140,6 +144,7 @@ impl Access {
             connect_timeout: settings.millis("connect.timeout.ms"),
             ping_interval: settings.millis("ping.interval.ms"),
             max_in_flight: usize::try_from(settings.whole("max.in.flight")).unwrap_or(1).max(1),
+            lease: settings.millis("lease.ttl.ms"),
             history: i64::try_from(settings.whole("stream.history")).unwrap_or(i64::MAX),
             duplicate_window: settings.millis("duplicate.window.ms"),
         };
@@ -233,7 +238,7 @@ mod tests {
             (&[][..], "`bus.nats.servers` is not set"),
             (&[("servers", "")], "`bus.nats.servers` is empty"),
             (&[("servers", "nats://me:hunter2@a:1")], "`bus.nats.servers` has a user or password"),
-            (&[("servers", "http://a:1")], "`bus.nats.servers` has a URL with another scheme"),
+            (&[("servers", "http://a:1")], "`bus.nats.servers` has something that is no URL"),
             (&[("servers", "a"), ("user", "me")], "`bus.nats.password` is not set"),
             (&[("servers", "a"), ("password", "hunter2")], "`bus.nats.user` is not set"),
             (

@@ -8,6 +8,15 @@ use talon_runtime::bus::BusFault;
 /// No server of an account that has JetStream listens to a request for it, or no stream to a record.
 pub(crate) const NO_RESPONDERS: u64 = 503;
 
+/// A conflict, with the number of the sequence in its text, or without.
+const WRONG_LAST_SEQUENCE: u64 = 10071;
+const WRONG_LAST_SEQUENCE_CONSTANT: u64 = 10164;
+
+/// Whether the subject's last record is another one than was expected.
+pub(crate) fn is_conflict(error: &jetstream::Error) -> bool {
+    matches!(error.error_code().0, WRONG_LAST_SEQUENCE | WRONG_LAST_SEQUENCE_CONSTANT)
+}
+
 /// Classifies what the server answers. `what` was asked for.
 pub(crate) fn fault_of(error: &jetstream::Error, what: &str) -> BusFault {
     fault_of_code(error.error_code(), what, &error.to_string())
@@ -17,8 +26,7 @@ pub(crate) fn fault_of(error: &jetstream::Error, what: &str) -> BusFault {
 pub(crate) fn fault_of_code(code: ErrorCode, what: &str, text: &str) -> BusFault {
     let says = |meaning: &str| format!("NATS: {what}: {meaning} ({text})");
     match code.0 {
-        // Wrong last sequence, with its number, or without in newer servers.
-        10071 | 10164 => BusFault::Aborted(says(
+        WRONG_LAST_SEQUENCE | WRONG_LAST_SEQUENCE_CONSTANT => BusFault::Aborted(says(
             "another process published for the same entity; what it published is read back",
         )),
         // No message ttl here, or a bad one: the stream was changed under us.

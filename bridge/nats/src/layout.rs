@@ -99,7 +99,8 @@ impl Layout {
                     feeds.subjects.push(format!("{}.>", topic.name));
                     Route::Feed { subject: format!("{}.", topic.name), kind, keep }
                 }
-                Purpose::DeadLetters | Purpose::Checkpoints => {
+                // The other purposes are of topics that are not in this list.
+                Purpose::DeadLetters | Purpose::Checkpoints | Purpose::Shards => {
                     dead_letters.subjects = vec![topic.name.clone()];
                     dead_letters.max_age = keep;
                     dead_letters.duplicate_window = access.duplicate_window.min(keep);

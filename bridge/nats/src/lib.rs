@@ -1,1 +1,165 @@
-//! NATS
+//! NATS JetStream as the bus.
+//!
+//! A connector has a stream for its feeds, one subject for each entity, and a stream for its dead
+//! letters; the checkpoints of all connectors are in one key-value bucket. [`names`] says what is called
+//! how, [`layout`] with which settings it is created, [`demands`] which settings of an existing stream
+//! are refused, [`log`](mod@log) how it can fail and what holds then.
+//!
+//! [`fault`](mod@fault) is the one place that says what an error of the client or the server means.
+#![forbid(unsafe_code)]
+#![allow(rustdoc::private_intra_doc_links)]
+
+mod book;
+mod config;
+mod connection;
+mod demands;
+mod fault;
+mod group;
+mod layout;
+mod lease;
+mod log;
+mod names;
+mod pipeline;
+mod record;
+mod recover;
+mod streams;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use talon_runtime::bus::{Bus, BusFault, GiveUp, Report, ShardLog, ShardSpec};
+use talon_runtime::ownership::Ownership;
+use talon_sdk::config::Settings;
+use tokio::runtime::Handle;
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+
+use crate::config::Access;
+use crate::connection::Connection;
+use crate::group::Member;
+use crate::layout::Layout;
+use crate::log::NatsLog;
+use crate::streams::Seen;
+
+pub use config::{SECTION, keys, problems};
+pub use names::{key, token};
+
+/// How long the server may be silent before it counts as away.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Servers with JetStream, and how to reach them.
+pub struct Nats {
+    shared: Arc<Shared>,
+    seen: Seen,
+}
+
+/// What the group's task needs too.
+struct Shared {
+    access: Access,
+    prefix: String,
+    connection: Mutex<Option<Connection>>,
+}
+
+impl Shared {
+    /// The connection, made at the first use and kept.
+    async fn connection(&self, give_up: &GiveUp) -> Result<Connection, BusFault> {
+        let mut kept = self.connection.lock().await;
+        let connection = match &*kept {
+            Some(connection) => connection.clone(),
+            None => kept.insert(Connection::open(&self.access).await?).clone(),
+        };
+        drop(kept);
+        connection.up(self.access.connect_timeout, give_up).await?;
+        Ok(connection)
+    }
+}
+
+impl Nats {
+    /// Reads the settings, which [`keys`] declares, and notes what is wrong with them; `None` if
+    /// something is. Does no I/O.
+    pub fn new(settings: &mut Settings<'_>, prefix: &str) -> Option<Nats> {
+        let shared = Shared {
+            access: Access::read(settings)?,
+            prefix: prefix.to_owned(),
+            connection: Mutex::new(None),
+        };
+        Some(Nats { shared: Arc::new(shared), seen: Seen::default() })
+    }
+
+    async fn open_log(&self, shard: &ShardSpec, give_up: &GiveUp) -> Result<NatsLog, BusFault> {
+        let Shared { access, prefix, .. } = &*self.shared;
+        let connection = self.shared.connection(give_up).await?;
+        let ttl = connection.client.is_server_compatible(2, 11, 0);
+        let layout = Layout::new(prefix, shard, access, ttl);
+        let feeds = streams::ensure(&connection, &layout, &self.seen).await?;
+        connection.watch.well();
+        let in_flight = access.max_in_flight;
+        NatsLog::open(connection, layout, &feeds, shard, in_flight, give_up.clone()).await
+    }
+}
+
+impl Bus for Nats {
+    fn describe(&self) -> String {
+        let servers: Vec<String> = self
+            .shared
+            .access
+            .servers
+            .iter()
+            .map(|server| format!("{}:{}", server.host(), server.port()))
+            .collect();
+        format!("NATS at {}", servers.join(","))
+    }
+
+    fn probe(&self) -> Result<String, BusFault> {
+        Handle::current().block_on(async {
+            let connection = self.shared.connection(&GiveUp::default()).await?;
+            let what = "JetStream";
+            let account: Option<serde_json::Value> =
+                streams::ask(&connection, "INFO".to_owned(), &(), what).await?;
+            let streams = account.and_then(|account| account["streams"].as_u64()).unwrap_or(0);
+            let server = connection.client.server_info();
+            let ttl = connection.client.is_server_compatible(2, 11, 0);
+            let markers = if ttl { "markers expire" } else { "no markers, they need 2.11" };
+            Ok(format!("nats-server {}, {streams} streams, {markers}", server.version))
+        })
+    }
+
+    fn join(
+        &self,
+        shards: Vec<String>,
+        ownership: Ownership,
+        report: Report,
+        give_up: GiveUp,
+    ) -> JoinHandle<()> {
+        let shared = self.shared.clone();
+        tokio::spawn(async move {
+            while !give_up.is_set() {
+                match shared.connection(&give_up).await {
+                    Ok(connection) => {
+                        let member = Member {
+                            jetstream: connection.jetstream,
+                            bucket: group::bucket(&shared.prefix),
+                            replicas: 1,
+                            id: connection.client.new_inbox().rsplit('.').next().unwrap_or("").to_owned(),
+                            ttl: shared.access.lease,
+                            shards,
+                            ownership,
+                            report,
+                            give_up,
+                        };
+                        return member.run().await;
+                    }
+                    Err(fault) => report(Some(&fault)),
+                }
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        })
+    }
+
+    /// Makes sure of the streams. Earlier owners are kept out by the sequences that every record
+    /// expects, not by this.
+    fn open(&self, shard: &ShardSpec, give_up: &GiveUp) -> Result<Box<dyn ShardLog>, BusFault> {
+        let log = Handle::current().block_on(self.open_log(shard, give_up))?;
+        Ok(Box::new(log))
+    }
+}

@@ -38,6 +38,11 @@ pub(crate) fn bucket(prefix: &str) -> String {
     format!("{}_checkpoints", undotted(prefix))
 }
 
+/// The bucket of the leases.
+pub(crate) fn leases(prefix: &str) -> String {
+    format!("{}_leases", undotted(prefix))
+}
+
 /// The stream below a bucket.
 pub(crate) fn bucket_stream(bucket: &str) -> String {
     format!("KV_{bucket}")

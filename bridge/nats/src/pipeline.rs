@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
+use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_ID};
 use async_nats::jetstream::{self, ErrorCode};
 use async_nats::{HeaderMap, Message, StatusCode, Subject, Subscriber};
 use bytes::Bytes;
@@ -16,7 +17,8 @@ use tokio::time::timeout;
 use crate::PATIENCE;
 use crate::book::{Book, Target};
 use crate::connection::Connection;
-use crate::fault::{NO_RESPONDERS, fault_of, fault_of_code};
+use crate::fault::{NO_RESPONDERS, fault_of, fault_of_code, is_conflict};
+use crate::layout::Layout;
 
 /// How often the connection is looked at while waiting for acknowledgements.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -42,6 +44,9 @@ pub(crate) struct Pipeline {
     runtime: Handle,
     connection: Connection,
     give_up: GiveUp,
+    /// Names of the streams.
+    feeds: String,
+    checkpoints: String,
     acks: Subscriber,
     inbox: String,
     max_in_flight: usize,
@@ -51,6 +56,22 @@ pub(crate) struct Pipeline {
     in_flight: usize,
     /// Losses of the connection that were answered by publishing again.
     losses: u64,
+}
+
+impl Record {
+    /// The sequence that the last record of its subject must have.
+    fn expected(&self) -> u64 {
+        let header = self.headers.get(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE);
+        header.and_then(|sequence| sequence.as_str().parse().ok()).unwrap_or(0)
+    }
+
+    /// The subject under which it is stored: without the detour through a domain.
+    fn stored_under(&self) -> &str {
+        match (&self.target, self.subject.find("$KV.")) {
+            (Target::Checkpoint(_), Some(at)) => &self.subject[at..],
+            _ => &self.subject,
+        }
+    }
 }
 
 /// What the server answers to a record.
@@ -65,6 +86,7 @@ struct Ack {
 impl Pipeline {
     pub(crate) async fn open(
         connection: Connection,
+        layout: &Layout,
         max_in_flight: usize,
         give_up: GiveUp,
     ) -> Result<Pipeline, BusFault> {
@@ -77,6 +99,8 @@ impl Pipeline {
             runtime: Handle::current(),
             connection,
             give_up,
+            feeds: layout.feeds.name.clone(),
+            checkpoints: layout.checkpoints.name.clone(),
             acks,
             inbox,
             max_in_flight,
@@ -199,13 +223,45 @@ impl Pipeline {
         let ack: Ack = serde_json::from_slice(&message.payload)
             .map_err(|_| self.unavailable("an acknowledgement cannot be read"))?;
         match (ack.error, ack.seq) {
-            (Some(error), _) => Err(fault_of(&error, "publishing")),
+            (Some(error), _) => match self.stored_before(&error, &record)? {
+                Some(sequence) => {
+                    book.acknowledge(record, sequence, false);
+                    Ok(())
+                }
+                None => Err(fault_of(&error, "publishing")),
+            },
             (None, Some(sequence)) => match book.acknowledge(record, sequence, ack.duplicate) {
                 Some(again) => self.send(again, book),
                 None => Ok(()),
             },
             (None, None) => Err(self.unavailable("an acknowledgement has no sequence")),
         }
+    }
+
+    /// Whether a conflict is with the record itself: it was stored, but the acknowledgement was lost, or
+    /// another process made the same event of the same past. Servers look at the expected sequence
+    /// before they look for duplicates (2.15), so neither comes back as a duplicate.
+    fn stored_before(
+        &self,
+        error: &jetstream::Error,
+        record: &Record,
+    ) -> Result<Option<u64>, BusFault> {
+        let stream = match &record.target {
+            Target::Feed { .. } => &self.feeds,
+            Target::Checkpoint(_) => &self.checkpoints,
+            Target::DeadLetters => return Ok(None),
+        };
+        if !is_conflict(error) {
+            return Ok(None);
+        }
+        let stored = self.runtime.block_on(async {
+            let stream = self.connection.jetstream.get_stream_no_info(stream).await?;
+            let subject = record.stored_under();
+            Ok::<_, async_nats::Error>(stream.get_last_raw_message_by_subject(subject).await?)
+        });
+        let Ok(stored) = stored else { return Ok(None) };
+        let same = stored.headers.get(NATS_MESSAGE_ID) == record.headers.get(NATS_MESSAGE_ID);
+        Ok((same && stored.sequence > record.expected()).then_some(stored.sequence))
     }
 
     fn unavailable(&self, what: &str) -> BusFault {

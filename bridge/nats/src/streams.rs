@@ -62,19 +62,13 @@ pub(crate) async fn info(connection: &Connection, stream: &str) -> Result<Option
     ask(connection, format!("STREAM.INFO.{stream}"), &(), &what).await
 }
 
-/// The streams of a shard as they are on the server.
-pub(crate) struct Streams {
-    pub(crate) feeds: Config,
-    pub(crate) dead_letters: Config,
-    pub(crate) checkpoints: Config,
-}
-
-/// Makes sure of the streams of a shard and of the bucket.
+/// Makes sure of the streams of a shard and of the bucket. Returns how the stream of the feeds is on
+/// the server.
 pub(crate) async fn ensure(
     connection: &Connection,
     layout: &Layout,
     seen: &Seen,
-) -> Result<Streams, BusFault> {
+) -> Result<Config, BusFault> {
     let feeds = info(connection, &layout.feeds.name).await?;
     let dead_letters = info(connection, &layout.dead_letters.name).await?;
     let checkpoints = info(connection, &layout.checkpoints.name).await?;
@@ -96,10 +90,8 @@ pub(crate) async fn ensure(
     };
     seen.add(&checkpoints.name);
     let feeds = stream(connection, Role::Feeds, feeds, &layout.feeds, layout, seen).await?;
-    let dead_letters =
-        stream(connection, Role::DeadLetters, dead_letters, &layout.dead_letters, layout, seen)
-            .await?;
-    Ok(Streams { feeds, dead_letters, checkpoints })
+    stream(connection, Role::DeadLetters, dead_letters, &layout.dead_letters, layout, seen).await?;
+    Ok(feeds)
 }
 
 async fn stream(
@@ -217,7 +209,9 @@ async fn mark_of(connection: &Connection, layout: &Layout, stream: &str) -> Resu
     .await?;
     Ok(match found {
         None => Mark::None,
-        Some(found) if found.message.data.is_some_and(|data| !data.is_empty()) => Mark::Created,
+        Some(Found { message: FoundMessage { data: Some(data) } }) if !data.is_empty() => {
+            Mark::Created
+        }
         Some(_) => Mark::Deleted,
     })
 }

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use talon_sdk::Kind;
 
+use tokio::task::JoinHandle;
+
 use crate::ownership::Ownership;
 
 /// Why a bus could not do something. Each kind maps to one action of the shard.
@@ -123,10 +125,17 @@ pub trait Bus: Send + Sync {
     fn probe(&self) -> Result<String, BusFault>;
 
     /// Joins the group of processes that share the work, on a thread or task of its own, until
-    /// `give_up`; grants shards of `shards` as the group decides. Returns at once.
+    /// `give_up`; grants shards of `shards` as the group decides. Returns at once; the task ends when
+    /// the group is left. Must be called inside a Tokio runtime.
     ///
     /// `report` is told when the bus does not answer, and when it answers again.
-    fn join(&self, shards: Vec<String>, ownership: Ownership, report: Report, give_up: GiveUp);
+    fn join(
+        &self,
+        shards: Vec<String>,
+        ownership: Ownership,
+        report: Report,
+        give_up: GiveUp,
+    ) -> JoinHandle<()>;
 
     /// Takes a shard over: makes sure of its topics and fences earlier owners.
     fn open(&self, shard: &ShardSpec, give_up: &GiveUp) -> Result<Box<dyn ShardLog>, BusFault>;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use talon_sdk::{Clock, FeedPlan};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::board::{Board, Component};
 use crate::bus::{Bus, GiveUp, Report};
@@ -15,6 +15,9 @@ use crate::metrics::{FeedMetrics, FeedStatus, Metrics};
 use crate::ownership::Ownership;
 use crate::registry::Registry;
 use crate::supervise::{Setup, Shared, report, supervise, topic};
+
+/// How long leaving the group may take.
+const LEAVE: Duration = Duration::from_secs(3);
 
 /// What an engine is made of.
 pub struct Parts {
@@ -37,6 +40,7 @@ pub struct Engine {
     stop: watch::Sender<bool>,
     give_up: GiveUp,
     tasks: JoinSet<()>,
+    member: JoinHandle<()>,
     view: View,
 }
 
@@ -89,7 +93,7 @@ impl Engine {
             let board = board.clone();
             Arc::new(move |fault| report(&board, "bus", fault))
         };
-        parts.bus.join(names, ownership.clone(), report, give_up.clone());
+        let member = parts.bus.join(names, ownership.clone(), report, give_up.clone());
         let mut tasks = JoinSet::new();
         let mut rows = Vec::new();
         for setup in parts.connectors {
@@ -124,7 +128,7 @@ impl Engine {
         }
         let view =
             View { board, metrics: parts.metrics, feeds: Arc::new(rows), clock: parts.clock };
-        Engine { stop, give_up, tasks, view }
+        Engine { stop, give_up, tasks, member, view }
     }
 
     /// What it shows of itself.
@@ -132,12 +136,16 @@ impl Engine {
         self.view.clone()
     }
 
-    /// Stops reading, commits what was read, and ends. `false` if that took longer than `timeout`.
+    /// Stops reading, commits what was read, leaves the group, and ends. `false` if to commit took
+    /// longer than `timeout`.
     pub async fn stop(mut self, timeout: Duration) -> bool {
         self.stop.send_replace(true);
         let drained = async { while self.tasks.join_next().await.is_some() {} };
         let drained = tokio::time::timeout(timeout, drained).await.is_ok();
         self.give_up.set();
+        // Without leaving, the others would wait for this process's session to run out. To leave is a
+        // courtesy: a bus that is away does not hold the process.
+        tokio::time::timeout(LEAVE, self.member).await.ok();
         drained
     }
 }

@@ -17,7 +17,7 @@ pub struct Ownership(Arc<watch::Sender<State>>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// Whether the bus has said anything yet.
+    /// Whether the process is in the group.
     joined: bool,
     granted: BTreeSet<String>,
     held: BTreeSet<String>,
@@ -45,6 +45,11 @@ impl Ownership {
         });
     }
 
+    /// The group is lost, and with it everything that was granted. Called by the bus.
+    pub fn withdraw(&self) {
+        self.0.send_modify(|state| *state = State { held: state.held.clone(), ..State::default() });
+    }
+
     /// What is granted.
     pub fn granted(&self) -> BTreeSet<String> {
         self.0.borrow().granted.clone()
@@ -68,7 +73,12 @@ impl Ownership {
         }
     }
 
-    /// Waits until the bus has spoken for the first time.
+    /// Whether the process is in the group.
+    pub(crate) fn has_joined(&self) -> bool {
+        self.0.borrow().joined
+    }
+
+    /// Waits until the process is in the group.
     pub(crate) async fn wait_joined(&self) {
         self.wait(|state| state.joined).await;
     }
@@ -78,9 +88,9 @@ impl Ownership {
         self.0.borrow().granted.contains(shard)
     }
 
-    /// Waits until the shard is granted.
+    /// Waits until the shard is granted, or the group is lost.
     pub(crate) async fn wait_granted(&self, shard: &str) {
-        self.wait(|state| state.granted.contains(shard)).await;
+        self.wait(|state| !state.joined || state.granted.contains(shard)).await;
     }
 
     /// Waits until the shard is no longer granted.
@@ -137,5 +147,8 @@ mod tests {
         drop(a);
         assert!(ownership.wait_released(Duration::ZERO));
         assert!(ownership.is_granted("b") && !ownership.is_granted("a"));
+        ownership.withdraw();
+        ownership.wait_granted("b").await;
+        assert!(!ownership.is_granted("b") && !ownership.has_joined());
     }
 }

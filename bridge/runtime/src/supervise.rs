@@ -118,15 +118,18 @@ pub(crate) async fn supervise(shared: Shared, setup: Setup, feeds: Vec<(FeedPlan
 async fn whenever_granted(shared: &Shared, setup: &Setup, feeds: &[(FeedPlan, FeedMetrics)]) {
     let (board, ownership, name) = (&shared.board, &shared.ownership, &setup.name);
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
-    board.set(name, Weight::Vital, State::Starting, "joining the group");
     shared.metrics.owned(name, false);
-    ownership.wait_joined().await;
     loop {
+        if !ownership.has_joined() {
+            board.set(name, Weight::Vital, State::Starting, "joining the group");
+            ownership.wait_joined().await;
+        }
         if !ownership.is_granted(name) {
             standby(board, setup, feeds);
             ownership.wait_granted(name).await;
             let now = shared.clock.now_ms();
             feeds.iter().for_each(|(_, metrics)| metrics.wake(now));
+            continue;
         }
         let held = ownership.hold(name);
         let failed = match run_once(shared, setup, feeds, &mut backoff).await {

@@ -76,7 +76,8 @@ pub(crate) fn read(settings: &mut Settings<'_>) -> Config {
     let header = settings.text("auth.external.header");
     let name = HeaderName::try_from(header.as_str());
     if name.is_err() {
-        settings.problem("auth.external.header", format!("is `{header}`, which is no header name"));
+        let quoted = settings.quote("auth.external.header");
+        settings.problem("auth.external.header", format!("{quoted}, expected a header name"));
     }
     let external = settings.secret("auth.external.token").zip(name.ok()).map(|(token, name)| {
         let prefix = settings.text("auth.external.prefix");

@@ -12,8 +12,8 @@ use tokio::task::block_in_place;
 
 use crate::calls::{self, Lists, Size};
 use crate::cluster::Cluster;
-use crate::measure::{Duel, timed};
-use crate::peer::Peer;
+use crate::measure::{Duel, Lap, timed};
+use crate::peer::{Peer, Records};
 use crate::stage::Stage;
 use crate::void::Void;
 
@@ -77,8 +77,10 @@ impl Changed {
     }
 
     async fn without_produce(&self, size: Size, lists: &Lists) -> anyhow::Result<()> {
-        for before_images in [false, true] {
-            let mut peer = Peer::new()?;
+        for (before_images, records) in
+            [(false, Records::Bare), (true, Records::Bare), (true, Records::HeadersAndBefore)]
+        {
+            let mut peer = Peer::new(records)?;
             let limit = |list: &[u8]| {
                 timed(|| {
                     peer.run(list, |key, record| {
@@ -87,8 +89,9 @@ impl Changed {
                     })
                 })
             };
+            let name = name("nowhere", size, before_images, records);
             let bus = Arc::new(Void);
-            self.duel("nowhere", size, before_images, lists, ("bench", bus), limit).await?;
+            self.duel(&name, before_images, lists, ("bench", bus), limit).await?;
         }
         Ok(())
     }
@@ -99,12 +102,18 @@ impl Changed {
         lists: &Lists,
         cluster: &Cluster,
     ) -> anyhow::Result<()> {
-        for before_images in [false, true] {
+        for (before_images, records) in [
+            (false, Records::Bare),
+            (false, Records::Headers),
+            (true, Records::Bare),
+            (true, Records::HeadersAndBefore),
+        ] {
             let prefix = unique("bench");
             let shard = cluster.shard(&prefix, before_images)?;
             let topic = shard.topics.first().context("a topic for calls")?.name.clone();
-            let mut producer = block_in_place(|| cluster.producer(&unique("peer")))?;
-            let mut peer = Peer::new()?;
+            let headers = records != Records::Bare;
+            let mut producer = block_in_place(|| cluster.producer(&unique("peer"), headers))?;
+            let mut peer = Peer::new(records)?;
             let limit = |list: &[u8]| {
                 timed(|| {
                     producer.begin()?;
@@ -112,20 +121,20 @@ impl Changed {
                     producer.commit()
                 })
             };
+            let name = name(cluster.name(), size, before_images, records);
             let bus = cluster.bus(&prefix);
-            self.duel(cluster.name(), size, before_images, lists, (&prefix, bus), limit).await?;
+            self.duel(&name, before_images, lists, (&prefix, bus), limit).await?;
         }
         Ok(())
     }
 
     async fn duel(
         &self,
-        to: &str,
-        size: Size,
+        name: &str,
         before_images: bool,
         lists: &Lists,
         (prefix, bus): (&str, Arc<dyn Bus>),
-        mut limit: impl FnMut(&[u8]) -> anyhow::Result<crate::measure::Lap>,
+        mut limit: impl FnMut(&[u8]) -> anyhow::Result<Lap>,
     ) -> anyhow::Result<()> {
         let stage = Stage::start(prefix, bus, before_images)?;
         let (mut talons, mut limits) = (lists.turns(), lists.turns());
@@ -146,9 +155,7 @@ impl Changed {
                 return anyhow::Ok(());
             }
             let duel = Duel::fight(self.rounds, talon, limit)?;
-            let image = if before_images { "full" } else { "none" };
-            let name = format!("changed {to} {} before={image}", size.name());
-            duel.print_rates(&name, lists.rows);
+            duel.print_rates(name, lists.rows);
             anyhow::Ok(())
         })?;
         let counted = stage.stop().await?;
@@ -168,4 +175,9 @@ impl Changed {
             Some(Side::Limit) => 0,
         }
     }
+}
+
+fn name(to: &str, size: Size, before_images: bool, records: Records) -> String {
+    let image = if before_images { "full" } else { "none" };
+    format!("changed {to} {} before={image} / {}", size.name(), records.name())
 }

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use talon_kafka::{InProcess, Kafka};
 use talon_runtime::bus::ShardSpec;
 use talon_runtime::shard_spec;
+use talon_schemas::contractor::CALL;
 
 use crate::stage::Stage;
 
@@ -65,7 +67,7 @@ impl Cluster {
     }
 
     /// A transactional producer with the settings of Talon's.
-    pub(crate) fn producer(&self, id: &str) -> anyhow::Result<BareProducer> {
+    pub(crate) fn producer(&self, id: &str, headers: bool) -> anyhow::Result<BareProducer> {
         let producer: BaseProducer = ClientConfig::new()
             .set("bootstrap.servers", self.servers())
             .set("enable.idempotence", "true")
@@ -76,13 +78,14 @@ impl Cluster {
             .set("transactional.id", id)
             .create()?;
         producer.init_transactions(PATIENCE)?;
-        Ok(BareProducer { producer, sent: 0 })
+        Ok(BareProducer { producer, headers, sent: 0 })
     }
 }
 
 /// Produces in transactions, as plainly as the client allows.
 pub(crate) struct BareProducer {
     producer: BaseProducer,
+    headers: bool,
     sent: u32,
 }
 
@@ -93,6 +96,14 @@ impl BareProducer {
 
     pub(crate) fn send(&mut self, topic: &str, key: &str, value: &[u8]) -> anyhow::Result<()> {
         let mut record = BaseRecord::to(topic).key(key).payload(value);
+        if self.headers {
+            // Something that compresses as badly as a hash.
+            let id = u128::from(self.sent).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+            let schema = Header { key: "talon-schema", value: Some(CALL.full_name()) };
+            let id = Header { key: "talon-event-id", value: Some(&format!("{id:032x}")) };
+            let headers = OwnedHeaders::new_with_capacity(2).insert(schema).insert(id);
+            record = record.headers(headers);
+        }
         while let Err((error, back)) = self.producer.send(record) {
             if !matches!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)) {
                 return Err(error.into());

@@ -94,7 +94,7 @@ impl Duel {
                 |laps: &[Lap]| Spread::of(laps.iter().map(|lap| rows as f64 / of(lap) / 1e3));
             let ratio = Spread::of(self.pairs().map(|(talon, limit)| of(limit) / of(talon)));
             println!(
-                "{name:<34} {kind:<4}  talon {:.0} k rows/s   limit {:.0} k rows/s   ratio {ratio:.2}",
+                "{name:<44} {kind:<4}  talon {:.0} k rows/s   limit {:.0} k rows/s   ratio {ratio:.2}",
                 rate(&self.talon),
                 rate(&self.limit),
             );
@@ -107,7 +107,7 @@ impl Duel {
             let millis = |laps: &[Lap]| Spread::of(laps.iter().map(|lap| of(lap) * 1e3));
             let ratio = Spread::of(self.pairs().map(|(talon, limit)| of(talon) / of(limit)));
             println!(
-                "{name:<34} {kind:<4}  talon {:.1} ms   limit {:.1} ms   ratio {ratio:.2}",
+                "{name:<44} {kind:<4}  talon {:.1} ms   limit {:.1} ms   ratio {ratio:.2}",
                 millis(&self.talon),
                 millis(&self.limit),
             );

@@ -101,14 +101,15 @@ fn root(settings: &mut Settings<'_>) -> Option<Root> {
     for name in ["talon.prefix", "talon.group"] {
         let text = settings.text(name);
         if !is_name(&text, ".") {
-            settings.problem(name, format!("is `{text}`, expected letters, digits, `.`, `_`, `-`"));
+            let quoted = settings.quote(name);
+            settings.problem(name, format!("{quoted}, expected letters, digits, `.`, `_`, `-`"));
         }
     }
     let listen = settings.text("http.listen");
     let parsed = listen.parse::<SocketAddr>();
     if parsed.is_err() {
-        let remedy =
-            format!("is `{listen}`, expected an address and a port such as `0.0.0.0:8083`");
+        let quoted = settings.quote("http.listen");
+        let remedy = format!("{quoted}, expected an address and a port such as `0.0.0.0:8083`");
         settings.problem("http.listen", remedy);
     }
     let url = settings.text("schema.registry.url");

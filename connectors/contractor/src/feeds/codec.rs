@@ -29,7 +29,12 @@ struct Codec {
 
 impl RowCodec for Codec {
     fn peek_key(&self, row: &[u8], _scope: &str, key: &mut String) -> bool {
-        peek_scalar(row, self.key, key)
+        // Keys are numbers. A text is no key of this upstream: the row may be any entity's.
+        let is_key = peek_scalar(row, self.key, key) && key.parse::<i64>().is_ok();
+        if !is_key {
+            key.clear();
+        }
+        is_key
     }
 
     fn decode(&self, row: &[u8], _scope: &str, out: &mut Row) -> Result<(), RowFault> {

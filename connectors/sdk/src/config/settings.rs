@@ -116,6 +116,18 @@ impl<'a> Settings<'a> {
             .unwrap_or_default()
     }
 
+    /// The beginning of a problem with the setting's value: quotes it, unless it came from a
+    /// reference and may be a secret.
+    pub fn quote(&self, name: &str) -> String {
+        let value = self.text(name);
+        match self.texts.get(name) {
+            Some(text) if *text != value => {
+                "refers to a secret whose value does not fit".to_owned()
+            }
+            _ => format!("is `{value}`"),
+        }
+    }
+
     /// A value that must not be shown; its file is read again when it changes. `None` where it is
     /// not set and has no default.
     pub fn secret(&self, name: &str) -> Option<Secret> {

@@ -1,11 +1,12 @@
 //! What one would write by hand for exactly this task: parse, encode, produce, and nothing else.
 //!
-//! It compares nothing, keeps nothing of what it does not know, sends no headers and no before image,
-//! and reads a list in one pass without looking for its rows first.
+//! It compares nothing, keeps nothing of what it does not know, and reads a list in one pass without
+//! looking for its rows first. Its records are bare, or the same as Talon's.
 
 mod dto;
 mod entity;
 
+use std::collections::HashMap;
 use std::fmt::Write;
 
 use anyhow::Context;
@@ -13,6 +14,7 @@ use apache_avro::writer::datum::GenericDatumWriter;
 use serde::Serialize;
 use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use talon_schemas::contractor::CALL;
+use talon_schemas::{Envelope, Op, Source as OwnSource};
 
 use entity::Call;
 
@@ -38,9 +40,33 @@ struct Source<'a> {
     absent: bool,
 }
 
+/// What it writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Records {
+    /// The value now, under its key.
+    Bare,
+    /// What Talon writes, byte for byte as many: with two headers.
+    Headers,
+    /// That, with the previous value, which has to be kept.
+    HeadersAndBefore,
+}
+
+impl Records {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Records::Bare => "bare",
+            Records::Headers | Records::HeadersAndBefore => "same",
+        }
+    }
+}
+
 /// Parses and encodes calls one after another.
 pub(crate) struct Peer {
     writer: GenericDatumWriter<'static>,
+    entities: GenericDatumWriter<'static>,
+    /// The values last written, where the previous one is wanted.
+    known: Option<HashMap<i64, Vec<u8>>>,
+    value: Vec<u8>,
     prefix: [u8; 10],
     now_ms: i64,
     key: String,
@@ -48,11 +74,14 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    pub(crate) fn new() -> anyhow::Result<Peer> {
+    pub(crate) fn new(records: Records) -> anyhow::Result<Peer> {
         let mut prefix = [0xc3, 0x01, 0, 0, 0, 0, 0, 0, 0, 0];
         prefix[2..].copy_from_slice(&CALL.fingerprint());
         Ok(Peer {
             writer: GenericDatumWriter::builder(CALL.schema()).build()?,
+            entities: GenericDatumWriter::builder(CALL.entity_schema()).build()?,
+            known: (records == Records::HeadersAndBefore).then(HashMap::new),
+            value: Vec::new(),
             prefix,
             now_ms: 1_790_000_000_000,
             key: String::new(),
@@ -78,6 +107,9 @@ impl Peer {
         write!(self.key, "{}", call.id)?;
         self.record.clear();
         self.record.extend_from_slice(&self.prefix);
+        if self.known.is_some() {
+            return self.encode_with_before(call);
+        }
         let change = Change {
             before: None,
             after: Some(call.into()),
@@ -95,6 +127,34 @@ impl Peer {
             ts_ms: self.now_ms,
         };
         self.writer.write_ser(&mut self.record, &change)?;
+        Ok(())
+    }
+}
+
+impl Peer {
+    fn encode_with_before(&mut self, call: dto::Call<'_>) -> anyhow::Result<()> {
+        let id = call.id;
+        self.value.clear();
+        self.entities.write_ser(&mut self.value, &Call::from(call))?;
+        let known = self.known.get_or_insert_default().entry(id).or_default();
+        Envelope {
+            before: Some(known.as_slice()).filter(|before| !before.is_empty()),
+            after: Some(&self.value),
+            source: OwnSource {
+                version: "0.1.0",
+                connector: "contractor",
+                name: "bench",
+                feed: "call",
+                scope: "",
+                ts_ms: self.now_ms,
+                snapshot: false,
+                absent: false,
+            },
+            op: Op::Update,
+            ts_ms: self.now_ms,
+        }
+        .encode(&mut self.record);
+        known.clone_from(&self.value);
         Ok(())
     }
 }

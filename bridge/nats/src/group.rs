@@ -1,0 +1,272 @@
+//! Who runs what: takes part in the group through the bucket of leases. What to do is decided in
+//! [`lease`](mod@crate::lease).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use async_nats::jetstream::kv::{self, Operation, Store};
+use async_nats::jetstream::{self, stream::StorageType};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use serde::{Serialize, de::DeserializeOwned};
+use talon_runtime::bus::{BusFault, GiveUp, Report};
+use talon_runtime::ownership::Ownership;
+
+use crate::lease::{Lease, Presence, Seen, Step, View};
+use crate::names;
+
+/// How long a shard that is taken back may take to commit what was read.
+const RELEASE: Duration = Duration::from_secs(20);
+
+/// Pause before the bucket is opened again after a failure.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Entries of members that are gone vanish after this.
+const FORGOTTEN: Duration = Duration::from_secs(3600);
+
+/// One request to the server, at most.
+const REQUEST: Duration = Duration::from_secs(5);
+
+/// A member of the group.
+pub(crate) struct Member {
+    pub(crate) jetstream: jetstream::Context,
+    /// Name of the bucket.
+    pub(crate) bucket: String,
+    pub(crate) replicas: usize,
+    /// Unique among all processes.
+    pub(crate) id: String,
+    pub(crate) ttl: Duration,
+    pub(crate) shards: Vec<String>,
+    pub(crate) ownership: Ownership,
+    pub(crate) report: Report,
+    pub(crate) give_up: GiveUp,
+}
+
+/// A lease that is held: its revision, and when the renewal that made it began.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    revision: u64,
+    renewed: Instant,
+}
+
+impl Member {
+    /// Takes part until told to give up.
+    pub(crate) async fn run(self) {
+        let mut held = BTreeMap::new();
+        while !self.give_up.is_set() {
+            if let Err(fault) = self.take_part(&mut held).await {
+                (self.report)(Some(&fault));
+            }
+            self.let_expire(&mut held).await;
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn take_part(&self, held: &mut BTreeMap<String, Held>) -> Result<(), BusFault> {
+        let store = self.open().await?;
+        let mut entries = within(store.watch_with_history(">")).await?;
+        let mut view = View::default();
+        let mut mine: Option<(u64, Instant)> = None;
+        let mut tick = tokio::time::interval(self.ttl / 5);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        // What is there comes first: to act before it is seen would be to act blindly.
+        while let Ok(Some(entry)) =
+            tokio::time::timeout(Duration::from_millis(250), entries.next()).await
+        {
+            view.take(entry.map_err(|error| lost(&error))?);
+        }
+        (self.report)(None);
+        loop {
+            tokio::select! {
+                _ = tick.tick() => {
+                    if self.give_up.is_set() {
+                        return self.leave(&store, held).await;
+                    }
+                    let present = Presence { shards: self.shards.clone() };
+                    let revision = mine.map_or(0, |(revision, _)| revision);
+                    let key = format!("member.{}", self.id);
+                    let written = match put(&store, &key, &present, revision).await? {
+                        Some(written) => Some(written),
+                        // The entry was forgotten, or is an earlier one of this process.
+                        None => match within(store.entry(key.as_str())).await? {
+                            Some(entry) => put(&store, &key, &present, entry.revision).await?,
+                            None => put(&store, &key, &present, 0).await?,
+                        },
+                    };
+                    mine = written.map(|revision| (revision, Instant::now()));
+                    self.renew(&store, held).await?;
+                }
+                entry = entries.next() => match entry {
+                    Some(Ok(entry)) => view.take(entry),
+                    Some(Err(error)) => return Err(lost(&error)),
+                    None => return Err(BusFault::Unavailable("NATS: the watch on the leases ended".to_owned())),
+                },
+            }
+            self.act(&store, &view, held).await?;
+        }
+    }
+
+    async fn open(&self) -> Result<Store, BusFault> {
+        match self.jetstream.get_key_value(&self.bucket).await {
+            Ok(store) => Ok(store),
+            // Leases are no memory: an empty bucket costs nothing but a moment.
+            Err(_) => within(self.jetstream.create_key_value(kv::Config {
+                bucket: self.bucket.clone(),
+                description: "Talon: which process runs which connector".to_owned(),
+                history: 1,
+                max_age: FORGOTTEN,
+                storage: StorageType::File,
+                num_replicas: self.replicas,
+                ..kv::Config::default()
+            }))
+            .await,
+        }
+    }
+
+    async fn act(
+        &self,
+        store: &Store,
+        view: &View,
+        held: &mut BTreeMap<String, Held>,
+    ) -> Result<(), BusFault> {
+        let names: BTreeSet<String> = held.keys().cloned().collect();
+        for step in view.decide(&self.id, &self.shards, &names, self.ttl, Instant::now()) {
+            match step {
+                Step::Take(shard, revision) => {
+                    let renewed = Instant::now();
+                    let lease = Lease { owner: Some(self.id.clone()) };
+                    if let Some(revision) = put(store, &key_of(&shard), &lease, revision).await? {
+                        held.insert(shard, Held { revision, renewed });
+                    }
+                }
+                Step::Give(shard) => {
+                    if let Some(lease) = held.remove(&shard) {
+                        self.grant(held).await;
+                        let free = Lease { owner: None };
+                        put(store, &key_of(&shard), &free, lease.revision).await?;
+                    }
+                }
+            }
+        }
+        self.grant(held).await;
+        Ok(())
+    }
+
+    async fn renew(&self, store: &Store, held: &mut BTreeMap<String, Held>) -> Result<(), BusFault> {
+        let lease = Lease { owner: Some(self.id.clone()) };
+        let mut taken_away = false;
+        for shard in held.keys().cloned().collect::<Vec<_>>() {
+            let renewed = Instant::now();
+            let Some(revision) = held.get(&shard).map(|held| held.revision) else { continue };
+            match put(store, &key_of(&shard), &lease, revision).await? {
+                Some(revision) => {
+                    held.insert(shard, Held { revision, renewed });
+                }
+                None => {
+                    held.remove(&shard);
+                    taken_away = true;
+                }
+            }
+        }
+        if taken_away {
+            tracing::warn!(
+                "fenced: this process was silent for longer than `bus.nats.lease.ttl.ms`, and connectors of it went to others; it takes part again"
+            );
+            self.grant(held).await;
+        }
+        Ok(())
+    }
+
+    /// While the server cannot be reached: lets go what the others may soon take.
+    async fn let_expire(&self, held: &mut BTreeMap<String, Held>) {
+        let longest = self.ttl.mul_f64(0.7);
+        let before = held.len();
+        held.retain(|_, lease| lease.renewed.elapsed() < longest);
+        if held.len() != before {
+            self.grant(held).await;
+        }
+    }
+
+    /// On a stop: what was run here moves at once.
+    async fn leave(&self, store: &Store, held: &mut BTreeMap<String, Held>) -> Result<(), BusFault> {
+        let leases = std::mem::take(held);
+        self.grant(held).await;
+        for (shard, lease) in leases {
+            put(store, &key_of(&shard), &Lease { owner: None }, lease.revision).await?;
+        }
+        within(store.delete(format!("member.{}", self.id))).await
+    }
+
+    /// Grants what is held, and waits until the rest is let go.
+    async fn grant(&self, held: &BTreeMap<String, Held>) {
+        self.ownership.grant(held.keys().cloned().collect());
+        let ownership = self.ownership.clone();
+        // It may have to wait for a commit.
+        let released = tokio::task::spawn_blocking(move || ownership.wait_released(RELEASE)).await;
+        if !matches!(released, Ok(true)) {
+            tracing::warn!("a connector did not stop in time; it will be fenced");
+        }
+    }
+}
+
+impl View {
+    /// Takes in an entry of the bucket. What cannot be read is as good as not there.
+    fn take(&mut self, entry: kv::Entry) {
+        fn keep<T: DeserializeOwned>(map: &mut BTreeMap<String, Seen<T>>, key: String, entry: &kv::Entry) {
+            match serde_json::from_slice(&entry.value) {
+                Ok(value) if entry.operation == Operation::Put => {
+                    map.insert(key, Seen { value, revision: entry.revision, since: Instant::now() });
+                }
+                _ => {
+                    map.remove(&key);
+                }
+            }
+        }
+        if let Some(member) = entry.key.strip_prefix("member.") {
+            keep(&mut self.members, member.to_owned(), &entry);
+        } else if let Some(shard) = entry.key.strip_prefix("shard.") {
+            keep(&mut self.leases, shard.to_owned(), &entry);
+        }
+    }
+}
+
+fn key_of(shard: &str) -> String {
+    // Names of connectors are letters, digits, `_` and `-`.
+    format!("shard.{shard}")
+}
+
+/// Writes an entry over a revision; `None` where another one was quicker.
+async fn put<T: Serialize>(
+    store: &Store,
+    key: &str,
+    value: &T,
+    revision: u64,
+) -> Result<Option<u64>, BusFault> {
+    let json = serde_json::to_vec(value)
+        .map_err(|error| BusFault::Aborted(format!("an entry cannot be encoded: {error}")))?;
+    let update = store.update(key, Bytes::from(json), revision);
+    match tokio::time::timeout(REQUEST, update).await {
+        Ok(Ok(revision)) => Ok(Some(revision)),
+        Ok(Err(error)) if error.kind() == kv::UpdateErrorKind::WrongLastRevision => Ok(None),
+        Ok(Err(error)) => Err(lost(&error)),
+        Err(_) => Err(BusFault::Unavailable("NATS: the leases do not answer in time".to_owned())),
+    }
+}
+
+async fn within<T, E: std::fmt::Display>(
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, BusFault> {
+    match tokio::time::timeout(REQUEST, work).await {
+        Ok(result) => result.map_err(|error| lost(&error)),
+        Err(_) => Err(BusFault::Unavailable("NATS: the leases do not answer in time".to_owned())),
+    }
+}
+
+fn lost(error: &impl std::fmt::Display) -> BusFault {
+    BusFault::Unavailable(format!("NATS: the leases cannot be read or written: {error}"))
+}
+
+/// The bucket of a prefix.
+pub(crate) fn bucket(prefix: &str) -> String {
+    names::leases(prefix)
+}

@@ -1,0 +1,171 @@
+//! From an append to a record on NATS: subject, headers, limits.
+
+use std::time::Duration;
+
+use async_nats::HeaderMap;
+use async_nats::header::{
+    HeaderName, HeaderValue, NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_ID,
+    NATS_MESSAGE_TTL,
+};
+use async_nats::jetstream::stream::Config;
+use bytes::Bytes;
+use talon_runtime::bus::{Append, BusFault};
+use talon_sdk::Kind;
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::book::Target;
+use crate::names::{self, MAX_TOKEN};
+use crate::pipeline::Record;
+
+/// The longest list of records that wait for their predecessors.
+const WAVE: usize = 10_000;
+
+/// Longest header value, bytes; what is longer is cut.
+const MAX_HEADER: usize = 4_096;
+
+/// What the server takes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Bytes of headers and value together.
+    pub(crate) bytes: usize,
+    /// Whether records can have an end.
+    pub(crate) ttl: bool,
+    /// How many records may wait for their predecessors.
+    pub(crate) wave: usize,
+}
+
+impl Limits {
+    pub(crate) fn of(max_payload: usize, feeds: &Config) -> Limits {
+        let of_stream = usize::try_from(feeds.max_message_size).unwrap_or(0);
+        let bytes = if of_stream == 0 { max_payload } else { of_stream.min(max_payload) };
+        Limits { bytes, ttl: feeds.allow_message_ttl, wave: WAVE }
+    }
+}
+
+/// Makes a record of an append.
+pub(crate) struct Form<'a> {
+    pub(crate) append: &'a Append<'a>,
+    pub(crate) limits: &'a Limits,
+}
+
+impl Form<'_> {
+    /// For a feed whose subjects begin so.
+    pub(crate) fn feed(
+        &self,
+        beginning: &str,
+        kind: Kind,
+        keep: Duration,
+        ordered: bool,
+        hash: impl Fn(&str) -> u64,
+    ) -> Result<Record, BusFault> {
+        let Append { key, value, .. } = self.append;
+        let mut subject = String::with_capacity(beginning.len() + key.len() + 8);
+        subject.push_str(beginning);
+        names::push_token(key, &mut subject);
+        if subject.len() - beginning.len() > MAX_TOKEN {
+            return Err(BusFault::TooLarge(format!(
+                "NATS: the key is longer than {MAX_TOKEN} bytes as a subject"
+            )));
+        }
+        let mut headers = self.headers();
+        if let Some(id) = self.append.headers.iter().find(|(name, _)| *name == "talon-event-id") {
+            let id = String::from_utf8_lossy(id.1);
+            let marker = if value.is_none() { "-marker" } else { "" };
+            headers.insert(NATS_MESSAGE_ID, text(&format!("{id}{marker}")));
+        }
+        // A marker ends, and so does a fact. An entity's state does not.
+        let ends = self.limits.ttl && (value.is_none() || kind == Kind::Log);
+        let ends_after = ends.then(|| Duration::from_secs(keep.as_secs().max(1)));
+        if let Some(after) = ends_after {
+            headers.insert(NATS_MESSAGE_TTL, after.as_secs().to_string());
+        }
+        let target = Target::Feed {
+            subject: hash(&subject),
+            expected: ordered.then_some(0),
+            ends_after,
+        };
+        self.record(target, subject, headers)
+    }
+
+    /// For the dead letters. All are on one subject, so the key is in a header, as a subject token.
+    pub(crate) fn dead_letter(&self, subject: &str) -> Result<Record, BusFault> {
+        let mut headers = self.headers();
+        let key = names::token(self.append.key);
+        let value = self.append.value.unwrap_or_default();
+        // One that is put aside again after a conflict is stored once.
+        let mut content = key.clone().into_bytes();
+        for (name, value) in self.append.headers {
+            content.extend_from_slice(name.as_bytes());
+            content.extend_from_slice(value);
+        }
+        content.extend_from_slice(value);
+        headers.insert(NATS_MESSAGE_ID, format!("{:032x}", xxh3_128(&content)));
+        headers.insert("talon-key", text(&key));
+        self.record(Target::DeadLetters, subject.to_owned(), headers)
+    }
+
+    /// For a checkpoint whose last revision must be this.
+    pub(crate) fn checkpoint(
+        key: &str,
+        subject: String,
+        payload: Bytes,
+        revision: Option<u64>,
+    ) -> Record {
+        let mut headers = HeaderMap::new();
+        if let Some(revision) = revision {
+            // So that one that is published again after a lost connection is no conflict.
+            let id = format!("{key}-{revision}-{:016x}", xxh3_128(&payload) as u64);
+            headers.insert(NATS_MESSAGE_ID, text(&id));
+            headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, revision.to_string());
+        }
+        let target = Target::Checkpoint(key.to_owned());
+        Record { target, subject: subject.into(), headers, payload }
+    }
+
+    fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in self.append.headers {
+            let Ok(name) = name.parse::<HeaderName>() else { continue };
+            headers.insert(name, text(&String::from_utf8_lossy(value)));
+        }
+        headers
+    }
+
+    fn record(
+        &self,
+        target: Target,
+        subject: String,
+        headers: HeaderMap,
+    ) -> Result<Record, BusFault> {
+        let value = self.append.value.unwrap_or_default();
+        // As on the wire, with room for the expected sequence.
+        let head: usize = headers
+            .iter()
+            .flat_map(|(name, values)| {
+                let name: &str = name.as_ref();
+                values.iter().map(move |value| name.len() + value.as_str().len() + 4)
+            })
+            .sum::<usize>()
+            + 80;
+        if head + value.len() > self.limits.bytes {
+            return Err(BusFault::TooLarge(format!(
+                "NATS: {} bytes are more than the server takes ({})",
+                head + value.len(),
+                self.limits.bytes
+            )));
+        }
+        let payload = Bytes::copy_from_slice(value);
+        Ok(Record { target, subject: subject.into(), headers, payload })
+    }
+}
+
+/// A header's value: a line feed would end it.
+fn text(value: &str) -> HeaderValue {
+    let mut end = value.len().min(MAX_HEADER);
+    while !value.is_char_boundary(end) {
+        end -= 1;
+    }
+    let value: String =
+        value[..end].chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    value.parse().unwrap_or_default()
+}

@@ -1,0 +1,176 @@
+//! Reading back what was published.
+//!
+//! A consumer that delivers the last record of each subject. It acknowledges nothing and lives in the
+//! memory of one server, so a record that was lost on the way would not come again: the numbers that
+//! the consumer gives its records must follow one another, and the reading fails where they do not.
+
+use std::time::{Duration, Instant};
+
+use async_nats::header::NATS_MARKER_REASON;
+use async_nats::jetstream::Message;
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, ReplayPolicy, pull};
+use futures_util::StreamExt;
+use talon_runtime::bus::{BusFault, GiveUp, Place, Recovered};
+use tokio::time::timeout;
+
+use crate::PATIENCE;
+use crate::book::Book;
+use crate::connection::Connection;
+use crate::fault::fault_of;
+use crate::layout::{Layout, Route};
+use crate::names;
+use crate::streams::info;
+
+/// Records that one request asks for, and bytes.
+const BATCH: usize = 10_000;
+
+/// How long nothing may come before the server is asked whether there is more.
+const SILENCE: Duration = Duration::from_millis(500);
+
+/// What reading back needs.
+pub(crate) struct Reading<'a> {
+    pub(crate) connection: &'a Connection,
+    pub(crate) layout: &'a Layout,
+    pub(crate) give_up: &'a GiveUp,
+    /// Whether sequences are needed.
+    pub(crate) sequences: bool,
+}
+
+impl Reading<'_> {
+    /// Reads the feeds and the checkpoints to their ends.
+    pub(crate) async fn run(
+        &self,
+        book: &mut Book,
+        each: &mut dyn FnMut(Place, Recovered<'_>),
+    ) -> Result<(), BusFault> {
+        let stream = &self.layout.feeds.name;
+        let what = format!("stream `{stream}`");
+        // What comes after this, and is not read, is a record of another process.
+        let reached = info(self.connection, stream).await?.ok_or_else(|| gone(&what))?;
+        self.read(stream, self.layout.feeds.subjects.clone(), &mut |message, sequence| {
+            self.take_feed(message, sequence, book, each);
+        })
+        .await?;
+        book.recovered_to(reached.state.last_sequence);
+
+        let stream = &self.layout.checkpoints.name;
+        let prefix = format!("$KV.{}.", self.layout.bucket);
+        self.read(stream, vec![format!("{prefix}>")], &mut |message, sequence| {
+            let key = message.subject.strip_prefix(prefix.as_str()).and_then(names::checkpoint_key);
+            // The keys that say that a stream was created are no checkpoints.
+            let Some(key) = key else { return };
+            book.recover_checkpoint(&key, sequence);
+            let value = Some(&message.payload[..]).filter(|value| !value.is_empty());
+            each(Place::Checkpoints, Recovered { key: &key, value, event_id: None });
+        })
+        .await
+    }
+
+    fn take_feed(
+        &self,
+        message: &Message,
+        sequence: u64,
+        book: &mut Book,
+        each: &mut dyn FnMut(Place, Recovered<'_>),
+    ) {
+        if self.sequences {
+            book.recover(&message.subject, sequence);
+        }
+        let found = self.layout.routes.iter().enumerate().find_map(|(place, route)| match route {
+            Route::Feed { subject, keep, .. } => {
+                let token = message.subject.strip_prefix(subject.as_str())?;
+                Some((place, token, *keep))
+            }
+            Route::DeadLetters { .. } => None,
+        });
+        // A subject that is no key's is no entity of ours.
+        let Some((place, token, keep)) = found else { return };
+        let Some(key) = names::key(token) else { return };
+        let header = |name: &str| message.headers.as_ref().and_then(|headers| headers.get(name));
+        // The server's own marker tells nothing that its empty value does not.
+        let marker = message.payload.is_empty() || header(NATS_MARKER_REASON.as_ref()).is_some();
+        let value = (!marker).then_some(&message.payload[..]);
+        let event_id = header("talon-event-id").map(|id| id.as_str().as_bytes());
+        if marker && self.sequences {
+            book.recover_end(&message.subject, sequence, keep);
+        }
+        each(Place::Topic(place), Recovered { key: &key, value, event_id });
+    }
+
+    async fn read(
+        &self,
+        stream: &str,
+        subjects: Vec<String>,
+        each: &mut dyn FnMut(&Message, u64),
+    ) -> Result<(), BusFault> {
+        let what = format!("reading back the stream `{stream}`");
+        let unavailable = |error: &dyn std::fmt::Display| {
+            let fault = BusFault::Unavailable(format!("NATS: {what}: {error}"));
+            self.connection.watch.explain(fault)
+        };
+        let config = pull::Config {
+            deliver_policy: DeliverPolicy::LastPerSubject,
+            ack_policy: AckPolicy::None,
+            replay_policy: ReplayPolicy::Instant,
+            filter_subjects: subjects,
+            inactive_threshold: PATIENCE * 3,
+            memory_storage: true,
+            num_replicas: 1,
+            ..pull::Config::default()
+        };
+        let created = self.connection.jetstream.create_consumer_on_stream(config, stream).await;
+        let mut consumer = created.map_err(|error| match error.kind() {
+            async_nats::jetstream::stream::ConsumerErrorKind::JetStream(error) => {
+                fault_of(&error, &what)
+            }
+            kind => unavailable(&kind),
+        })?;
+        let mut pending = consumer.cached_info().num_pending;
+        let mut delivered = 0;
+        let mut last = Instant::now();
+        if pending > 0 {
+            let messages = consumer.stream().max_messages_per_batch(BATCH);
+            let mut messages = messages.messages().await.map_err(|error| unavailable(&error))?;
+            while pending > 0 {
+                match timeout(SILENCE, messages.next()).await {
+                    Ok(Some(Ok(message))) => {
+                        last = Instant::now();
+                        let info = message.info().map_err(|error| unavailable(&error))?;
+                        delivered += 1;
+                        if info.consumer_sequence != delivered {
+                            return Err(unavailable(&"records were lost on the way"));
+                        }
+                        pending = info.pending;
+                        each(&message, info.stream_sequence);
+                    }
+                    Ok(Some(Err(error))) => return Err(unavailable(&error)),
+                    Ok(None) => return Err(unavailable(&"the connection is closed")),
+                    Err(_) if self.give_up.is_set() => {
+                        return Err(BusFault::Unavailable("stopped while reading back".to_owned()));
+                    }
+                    Err(_) if last.elapsed() > PATIENCE => return Err(unavailable(&"it stalls")),
+                    Err(_) => {
+                        // Records that were counted can be gone since: ended, or pushed out by newer
+                        // ones.
+                        let info = consumer.info().await.map_err(|error| unavailable(&error))?;
+                        if info.delivered.consumer_sequence == delivered {
+                            pending = info.num_pending;
+                        }
+                    }
+                }
+            }
+        }
+        let name = consumer.cached_info().name.clone();
+        let (jetstream, stream) = (self.connection.jetstream.clone(), stream.to_owned());
+        // It would vanish by itself.
+        tokio::spawn(async move {
+            let deleted = jetstream.delete_consumer_from_stream(&name, &stream).await;
+            deleted.map_err(|error| tracing::debug!("consumer {name}: {error}"))
+        });
+        Ok(())
+    }
+}
+
+fn gone(what: &str) -> BusFault {
+    BusFault::Aborted(format!("NATS: {what} is gone"))
+}
