@@ -301,7 +301,7 @@ async fn live_with_marks(kafka: &Kafka, settings: Settings, overlap: &str) {
     talon.ready().await;
     live(&upstream, 400.0);
     let changes = r#"talon_changes_total{connector="field",feed="call",op="u"}"#;
-    until("many changes", async || talon.metric(changes).await > 300.0).await;
+    until("many changes", async || talon.metric(changes).await > 120.0).await;
     live(&upstream, 0.0);
     upstream.settle();
     settled(kafka.bootstrap(), &prefix, &upstream).await;
@@ -490,7 +490,7 @@ fn personal(upstream: &Simulator) -> BTreeSet<String> {
     fn collect(value: &Value, found: &mut BTreeSet<String>) {
         match value {
             Value::Object(map) => map.iter().for_each(|(name, value)| match value {
-                // In Latin letters a text could be a word of the log by accident.
+                // A short text could be a word of the log by accident.
                 Value::String(text)
                     if NAMES.contains(&name.as_str()) && text.chars().count() > 6 =>
                 {

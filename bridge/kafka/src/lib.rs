@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use rdkafka::config::ClientConfig;
 use rdkafka::producer::{BaseProducer, Producer};
-use talon_runtime::bus::{Bus, BusFault, Delivery, GiveUp, Report, ShardLog, ShardSpec};
+use talon_runtime::bus::{Bus, BusFault, Delivery, GiveUp, Report, ShardLog, ShardSpec, Tailed};
 use talon_runtime::ownership::Ownership;
 use tokio::task::JoinHandle;
 
@@ -35,7 +35,6 @@ use crate::log::KafkaLog;
 
 pub use client::problems;
 pub use mock::InProcess;
-pub use tail::Tailed;
 
 /// How long the broker may be silent before it counts as away.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -57,19 +56,6 @@ impl Kafka {
     /// A cluster that no other process uses: the whole work is granted at once, without a group.
     pub fn alone(properties: BTreeMap<String, String>, prefix: &str) -> Kafka {
         Kafka { shared: false, ..Kafka::new(properties, prefix, prefix) }
-    }
-
-    /// Follows topics from their beginnings; see [`tail`](mod@tail).
-    ///
-    /// # Errors
-    /// Where the broker does not answer at the start.
-    pub fn tail(
-        &self,
-        topics: &[String],
-        stop: &GiveUp,
-        each: &mut dyn FnMut(Tailed<'_>),
-    ) -> Result<(), BusFault> {
-        tail::tail(&self.config(), topics, stop, each)
     }
 
     fn config(&self) -> ClientConfig {
@@ -139,6 +125,15 @@ impl Bus for Kafka {
             give_up,
         };
         tokio::task::spawn_blocking(move || member.run())
+    }
+
+    fn tail(
+        &self,
+        topics: &[String],
+        stop: &GiveUp,
+        each: &mut dyn FnMut(Tailed<'_>),
+    ) -> Result<(), BusFault> {
+        tail::tail(&self.config(), topics, stop, each)
     }
 
     fn open(&self, shard: &ShardSpec, give_up: &GiveUp) -> Result<Box<dyn ShardLog>, BusFault> {

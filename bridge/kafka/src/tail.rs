@@ -6,22 +6,11 @@ use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use talon_runtime::bus::{BusFault, GiveUp};
+use talon_runtime::bus::{BusFault, GiveUp, Tailed};
 
 use crate::PATIENCE;
 use crate::client::refused;
 use crate::fault::fault_of;
-
-/// A record as a consumer sees it.
-#[derive(Debug)]
-pub struct Tailed<'a> {
-    /// Its topic.
-    pub topic: &'a str,
-    /// Its key.
-    pub key: &'a str,
-    /// Its value; none is a tombstone.
-    pub value: Option<&'a [u8]>,
-}
 
 /// Reads topics from their beginnings, committed records only, until told to stop.
 ///

@@ -2,7 +2,6 @@
 //! stream are ours.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, Hasher};
 use std::time::{Duration, Instant};
 
 use async_nats::header::NATS_MESSAGE_ID;
@@ -10,6 +9,7 @@ use talon_runtime::bus::BusFault;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::pipeline::Record;
+use crate::subjects::Subjects;
 
 /// What a record is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(crate) enum Target {
         subject: u64,
         /// The sequence that its last record must have; none where that does not matter.
         expected: Option<u64>,
-        /// Where the record ends its subject: when the server drops it.
+        /// For a marker: after so long the past of the entity goes.
         ends_after: Option<Duration>,
     },
     /// The dead letters.
@@ -29,25 +29,14 @@ pub(crate) enum Target {
     Checkpoint(String),
 }
 
-/// For keys that are hashes already.
-pub(crate) type Hashes = BuildHasherDefault<AsItIs>;
-
-/// Hashes a hash to itself.
-#[derive(Default)]
-pub(crate) struct AsItIs(u64);
-
-impl Hasher for AsItIs {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("only hashes of 64 bits are keys");
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
+/// A subject that ends with a marker.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct End {
+    /// When its past goes.
+    at: Instant,
+    subject: u64,
+    /// Sequence of the marker.
+    pub(crate) marker: u64,
 }
 
 /// The sequences of a shard.
@@ -57,9 +46,11 @@ impl Hasher for AsItIs {
 /// which the server refuses: the shard recovers, with another seed. Nothing wrong is published.
 pub(crate) struct Book {
     seed: u64,
-    subjects: HashMap<u64, u64, Hashes>,
-    /// Subjects whose last record the server drops at a time: then they have none.
-    ends: VecDeque<(Instant, u64, u64)>,
+    subjects: Subjects,
+    /// Read back, and not yet among them.
+    recovered: Vec<(u64, u64)>,
+    /// Subjects that end with a marker, by the time when their past goes.
+    ends: VecDeque<End>,
     revisions: HashMap<String, u64>,
     /// The stream of the feeds has no record after this one that is not known.
     known: u64,
@@ -71,7 +62,8 @@ impl Book {
     pub(crate) fn new() -> Book {
         Book {
             seed: rand::random(),
-            subjects: HashMap::default(),
+            subjects: Subjects::default(),
+            recovered: Vec::new(),
             ends: VecDeque::new(),
             revisions: HashMap::new(),
             known: 0,
@@ -86,7 +78,7 @@ impl Book {
 
     /// Sequence of the last record of a subject; 0 for none.
     pub(crate) fn last(&self, subject: u64) -> u64 {
-        self.subjects.get(&subject).copied().unwrap_or(0)
+        self.subjects.get(subject)
     }
 
     /// Revision of a checkpoint; 0 for none.
@@ -97,14 +89,38 @@ impl Book {
     /// A record of a feed that was read back.
     pub(crate) fn recover(&mut self, subject: &str, sequence: u64) {
         let subject = self.subject(subject);
-        self.subjects.insert(subject, sequence);
+        self.recovered.push((subject, sequence));
         self.known = self.known.max(sequence);
     }
 
-    /// A marker that was read back: the server drops it after so long.
-    pub(crate) fn recover_end(&mut self, subject: &str, sequence: u64, after: Duration) {
+    /// A marker that was read back: the entity's past goes after so long.
+    pub(crate) fn recover_end(&mut self, subject: &str, marker: u64, after: Duration) {
         let subject = self.subject(subject);
-        self.ends.push_back((Instant::now() + after, subject, sequence));
+        self.ends.push_back(End { at: Instant::now() + after, subject, marker });
+    }
+
+    /// At most so many subjects that still end with a marker, whose past goes now.
+    pub(crate) fn due(&mut self, at_most: usize) -> Vec<End> {
+        let now = Instant::now();
+        let mut due = Vec::new();
+        while due.len() < at_most
+            && self.ends.front().is_some_and(|end| end.at <= now)
+            && let Some(end) = self.ends.pop_front()
+        {
+            if self.last(end.subject) == end.marker {
+                due.push(end);
+            }
+        }
+        due
+    }
+
+    /// The past of these is gone, and their markers.
+    pub(crate) fn swept(&mut self, ends: &[End]) {
+        for end in ends {
+            if self.last(end.subject) == end.marker {
+                self.subjects.set(end.subject, 0);
+            }
+        }
     }
 
     /// A checkpoint that was read back.
@@ -115,7 +131,7 @@ impl Book {
     /// The stream reached so far before it was read back.
     pub(crate) fn recovered_to(&mut self, sequence: u64) {
         self.known = self.known.max(sequence);
-        self.subjects.shrink_to_fit();
+        self.subjects.fill(std::mem::take(&mut self.recovered));
         self.ends.make_contiguous().sort_unstable();
     }
 
@@ -139,10 +155,14 @@ impl Book {
             }
             Target::Feed { subject, expected, ends_after } => {
                 if expected.is_some() {
-                    self.subjects.insert(*subject, sequence);
+                    self.subjects.set(*subject, sequence);
                     self.window.push(sequence);
                     if let Some(after) = ends_after {
-                        self.ends.push_back((Instant::now() + *after, *subject, sequence));
+                        self.ends.push_back(End {
+                            at: Instant::now() + *after,
+                            subject: *subject,
+                            marker: sequence,
+                        });
                     }
                 }
             }
@@ -162,15 +182,6 @@ impl Book {
                 return Err(foreign());
             }
             self.known = self.known.max(sequence);
-        }
-        let now = Instant::now();
-        while let Some(&(end, subject, sequence)) = self.ends.front()
-            && end <= now
-        {
-            self.ends.pop_front();
-            if self.last(subject) == sequence {
-                self.subjects.remove(&subject);
-            }
         }
         Ok(())
     }
@@ -241,14 +252,18 @@ mod tests {
     }
 
     #[test]
-    fn a_subject_whose_marker_has_ended_has_no_last_record() {
+    fn a_subject_that_still_ends_with_its_marker_is_swept() {
         let mut book = recovered_to(0);
         book.recover("a", 1);
         book.recover("b", 2);
         let (a, b) = (book.subject("a"), book.subject("b"));
         book.recover_end("a", 1, Duration::ZERO);
         book.recover_end("b", 1, Duration::ZERO);
-        book.close_window().unwrap();
+        book.recovered_to(2);
+        let due = book.due(10);
+        assert_eq!(due.iter().map(|end| end.marker).collect::<Vec<_>>(), [1]);
+        book.swept(&due);
         assert_eq!((book.last(a), book.last(b)), (0, 2));
+        assert_eq!(book.due(10), []);
     }
 }

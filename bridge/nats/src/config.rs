@@ -227,7 +227,9 @@ mod tests {
 
     #[test]
     fn a_plain_configuration_has_no_problems() {
-        for servers in ["nats://a:4222", "a, tls://b:4222 ,c:1", "${env:SERVERS}", "nats://[::1]:4222"] {
+        for servers in
+            ["nats://a:4222", "a, tls://b:4222 ,c:1", "${env:SERVERS}", "nats://[::1]:4222"]
+        {
             assert_eq!(problems_of(&[("servers", servers)]), [""; 0], "{servers}");
         }
     }

@@ -44,7 +44,9 @@ impl Connection {
             fault_of_connect(error.kind(), cause)
         })?;
         let jetstream = match &access.domain {
-            Some(domain) => ContextBuilder::new().domain(domain).timeout(PATIENCE).build(client.clone()),
+            Some(domain) => {
+                ContextBuilder::new().domain(domain).timeout(PATIENCE).build(client.clone())
+            }
             None => ContextBuilder::new().timeout(PATIENCE).build(client.clone()),
         };
         Ok(Connection { client, jetstream, watch, domain: access.domain.clone() })
@@ -207,12 +209,15 @@ impl Watch {
             Event::LameDuckMode => {
                 tracing::info!("NATS: the server is about to stop; the client goes to another");
             }
-            Event::SlowConsumer(_) => tracing::warn!("NATS: messages came faster than they were taken"),
+            Event::SlowConsumer(_) => {
+                tracing::warn!("NATS: messages came faster than they were taken")
+            }
             Event::Draining => {}
             Event::ServerError(ServerError::AuthorizationViolation) => {
                 *trouble = fault_of_line("authorization violation");
             }
-            Event::ServerError(ServerError::Other(line)) | Event::ClientError(ClientError::Other(line)) => {
+            Event::ServerError(ServerError::Other(line))
+            | Event::ClientError(ClientError::Other(line)) => {
                 if let Some(fault) = fault_of_line(line) {
                     *trouble = Some(fault);
                 }

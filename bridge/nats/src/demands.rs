@@ -29,7 +29,8 @@ pub(crate) fn broken(role: Role, found: &Config, wanted: &Config) -> Vec<String>
     }
     refuse(
         found.mirror.is_some() || found.sources.as_ref().is_some_and(|sources| !sources.is_empty()),
-        "it is a mirror or has `sources`, so it holds records that Talon did not publish".to_owned(),
+        "it is a mirror or has `sources`, so it holds records that Talon did not publish"
+            .to_owned(),
     );
     refuse(
         found.subject_transform.is_some(),

@@ -5,9 +5,6 @@ use async_nats::jetstream::context::{RequestError, RequestErrorKind};
 use async_nats::jetstream::{self, ErrorCode};
 use talon_runtime::bus::BusFault;
 
-/// No server of an account that has JetStream listens to a request for it, or no stream to a record.
-pub(crate) const NO_RESPONDERS: u64 = 503;
-
 /// A conflict, with the number of the sequence in its text, or without.
 const WRONG_LAST_SEQUENCE: u64 = 10071;
 const WRONG_LAST_SEQUENCE_CONSTANT: u64 = 10164;
@@ -97,13 +94,18 @@ pub(crate) fn fault_of_connect(kind: ConnectErrorKind, cause: Option<String>) ->
         ConnectErrorKind::Io | ConnectErrorKind::MaxReconnects => {
             // A TLS session that fails comes as an input or output error.
             match &cause {
-                Some(text) if text.contains("certificate") || text.contains("corrupt message") => {
+                Some(text) if is_about_tls(text) => {
                     BusFault::Misconfigured(says("no TLS session; check `bus.nats.tls.*`"))
                 }
                 _ => BusFault::Unavailable(says("no server can be reached")),
             }
         }
     }
+}
+
+fn is_about_tls(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    ["certificate", "corrupt message", "fatal alert"].iter().any(|part| text.contains(part))
 }
 
 /// Classifies a line of the server outside of an answer; `None` where it tells of no trouble of ours.
@@ -150,7 +152,6 @@ mod tests {
             (ErrorCode::CLUSTER_NOT_AVAILABLE, "unavailable"),
             // The last sequence of the subject is in flight on another leader.
             (ErrorCode(10163), "unavailable"),
-            (ErrorCode(NO_RESPONDERS), "unavailable"),
         ] {
             assert_eq!(fault_of_code(code, "x", "").kind(), kind, "{code:?}");
         }
@@ -162,12 +163,25 @@ mod tests {
             (ConnectErrorKind::AuthorizationViolation, None, "misconfigured"),
             (ConnectErrorKind::Authentication, None, "misconfigured"),
             (ConnectErrorKind::Tls, None, "misconfigured"),
-            (ConnectErrorKind::Io, Some("invalid peer certificate: UnknownIssuer"), "misconfigured"),
+            (
+                ConnectErrorKind::Io,
+                Some("invalid peer certificate: UnknownIssuer"),
+                "misconfigured",
+            ),
+            (
+                ConnectErrorKind::Io,
+                Some("received fatal alert: CertificateRequired"),
+                "misconfigured",
+            ),
             (ConnectErrorKind::Io, Some("Connection refused"), "unavailable"),
             (ConnectErrorKind::Dns, None, "unavailable"),
             (ConnectErrorKind::TimedOut, None, "unavailable"),
         ] {
-            assert_eq!(fault_of_connect(kind, cause.map(str::to_owned)).kind(), expected, "{kind:?}");
+            assert_eq!(
+                fault_of_connect(kind, cause.map(str::to_owned)).kind(),
+                expected,
+                "{kind:?}"
+            );
         }
     }
 

@@ -110,16 +110,18 @@ impl Member {
         match self.jetstream.get_key_value(&self.bucket).await {
             Ok(store) => Ok(store),
             // Leases are no memory: an empty bucket costs nothing but a moment.
-            Err(_) => within(self.jetstream.create_key_value(kv::Config {
-                bucket: self.bucket.clone(),
-                description: "Talon: which process runs which connector".to_owned(),
-                history: 1,
-                max_age: FORGOTTEN,
-                storage: StorageType::File,
-                num_replicas: self.replicas,
-                ..kv::Config::default()
-            }))
-            .await,
+            Err(_) => {
+                within(self.jetstream.create_key_value(kv::Config {
+                    bucket: self.bucket.clone(),
+                    description: "Talon: which process runs which connector".to_owned(),
+                    history: 1,
+                    max_age: FORGOTTEN,
+                    storage: StorageType::File,
+                    num_replicas: self.replicas,
+                    ..kv::Config::default()
+                }))
+                .await
+            }
         }
     }
 
@@ -152,7 +154,11 @@ impl Member {
         Ok(())
     }
 
-    async fn renew(&self, store: &Store, held: &mut BTreeMap<String, Held>) -> Result<(), BusFault> {
+    async fn renew(
+        &self,
+        store: &Store,
+        held: &mut BTreeMap<String, Held>,
+    ) -> Result<(), BusFault> {
         let lease = Lease { owner: Some(self.id.clone()) };
         let mut taken_away = false;
         for shard in held.keys().cloned().collect::<Vec<_>>() {
@@ -188,7 +194,11 @@ impl Member {
     }
 
     /// On a stop: what was run here moves at once.
-    async fn leave(&self, store: &Store, held: &mut BTreeMap<String, Held>) -> Result<(), BusFault> {
+    async fn leave(
+        &self,
+        store: &Store,
+        held: &mut BTreeMap<String, Held>,
+    ) -> Result<(), BusFault> {
         let leases = std::mem::take(held);
         self.grant(held).await;
         for (shard, lease) in leases {
@@ -212,10 +222,17 @@ impl Member {
 impl View {
     /// Takes in an entry of the bucket. What cannot be read is as good as not there.
     fn take(&mut self, entry: kv::Entry) {
-        fn keep<T: DeserializeOwned>(map: &mut BTreeMap<String, Seen<T>>, key: String, entry: &kv::Entry) {
+        fn keep<T: DeserializeOwned>(
+            map: &mut BTreeMap<String, Seen<T>>,
+            key: String,
+            entry: &kv::Entry,
+        ) {
             match serde_json::from_slice(&entry.value) {
                 Ok(value) if entry.operation == Operation::Put => {
-                    map.insert(key, Seen { value, revision: entry.revision, since: Instant::now() });
+                    map.insert(
+                        key,
+                        Seen { value, revision: entry.revision, since: Instant::now() },
+                    );
                 }
                 _ => {
                     map.remove(&key);

@@ -47,8 +47,8 @@ pub(crate) struct Layout {
 /// Where records of a topic go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Route {
-    /// To a subject for each entity, below this one, which ends with a dot. A marker behind a delete
-    /// lives so long; facts of a log live so long.
+    /// To a subject for each entity, below this one, which ends with a dot. The past of a deleted
+    /// entity is kept so long, and so are the facts of a log.
     Feed { subject: String, kind: Kind, keep: Duration },
     /// To this subject.
     DeadLetters { subject: String },

@@ -77,7 +77,9 @@ impl View {
             .map(|(id, seen)| (id.as_str(), &seen.value))
             .collect();
         let holds = |member: &str| {
-            let mine = |seen: &Seen<Lease>| seen.value.owner.as_deref() == Some(member) && alive(seen.since);
+            let mine = |seen: &Seen<Lease>| {
+                seen.value.owner.as_deref() == Some(member) && alive(seen.since)
+            };
             self.leases.values().filter(|seen| mine(seen)).count()
         };
         let fair = shards.len().div_ceil(others.len() + 1);
@@ -128,7 +130,8 @@ mod tests {
         }
 
         fn member(mut self, id: &str, shards: &[&str], age: u64) -> World {
-            let value = Presence { shards: shards.iter().map(|shard| (*shard).to_owned()).collect() };
+            let value =
+                Presence { shards: shards.iter().map(|shard| (*shard).to_owned()).collect() };
             let since = self.now - Duration::from_secs(age);
             self.view.members.insert(id.to_owned(), Seen { value, revision: 1, since });
             self

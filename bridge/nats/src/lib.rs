@@ -23,11 +23,14 @@ mod pipeline;
 mod record;
 mod recover;
 mod streams;
+mod subjects;
+mod sweep;
+mod tail;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use talon_runtime::bus::{Bus, BusFault, GiveUp, Report, ShardLog, ShardSpec};
+use talon_runtime::bus::{Bus, BusFault, GiveUp, Report, ShardLog, ShardSpec, Tailed};
 use talon_runtime::ownership::Ownership;
 use talon_sdk::config::Settings;
 use tokio::runtime::Handle;
@@ -140,7 +143,13 @@ impl Bus for Nats {
                             jetstream: connection.jetstream,
                             bucket: group::bucket(&shared.prefix),
                             replicas: 1,
-                            id: connection.client.new_inbox().rsplit('.').next().unwrap_or("").to_owned(),
+                            id: connection
+                                .client
+                                .new_inbox()
+                                .rsplit('.')
+                                .next()
+                                .unwrap_or("")
+                                .to_owned(),
                             ttl: shared.access.lease,
                             shards,
                             ownership,
@@ -153,6 +162,18 @@ impl Bus for Nats {
                 }
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
+        })
+    }
+
+    fn tail(
+        &self,
+        topics: &[String],
+        stop: &GiveUp,
+        each: &mut dyn FnMut(Tailed<'_>),
+    ) -> Result<(), BusFault> {
+        Handle::current().block_on(async {
+            let connection = self.shared.connection(stop).await?;
+            tail::tail(&connection, &self.shared.prefix, topics, stop, each).await
         })
     }
 

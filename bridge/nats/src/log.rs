@@ -48,7 +48,7 @@ use talon_runtime::bus::{
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use crate::book::{Book, Hashes, Target};
+use crate::book::{Book, Target};
 use crate::connection::Connection;
 use crate::layout::{Layout, Route};
 use crate::names;
@@ -56,6 +56,8 @@ use crate::pipeline::{Pipeline, Record};
 use crate::record::{Form, Limits};
 use crate::recover::Reading;
 use crate::streams::{bucket_subject, info};
+use crate::subjects::Hashes;
+use crate::sweep::Sweep;
 
 /// How long a lost connection may be away before it counts, when there is nothing to publish.
 const LOOK: Duration = Duration::from_secs(2);
@@ -81,6 +83,7 @@ pub(crate) struct NatsLog {
     next_wave: Vec<Record>,
     look: Option<Look>,
     looked: Instant,
+    sweep: Sweep,
 }
 
 impl NatsLog {
@@ -93,7 +96,8 @@ impl NatsLog {
         give_up: GiveUp,
     ) -> Result<NatsLog, BusFault> {
         let limits = Limits::of(connection.client.max_payload(), feeds);
-        let pipeline = Pipeline::open(connection.clone(), &layout, max_in_flight, give_up.clone()).await?;
+        let pipeline =
+            Pipeline::open(connection.clone(), &layout, max_in_flight, give_up.clone()).await?;
         Ok(NatsLog {
             runtime: Handle::current(),
             connection,
@@ -107,11 +111,21 @@ impl NatsLog {
             next_wave: Vec::new(),
             look: None,
             looked: Instant::now(),
+            sweep: Sweep::default(),
         })
     }
 
     fn exactly_once(&self) -> bool {
         self.delivery == Delivery::ExactlyOnce
+    }
+
+    /// What need not wait for anybody.
+    fn sweep(&mut self) {
+        if self.exactly_once() {
+            let jetstream = &self.connection.jetstream;
+            let ttl = self.limits.ttl;
+            self.sweep.turn(&self.runtime, jetstream, &self.layout, ttl, &mut self.book);
+        }
     }
 
     /// Publishes a record of a feed, or puts it into the next wave.
@@ -195,6 +209,7 @@ impl ShardLog for NatsLog {
         if let Some(look) = self.look.take() {
             look.abort();
         }
+        self.sweep();
         Ok(())
     }
 
@@ -202,6 +217,7 @@ impl ShardLog for NatsLog {
         if !self.connection.is_up() {
             self.runtime.block_on(self.connection.up(LOOK, &self.give_up))?;
         }
+        self.sweep();
         match self.look.take() {
             Some(look) if look.is_finished() => match self.runtime.block_on(look) {
                 Ok(Ok(Some(last))) if self.exactly_once() => self.book.compare(last),

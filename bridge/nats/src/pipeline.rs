@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_ID};
-use async_nats::jetstream::{self, ErrorCode};
+use async_nats::jetstream;
 use async_nats::{HeaderMap, Message, StatusCode, Subject, Subscriber};
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
@@ -17,11 +17,18 @@ use tokio::time::timeout;
 use crate::PATIENCE;
 use crate::book::{Book, Target};
 use crate::connection::Connection;
-use crate::fault::{NO_RESPONDERS, fault_of, fault_of_code, is_conflict};
+use crate::fault::{fault_of, is_conflict};
 use crate::layout::Layout;
 
 /// How often the connection is looked at while waiting for acknowledgements.
 const GLANCE: Duration = Duration::from_millis(50);
+
+/// After so long without an acknowledgement, records are published again.
+const SILENCE: Duration = Duration::from_secs(3);
+
+/// The same where nobody was there to take them, as while a stream elects a leader; and for how long.
+const REFUSED_PAUSE: Duration = Duration::from_millis(200);
+const REFUSED: Duration = Duration::from_secs(4);
 
 /// Acknowledgements that have arrived are taken in after so many records.
 const RECORDS_PER_POLL: u64 = 256;
@@ -38,8 +45,8 @@ pub(crate) struct Record {
 /// Publishes records, and takes their acknowledgements in.
 ///
 /// Each record has a number, which is the last token of its reply subject. A record is kept until it is
-/// acknowledged: if the connection is lost, all that are kept are published again when there is a new
-/// one. The server drops those that it already has by their message id.
+/// acknowledged: if the connection is lost, or nothing is acknowledged for a while, all that are kept
+/// are published again. Those that the server already has come back as a conflict with themselves.
 pub(crate) struct Pipeline {
     runtime: Handle,
     connection: Connection,
@@ -56,6 +63,8 @@ pub(crate) struct Pipeline {
     in_flight: usize,
     /// Losses of the connection that were answered by publishing again.
     losses: u64,
+    /// Whether nobody was there to take a record since they were published again.
+    refused: bool,
 }
 
 impl Record {
@@ -108,6 +117,7 @@ impl Pipeline {
             sent: VecDeque::new(),
             in_flight: 0,
             losses,
+            refused: false,
         })
     }
 
@@ -130,7 +140,7 @@ impl Pipeline {
     /// Waits until at most so many records are on their way.
     pub(crate) fn collect(&mut self, at_most: usize, book: &mut Book) -> Result<(), BusFault> {
         self.take_arrived(book)?;
-        let mut progress = (Instant::now(), self.in_flight);
+        let mut stall = Stall::new(self.in_flight);
         while self.in_flight > at_most {
             let next = timeout(GLANCE, self.acks.next());
             match self.runtime.clone().block_on(next) {
@@ -139,29 +149,37 @@ impl Pipeline {
                     self.take_arrived(book)?;
                 }
                 Ok(None) => return Err(self.unavailable("the connection is closed")),
-                Err(_) => self.look_after_connection()?,
+                Err(_) => {}
             }
-            if self.in_flight != progress.1 {
-                progress = (Instant::now(), self.in_flight);
-            } else if progress.0.elapsed() > PATIENCE {
-                return Err(self.unavailable("records are not acknowledged"));
-            }
+            stall.look(self.in_flight);
+            self.look_after(&mut stall)?;
         }
         Ok(())
     }
 
-    fn look_after_connection(&mut self) -> Result<(), BusFault> {
+    /// While waiting: publishes again what may be lost, or gives up.
+    fn look_after(&mut self, stall: &mut Stall) -> Result<(), BusFault> {
         if self.give_up.is_set() {
             return Err(BusFault::Unavailable("stopped while waiting for NATS".to_owned()));
         }
+        if stall.since.elapsed() > PATIENCE {
+            return Err(self.unavailable("records are not acknowledged"));
+        }
+        if self.refused && stall.since.elapsed() > REFUSED {
+            return Err(self.unavailable("no stream takes the records, or it has no leader"));
+        }
         let losses = self.connection.watch.losses();
-        if losses != self.losses && self.connection.is_up() {
+        let lost = losses != self.losses;
+        // A leader that is gone takes what it has not stored with it, without a word.
+        let pause = if self.refused { REFUSED_PAUSE } else { SILENCE };
+        if self.connection.is_up() && (lost || stall.again.elapsed() > pause) {
             self.losses = losses;
-            tracing::info!(records = self.in_flight, "the connection was lost: published again");
+            self.refused = false;
+            stall.again = Instant::now();
+            tracing::debug!(records = self.in_flight, lost, "published again");
             for place in 0..self.sent.len() {
                 if let Some(record) = &self.sent[place] {
-                    let record = record.clone();
-                    self.put_on_the_wire(self.first + place as u64, &record)?;
+                    self.put_on_the_wire(self.first + place as u64, record)?;
                 }
             }
         }
@@ -200,25 +218,23 @@ impl Pipeline {
     }
 
     fn take(&mut self, message: &Message, book: &mut Book) -> Result<(), BusFault> {
-        let number = message.subject.get(self.inbox.len() + 1..).and_then(|n| n.parse::<u64>().ok());
+        let number =
+            message.subject.get(self.inbox.len() + 1..).and_then(|n| n.parse::<u64>().ok());
         let place = number
             .and_then(|number| number.checked_sub(self.first))
             .and_then(|place| usize::try_from(place).ok());
         // A second answer, to a record that was published twice.
         let Some(slot) = place.and_then(|place| self.sent.get_mut(place)) else { return Ok(()) };
+        if message.status == Some(StatusCode::NO_RESPONDERS) {
+            // It stays on its way.
+            self.refused = true;
+            return Ok(());
+        }
         let Some(record) = slot.take() else { return Ok(()) };
         self.in_flight -= 1;
         while let Some(None) = self.sent.front() {
             self.sent.pop_front();
             self.first += 1;
-        }
-        if message.status == Some(StatusCode::NO_RESPONDERS) {
-            let fault = fault_of_code(
-                ErrorCode(NO_RESPONDERS),
-                "publishing",
-                "no stream takes the record, or it has no leader now",
-            );
-            return Err(self.connection.watch.explain(fault));
         }
         let ack: Ack = serde_json::from_slice(&message.payload)
             .map_err(|_| self.unavailable("an acknowledgement cannot be read"))?;
@@ -266,5 +282,24 @@ impl Pipeline {
 
     fn unavailable(&self, what: &str) -> BusFault {
         self.connection.watch.explain(BusFault::Unavailable(format!("NATS: {what}")))
+    }
+}
+
+/// Time without progress.
+struct Stall {
+    since: Instant,
+    again: Instant,
+    in_flight: usize,
+}
+
+impl Stall {
+    fn new(in_flight: usize) -> Stall {
+        Stall { since: Instant::now(), again: Instant::now(), in_flight }
+    }
+
+    fn look(&mut self, in_flight: usize) {
+        if in_flight < self.in_flight {
+            *self = Stall::new(in_flight);
+        }
     }
 }

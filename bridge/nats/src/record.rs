@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use async_nats::HeaderMap;
 use async_nats::header::{
-    HeaderName, HeaderValue, NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_ID,
-    NATS_MESSAGE_TTL,
+    HeaderName, HeaderValue, NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_ID, NATS_MESSAGE_TTL,
 };
 use async_nats::jetstream::stream::Config;
 use bytes::Bytes;
@@ -19,6 +18,9 @@ use crate::pipeline::Record;
 
 /// The longest list of records that wait for their predecessors.
 const WAVE: usize = 10_000;
+
+/// A marker lives so many times as long as the past of its entity, which is purged before it ends.
+const MARKER_LIVES: u32 = 2;
 
 /// Longest header value, bytes; what is longer is cut.
 const MAX_HEADER: usize = 4_096;
@@ -74,16 +76,17 @@ impl Form<'_> {
             headers.insert(NATS_MESSAGE_ID, text(&format!("{id}{marker}")));
         }
         // A marker ends, and so does a fact. An entity's state does not.
-        let ends = self.limits.ttl && (value.is_none() || kind == Kind::Log);
-        let ends_after = ends.then(|| Duration::from_secs(keep.as_secs().max(1)));
-        if let Some(after) = ends_after {
-            headers.insert(NATS_MESSAGE_TTL, after.as_secs().to_string());
-        }
-        let target = Target::Feed {
-            subject: hash(&subject),
-            expected: ordered.then_some(0),
-            ends_after,
+        let ends_after = value.is_none().then_some(keep);
+        let lives = match (ends_after, kind) {
+            (Some(keep), _) => Some(keep * MARKER_LIVES),
+            (None, Kind::Log) => Some(keep),
+            (None, Kind::Table) => None,
         };
+        if let Some(lives) = lives.filter(|_| self.limits.ttl) {
+            headers.insert(NATS_MESSAGE_TTL, lives.as_secs().max(1).to_string());
+        }
+        let target =
+            Target::Feed { subject: hash(&subject), expected: ordered.then_some(0), ends_after };
         self.record(target, subject, headers)
     }
 

@@ -4,7 +4,7 @@
 //! memory of one server, so a record that was lost on the way would not come again: the numbers that
 //! the consumer gives its records must follow one another, and the reading fails where they do not.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use async_nats::header::NATS_MARKER_REASON;
 use async_nats::jetstream::Message;
@@ -92,7 +92,10 @@ impl Reading<'_> {
         let value = (!marker).then_some(&message.payload[..]);
         let event_id = header("talon-event-id").map(|id| id.as_str().as_bytes());
         if marker && self.sequences {
-            book.recover_end(&message.subject, sequence, keep);
+            let published = message.info().map(|info| info.published.unix_timestamp()).unwrap_or(0);
+            let age = now_s().saturating_sub(u64::try_from(published).unwrap_or(0));
+            let rest = keep.saturating_sub(Duration::from_secs(age));
+            book.recover_end(&message.subject, sequence, rest);
         }
         each(Place::Topic(place), Recovered { key: &key, value, event_id });
     }
@@ -169,6 +172,10 @@ impl Reading<'_> {
         });
         Ok(())
     }
+}
+
+fn now_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 fn gone(what: &str) -> BusFault {

@@ -76,9 +76,10 @@ pub(crate) async fn ensure(
     let checkpoints = match checkpoints {
         Some(found) => accept(Role::Checkpoints, found.config, &layout.checkpoints)?,
         None => {
-            let told = [&feeds, &dead_letters].into_iter().flatten().any(|stream| {
-                stream.config.metadata.get(CHECKPOINTS) == Some(&layout.bucket)
-            });
+            let told = [&feeds, &dead_letters]
+                .into_iter()
+                .flatten()
+                .any(|stream| stream.config.metadata.get(CHECKPOINTS) == Some(&layout.bucket));
             if told || seen.has(&layout.checkpoints.name) {
                 return Err(BusFault::Misconfigured(format!(
                     "NATS: the bucket `{0}` existed and is gone; restore it, or accept that all feeds are read again, and create it: `nats kv add {0}`",

@@ -7,9 +7,8 @@ use crate::support::{DEAD_LETTERS, KEEP, LOG, TABLE, World, header};
 use talon_brokers::Nats as Server;
 use talon_runtime::bus::BusFault;
 
-const KEYS: [&str; 12] = [
-    "42", "7/42", "", "a b", "a.b", "*", ">", "%", "талон №7", "$SYS.x", "a\r\nb", "日本",
-];
+const KEYS: [&str; 12] =
+    ["42", "7/42", "", "a b", "a.b", "*", ">", "%", "талон №7", "$SYS.x", "a\r\nb", "日本"];
 
 #[test]
 fn what_was_committed_is_recovered_whatever_the_key() {
@@ -62,6 +61,7 @@ fn records_carry_the_headers_of_kafka_and_those_of_the_server() {
     log.commit(None).unwrap();
 
     let keep = KEEP.as_secs().to_string();
+    let twice = (2 * KEEP.as_secs()).to_string();
     let messages = world.messages(&world.stream());
     let table: Vec<_> = messages.iter().filter(|m| m.subject.contains(".call.")).collect();
     let seen: Vec<_> = table
@@ -80,7 +80,7 @@ fn records_carry_the_headers_of_kafka_and_those_of_the_server() {
         [
             ("created", "id-1", "id-1", None),
             ("deleted", "id-2", "id-2", None),
-            ("", "id-2", "id-2-marker", Some(keep.as_str())),
+            ("", "id-2", "id-2-marker", Some(twice.as_str())),
         ]
     );
     let sequence = |i: usize| table[i].info().unwrap().stream_sequence.to_string();

@@ -1,75 +1,163 @@
-//! What the server does to us: killed, paused, away.
+//! What happens to the server and the connection: killed, paused, away.
 #![allow(clippy::unwrap_used)]
 
 mod support;
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use talon_brokers::Nats as Server;
 use talon_runtime::bus::BusFault;
 
-use crate::support::{Log, World};
+use crate::support::{Found, Log, TABLE, World};
 
-/// Commits windows of an ever growing number for each of ten keys; opens anew after a fault, as the
-/// runtime does, and goes on from what is recovered. Returns the number reached.
-fn work(world: &World, windows: usize, mut kill: impl FnMut(usize)) -> u32 {
+const KEYS: usize = 300;
+
+/// Counts every key up, one or two steps in each window, until told to stop. After a fault it opens
+/// anew, as the runtime does, and counts on from what is recovered. Returns the last number of each.
+fn count(world: &World, stop: &AtomicBool) -> BTreeMap<String, u32> {
     let nats = world.process();
     let mut log: Option<Log<'_>> = None;
-    let mut next = 1;
-    let mut done = 0;
-    let mut faults = 0;
-    while done < windows {
-        let current = match &mut log {
-            Some(log) => log,
-            None => match world.try_log(&nats) {
-                Ok((opened, found)) => {
-                    let last = found.records.values().flatten().map(|v| v.parse::<u32>().unwrap());
-                    // A window may have got in in part: what is missing of it is published again.
-                    let (least, most) =
-                        (last.clone().min().unwrap_or(0), last.max().unwrap_or(0));
-                    let keys = found.records.len();
-                    assert!(most <= next && most - least.min(most) <= 100, "{least} {most}");
-                    next = if keys == 10 { least + 1 } else { 1 };
-                    let log = log.insert(opened);
-                    for (key, value) in found.records {
-                        let have = value.unwrap().parse::<u32>().unwrap();
-                        for n in next..=have {
-                            let _ = (n, &key);
-                        }
-                    }
-                    log
-                }
-                Err(BusFault::Unavailable(_) | BusFault::Aborted(_)) => {
-                    faults += 1;
-                    assert!(faults < 2_000);
-                    std::thread::sleep(Duration::from_millis(20));
-                    continue;
-                }
-                Err(fault) => panic!("{fault}"),
-            },
+    let mut numbers = BTreeMap::new();
+    let (mut windows, mut faults) = (0, 0);
+    let since = Instant::now();
+    loop {
+        assert!(since.elapsed() < Duration::from_secs(120), "{windows} windows, {faults} faults");
+        let worked = match &mut log {
+            None => world.try_log(&nats).map(|(opened, found)| {
+                log = Some(opened);
+                numbers = numbers_of(&found);
+            }),
+            Some(log) => window(log, &mut numbers, windows),
         };
-        kill(done);
-        let window = (|| {
-            for n in next..next + 100 {
-                for key in 0..10 {
-                    let id = format!("{key}-{n}");
-                    current.append(support::TABLE, &key.to_string(), Some(&n.to_string()), &id)?;
-                }
-            }
-            current.commit(Some(&next.to_string()))
-        })();
-        match window {
-            Ok(()) => {
-                next += 100;
-                done += 1;
-            }
+        match worked {
+            Ok(()) => windows += 1,
             Err(BusFault::Unavailable(_) | BusFault::Aborted(_)) => {
                 faults += 1;
                 log = None;
+                std::thread::sleep(Duration::from_millis(10));
             }
             Err(fault) => panic!("{fault}"),
         }
+        if log.is_some() && stop.load(Ordering::Acquire) {
+            eprintln!("{windows} windows, {faults} faults");
+            return numbers;
+        }
     }
-    eprintln!("{faults} faults");
-    next - 1
+}
+
+fn window(
+    log: &mut Log<'_>,
+    numbers: &mut BTreeMap<String, u32>,
+    turn: usize,
+) -> Result<(), BusFault> {
+    for key in 0..KEYS {
+        let key = format!("key {key}");
+        for _ in 0..1 + (turn % 2) {
+            let number = numbers.entry(key.clone()).or_insert(0);
+            *number += 1;
+            let id = format!("{key} {number}");
+            log.append(TABLE, &key, Some(&number.to_string()), &id)?;
+        }
+    }
+    log.commit(Some(&turn.to_string()))
+}
+
+fn numbers_of(found: &Found) -> BTreeMap<String, u32> {
+    let number = |value: &Option<String>| value.as_ref().unwrap().parse().unwrap();
+    found.records.iter().map(|((_, key), value)| (key.clone(), number(value))).collect()
+}
+
+/// Every number of every key is on the stream once, in order.
+fn check(world: &World, numbers: &BTreeMap<String, u32>) {
+    let mut seen: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+    for message in world.messages(&world.stream()) {
+        let key = talon_nats::key(message.subject.rsplit('.').next().unwrap()).unwrap();
+        let number = std::str::from_utf8(&message.payload).unwrap().parse().unwrap();
+        seen.entry(key).or_default().push(number);
+    }
+    assert_eq!(seen.len(), KEYS);
+    for (key, seen) in seen {
+        assert_eq!(seen, (1..=numbers[&key]).collect::<Vec<_>>(), "{key}");
+    }
+}
+
+fn survives(test: &str, mut disturb: impl FnMut(&mut Server) + Send) {
+    let Some(mut server) = Server::start(test) else { return };
+    let mut world = World::new(server.url());
+    world.extra.push(("stream.history", "1000000".to_owned()));
+    let stop = AtomicBool::new(false);
+    let numbers = std::thread::scope(|scope| {
+        let counting = scope.spawn(|| count(&world, &stop));
+        for _ in 0..6 {
+            std::thread::sleep(Duration::from_millis(rand::random_range(50..600)));
+            disturb(&mut server);
+        }
+        stop.store(true, Ordering::Release);
+        counting.join().unwrap()
+    });
+    check(&world, &numbers);
+}
+
+#[test]
+fn a_server_that_is_killed_loses_and_doubles_nothing() {
+    survives("a_server_that_is_killed", |server| {
+        server.kill();
+        server.restart();
+    });
+}
+
+#[test]
+fn a_server_that_stops_in_order_loses_and_doubles_nothing() {
+    survives("a_server_that_stops_in_order", |server| server.restart());
+}
+
+#[test]
+fn a_server_that_is_paused_loses_and_doubles_nothing() {
+    survives("a_server_that_is_paused", |server| {
+        server.pause();
+        std::thread::sleep(Duration::from_millis(1_500));
+        server.resume();
+    });
+}
+
+#[test]
+fn an_outage_is_noticed_when_there_is_nothing_to_publish_and_so_is_its_end() {
+    let Some(mut server) = Server::start("an_outage_is_noticed") else { return };
+    let world = World::new(server.url());
+    let nats = world.process();
+    let (mut log, _) = world.open(&nats);
+    log.put("1", "v", "1v");
+    log.commit(None).unwrap();
+    server.kill();
+    let fault = log.idle_fault();
+    assert!(matches!(fault, BusFault::Unavailable(_)), "{fault}");
+    assert!(matches!(world.try_open(&nats).map(drop), Err(BusFault::Unavailable(_))));
+    server.restart();
+    let (mut log, found) = world.open_when_up(&nats);
+    assert_eq!(found.records.len(), 1);
+    assert_eq!(log.idle(), Ok(()));
+}
+
+#[test]
+fn a_short_outage_between_windows_needs_no_recovery() {
+    let Some(mut server) = Server::start("a_short_outage") else { return };
+    let world = World::new(server.url());
+    let nats = world.process();
+    let (mut log, _) = world.open(&nats);
+    log.put("1", "v", "1v");
+    log.commit(Some("c1")).unwrap();
+    server.kill();
+    server.restart();
+    log.put("1", "w", "1w");
+    log.commit(Some("c2")).unwrap();
+    assert_eq!(world.open(&world.process()).1.value(TABLE, "1"), Some(Some("w")));
+}
+
+#[test]
+fn no_server_at_all_is_an_outage() {
+    let world = World::new("nats://127.0.0.1:1");
+    let fault = world.try_open(&world.process()).map(drop).unwrap_err();
+    assert!(matches!(fault, BusFault::Unavailable(_)), "{fault}");
 }

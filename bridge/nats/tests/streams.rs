@@ -5,9 +5,7 @@ mod support;
 
 use std::time::Duration;
 
-use async_nats::jetstream::stream::{
-    Config, DiscardPolicy, RetentionPolicy, StorageType,
-};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
 use talon_brokers::Nats as Server;
 use talon_runtime::bus::BusFault;
 
@@ -174,10 +172,8 @@ fn a_bucket_that_vanished_is_not_made_again_empty() {
     }
     // The remedy that it names works.
     world.runtime.block_on(async {
-        let config = async_nats::jetstream::kv::Config {
-            bucket: world.bucket(),
-            ..Default::default()
-        };
+        let config =
+            async_nats::jetstream::kv::Config { bucket: world.bucket(), ..Default::default() };
         jetstream.create_key_value(config).await.unwrap();
     });
     assert!(world.open(&world.process()).1.checkpoints.is_empty());

@@ -139,6 +139,15 @@ pub trait Bus: Send + Sync {
 
     /// Takes a shard over: makes sure of its topics and fences earlier owners.
     fn open(&self, shard: &ShardSpec, give_up: &GiveUp) -> Result<Box<dyn ShardLog>, BusFault>;
+
+    /// Follows topics from their beginnings as any consumer would, until told to stop. Blocks. For the
+    /// console of `talon dev`.
+    fn tail(
+        &self,
+        topics: &[String],
+        stop: &GiveUp,
+        each: &mut dyn FnMut(Tailed<'_>),
+    ) -> Result<(), BusFault>;
 }
 
 /// A record to be appended.
@@ -161,6 +170,17 @@ pub enum Place {
     Topic(usize),
     /// The topic of the checkpoints.
     Checkpoints,
+}
+
+/// A record as a consumer sees it.
+#[derive(Debug)]
+pub struct Tailed<'a> {
+    /// Full name of its topic.
+    pub topic: &'a str,
+    /// Its key.
+    pub key: &'a str,
+    /// Its value; none is a tombstone.
+    pub value: Option<&'a [u8]>,
 }
 
 /// A record read back.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use talon_runtime::bus::{
-    Append, Bus, BusFault, Delivery, GiveUp, Place, Recovered, Report, ShardLog, ShardSpec,
+    Append, Bus, BusFault, Delivery, GiveUp, Place, Recovered, Report, ShardLog, ShardSpec, Tailed,
 };
 use talon_runtime::guard::Guard;
 use talon_runtime::metrics::Metrics;
@@ -105,6 +105,15 @@ impl Bus for Closed {
     ) -> tokio::task::JoinHandle<()> {
         ownership.grant(shards.into_iter().collect());
         tokio::spawn(async {})
+    }
+
+    fn tail(
+        &self,
+        _: &[String],
+        _: &GiveUp,
+        _: &mut dyn FnMut(Tailed<'_>),
+    ) -> Result<(), BusFault> {
+        Ok(())
     }
 
     fn open(&self, _: &ShardSpec, _: &GiveUp) -> Result<Box<dyn ShardLog>, BusFault> {

@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use talon_runtime::bus::Bus;
 use talon_sdk::config::Secrets;
 
 use crate::End;
-use crate::run::{bus, complain, read, registry};
+use crate::run::{complain, read, registry};
 
 /// Checks a configuration; with `probe`, also connects.
 pub(crate) async fn check(file: &Path, probe: bool) -> anyhow::Result<End> {
@@ -33,9 +32,9 @@ pub(crate) async fn check(file: &Path, probe: bool) -> anyhow::Result<End> {
             println!("  failed  {name}: {why}");
         }
     };
-    let kafka = bus(&loaded);
-    let name = kafka.describe();
-    let seen = tokio::task::spawn_blocking(move || kafka.probe()).await?;
+    let bus = loaded.bus.clone();
+    let name = bus.describe();
+    let seen = tokio::task::spawn_blocking(move || bus.probe()).await?;
     say(&name, seen.map_err(|fault| fault.to_string()));
     match registry(&loaded)? {
         None => {

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
-use talon_kafka::{Kafka, Tailed};
-use talon_runtime::bus::GiveUp;
+use talon_runtime::bus::{Bus, GiveUp, Tailed};
 use talon_runtime::{Setup, topic};
 use talon_schemas::Contract;
 use talon_schemas::wire::{Payload, Wire};
@@ -39,7 +38,7 @@ impl Console {
     }
 
     /// Prints events until told to stop. Blocks.
-    pub(crate) fn run(&self, kafka: &Kafka, stop: &GiveUp) {
+    pub(crate) fn run(&self, bus: &dyn Bus, stop: &GiveUp) {
         let topics: Vec<String> = self.feeds.keys().cloned().collect();
         let mut reads = Reads { seen: HashMap::new(), said: Instant::now() };
         let mut each = |Tailed { topic, key, value }: Tailed<'_>| {
@@ -53,7 +52,7 @@ impl Console {
                 self.recent.push(line);
             }
         };
-        if let Err(fault) = kafka.tail(&topics, stop, &mut each) {
+        if let Err(fault) = bus.tail(&topics, stop, &mut each) {
             tracing::warn!("events are not shown: {fault}");
         }
     }

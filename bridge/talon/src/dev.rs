@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use clap::Args;
 use talon_kafka::{InProcess, Kafka};
@@ -22,9 +23,9 @@ const TOKEN: &str = "dev-token";
 /// What `talon dev` can be told.
 #[derive(Args)]
 pub(crate) struct Dev {
-    /// A running Kafka, `host:port`, instead of the one inside the process
-    #[arg(long, value_name = "HOST:PORT")]
-    kafka: Option<String>,
+    /// A running broker instead of the one inside the process: kafka://HOST:PORT or nats://HOST:PORT
+    #[arg(long, value_name = "URL")]
+    bus: Option<String>,
     /// A schema registry; without it events are in Avro single-object encoding
     #[arg(long, value_name = "URL")]
     registry: Option<String>,
@@ -52,47 +53,45 @@ impl Dev {
             ..Settings::default()
         })
         .await?;
-        let (in_process, bootstrap) = match &self.kafka {
-            Some(bootstrap) => (None, bootstrap.clone()),
-            None => {
-                let broker = InProcess::start().map_err(anyhow::Error::msg)?;
-                let bootstrap = broker.bootstrap_servers();
-                (Some(broker), bootstrap)
+        let in_process = match &self.bus {
+            Some(_) => None,
+            None => Some(InProcess::start().map_err(anyhow::Error::msg)?),
+        };
+        let bus = match (&self.bus, &in_process) {
+            (Some(url), _) => setting_of(url)?,
+            (None, broker) => {
+                let servers = broker.as_ref().map(InProcess::bootstrap_servers).unwrap_or_default();
+                ("bus.kafka.bootstrap.servers", servers)
             }
         };
         let listen = free(self.listen).await;
-        let texts = self.configuration(&bootstrap, &simulator.url(), listen);
+        let texts = self.configuration(bus.clone(), &simulator.url(), listen);
         let mut loaded =
             load(texts, &Secrets::of_process(), Clock::System).map_err(|problems| {
                 let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
                 anyhow::anyhow!("{}", problems.join("; "))
             })?;
-        loaded.root.alone = in_process.is_some();
-        let specs: Vec<_> =
-            loaded.connectors.iter().map(|setup| shard_spec(&loaded.root.prefix, setup)).collect();
         if let Some(broker) = &in_process {
-            for spec in &specs {
-                broker.create_topics(spec).map_err(anyhow::Error::msg)?;
+            for setup in &loaded.connectors {
+                let spec = shard_spec(&loaded.root.prefix, setup);
+                broker.create_topics(&spec).map_err(anyhow::Error::msg)?;
             }
+            let properties = [("bootstrap.servers".to_owned(), bus.1.clone())];
+            loaded.bus = Arc::new(Kafka::alone(properties.into(), &loaded.root.prefix));
         }
 
         println!("ContractorPersonalArea, simulated, with {} calls:", self.calls);
         println!("  upstream   {}  (told to misbehave at /_sim)", simulator.url());
-        let inside = if in_process.is_some() { "in this process, " } else { "" };
-        println!("  Kafka      {bootstrap}  ({inside}any client can connect)");
+        let inside = if in_process.is_some() { "in this process; " } else { "" };
+        println!("  bus        {}  ({inside}any client can connect)", loaded.bus.describe());
         println!("  page       http://{listen}/");
         println!("Ctrl-C ends it.\n");
 
         let recent = Recent::default();
         let console_stop = GiveUp::default();
         let console = Console::new(&loaded.connectors, &loaded.root.prefix, recent.clone());
-        let kafka = Kafka::new(
-            BTreeMap::from([("bootstrap.servers".to_owned(), bootstrap)]),
-            "talon",
-            "console",
-        );
-        let stop = console_stop.clone();
-        let shown = tokio::task::spawn_blocking(move || console.run(&kafka, &stop));
+        let (bus, stop) = (loaded.bus.clone(), console_stop.clone());
+        let shown = tokio::task::spawn_blocking(move || console.run(bus.as_ref(), &stop));
         let ended = serve(loaded, "dev", recent, asked_to_stop()?).await;
         console_stop.set();
         shown.await?;
@@ -103,13 +102,13 @@ impl Dev {
     /// The configuration of the run: the same keys as in a file.
     fn configuration(
         &self,
-        bootstrap: &str,
+        bus: (&'static str, String),
         upstream: &str,
         listen: SocketAddr,
     ) -> BTreeMap<String, String> {
         let listen = listen.to_string();
         let mut texts: BTreeMap<String, String> = [
-            ("bus.kafka.bootstrap.servers", bootstrap),
+            (bus.0, bus.1.as_str()),
             ("http.listen", &listen),
             ("connectors.field-service.class", "contractor"),
             ("connectors.field-service.upstream.url", upstream),
@@ -129,6 +128,17 @@ impl Dev {
             texts.insert("schema.registry.url".to_owned(), registry.clone());
         }
         texts
+    }
+}
+
+/// The setting that a bus's URL stands for.
+fn setting_of(url: &str) -> anyhow::Result<(&'static str, String)> {
+    match url.split_once("://") {
+        Some(("kafka", servers)) => Ok(("bus.kafka.bootstrap.servers", servers.to_owned())),
+        Some(("nats" | "tls", _)) => Ok(("bus.nats.servers", url.to_owned())),
+        _ => {
+            anyhow::bail!("`--bus` is `{url}`, expected `kafka://host:port` or `nats://host:port`")
+        }
     }
 }
 

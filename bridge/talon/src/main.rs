@@ -3,6 +3,7 @@
 //! Exit codes: 0 asked to stop and drained, 1 failed, 2 configuration wrong.
 #![forbid(unsafe_code)]
 
+mod buses;
 mod check;
 mod config;
 mod connectors;
@@ -21,13 +22,13 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-/// Streams what happens in service desks, queue halls and field-service systems onto Kafka, as Avro
-/// change events.
+/// Streams what happens in service desks, queue halls and field-service systems onto Kafka or NATS
+/// JetStream, as Avro change events.
 #[derive(Parser)]
 #[command(version, propagate_version = true)]
 struct Cli {
     /// How much to log: off, error, warn, info, debug, trace, or filters such as info,librdkafka=debug
-    #[arg(long, global = true, env = "TALON_LOG", default_value = "info")]
+    #[arg(long, global = true, env = "TALON_LOG", default_value = "info,async_nats=warn")]
     log: String,
     /// How log lines look
     #[arg(long, global = true, value_enum, default_value = "text")]

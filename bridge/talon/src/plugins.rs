@@ -43,7 +43,12 @@ fn page(class: &dyn Class) -> String {
     talon_runtime::options::keys().iter().for_each(|key| page += &setting(key));
     page += "\nSettings of the program\n";
     config::keys().iter().for_each(|key| page += &setting(key));
+    page += "\nSettings of the bus, one of the two\n";
     page += "  bus.kafka.*\n      Any property of librdkafka; `bootstrap.servers` is required.\n";
+    for mut key in talon_nats::keys() {
+        key.name = format!("{}{}", talon_nats::SECTION, key.name).into();
+        page += &setting(&key);
+    }
     page
 }
 

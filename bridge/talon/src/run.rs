@@ -2,11 +2,8 @@
 
 use std::future::Future;
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::Context;
-use talon_kafka::Kafka;
-use talon_runtime::bus::Bus;
 use talon_runtime::registry::Registry;
 use talon_runtime::{Engine, Parts};
 use talon_sdk::Clock;
@@ -47,16 +44,6 @@ pub(crate) fn complain(file: &Path, problems: &[Problem]) -> End {
     End::Misconfigured
 }
 
-/// The bus of a configuration.
-pub(crate) fn bus(loaded: &Loaded) -> Arc<Kafka> {
-    let (properties, root) = (loaded.kafka.clone(), &loaded.root);
-    Arc::new(if root.alone {
-        Kafka::alone(properties, &root.prefix)
-    } else {
-        Kafka::new(properties, &root.prefix, &root.group)
-    })
-}
-
 /// The registry of a configuration, if it has one.
 pub(crate) fn registry(loaded: &Loaded) -> anyhow::Result<Option<Registry>> {
     let registry = loaded.root.registry.as_ref();
@@ -71,9 +58,9 @@ pub(crate) async fn serve(
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<End> {
     let listener = server::bind(loaded.root.listen).await?;
-    let (bus, registry) = (bus(&loaded), registry(&loaded)?);
+    let registry = registry(&loaded)?;
     let about = About {
-        bus: bus.describe(),
+        bus: loaded.bus.describe(),
         registry: loaded.root.registry.as_ref().map(|(url, _)| url.clone()),
         prefix: loaded.root.prefix.clone(),
         mode,
@@ -89,7 +76,7 @@ pub(crate) async fn serve(
     );
     let engine = Engine::start(Parts {
         prefix: loaded.root.prefix,
-        bus,
+        bus: loaded.bus,
         registry,
         connectors: loaded.connectors,
         clock: loaded.clock,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
@@ -15,11 +16,21 @@ use talon_schemas::contractor::CALL;
 
 use crate::stage::Stage;
 
+fn servers(servers: String) -> BTreeMap<String, String> {
+    BTreeMap::from([("bootstrap.servers".to_owned(), servers)])
+}
+
 /// How long a broker may be silent.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Where records go.
-pub(crate) enum Cluster {
+pub(crate) struct Cluster {
+    broker: Broker,
+    /// Of librdkafka, for Talon's clients.
+    properties: BTreeMap<String, String>,
+}
+
+enum Broker {
     /// librdkafka's own, in this process.
     Mock(InProcess),
     /// A real one.
@@ -28,39 +39,47 @@ pub(crate) enum Cluster {
 
 impl Cluster {
     pub(crate) fn mock() -> anyhow::Result<Cluster> {
-        InProcess::start().map(Cluster::Mock).map_err(anyhow::Error::msg)
+        let mock = InProcess::start().map_err(anyhow::Error::msg)?;
+        Ok(Cluster { properties: servers(mock.bootstrap_servers()), broker: Broker::Mock(mock) })
     }
 
     /// One of its own, or that of `TALON_TEST_KAFKA`.
     pub(crate) fn real() -> anyhow::Result<Cluster> {
-        Ok(Cluster::Real(talon_brokers::Kafka::find()?))
+        let kafka = talon_brokers::Kafka::find()?;
+        let properties = servers(kafka.bootstrap().to_owned());
+        Ok(Cluster { properties, broker: Broker::Real(kafka) })
+    }
+
+    /// With further properties, each `name=value`.
+    pub(crate) fn with(mut self, properties: &[String]) -> anyhow::Result<Cluster> {
+        for property in properties {
+            let (name, value) = property.split_once('=').context("a property is `name=value`")?;
+            self.properties.insert(name.to_owned(), value.to_owned());
+        }
+        Ok(self)
     }
 
     pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Cluster::Mock(_) => "mock",
-            Cluster::Real(_) => "kafka",
+        match self.broker {
+            Broker::Mock(_) => "mock",
+            Broker::Real(_) => "kafka",
         }
     }
 
-    pub(crate) fn servers(&self) -> String {
-        match self {
-            Cluster::Mock(mock) => mock.bootstrap_servers(),
-            Cluster::Real(kafka) => kafka.bootstrap().to_owned(),
-        }
+    pub(crate) fn servers(&self) -> &str {
+        &self.properties["bootstrap.servers"]
     }
 
     /// The bus on it.
     pub(crate) fn bus(&self, prefix: &str) -> Arc<Kafka> {
-        let properties = BTreeMap::from([("bootstrap.servers".to_owned(), self.servers())]);
-        Arc::new(Kafka::new(properties, prefix, "bench"))
+        Arc::new(Kafka::new(self.properties.clone(), prefix, "bench"))
     }
 
     /// What the stage's connector writes; its topics are created where Talon could not.
     pub(crate) fn shard(&self, prefix: &str, before_images: bool) -> anyhow::Result<ShardSpec> {
         let (setup, _) = Stage::setup(before_images);
         let shard = shard_spec(prefix, &setup);
-        if let Cluster::Mock(mock) = self {
+        if let Broker::Mock(mock) = &self.broker {
             mock.create_topics(&shard).map_err(anyhow::Error::msg)?;
         }
         Ok(shard)

@@ -89,7 +89,7 @@ impl Memory {
         for _ in 0..self.rounds {
             let prefix = talon_brokers::unique("idle");
             block_in_place(|| {
-                let mut program = Program::run(&prefix, &cluster.servers(), &upstream.url())?;
+                let mut program = Program::run(&prefix, cluster.servers(), &upstream.url())?;
                 program.ready()?;
                 // Every feed has been read a few times.
                 std::thread::sleep(std::time::Duration::from_secs(15));

@@ -27,6 +27,7 @@ impl Program {
         writeln!(
             file,
             "talon.prefix: {prefix}\n\
+             talon.group: {prefix}\n\
              http.listen: {address}\n\
              bus.kafka.bootstrap.servers: {servers}\n\
              connectors.bench.class: contractor\n\
@@ -57,6 +58,15 @@ impl Program {
             std::thread::sleep(Duration::from_millis(2));
         }
         Ok(self.started.elapsed())
+    }
+
+    /// Asks it to stop, so that it leaves its group, and waits for its end.
+    pub(crate) fn stop(&mut self) -> anyhow::Result<()> {
+        let pid = self.pid().to_string();
+        Command::new("kill").args(["-s", "TERM", &pid]).status()?;
+        let status = self.child.wait()?;
+        anyhow::ensure!(status.success(), "`talon run` ended: {status}");
+        Ok(())
     }
 
     fn is_ready(&self) -> bool {

@@ -40,11 +40,14 @@ pub(crate) struct Recovery {
     /// Seed of the calls
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// A property of librdkafka for Talon's clients in this process, `name=value`
+    #[arg(long)]
+    property: Vec<String>,
 }
 
 impl Recovery {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let cluster = Cluster::real()?;
+        let cluster = Cluster::real()?.with(&self.property)?;
         let values = encoded(DIFFERENT, self.seed).await?;
         let prefix = unique("recovery");
         let shard = cluster.shard(&prefix, true)?;
@@ -64,7 +67,7 @@ impl Recovery {
                     || recover(&cluster, &prefix, &shard, before_images, self.entities),
                     || read(&cluster, &shard, self.entities),
                 )?;
-                duel.print_times(&format!("recovery before={image}"));
+                duel.print_wall_times(&format!("recovery before={image}"));
             }
             anyhow::Ok(())
         })?;
@@ -103,8 +106,10 @@ impl Recovery {
             let prefix = unique("program");
             for times in [&mut first, &mut again] {
                 times.push(block_in_place(|| {
-                    let mut program = Program::run(&prefix, &cluster.servers(), &upstream.url())?;
-                    anyhow::Ok(program.ready()?.as_secs_f64() * 1e3)
+                    let mut program = Program::run(&prefix, cluster.servers(), &upstream.url())?;
+                    let ready = program.ready()?.as_secs_f64() * 1e3;
+                    program.stop()?;
+                    anyhow::Ok(ready)
                 })?);
             }
         }

@@ -54,7 +54,7 @@ fn own_ways<K: Kind>() -> Vec<(&'static str, Way)> {
     ]
 }
 
-fn first<T, W: FnOnce() -> Result<T, Failure>>(
+pub(crate) fn first<T, W: FnOnce() -> Result<T, Failure>>(
     what: &'static str,
     ways: impl IntoIterator<Item = (&'static str, W)>,
 ) -> Result<T, Unavailable> {

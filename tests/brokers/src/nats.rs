@@ -1,14 +1,14 @@
 //! NATS with JetStream.
 
-use std::io;
 use std::path::PathBuf;
 use std::process::Command;
+use std::{fs, io};
 
-use crate::broker::{Broker, Kind};
+use crate::broker::{self, Broker, Kind};
 use crate::container::{Container, Image};
 use crate::fixture::fixture;
 use crate::process::{Launch, Process};
-use crate::skip::Failure;
+use crate::skip::{self, Failure};
 use crate::{command, fetch, probe};
 
 /// Older ones lack what the JetStream clients of today ask for; Debian ships 2.9.
@@ -30,18 +30,7 @@ impl Kind for Nats {
     }
 
     fn from_path() -> Result<Broker, Failure> {
-        let program = command::needed("nats-server")?;
-        let told = command::output(Command::new(&program).arg("--version"));
-        match told.as_deref().and_then(command::version) {
-            Some(version) if version >= OLDEST => start(program),
-            Some((major, minor)) => Err(Failure::Absent(format!(
-                "`{}` is {major}.{minor}, older than 2.10",
-                program.display()
-            ))),
-            None => {
-                Err(Failure::Absent(format!("`{} --version` tells no version", program.display())))
-            }
-        }
+        start(on_path()?, None)
     }
 
     fn from_container() -> Result<Broker, Failure> {
@@ -59,22 +48,66 @@ impl Kind for Nats {
     }
 
     fn from_packages() -> Result<Broker, Failure> {
-        start(fetch::nats()?)
+        start(fetch::nats()?, None)
     }
 }
 
-fn start(program: PathBuf) -> Result<Broker, Failure> {
+type Way<'a> = Box<dyn FnOnce() -> Result<Broker, Failure> + 'a>;
+
+impl Nats {
+    /// One of the test's own, as [`start`](Self::start), with these lines in its configuration file: logins, TLS, a domain.
+    ///
+    /// Never in a container, which does not see files that the lines name.
+    pub fn start_with(test: &str, settings: &str) -> Option<Self> {
+        let ways: [(&str, Way<'_>); 2] = [
+            ("program", Box::new(|| start(on_path()?, Some(settings)))),
+            ("packages", Box::new(|| start(fetch::nats()?, Some(settings)))),
+        ];
+        let found = broker::first(Self::WHAT, ways).map(|broker| Self { broker });
+        match found {
+            Ok(nats) => Some(nats),
+            Err(unavailable) => skip::or_skip(test, Err(&unavailable)),
+        }
+    }
+}
+
+/// The program on the path, where it is new enough.
+fn on_path() -> Result<PathBuf, Failure> {
+    let program = command::needed("nats-server")?;
+    let told = command::output(Command::new(&program).arg("--version"));
+    match told.as_deref().and_then(command::version) {
+        Some(version) if version >= OLDEST => Ok(program),
+        Some((major, minor)) => Err(Failure::Absent(format!(
+            "`{}` is {major}.{minor}, older than 2.10",
+            program.display()
+        ))),
+        None => Err(Failure::Absent(format!("`{} --version` tells no version", program.display()))),
+    }
+}
+
+fn start(program: PathBuf, settings: Option<&str>) -> Result<Broker, Failure> {
     let (port, process) = Process::start("nats", |port, data| {
         let port_text = port.to_string();
         let store = data.display().to_string();
         let arguments = ["--addr", "127.0.0.1", "--port", &port_text];
         let arguments = arguments.into_iter().chain(["--jetstream", "--store_dir", &store]);
+        let mut arguments: Vec<String> = arguments.map(str::to_owned).collect();
+        if let Some(settings) = settings {
+            let file = data.join("server.conf");
+            fs::write(&file, settings).map_err(|error| Failure::broken("server.conf", error))?;
+            arguments.extend(["--config".to_owned(), file.display().to_string()]);
+        }
+        let greets = settings.is_none();
         Ok(Launch {
             what: "nats",
             program: program.clone(),
-            arguments: arguments.map(str::to_owned).collect(),
+            arguments,
             environment: Vec::new(),
-            answers: Box::new(move || probe::nats(&format!("127.0.0.1:{port}"))),
+            answers: Box::new(move || {
+                let address = format!("127.0.0.1:{port}");
+                // With TLS first it does not greet.
+                if greets { probe::nats(&address) } else { probe::accepts(&address) }
+            }),
         })
     })?;
     Ok(Broker::of_process(url(port), process))

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use async_nats::jetstream;
-use async_nats::jetstream::consumer::{DeliverPolicy, pull};
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use futures_util::StreamExt;
 use talon_nats::Nats;
 use talon_runtime::bus::{
@@ -29,6 +29,8 @@ pub(crate) struct World {
     pub(crate) runtime: Runtime,
     pub(crate) url: String,
     pub(crate) prefix: String,
+    /// How long the past is kept.
+    pub(crate) keep: Duration,
     pub(crate) extra: Vec<(&'static str, String)>,
 }
 
@@ -40,6 +42,7 @@ impl World {
             runtime: runtime.unwrap(),
             url: url.to_owned(),
             prefix: talon_brokers::unique("t"),
+            keep: KEEP,
             extra: Vec::new(),
         }
     }
@@ -54,7 +57,7 @@ impl World {
             texts.insert((*key).to_owned(), value.clone());
         }
         let keys = talon_nats::keys();
-        let secrets = Secrets::Unresolved;
+        let secrets = Secrets::of_process();
         let mut settings = Settings::new(talon_nats::SECTION, &keys, texts, &secrets);
         let nats = Nats::new(&mut settings, &self.prefix);
         assert_eq!(settings.problems(), []);
@@ -67,7 +70,7 @@ impl World {
             purpose,
             partitions: 1,
             replication: 0,
-            keep_ms: KEEP.as_millis() as u64,
+            keep_ms: self.keep.as_millis() as u64,
         };
         ShardSpec {
             name: "field".to_owned(),
@@ -100,18 +103,33 @@ impl World {
         nats.open(&self.spec(), &GiveUp::default())
     }
 
+    /// Opens and recovers, if the server is there.
+    pub(crate) fn try_log(&self, nats: &Nats) -> Result<(Log<'_>, Found), BusFault> {
+        let mut log = Log { world: self, log: self.try_open(nats)? };
+        let found = log.recover()?;
+        Ok((log, found))
+    }
+
+    /// Opens and recovers when the server is there again.
+    pub(crate) fn open_when_up(&self, nats: &Nats) -> (Log<'_>, Found) {
+        let since = Instant::now();
+        loop {
+            match self.try_log(nats) {
+                Err(BusFault::Unavailable(_)) if since.elapsed() < Duration::from_secs(30) => {}
+                result => return result.unwrap(),
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Opens and recovers.
     pub(crate) fn open(&self, nats: &Nats) -> (Log<'_>, Found) {
-        let log = self.try_open(nats).unwrap();
-        let mut log = Log { world: self, log };
-        let found = log.recover().unwrap();
-        (log, found)
+        self.try_log(nats).unwrap()
     }
 
     pub(crate) fn jetstream(&self) -> jetstream::Context {
-        self.runtime.block_on(async {
-            jetstream::new(async_nats::connect(&self.url).await.unwrap())
-        })
+        self.runtime
+            .block_on(async { jetstream::new(async_nats::connect(&self.url).await.unwrap()) })
     }
 
     /// All messages of a stream.
@@ -120,10 +138,14 @@ impl World {
         self.runtime.block_on(async {
             let mut stream = jetstream.get_stream(stream).await.unwrap();
             let count = stream.info().await.unwrap().state.messages as usize;
-            let config =
-                pull::Config { deliver_policy: DeliverPolicy::All, ..pull::Config::default() };
+            let config = pull::Config {
+                deliver_policy: DeliverPolicy::All,
+                ack_policy: AckPolicy::None,
+                ..pull::Config::default()
+            };
             let consumer = stream.create_consumer(config).await.unwrap();
-            let mut messages = consumer.fetch().max_messages(count.max(1)).messages().await.unwrap();
+            let mut messages =
+                consumer.fetch().max_messages(count.max(1)).messages().await.unwrap();
             let mut all = Vec::new();
             while let Some(message) = messages.next().await {
                 all.push(message.unwrap());

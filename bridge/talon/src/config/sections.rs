@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use talon_runtime::Setup;
+use talon_runtime::bus::Bus;
 use talon_runtime::metrics::Metrics;
 use talon_runtime::options::{self, Options};
 use talon_sdk::config::{Importance, Key, Problem, Secret, Secrets, Settings};
 use talon_sdk::{Clock, Context};
 
+use crate::buses::Sections;
 use crate::connectors::{class, classes};
 
 /// Talon's own settings.
@@ -17,8 +20,6 @@ use crate::connectors::{class, classes};
 pub(crate) struct Root {
     pub(crate) prefix: String,
     pub(crate) group: String,
-    /// The bus is in this process: there is nobody to share with.
-    pub(crate) alone: bool,
     pub(crate) listen: SocketAddr,
     pub(crate) shutdown_timeout: Duration,
     pub(crate) registry: Option<(String, Option<Secret>)>,
@@ -27,8 +28,7 @@ pub(crate) struct Root {
 /// A configuration without problems.
 pub(crate) struct Loaded {
     pub(crate) root: Root,
-    /// Properties of librdkafka.
-    pub(crate) kafka: BTreeMap<String, String>,
+    pub(crate) bus: Arc<dyn Bus>,
     pub(crate) connectors: Vec<Setup>,
     pub(crate) metrics: Metrics,
     pub(crate) clock: Clock,
@@ -55,13 +55,12 @@ pub(crate) fn load(
     let metrics = Metrics::new().map_err(|error| {
         vec![Problem { key: "(metrics)".to_owned(), message: error.to_string() }]
     })?;
-    let (mut own, mut kafka, mut connectors) =
-        (BTreeMap::new(), BTreeMap::new(), BTreeMap::<String, BTreeMap<String, String>>::new());
+    let (mut own, mut buses) = (BTreeMap::new(), Sections::default());
+    let mut connectors = BTreeMap::<String, BTreeMap<String, String>>::new();
     let mut problems = Vec::new();
     for (key, text) in texts {
-        if let Some(property) = key.strip_prefix("bus.kafka.") {
-            kafka.insert(property.to_owned(), text);
-        } else if let Some(rest) = key.strip_prefix("connectors.") {
+        let Some((key, text)) = buses.take(key, text) else { continue };
+        if let Some(rest) = key.strip_prefix("connectors.") {
             let Some((name, setting)) = rest.split_once('.') else {
                 let message = "is no map of settings".to_owned();
                 problems.push(Problem { key, message });
@@ -77,7 +76,8 @@ pub(crate) fn load(
     let mut settings = Settings::new("", &root_keys, own, secrets);
     let root = root(&mut settings);
     problems.extend(settings.into_problems());
-    let kafka = bus(kafka, secrets, &mut problems);
+    let (prefix, group) = root.as_ref().map_or(("", ""), |root| (&root.prefix, &root.group));
+    let bus = buses.configure(prefix, group, secrets, &mut problems);
     if connectors.is_empty() {
         problems.push(Problem {
             key: "connectors".to_owned(),
@@ -89,9 +89,9 @@ pub(crate) fn load(
         setups.extend(connector(name, texts, secrets, &clock, &metrics, &mut problems));
     }
     problems.sort();
-    match root {
-        Some(root) if problems.is_empty() => {
-            Ok(Loaded { root, kafka, connectors: setups, metrics, clock })
+    match (root, bus) {
+        (Some(root), Some(bus)) if problems.is_empty() => {
+            Ok(Loaded { root, bus, connectors: setups, metrics, clock })
         }
         _ => Err(problems),
     }
@@ -116,37 +116,11 @@ fn root(settings: &mut Settings<'_>) -> Option<Root> {
     Some(Root {
         prefix: settings.text("talon.prefix"),
         group: settings.text("talon.group"),
-        alone: false,
         listen: parsed.ok()?,
         shutdown_timeout: settings.millis("shutdown.timeout.ms"),
         registry: (!url.is_empty())
             .then(|| (url, settings.secret("schema.registry.basic.auth.user.info"))),
     })
-}
-
-/// The bus's properties with their references resolved. One that is not resolved cannot be checked.
-fn bus(
-    texts: BTreeMap<String, String>,
-    secrets: &Secrets,
-    problems: &mut Vec<Problem>,
-) -> BTreeMap<String, String> {
-    let (mut known, mut unresolved) = (BTreeMap::new(), false);
-    for (name, text) in texts {
-        match secrets.expand(&text) {
-            Ok(Some(value)) => {
-                known.insert(name, value);
-            }
-            Ok(None) => unresolved |= name == "bootstrap.servers",
-            Err(error) => problems
-                .push(Problem { key: format!("bus.kafka.{name}"), message: error.to_string() }),
-        }
-    }
-    for (name, message) in talon_kafka::problems(&known) {
-        if !(unresolved && name == "bootstrap.servers") {
-            problems.push(Problem { key: format!("bus.kafka.{name}"), message });
-        }
-    }
-    known
 }
 
 fn connector(

@@ -1,0 +1,196 @@
+//! Ways to log in, and TLS, on a real server.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::path::PathBuf;
+
+use nkeys::KeyPair;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair as TlsKey};
+use talon_brokers::Nats as Server;
+use talon_runtime::bus::BusFault;
+
+use crate::support::World;
+
+/// Publishes and recovers with these settings.
+fn works(server: &Server, settings: &[(&'static str, &str)]) {
+    let mut world = World::new(server.url());
+    set(&mut world, settings);
+    let (mut log, _) = world.open(&world.process());
+    log.put("1", "v", "1v");
+    log.commit(Some("c")).unwrap();
+    assert_eq!(world.open(&world.process()).1.records.len(), 1);
+}
+
+/// Is refused with these settings, without a word of the secret.
+fn refused(server: &Server, settings: &[(&'static str, &str)]) -> String {
+    let mut world = World::new(server.url());
+    set(&mut world, settings);
+    match world.try_open(&world.process()).map(drop) {
+        Err(BusFault::Misconfigured(why)) => {
+            assert!(settings.iter().all(|(_, value)| !why.contains(value)), "{why}");
+            why
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn set(world: &mut World, settings: &[(&'static str, &str)]) {
+    world.extra.extend(settings.iter().map(|(key, value)| (*key, (*value).to_owned())));
+}
+
+#[test]
+fn user_and_password() {
+    let login = "authorization { user: talon, password: hunter2 }";
+    let Some(server) = Server::start_with("user_and_password", login) else { return };
+    works(&server, &[("user", "talon"), ("password", "hunter2")]);
+    let why = refused(&server, &[("user", "talon"), ("password", "wrong-password")]);
+    assert!(why.contains("refuses the credentials"), "{why}");
+    refused(&server, &[]);
+}
+
+#[test]
+fn a_password_in_a_file_is_read_anew_when_it_changes() {
+    let login = "authorization { users: [{ user: talon, password: one }] }";
+    let Some(server) = Server::start_with("a_password_in_a_file", login) else { return };
+    let file = std::env::temp_dir().join(talon_brokers::unique("password"));
+    std::fs::write(&file, "wrong").unwrap();
+    let mut world = World::new(server.url());
+    let reference = format!("${{file:{}}}", file.display());
+    set(&mut world, &[("user", "talon"), ("password", &reference)]);
+    let nats = world.process();
+    assert!(world.try_open(&nats).is_err());
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(5);
+    std::fs::write(&file, "one\n").unwrap();
+    std::fs::File::options().write(true).open(&file).unwrap().set_modified(later).unwrap();
+    world.open(&nats);
+    std::fs::remove_file(&file).unwrap();
+}
+
+#[test]
+fn token() {
+    let login = "authorization { token: s3cret-token }";
+    let Some(server) = Server::start_with("token", login) else { return };
+    works(&server, &[("token", "s3cret-token")]);
+    refused(&server, &[("token", "wrong-token")]);
+}
+
+#[test]
+fn nkey() {
+    let pair = KeyPair::new_user();
+    let login = format!("authorization {{ users: [{{ nkey: {} }}] }}", pair.public_key());
+    let Some(server) = Server::start_with("nkey", &login) else { return };
+    works(&server, &[("nkey.seed", &pair.seed().unwrap())]);
+    refused(&server, &[("nkey.seed", &KeyPair::new_user().seed().unwrap())]);
+    let why = refused(&server, &[("nkey.seed", "SUNOSEED")]);
+    assert!(why.contains("cannot be used"), "{why}");
+}
+
+#[test]
+fn missing_rights_are_told_as_such() {
+    let login = "authorization { users: [{ user: talon, password: hunter2, permissions: { publish: [\"$JS.API.STREAM.INFO.>\"] } }] }";
+    let Some(server) = Server::start_with("missing_rights", login) else { return };
+    let why = refused(&server, &[("user", "talon"), ("password", "hunter2")]);
+    assert!(why.contains("lacks a right"), "{why}");
+}
+
+#[test]
+fn an_inbox_prefix_and_a_domain() {
+    let settings = "jetstream { domain: plant }\n\
+                    authorization { users: [{ user: talon, password: hunter2, permissions: { subscribe: [\"_TALON.>\"] } }] }";
+    let Some(server) = Server::start_with("an_inbox_prefix_and_a_domain", settings) else { return };
+    works(
+        &server,
+        &[
+            ("user", "talon"),
+            ("password", "hunter2"),
+            ("inbox.prefix", "_TALON"),
+            ("jetstream.domain", "plant"),
+        ],
+    );
+}
+
+/// A certificate authority, a certificate of the server and one of a client, as files.
+struct Certificates {
+    folder: PathBuf,
+}
+
+impl Certificates {
+    fn new() -> Certificates {
+        let folder = std::env::temp_dir().join(talon_brokers::unique("tls"));
+        std::fs::create_dir(&folder).unwrap();
+        let mut authority = CertificateParams::new([]).unwrap();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority =
+            CertifiedIssuer::self_signed(authority, TlsKey::generate().unwrap()).unwrap();
+        std::fs::write(folder.join("ca.pem"), authority.pem()).unwrap();
+        for name in ["server", "client"] {
+            let key = TlsKey::generate().unwrap();
+            let params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+            let certificate = params.signed_by(&key, &authority).unwrap();
+            std::fs::write(folder.join(format!("{name}.pem")), certificate.pem()).unwrap();
+            std::fs::write(folder.join(format!("{name}.key")), key.serialize_pem()).unwrap();
+        }
+        Certificates { folder }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.join(name).display().to_string()
+    }
+
+    fn server(&self, more: &str) -> String {
+        format!(
+            "tls {{ cert_file: \"{}\", key_file: \"{}\", ca_file: \"{}\", {more} }}",
+            self.path("server.pem"),
+            self.path("server.key"),
+            self.path("ca.pem")
+        )
+    }
+}
+
+impl Drop for Certificates {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.folder).ok();
+    }
+}
+
+#[test]
+fn tls_with_own_roots() {
+    let files = Certificates::new();
+    let Some(server) = Server::start_with("tls_with_own_roots", &files.server("")) else { return };
+    works(&server, &[("tls.ca.file", &files.path("ca.pem"))]);
+    works(&server, &[("tls.ca.file", &files.path("ca.pem")), ("tls.required", "true")]);
+    let why = refused(&server, &[("tls.required", "true")]);
+    assert!(why.contains("`bus.nats.tls.*`"), "{why}");
+}
+
+#[test]
+fn mutual_tls() {
+    let files = Certificates::new();
+    let settings = files.server("verify: true");
+    let Some(server) = Server::start_with("mutual_tls", &settings) else { return };
+    let (certificate, key) = (files.path("client.pem"), files.path("client.key"));
+    works(
+        &server,
+        &[
+            ("tls.ca.file", &files.path("ca.pem")),
+            ("tls.certificate.file", &certificate),
+            ("tls.key.file", &key),
+        ],
+    );
+    let world = {
+        let mut world = World::new(server.url());
+        set(&mut world, &[("tls.ca.file", &files.path("ca.pem"))]);
+        world
+    };
+    let fault = world.try_open(&world.process()).map(drop).unwrap_err();
+    assert!(fault.to_string().contains("certificate"), "{fault}");
+}
+
+#[test]
+fn tls_first() {
+    let files = Certificates::new();
+    let settings = files.server("handshake_first: true");
+    let Some(server) = Server::start_with("tls_first", &settings) else { return };
+    works(&server, &[("tls.ca.file", &files.path("ca.pem")), ("tls.first", "true")]);
+}
