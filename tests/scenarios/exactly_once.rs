@@ -1,4 +1,4 @@
-//! Exactly once, whatever happens to the process and the broker. Against a real Kafka.
+//! Exactly once, whatever happens to the process and the broker. Against a real Kafka and a real NATS.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -10,20 +10,29 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use support::consumer::{content, histories};
 use support::truth::{check, settled};
-use support::{Talon, configuration, live, until, upstream};
-use talon_brokers::{Kafka, unique};
+use support::{On, Talon, configuration, live, until, upstream};
+use talon_brokers::unique;
 use talon_schemas::contractor as contracts;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn invariants_1_and_2_a_process_killed_at_random_points_loses_and_doubles_nothing() {
-    let Some(kafka) = Kafka::shared("exactly_once") else { return };
+async fn invariants_1_and_2_killed_at_random_points_nothing_is_lost_or_doubled_on_kafka() {
+    killed_at_random_points(On::Kafka).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariants_1_and_2_killed_at_random_points_nothing_is_lost_or_doubled_on_nats() {
+    killed_at_random_points(On::Nats).await;
+}
+
+async fn killed_at_random_points(on: On) {
+    let Some(address) = on.shared("exactly_once") else { return };
     let seed = std::env::var("TALON_TEST_SEED")
         .map_or_else(|_| rand::rng().random(), |s| s.parse().unwrap());
     eprintln!("TALON_TEST_SEED={seed}");
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let upstream = upstream(10_000, seed).await;
     let prefix = unique("kill");
-    let texts = configuration(&prefix, kafka.bootstrap(), &upstream.url());
+    let texts = configuration(&prefix, address, &upstream.url());
     live(&upstream, 300.0);
     for kill in 0..20 {
         let mut talon = Talon::run(&texts);
@@ -38,27 +47,36 @@ async fn invariants_1_and_2_a_process_killed_at_random_points_loses_and_doubles_
     live(&upstream, 0.0);
     let mut talon = Talon::run(&texts);
     talon.ready().await;
-    settled(kafka.bootstrap(), &prefix, &upstream).await;
+    settled(address, &prefix, &upstream).await;
     assert!(talon.terminate().await.success(), "{}", talon.log());
-    check(kafka.bootstrap(), &prefix, &upstream).unwrap();
+    check(address, &prefix, &upstream).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn invariant_1_the_first_read_is_a_snapshot_and_a_restart_is_none() {
-    let Some(kafka) = Kafka::shared("snapshot") else { return };
+async fn invariant_1_the_first_read_is_a_snapshot_and_a_restart_is_none_on_kafka() {
+    first_read_and_restart(On::Kafka).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_1_the_first_read_is_a_snapshot_and_a_restart_is_none_on_nats() {
+    first_read_and_restart(On::Nats).await;
+}
+
+async fn first_read_and_restart(on: On) {
+    let Some(address) = on.shared("snapshot") else { return };
     let upstream = upstream(50, 3).await;
     let prefix = unique("snapshot");
-    let texts = configuration(&prefix, kafka.bootstrap(), &upstream.url());
+    let texts = configuration(&prefix, address, &upstream.url());
     let mut talon = Talon::run(&texts);
     talon.ready().await;
-    settled(kafka.bootstrap(), &prefix, &upstream).await;
+    settled(address, &prefix, &upstream).await;
     assert!(talon.terminate().await.success());
     upstream.edit(200);
     let mut talon = Talon::run(&texts);
     talon.ready().await;
-    settled(kafka.bootstrap(), &prefix, &upstream).await;
+    settled(address, &prefix, &upstream).await;
 
-    let calls = histories(kafka.bootstrap(), &format!("{prefix}.field.call"), &contracts::CALL);
+    let calls = histories(address, &format!("{prefix}.field.call"), &contracts::CALL);
     let mut ops: BTreeMap<String, usize> = BTreeMap::new();
     for event in calls.values().flatten() {
         let (op, snapshot) =
@@ -72,22 +90,31 @@ async fn invariant_1_the_first_read_is_a_snapshot_and_a_restart_is_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_broker_that_is_killed_and_comes_back_costs_nothing_but_time() {
-    let Some(mut kafka) = Kafka::start("broker_restart") else { return };
+async fn kafka_that_is_killed_and_comes_back_costs_nothing_but_time() {
+    killed_broker(On::Kafka).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nats_that_is_killed_and_comes_back_costs_nothing_but_time() {
+    killed_broker(On::Nats).await;
+}
+
+async fn killed_broker(on: On) {
+    let Some(mut broker) = on.start("broker_restart") else { return };
     let upstream = upstream(500, 7).await;
     let prefix = unique("outage");
-    let texts = configuration(&prefix, kafka.bootstrap(), &upstream.url());
+    let texts = configuration(&prefix, broker.address(), &upstream.url());
     live(&upstream, 100.0);
     let mut talon = Talon::run(&texts);
     talon.ready().await;
     for _ in 0..2 {
-        kafka.kill();
+        broker.kill();
         until("the outage is noticed", async || talon.health().await.0 == 503).await;
         upstream.edit(100);
-        kafka.restart();
+        broker.restart();
         talon.ready().await;
     }
     live(&upstream, 0.0);
-    settled(kafka.bootstrap(), &prefix, &upstream).await;
+    settled(broker.address(), &prefix, &upstream).await;
     assert!(talon.terminate().await.success(), "{}", talon.log());
 }

@@ -1,4 +1,4 @@
-//! Several processes share the work of a group. Against a real Kafka.
+//! Several processes share the work of a group. Against a real Kafka and a real NATS.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -6,16 +6,23 @@ mod support;
 use std::collections::BTreeMap;
 
 use support::truth::settled;
-use support::{Talon, configuration, live, until, upstream};
-use talon_brokers::{Kafka, unique};
+use support::{On, Talon, configuration, live, until, upstream};
+use talon_brokers::unique;
 
-/// As a deployment of several pods has it: members without a fixed place, and a short session so that
-/// the tests are short.
-fn member(prefix: &str, bootstrap: &str, upstream: &str) -> BTreeMap<String, String> {
-    let mut texts = configuration(prefix, bootstrap, upstream);
-    texts.remove("bus.kafka.group.instance.id");
-    texts.insert("bus.kafka.session.timeout.ms".to_owned(), "2000".to_owned());
-    texts.insert("bus.kafka.heartbeat.interval.ms".to_owned(), "300".to_owned());
+/// As a deployment of several pods has it: members without a fixed place in the group.
+fn member(
+    prefix: &str,
+    address: &str,
+    upstream: &str,
+    silence_ms: u64,
+) -> BTreeMap<String, String> {
+    let mut texts = configuration(prefix, address, upstream);
+    if texts.remove("bus.kafka.group.instance.id").is_some() {
+        texts.insert("bus.kafka.session.timeout.ms".to_owned(), silence_ms.to_string());
+        texts.insert("bus.kafka.heartbeat.interval.ms".to_owned(), "300".to_owned());
+    } else {
+        texts.insert("bus.nats.lease.ttl.ms".to_owned(), silence_ms.to_string());
+    }
     texts
 }
 
@@ -24,39 +31,79 @@ async fn becomes(talon: &mut Talon, state: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn work_moves_when_a_process_ends_and_when_it_is_killed() {
-    let Some(kafka) = Kafka::shared("replicas") else { return };
+async fn work_moves_at_once_when_a_process_ends_on_kafka() {
+    work_moves_at_once(On::Kafka).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_moves_at_once_when_a_process_ends_on_nats() {
+    work_moves_at_once(On::Nats).await;
+}
+
+async fn work_moves_at_once(on: On) {
+    let Some(address) = on.shared("ends") else { return };
     let upstream = upstream(300, 11).await;
-    let prefix = unique("replicas");
-    let texts = member(&prefix, kafka.bootstrap(), &upstream.url());
+    let prefix = unique("ends");
+    // A process that did not leave the group would keep its place for longer than this test waits.
+    let texts = member(&prefix, address, &upstream.url(), 240_000);
     live(&upstream, 100.0);
-    // It leaves the group when it is stopped: else the others would wait for longer than this test.
-    let mut patient = texts.clone();
-    patient.insert("bus.kafka.session.timeout.ms".to_owned(), "240000".to_owned());
-    let mut first = Talon::run(&patient);
+    let mut first = Talon::run(&texts);
     becomes(&mut first, "up").await;
     let mut second = Talon::run(&texts);
     becomes(&mut second, "standby").await;
     assert_eq!(second.health().await.0, 200, "standing by is being ready");
     let (_, metrics) = second.get("/metrics").await;
     assert!(metrics.contains("talon_shard_owned{connector=\"field\"} 0"), "{metrics}");
-
     assert!(first.terminate().await.success(), "{}", first.log());
     becomes(&mut second, "up").await;
-    let mut third = Talon::run(&texts);
-    becomes(&mut third, "standby").await;
-    second.kill();
-    becomes(&mut third, "up").await;
     live(&upstream, 0.0);
-    settled(kafka.bootstrap(), &prefix, &upstream).await;
+    settled(address, &prefix, &upstream).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn invariant_3_a_paused_and_revived_owner_publishes_nothing_more_and_rejoins() {
-    let Some(kafka) = Kafka::shared("fencing") else { return };
+async fn work_moves_when_processes_are_killed_in_turn_on_kafka() {
+    work_moves_from_the_killed(On::Kafka).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_moves_when_processes_are_killed_in_turn_on_nats() {
+    work_moves_from_the_killed(On::Nats).await;
+}
+
+async fn work_moves_from_the_killed(on: On) {
+    let Some(address) = on.shared("killed") else { return };
+    let upstream = upstream(300, 12).await;
+    let prefix = unique("killed");
+    let texts = member(&prefix, address, &upstream.url(), 2_000);
+    live(&upstream, 100.0);
+    let mut owner = Talon::run(&texts);
+    becomes(&mut owner, "up").await;
+    for _ in 0..3 {
+        let mut other = Talon::run(&texts);
+        becomes(&mut other, "standby").await;
+        owner.kill();
+        becomes(&mut other, "up").await;
+        owner = other;
+    }
+    live(&upstream, 0.0);
+    settled(address, &prefix, &upstream).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_3_a_paused_and_revived_owner_publishes_nothing_more_and_rejoins_on_kafka() {
+    paused_and_revived(On::Kafka).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_3_a_paused_and_revived_owner_publishes_nothing_more_and_rejoins_on_nats() {
+    paused_and_revived(On::Nats).await;
+}
+
+async fn paused_and_revived(on: On) {
+    let Some(address) = on.shared("fencing") else { return };
     let upstream = upstream(200, 5).await;
     let prefix = unique("fence");
-    let texts = member(&prefix, kafka.bootstrap(), &upstream.url());
+    let texts = member(&prefix, address, &upstream.url(), 2_000);
     live(&upstream, 100.0);
     let mut old = Talon::run(&texts);
     becomes(&mut old, "up").await;
@@ -68,7 +115,7 @@ async fn invariant_3_a_paused_and_revived_owner_publishes_nothing_more_and_rejoi
     old.signal("CONT");
     until("the old owner says that it was fenced", async || old.log().contains("fenced")).await;
     live(&upstream, 0.0);
-    settled(kafka.bootstrap(), &prefix, &upstream).await;
+    settled(address, &prefix, &upstream).await;
     // Back in the group, it may be given the connector again, but only one of them has it.
     until("one of them has the connector", async || {
         let mut states = [old.state("field").await, new.state("field").await];
@@ -79,5 +126,5 @@ async fn invariant_3_a_paused_and_revived_owner_publishes_nothing_more_and_rejoi
     assert!(new.terminate().await.success(), "{}", new.log());
     becomes(&mut old, "up").await;
     upstream.edit(100);
-    settled(kafka.bootstrap(), &prefix, &upstream).await;
+    settled(address, &prefix, &upstream).await;
 }

@@ -1,7 +1,7 @@
 //! What is known of the subjects: the sequence of the last record of each, and which records of the
 //! stream are ours.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use async_nats::header::NATS_MESSAGE_ID;
@@ -51,6 +51,8 @@ pub(crate) struct Book {
     recovered: Vec<(u64, u64)>,
     /// Subjects that end with a marker, by the time when their past goes.
     ends: VecDeque<End>,
+    /// Subjects whose past goes at this moment.
+    sweeping: HashSet<u64>,
     revisions: HashMap<String, u64>,
     /// The stream of the feeds has no record after this one that is not known.
     known: u64,
@@ -65,6 +67,7 @@ impl Book {
             subjects: Subjects::default(),
             recovered: Vec::new(),
             ends: VecDeque::new(),
+            sweeping: HashSet::new(),
             revisions: HashMap::new(),
             known: 0,
             window: Vec::new(),
@@ -108,14 +111,21 @@ impl Book {
             && let Some(end) = self.ends.pop_front()
         {
             if self.last(end.subject) == end.marker {
+                self.sweeping.insert(end.subject);
                 due.push(end);
             }
         }
         due
     }
 
-    /// The past of these is gone, and their markers.
+    /// Whether the past of a subject goes at this moment, so that nobody knows its last record.
+    pub(crate) fn is_sweeping(&self, subject: u64) -> bool {
+        self.sweeping.contains(&subject)
+    }
+
+    /// Sweeping is over: the past of these is gone, and their markers.
     pub(crate) fn swept(&mut self, ends: &[End]) {
+        self.sweeping.clear();
         for end in ends {
             if self.last(end.subject) == end.marker {
                 self.subjects.set(end.subject, 0);

@@ -114,7 +114,7 @@ pub(crate) fn fault_of_line(line: &str) -> Option<BusFault> {
     if lower.contains("permissions violation") {
         // The line quotes the subject, which holds an entity's key: its first two words are enough.
         return Some(BusFault::Misconfigured(
-            "NATS: the account lacks a right that Talon needs (permissions violation); the reference lists them".to_owned(),
+            "NATS: the account lacks a right that Talon needs (permissions violation); the README of the NATS bus lists them".to_owned(),
         ));
     }
     if lower.contains("authorization violation")

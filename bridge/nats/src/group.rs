@@ -24,6 +24,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Entries of members that are gone vanish after this.
 const FORGOTTEN: Duration = Duration::from_secs(3600);
 
+/// How often a stop is looked for.
+const GLANCE: Duration = Duration::from_millis(50);
+
 /// One request to the server, at most.
 const REQUEST: Duration = Duration::from_secs(5);
 
@@ -78,10 +81,8 @@ impl Member {
         (self.report)(None);
         loop {
             tokio::select! {
+                () = self.asked_to_leave() => return self.leave(&store, held).await,
                 _ = tick.tick() => {
-                    if self.give_up.is_set() {
-                        return self.leave(&store, held).await;
-                    }
                     let present = Presence { shards: self.shards.clone() };
                     let revision = mine.map_or(0, |(revision, _)| revision);
                     let key = format!("member.{}", self.id);
@@ -190,6 +191,12 @@ impl Member {
         held.retain(|_, lease| lease.renewed.elapsed() < longest);
         if held.len() != before {
             self.grant(held).await;
+        }
+    }
+
+    async fn asked_to_leave(&self) {
+        while !self.give_up.is_set() {
+            tokio::time::sleep(GLANCE).await;
         }
     }
 

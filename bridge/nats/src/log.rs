@@ -131,6 +131,9 @@ impl NatsLog {
     /// Publishes a record of a feed, or puts it into the next wave.
     fn publish(&mut self, mut record: Record) -> Result<(), BusFault> {
         if let Target::Feed { subject, expected: Some(expected), .. } = &mut record.target {
+            if self.book.is_sweeping(*subject) {
+                self.sweep.finish(&self.runtime, &mut self.book);
+            }
             if !self.busy.insert(*subject) {
                 self.next_wave.push(record);
                 return Ok(());

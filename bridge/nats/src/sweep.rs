@@ -55,15 +55,8 @@ impl Sweep {
         let now = Instant::now();
         match self.round.take() {
             Some(round) if round.is_finished() => {
-                if let Ok((ends, failed)) = runtime.block_on(round) {
-                    book.swept(&ends);
-                    self.next = Some(now + if failed.is_some() { LONG_PAUSE } else { PAUSE });
-                    if let Some(error) = failed {
-                        let stream = layout.feeds.name.as_str();
-                        tracing::warn!(stream, "the past of deleted entities stays: {error}");
-                    }
-                }
-                return;
+                self.round = Some(round);
+                return self.finish(runtime, book);
             }
             Some(round) => {
                 self.round = Some(round);
@@ -99,6 +92,20 @@ impl Sweep {
             }
             (done, None)
         }));
+    }
+}
+
+impl Sweep {
+    /// Waits for the round that runs, and takes in what it has done.
+    pub(crate) fn finish(&mut self, runtime: &Handle, book: &mut Book) {
+        let Some(round) = self.round.take() else { return };
+        let (ends, failed) = runtime.block_on(round).unwrap_or_default();
+        book.swept(&ends);
+        let pause = if failed.is_some() { LONG_PAUSE } else { PAUSE };
+        self.next = Some(Instant::now() + pause);
+        if let Some(error) = failed {
+            tracing::warn!("the past of deleted entities stays in the stream: {error}");
+        }
     }
 }
 

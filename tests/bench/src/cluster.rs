@@ -33,8 +33,8 @@ pub(crate) struct Cluster {
 enum Broker {
     /// librdkafka's own, in this process.
     Mock(InProcess),
-    /// A real one.
-    Real(talon_brokers::Kafka),
+    /// A real one, which ends when it is dropped.
+    Real { _kafka: talon_brokers::Kafka },
 }
 
 impl Cluster {
@@ -47,7 +47,7 @@ impl Cluster {
     pub(crate) fn real() -> anyhow::Result<Cluster> {
         let kafka = talon_brokers::Kafka::find()?;
         let properties = servers(kafka.bootstrap().to_owned());
-        Ok(Cluster { properties, broker: Broker::Real(kafka) })
+        Ok(Cluster { properties, broker: Broker::Real { _kafka: kafka } })
     }
 
     /// With further properties, each `name=value`.
@@ -62,7 +62,7 @@ impl Cluster {
     pub(crate) fn name(&self) -> &'static str {
         match self.broker {
             Broker::Mock(_) => "mock",
-            Broker::Real(_) => "kafka",
+            Broker::Real { .. } => "kafka",
         }
     }
 

@@ -34,8 +34,55 @@ impl Record {
     }
 }
 
-/// All committed records of a topic, from its beginning to its end; the records of a key in order.
-pub fn read(bootstrap: &str, topic: &str) -> Vec<Record> {
+/// All committed records of a topic, from its beginning to its end; the records of a key in order. The
+/// topic is on NATS where the address is a URL of it, else on Kafka.
+pub fn read(address: &str, topic: &str) -> Vec<Record> {
+    if address.starts_with("nats://") {
+        tokio::task::block_in_place(|| {
+            tokio::runtime::Handle::current().block_on(read_nats(address, topic))
+        })
+    } else {
+        read_kafka(address, topic)
+    }
+}
+
+async fn read_nats(address: &str, topic: &str) -> Vec<Record> {
+    use async_nats::jetstream::consumer::pull::OrderedConfig;
+    use futures_util::StreamExt;
+
+    let client = async_nats::connect(address).await.unwrap();
+    let jetstream = async_nats::jetstream::new(client);
+    let mut records = Vec::new();
+    // Not there yet is empty.
+    let Ok(stream) = jetstream.stream_by_subject(format!("{topic}.x")).await else {
+        return records;
+    };
+    let stream = jetstream.get_stream(stream).await.unwrap();
+    let filter_subject = format!("{topic}.>");
+    let mut consumer = stream
+        .create_consumer(OrderedConfig { filter_subject, ..OrderedConfig::default() })
+        .await
+        .unwrap();
+    let mut pending = consumer.info().await.unwrap().num_pending;
+    let mut messages = consumer.messages().await.unwrap();
+    while pending > 0 {
+        let message = tokio::time::timeout(super::PATIENCE, messages.next());
+        let message = message.await.expect("the stream is read to its end").unwrap().unwrap();
+        pending = message.info().unwrap().pending;
+        let (_, token) = message.subject.rsplit_once('.').unwrap();
+        let headers = message.headers.iter().flat_map(|headers| headers.iter());
+        records.push(Record {
+            key: talon_nats::key(token).unwrap(),
+            value: (!message.payload.is_empty()).then(|| message.payload.to_vec()),
+            headers: headers
+                .filter_map(|(name, values)| Some((name.to_string(), values.first()?.to_string())))
+                .collect(),
+        });
+    }
+    records
+}
+
+fn read_kafka(bootstrap: &str, topic: &str) -> Vec<Record> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", bootstrap)
         .set("group.id", "scenario")

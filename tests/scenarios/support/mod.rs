@@ -50,15 +50,76 @@ pub fn live(upstream: &Simulator, edits_per_second: f64) {
     upstream.change_settings(&serde_json::json!({ "edits_per_second": edits_per_second })).unwrap();
 }
 
-/// A flat configuration for one connector `field`, with fast polls.
-pub fn configuration(prefix: &str, bootstrap: &str, upstream: &str) -> BTreeMap<String, String> {
+/// Which bus a test runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum On {
+    Kafka,
+    Nats,
+}
+
+/// A broker of a test's own, which it may kill.
+pub enum Broker {
+    Kafka(talon_brokers::Kafka),
+    Nats(talon_brokers::Nats),
+}
+
+impl On {
+    /// The address of the broker that tests share; none where the test is skipped.
+    pub fn shared(self, test: &str) -> Option<&'static str> {
+        match self {
+            On::Kafka => talon_brokers::Kafka::shared(test).map(talon_brokers::Kafka::bootstrap),
+            On::Nats => talon_brokers::Nats::shared(test).map(talon_brokers::Nats::url),
+        }
+    }
+
+    /// A broker of the test's own.
+    pub fn start(self, test: &str) -> Option<Broker> {
+        match self {
+            On::Kafka => talon_brokers::Kafka::start(test).map(Broker::Kafka),
+            On::Nats => talon_brokers::Nats::start(test).map(Broker::Nats),
+        }
+    }
+}
+
+impl Broker {
+    /// Where it listens.
+    pub fn address(&self) -> &str {
+        match self {
+            Broker::Kafka(kafka) => kafka.bootstrap(),
+            Broker::Nats(nats) => nats.url(),
+        }
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        match self {
+            Broker::Kafka(kafka) => kafka.kill(),
+            Broker::Nats(nats) => nats.kill(),
+        }
+    }
+
+    /// On the same port, with the same data.
+    pub fn restart(&mut self) {
+        match self {
+            Broker::Kafka(kafka) => kafka.restart(),
+            Broker::Nats(nats) => nats.restart(),
+        }
+    }
+}
+
+/// A flat configuration for one connector `field`, with fast polls. The bus is NATS where the address
+/// is a URL of it, else Kafka.
+pub fn configuration(prefix: &str, address: &str, upstream: &str) -> BTreeMap<String, String> {
     let mut texts = BTreeMap::new();
-    for (key, text) in [
+    // A process that is killed and started again has its place in the group at once, or soon.
+    let bus = if address.starts_with("nats://") {
+        [("bus.nats.servers", address), ("bus.nats.lease.ttl.ms", "1000")]
+    } else {
+        [("bus.kafka.bootstrap.servers", address), ("bus.kafka.group.instance.id", prefix)]
+    };
+    for (key, text) in bus.into_iter().chain([
         ("talon.prefix", prefix),
         ("http.listen", "127.0.0.1:0"),
-        ("bus.kafka.bootstrap.servers", bootstrap),
-        // A process that is killed and started again has its place in the group at once.
-        ("bus.kafka.group.instance.id", prefix),
         ("talon.group", prefix),
         ("connectors.field.class", "contractor"),
         ("connectors.field.upstream.url", upstream),
@@ -69,7 +130,7 @@ pub fn configuration(prefix: &str, bootstrap: &str, upstream: &str) -> BTreeMap<
         ("connectors.field.call_message.poll.interval.ms", "50"),
         ("connectors.field.call_jeopardy.poll.interval.ms", "50"),
         ("connectors.field.call_task.poll.interval.ms", "200"),
-    ] {
+    ]) {
         texts.insert(key.to_owned(), text.to_owned());
     }
     texts
