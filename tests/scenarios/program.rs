@@ -352,7 +352,7 @@ async fn dev_shows_the_whole_product_and_ends_at_ctrl_c() {
     let mut address = String::new();
     until("it prints the broker's address", async || {
         let log = talon.log();
-        let kafka = log.lines().find_map(|line| line.trim().strip_prefix("Kafka "));
+        let kafka = log.lines().find_map(|line| line.trim().strip_prefix("bus        Kafka at "));
         address =
             kafka.and_then(|rest| rest.split_whitespace().next()).unwrap_or_default().to_owned();
         !address.is_empty()

@@ -37,7 +37,8 @@ fn streams_and_the_bucket_are_created_as_documented() {
     assert_eq!(feeds.max_messages_per_subject, 64);
     assert_eq!(feeds.max_age, Duration::ZERO);
     assert_eq!(feeds.duplicate_window, Duration::from_secs(120));
-    assert!(feeds.allow_direct && feeds.allow_message_ttl);
+    assert!(feeds.allow_direct);
+    assert_eq!(feeds.allow_message_ttl, world.markers());
     let dead = config(format!("{}_DLQ", world.stream()));
     assert_eq!(dead.subjects, [format!("{field}.dlq")]);
     assert_eq!((dead.max_age, dead.max_messages_per_subject), (KEEP, -1));

@@ -46,7 +46,9 @@ pub trait Feed: Send {
 pub trait RowCodec: Send + Sync {
     /// Writes the row's key into `key`, if it can be told without decoding the row.
     ///
-    /// It lets an unchanged row be recognised by a hash of its bytes. `false` costs time only.
+    /// It lets an unchanged row be recognised by a hash of its bytes. `false` costs time only; `true`
+    /// with a key that [`RowCodec::decode`] would not give costs an entity: what is peeked here is
+    /// taken as seen, and what is not, as absent.
     fn peek_key(&self, row: &[u8], scope: &str, key: &mut String) -> bool;
 
     /// Decodes, normalises and encodes a row into `out`, whose buffers are empty and reused.
@@ -76,7 +78,8 @@ impl Row {
 /// Why a row cannot be processed. It goes to the dead letters with its bytes, and what follows it
 /// flows on.
 ///
-/// The reason names the field and the position, never the value: values may be personal.
+/// The reason names the position, and the field where it is missing, never the value: values may be
+/// personal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct RowFault(pub String);

@@ -132,6 +132,11 @@ impl World {
             .block_on(async { jetstream::new(async_nats::connect(&self.url).await.unwrap()) })
     }
 
+    /// Whether the server can end records by itself, so that a marker is published behind a delete.
+    pub(crate) fn markers(&self) -> bool {
+        self.jetstream().client().is_server_compatible(2, 11, 0)
+    }
+
     /// All messages of a stream.
     pub(crate) fn messages(&self, stream: &str) -> Vec<jetstream::Message> {
         let jetstream = self.jetstream();
