@@ -26,13 +26,6 @@ pub struct Malformed;
 
 /// Takes an Avro `int` or `long` from the front of `input`.
 pub(crate) fn take_long(input: &mut &[u8]) -> Result<i64, Malformed> {
-    // Branches and most lengths take one byte.
-    if let Some((&byte, rest)) = input.split_first()
-        && byte & 0x80 == 0
-    {
-        *input = rest;
-        return Ok(i64::from(byte >> 1) ^ -i64::from(byte & 1));
-    }
     let mut value = 0u64;
     for (i, byte) in input.iter().enumerate().take(10) {
         value |= u64::from(byte & 0x7f) << (7 * i);

@@ -83,6 +83,8 @@ pub struct Differ {
     guard: Guard,
     // Ids of deletes, folded: an entity that comes back after its delete gets a new id.
     deleted: u64,
+    // Those that recovery has folded already: a delete can be read twice, as event and as tombstone.
+    folded: HashSet<u64>,
     dead: HashSet<u64>,
     row: Row,
     key: String,
@@ -104,6 +106,7 @@ impl Differ {
             codec,
             guard,
             deleted: 0,
+            folded: HashSet::new(),
             dead: HashSet::new(),
             row: Row::default(),
             key: String::new(),
@@ -121,7 +124,9 @@ impl Differ {
     pub fn recover(&mut self, key: &str, after: Option<&[u8]>, chain: u64) {
         let known = self.index.find(key);
         let Some(value) = after else {
-            self.deleted ^= chain;
+            if chain != 0 && self.folded.insert(chain) {
+                self.deleted ^= chain;
+            }
             if let Some(id) = known {
                 self.index.remove(id);
             }
@@ -146,6 +151,7 @@ impl Differ {
         after_fault: bool,
         out: &mut C,
     ) -> Result<Summary, C::Error> {
+        self.folded = HashSet::new();
         let mut summary = Summary::default();
         let mut unreadable = false;
         let known = self.index.len();

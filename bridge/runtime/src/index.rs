@@ -98,13 +98,7 @@ impl Index {
     pub fn replace(&mut self, id: SlotId, entry: Entry, value: &[u8]) {
         self.slot_mut(id).entry = entry;
         if let Some(values) = &mut self.values {
-            let kept = &mut values[id.0 as usize / CHUNK][id.0 as usize % CHUNK];
-            // Often a change leaves the size as it is.
-            if kept.len() == value.len() {
-                kept.copy_from_slice(value);
-            } else {
-                *kept = value.into();
-            }
+            values[id.0 as usize / CHUNK][id.0 as usize % CHUNK] = value.into();
         }
     }
 

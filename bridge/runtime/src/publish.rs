@@ -105,7 +105,8 @@ impl Publisher<'_> {
                 other => return other,
             }
         }
-        let reason = "the event is larger than the bus takes (Kafka: message.max.bytes)";
+        let reason =
+            "the event is larger than the bus takes (Kafka: message.max.bytes, NATS: max_payload)";
         self.put_aside("publish", change.key, None, reason)
     }
 

@@ -74,8 +74,8 @@ impl FeedState {
     fn take_in(&mut self, record: &Recovered<'_>, schemas: &Schemas) -> Result<(), BusFault> {
         let FeedState { frame, differ, strange, .. } = self;
         let Some(message) = record.value else {
-            // A tombstone follows its delete event, whose id is already taken in.
-            differ.recover(record.key, None, 0);
+            // It carries the id of the delete event before it, which may not be there any more.
+            differ.recover(record.key, None, chain_of(record.event_id));
             return Ok(());
         };
         let datum = datum_of(frame.wire, frame, message, schemas)?;

@@ -121,11 +121,14 @@ impl Feed {
         Feed { differ, log: Log::default() }
     }
 
-    /// A new process that reads the log back.
+    /// A new process that reads the log back; a delete is there as an event and as a tombstone.
     fn restarted(&self) -> Feed {
         let mut feed = Feed::new();
         for (key, after, id) in &self.log.records {
             feed.differ.recover(key, after.as_deref(), id.chain());
+            if after.is_none() {
+                feed.differ.recover(key, None, id.chain());
+            }
         }
         feed
     }
