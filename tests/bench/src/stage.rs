@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use talon_runtime::board::State;
 use talon_runtime::bus::{
-    Append, Bus, BusFault, Delivery, GiveUp, Place, Recovered, Report, ShardLog, ShardSpec,
+    Append, Bus, BusFault, Delivery, GiveUp, Place, Recovered, Report, ShardLog, ShardSpec, Tailed,
 };
 use talon_runtime::guard::Guard;
 use talon_runtime::metrics::Metrics;
@@ -22,6 +22,7 @@ use talon_sdk::{
     Clock, Connector, Coverage, Cursor, Fault, Feed, FeedPlan, FeedSpec, Kind, Observation, Rows,
 };
 use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinHandle;
 
 use crate::measure::{Lap, Started};
 
@@ -211,8 +212,24 @@ impl Bus for Watched {
     }
 
     /// Without a group: what is measured begins with the ownership.
-    fn join(&self, shards: Vec<String>, ownership: Ownership, _: Report, _: GiveUp) {
+    fn join(
+        &self,
+        shards: Vec<String>,
+        ownership: Ownership,
+        _: Report,
+        _: GiveUp,
+    ) -> JoinHandle<()> {
         ownership.grant(shards.into_iter().collect());
+        tokio::spawn(async {})
+    }
+
+    fn tail(
+        &self,
+        topics: &[String],
+        stop: &GiveUp,
+        each: &mut dyn FnMut(Tailed<'_>),
+    ) -> Result<(), BusFault> {
+        self.bus.tail(topics, stop, each)
     }
 
     fn open(&self, shard: &ShardSpec, give_up: &GiveUp) -> Result<Box<dyn ShardLog>, BusFault> {

@@ -3,9 +3,10 @@
 use std::hint::black_box;
 
 use talon_runtime::bus::{
-    Append, Bus, BusFault, GiveUp, Place, Recovered, Report, ShardLog, ShardSpec,
+    Append, Bus, BusFault, GiveUp, Place, Recovered, Report, ShardLog, ShardSpec, Tailed,
 };
 use talon_runtime::ownership::Ownership;
+use tokio::task::JoinHandle;
 
 /// For what an event costs before it reaches a client library.
 pub(crate) struct Void;
@@ -19,8 +20,24 @@ impl Bus for Void {
         Ok(self.describe())
     }
 
-    fn join(&self, shards: Vec<String>, ownership: Ownership, _: Report, _: GiveUp) {
+    fn join(
+        &self,
+        shards: Vec<String>,
+        ownership: Ownership,
+        _: Report,
+        _: GiveUp,
+    ) -> JoinHandle<()> {
         ownership.grant(shards.into_iter().collect());
+        tokio::spawn(async {})
+    }
+
+    fn tail(
+        &self,
+        _topics: &[String],
+        _stop: &GiveUp,
+        _each: &mut dyn FnMut(Tailed<'_>),
+    ) -> Result<(), BusFault> {
+        Ok(())
     }
 
     fn open(&self, _shard: &ShardSpec, _give_up: &GiveUp) -> Result<Box<dyn ShardLog>, BusFault> {
