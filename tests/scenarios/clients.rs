@@ -1,4 +1,4 @@
-//! Events as other people's clients read them. Against a real Kafka and a schema registry.
+//! Events as other people's clients read them. Against a real Kafka, a real NATS and a schema registry.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -9,7 +9,7 @@ use std::process::Output;
 use serde_json::Value;
 use support::consumer::read;
 use support::{Talon, configuration, until, upstream};
-use talon_brokers::{Kafka, Registry, python, unique};
+use talon_brokers::{Kafka, Nats, Registry, python, unique};
 use talon_simulators::contractor::{Fault, FaultKind, Kind, Simulator};
 
 /// The lines that the client printed, one for each record.
@@ -21,18 +21,18 @@ fn lines(output: &Output) -> Vec<Value> {
 
 /// Runs a connector until all calls and tasks are on their topics; then one task vanishes.
 async fn publish(
-    kafka: &Kafka,
+    address: &str,
     upstream: &Simulator,
     prefix: &str,
     registry: Option<&str>,
 ) -> usize {
-    let mut texts = configuration(prefix, kafka.bootstrap(), &upstream.url());
+    let mut texts = configuration(prefix, address, &upstream.url());
     if let Some(url) = registry {
         texts.insert("schema.registry.url".to_owned(), url.to_owned());
     }
     let mut talon = Talon::run(&texts);
     talon.ready().await;
-    let count = |feed: &str| read(kafka.bootstrap(), &format!("{prefix}.field.{feed}")).len();
+    let count = |feed: &str| read(address, &format!("{prefix}.field.{feed}")).len();
     let history = upstream.history();
     let (calls, tasks) = (history.current(Kind::Calls).len(), history.current(Kind::Tasks).len());
     let all = async || count("call") == calls && count("call_task") == tasks;
@@ -120,7 +120,7 @@ async fn confluents_python_client_reads_events_with_the_schema_registry() {
     let Some(registry) = Registry::shared("python_registry") else { return };
     let upstream = upstream(12, 79).await;
     let prefix = unique("confluent");
-    let tasks = publish(kafka, &upstream, &prefix, Some(registry.url())).await;
+    let tasks = publish(kafka.bootstrap(), &upstream, &prefix, Some(registry.url())).await;
     for (feed, count) in [("call", 12), ("call_task", tasks + 2)] {
         let topic = format!("{prefix}.field.{feed}");
         let count = count.to_string();
@@ -149,7 +149,7 @@ async fn fastavro_reads_single_object_events_with_the_golden_schemas() {
     let Some(kafka) = Kafka::shared("python_single_object") else { return };
     let upstream = upstream(12, 83).await;
     let prefix = unique("single");
-    let tasks = publish(kafka, &upstream, &prefix, None).await;
+    let tasks = publish(kafka.bootstrap(), &upstream, &prefix, None).await;
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas/golden");
     for (feed, count) in [("call", 12), ("call_task", tasks + 2)] {
         let topic = format!("{prefix}.field.{feed}");
@@ -166,6 +166,37 @@ async fn fastavro_reads_single_object_events_with_the_golden_schemas() {
             &schema,
         ];
         let Some(output) = python::run("python_single_object", "read_events.py", &arguments) else {
+            return;
+        };
+        match feed {
+            "call" => check_calls(&lines(&output), &upstream, &prefix),
+            _ => check_tasks(&lines(&output), tasks),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nats_py_reads_single_object_events_from_jetstream() {
+    let Some(nats) = Nats::shared("python_jetstream") else { return };
+    let upstream = upstream(12, 89).await;
+    let prefix = unique("jetstream");
+    let tasks = publish(nats.url(), &upstream, &prefix, None).await;
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas/golden");
+    for (feed, count) in [("call", 12), ("call_task", tasks + 2)] {
+        let topic = format!("{prefix}.field.{feed}");
+        let schema = golden.join(format!("contractor.{feed}.avsc")).display().to_string();
+        let count = count.to_string();
+        let arguments = [
+            "--servers",
+            nats.url(),
+            "--topic",
+            &topic,
+            "--count",
+            &count,
+            "--single-object",
+            &schema,
+        ];
+        let Some(output) = python::run("python_jetstream", "read_jetstream.py", &arguments) else {
             return;
         };
         match feed {

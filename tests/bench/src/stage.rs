@@ -101,10 +101,14 @@ impl Stage {
         started.lap()
     }
 
-    /// Waits until it is ready.
+    /// Waits until what was published is read back and the feed is being read.
     pub(crate) fn ready(&self) -> anyhow::Result<Lap> {
         let started = Started::now()?;
-        while !self.engine.view().board.ready() {
+        let up = || {
+            let components = self.engine.view().board.components();
+            components.get("bench").is_some_and(|connector| connector.state == State::Up)
+        };
+        while !up() {
             let lap = started.lap()?;
             anyhow::ensure!(lap.wall < PATIENCE, "not ready: {:?}", self.engine.view().glance());
             std::thread::sleep(Duration::from_millis(1));
