@@ -35,7 +35,10 @@ pub(crate) fn recover(
         .set("fetch.wait.max.ms", "5")
         .set("fetch.error.backoff.ms", "50")
         .set("fetch.message.max.bytes", "8388608")
-        .set("queued.min.messages", "1000000");
+        .set("queued.min.messages", "1000000")
+        // The index is filled more slowly than the client fetches. With the default of a second, the
+        // client stops for longer than its full queue lasts (tests/bench, `recovery`).
+        .set("fetch.queue.backoff.ms", "10");
     let consumer: BaseConsumer = config.create().map_err(|error| refused(&config, &error))?;
 
     let mut places: HashMap<&str, Place> = HashMap::new();
