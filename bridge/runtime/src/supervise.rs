@@ -119,6 +119,7 @@ async fn whenever_granted(shared: &Shared, setup: &Setup, feeds: &[(FeedPlan, Fe
     let (board, ownership, name) = (&shared.board, &shared.ownership, &setup.name);
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     shared.metrics.owned(name, false);
+    board.set(name, Weight::Vital, State::Starting, "joining the group");
     loop {
         if !ownership.has_joined() {
             board.set(name, Weight::Vital, State::Starting, "joining the group");
@@ -129,6 +130,8 @@ async fn whenever_granted(shared: &Shared, setup: &Setup, feeds: &[(FeedPlan, Fe
             ownership.wait_granted(name).await;
             let now = shared.clock.now_ms();
             feeds.iter().for_each(|(_, metrics)| metrics.wake(now));
+            // Not ready before everything is read back.
+            board.set(name, Weight::Vital, State::Starting, "reading back what was published");
             continue;
         }
         let held = ownership.hold(name);
