@@ -24,7 +24,9 @@ use std::time::Duration;
 
 use rdkafka::config::ClientConfig;
 use rdkafka::producer::{BaseProducer, Producer};
-use talon_runtime::bus::{Bus, BusFault, Delivery, GiveUp, Report, ShardLog, ShardSpec, Tailed};
+use talon_runtime::bus::{
+    Bus, BusFault, Delivery, GiveUp, Report, ShardLog, ShardSpec, Start, Tailed,
+};
 use talon_runtime::ownership::Ownership;
 use tokio::task::JoinHandle;
 
@@ -130,10 +132,11 @@ impl Bus for Kafka {
     fn tail(
         &self,
         topics: &[String],
+        from: Start,
         stop: &GiveUp,
         each: &mut dyn FnMut(Tailed<'_>),
     ) -> Result<(), BusFault> {
-        tail::tail(&self.config(), topics, stop, each)
+        tail::tail(&self.config(), topics, from, stop, each)
     }
 
     fn open(&self, shard: &ShardSpec, give_up: &GiveUp) -> Result<Box<dyn ShardLog>, BusFault> {

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use talon_runtime::bus::{
-    Append, Bus, BusFault, Delivery, GiveUp, Place, Recovered, Report, ShardLog, ShardSpec, Tailed,
+    Append, Bus, BusFault, Delivery, GiveUp, Place, Recovered, Report, ShardLog, ShardSpec, Start,
+    Tailed,
 };
 use talon_runtime::guard::Guard;
 use talon_runtime::metrics::Metrics;
@@ -110,6 +111,7 @@ impl Bus for Closed {
     fn tail(
         &self,
         _: &[String],
+        _: Start,
         _: &GiveUp,
         _: &mut dyn FnMut(Tailed<'_>),
     ) -> Result<(), BusFault> {

@@ -10,7 +10,8 @@ use bytes::Bytes;
 use serde::Deserialize;
 use talon_runtime::board::State;
 use talon_runtime::bus::{
-    Append, Bus, BusFault, Delivery, GiveUp, Place, Recovered, Report, ShardLog, ShardSpec, Tailed,
+    Append, Bus, BusFault, Delivery, GiveUp, Place, Recovered, Report, ShardLog, ShardSpec, Start,
+    Tailed,
 };
 use talon_runtime::guard::Guard;
 use talon_runtime::metrics::Metrics;
@@ -230,10 +231,11 @@ impl Bus for Watched {
     fn tail(
         &self,
         topics: &[String],
+        from: Start,
         stop: &GiveUp,
         each: &mut dyn FnMut(Tailed<'_>),
     ) -> Result<(), BusFault> {
-        self.bus.tail(topics, stop, each)
+        self.bus.tail(topics, from, stop, each)
     }
 
     fn open(&self, shard: &ShardSpec, give_up: &GiveUp) -> Result<Box<dyn ShardLog>, BusFault> {

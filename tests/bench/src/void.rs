@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use talon_runtime::bus::{
-    Append, Bus, BusFault, GiveUp, Place, Recovered, Report, ShardLog, ShardSpec, Tailed,
+    Append, Bus, BusFault, GiveUp, Place, Recovered, Report, ShardLog, ShardSpec, Start, Tailed,
 };
 use talon_runtime::ownership::Ownership;
 use tokio::task::JoinHandle;
@@ -34,6 +34,7 @@ impl Bus for Void {
     fn tail(
         &self,
         _topics: &[String],
+        _from: Start,
         _stop: &GiveUp,
         _each: &mut dyn FnMut(Tailed<'_>),
     ) -> Result<(), BusFault> {

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest, Sha256};
 use talon_runtime::board::{Component, State as Health, Weight};
-use talon_runtime::bus::{Bus, BusFault, GiveUp, Report, ShardLog, ShardSpec, Tailed};
+use talon_runtime::bus::{Bus, BusFault, GiveUp, Report, ShardLog, ShardSpec, Start, Tailed};
 use talon_runtime::engine::{FeedRow, Glance};
 use talon_runtime::metrics::{FeedStatus, Metrics};
 use talon_runtime::ownership::Ownership;
@@ -47,6 +47,7 @@ impl Bus for NoBus {
     fn tail(
         &self,
         _: &[String],
+        _: Start,
         _: &GiveUp,
         _: &mut dyn FnMut(Tailed<'_>),
     ) -> Result<(), BusFault> {
