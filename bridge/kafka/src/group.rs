@@ -28,6 +28,9 @@ const RELEASE: Duration = Duration::from_secs(20);
 /// How long the group waits for a silent process, where the configuration does not say.
 const SESSION_MS: u64 = 10_000;
 
+/// What the client does where the configuration does not say.
+const HEARTBEAT_MS: u64 = 3_000;
+
 /// Pause before a group is joined again after a failure.
 const PAUSE: Duration = Duration::from_secs(2);
 
@@ -81,6 +84,10 @@ impl Member {
             .set("partition.assignment.strategy", "cooperative-sticky");
         let session = config.get("session.timeout.ms").and_then(|ms| ms.parse().ok());
         let session = Duration::from_millis(session.unwrap_or(SESSION_MS));
+        let heartbeat = config.get("heartbeat.interval.ms").and_then(|ms| ms.parse().ok());
+        let heartbeat = Duration::from_millis(heartbeat.unwrap_or(HEARTBEAT_MS));
+        // The broker's session counts from the last heartbeat that it got.
+        let good = session.saturating_sub(heartbeat);
         config.set("session.timeout.ms", session.as_millis().to_string());
         let context = Context {
             shards: self.shards.clone(),
@@ -94,13 +101,18 @@ impl Member {
         consumer.subscribe(&[&self.topic.name]).map_err(|error| fault_of(&error))?;
         while !self.give_up.is_set() {
             let since = Instant::now();
+            self.ownership.confirm(since + good);
             let polled = consumer.poll(Duration::from_millis(100));
             let waited = consumer.context().take_waited();
-            if since.elapsed().saturating_sub(waited) > session {
+            if since.elapsed().saturating_sub(waited) > good {
+                // The broker may have given the work to others without this process knowing yet.
+                self.ownership.withdraw();
                 tracing::warn!(
                     seconds = since.elapsed().as_secs(),
-                    "fenced: this process stood still for longer than `bus.kafka.session.timeout.ms`, so its connectors went to others; it takes part again"
+                    "fenced: this process stood still for nearly as long as `bus.kafka.session.timeout.ms` or longer, so its connectors went to others; it takes part again"
                 );
+                self.ownership.wait_released(RELEASE);
+                return Ok(());
             }
             if let Some(Err(error)) = polled {
                 if let Some((code, _)) = consumer.client().fatal_error() {
