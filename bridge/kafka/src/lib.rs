@@ -24,8 +24,9 @@ use std::time::Duration;
 
 use rdkafka::config::ClientConfig;
 use rdkafka::producer::{BaseProducer, Producer};
-use talon_runtime::bus::{Bus, BusFault, Delivery, GiveUp, Report, ShardLog, ShardSpec, Tailed};
-use talon_runtime::ownership::Ownership;
+use talon_runtime::bus::{
+    Bus, BusFault, Delivery, GiveUp, Membership, ShardLog, ShardSpec, Tailed,
+};
 use tokio::task::JoinHandle;
 
 use crate::client::Watch;
@@ -104,26 +105,12 @@ impl Bus for Kafka {
         Ok(format!("{} brokers, {} topics", metadata.brokers().len(), metadata.topics().len()))
     }
 
-    fn join(
-        &self,
-        shards: Vec<String>,
-        ownership: Ownership,
-        report: Report,
-        give_up: GiveUp,
-    ) -> JoinHandle<()> {
+    fn join(&self, membership: Membership) -> JoinHandle<()> {
         if !self.shared {
-            ownership.grant(shards.into_iter().collect());
-            return tokio::spawn(async {});
+            return membership.alone();
         }
-        let member = Member {
-            config: self.config(),
-            group: self.group.clone(),
-            topic: group::topic(&self.prefix),
-            shards,
-            ownership,
-            report,
-            give_up,
-        };
+        let topic = group::topic(&self.prefix, membership.replication);
+        let member = Member { config: self.config(), group: self.group.clone(), topic, membership };
         tokio::task::spawn_blocking(move || member.run())
     }
 

@@ -9,9 +9,10 @@ use async_nats::jetstream::{self, stream::StorageType};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use serde::{Serialize, de::DeserializeOwned};
-use talon_runtime::bus::{BusFault, GiveUp, Report};
-use talon_runtime::ownership::Ownership;
+use talon_runtime::bus::{BusFault, Membership};
 
+use crate::Shared;
+use crate::connection::Connection;
 use crate::lease::{Lease, Presence, Seen, Step, View};
 use crate::names;
 
@@ -32,17 +33,13 @@ const REQUEST: Duration = Duration::from_secs(5);
 
 /// A member of the group.
 pub(crate) struct Member {
-    pub(crate) jetstream: jetstream::Context,
+    jetstream: jetstream::Context,
     /// Name of the bucket.
-    pub(crate) bucket: String,
-    pub(crate) replicas: usize,
+    bucket: String,
     /// Unique among all processes.
-    pub(crate) id: String,
-    pub(crate) ttl: Duration,
-    pub(crate) shards: Vec<String>,
-    pub(crate) ownership: Ownership,
-    pub(crate) report: Report,
-    pub(crate) give_up: GiveUp,
+    id: String,
+    ttl: Duration,
+    membership: Membership,
 }
 
 /// A lease that is held: its revision, and when the renewal that made it began.
@@ -53,12 +50,24 @@ struct Held {
 }
 
 impl Member {
+    pub(crate) fn new(connection: Connection, shared: &Shared, membership: Membership) -> Member {
+        let inbox = connection.client.new_inbox();
+        let id = inbox.rsplit('.').next().unwrap_or_default().to_owned();
+        Member {
+            jetstream: connection.jetstream,
+            bucket: names::leases(&shared.prefix),
+            id,
+            ttl: shared.access.lease,
+            membership,
+        }
+    }
+
     /// Takes part until told to give up.
     pub(crate) async fn run(self) {
         let mut held = BTreeMap::new();
-        while !self.give_up.is_set() {
+        while !self.membership.give_up.is_set() {
             if let Err(fault) = self.take_part(&mut held).await {
-                (self.report)(Some(&fault));
+                (self.membership.report)(Some(&fault));
             }
             self.let_expire(&mut held).await;
             tokio::time::sleep(PAUSE).await;
@@ -78,12 +87,12 @@ impl Member {
         {
             view.take(entry.map_err(|error| lost(&error))?);
         }
-        (self.report)(None);
+        (self.membership.report)(None);
         loop {
             tokio::select! {
                 () = self.asked_to_leave() => return self.leave(&store, held).await,
                 _ = tick.tick() => {
-                    let present = Presence { shards: self.shards.clone() };
+                    let present = Presence { shards: self.membership.shards.clone() };
                     let revision = mine.map_or(0, |(revision, _)| revision);
                     let key = format!("member.{}", self.id);
                     let written = match put(&store, &key, &present, revision).await? {
@@ -118,7 +127,7 @@ impl Member {
                     history: 1,
                     max_age: FORGOTTEN,
                     storage: StorageType::File,
-                    num_replicas: self.replicas,
+                    num_replicas: usize::from(self.membership.replication.max(1)),
                     ..kv::Config::default()
                 }))
                 .await
@@ -133,7 +142,8 @@ impl Member {
         held: &mut BTreeMap<String, Held>,
     ) -> Result<(), BusFault> {
         let names: BTreeSet<String> = held.keys().cloned().collect();
-        for step in view.decide(&self.id, &self.shards, &names, self.ttl, Instant::now()) {
+        for step in view.decide(&self.id, &self.membership.shards, &names, self.ttl, Instant::now())
+        {
             match step {
                 Step::Take(shard, revision) => {
                     let renewed = Instant::now();
@@ -195,7 +205,7 @@ impl Member {
     }
 
     async fn asked_to_leave(&self) {
-        while !self.give_up.is_set() {
+        while !self.membership.give_up.is_set() {
             tokio::time::sleep(GLANCE).await;
         }
     }
@@ -216,8 +226,8 @@ impl Member {
 
     /// Grants what is held, and waits until the rest is let go.
     async fn grant(&self, held: &BTreeMap<String, Held>) {
-        self.ownership.grant(held.keys().cloned().collect());
-        let ownership = self.ownership.clone();
+        self.membership.ownership.grant(held.keys().cloned().collect());
+        let ownership = self.membership.ownership.clone();
         // It may have to wait for a commit.
         let released = tokio::task::spawn_blocking(move || ownership.wait_released(RELEASE)).await;
         if !matches!(released, Ok(true)) {
@@ -288,9 +298,4 @@ async fn within<T, E: std::fmt::Display>(
 
 fn lost(error: &impl std::fmt::Display) -> BusFault {
     BusFault::Unavailable(format!("NATS: the leases cannot be read or written: {error}"))
-}
-
-/// The bucket of a prefix.
-pub(crate) fn bucket(prefix: &str) -> String {
-    names::leases(prefix)
 }

@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use talon_runtime::bus::{
-    Append, Bus, BusFault, Delivery, GiveUp, Place, Recovered, Report, ShardLog, ShardSpec, Tailed,
+    Append, Bus, BusFault, Delivery, GiveUp, Place, Recovered, ShardLog, ShardSpec,
 };
 use talon_runtime::guard::Guard;
 use talon_runtime::metrics::Metrics;
 use talon_runtime::options::{Format, Options};
-use talon_runtime::ownership::Ownership;
 use talon_runtime::{Engine, Parts, Setup};
 use talon_schemas::contractor;
 use talon_sdk::{
@@ -94,26 +93,6 @@ impl Bus for Closed {
 
     fn probe(&self) -> Result<String, BusFault> {
         Ok(String::new())
-    }
-
-    fn join(
-        &self,
-        shards: Vec<String>,
-        ownership: Ownership,
-        _: Report,
-        _: GiveUp,
-    ) -> tokio::task::JoinHandle<()> {
-        ownership.grant(shards.into_iter().collect());
-        tokio::spawn(async {})
-    }
-
-    fn tail(
-        &self,
-        _: &[String],
-        _: &GiveUp,
-        _: &mut dyn FnMut(Tailed<'_>),
-    ) -> Result<(), BusFault> {
-        Ok(())
     }
 
     fn open(&self, _: &ShardSpec, _: &GiveUp) -> Result<Box<dyn ShardLog>, BusFault> {
