@@ -109,8 +109,8 @@ impl Bus for Kafka {
         if !self.shared {
             return membership.alone();
         }
-        let topic = group::topic(&self.prefix, membership.replication);
-        let member = Member { config: self.config(), group: self.group.clone(), topic, membership };
+        let (group, prefix) = (self.group.clone(), self.prefix.clone());
+        let member = Member { config: self.config(), group, prefix, membership };
         tokio::task::spawn_blocking(move || member.run())
     }
 

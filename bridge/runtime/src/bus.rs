@@ -64,7 +64,7 @@ pub enum Purpose {
     DeadLetters,
     /// Cursors of all connectors.
     Checkpoints,
-    /// Nothing is written to it: its partitions are what a group of processes shares.
+    /// Nothing is written to it: it is what a group of processes shares.
     Shards,
 }
 
