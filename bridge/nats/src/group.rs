@@ -1,7 +1,7 @@
 //! Who runs what: takes part in the group through the bucket of leases. What to do is decided in
 //! [`lease`](mod@crate::lease).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use async_nats::jetstream::kv::{self, Operation, Store};
@@ -25,6 +25,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Entries of members that are gone vanish after this.
 const FORGOTTEN: Duration = Duration::from_secs(3600);
 
+/// A bucket of which nothing comes for so long is empty.
+const EMPTY: Duration = Duration::from_millis(250);
+
 /// How often a stop is looked for.
 const GLANCE: Duration = Duration::from_millis(50);
 
@@ -42,10 +45,13 @@ pub(crate) struct Member {
     membership: Membership,
 }
 
-/// A lease that is held: its revision, and when the renewal that made it began.
+/// A lease that is held.
 #[derive(Debug, Clone, Copy)]
 struct Held {
     revision: u64,
+    /// When it was taken.
+    since: Instant,
+    /// When the renewal that made the revision began.
     renewed: Instant,
 }
 
@@ -81,11 +87,15 @@ impl Member {
         let mut mine: Option<(u64, Instant)> = None;
         let mut tick = tokio::time::interval(self.ttl / 5);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        // What is there comes first: to act before it is seen would be to act blindly.
-        while let Ok(Some(entry)) =
-            tokio::time::timeout(Duration::from_millis(250), entries.next()).await
-        {
-            view.take(entry.map_err(|error| lost(&error))?);
+        // What is there comes first: to act before it is seen would be to act blindly. Of an empty
+        // bucket nothing comes.
+        while let Ok(Some(entry)) = tokio::time::timeout(EMPTY, entries.next()).await {
+            let entry = entry.map_err(|error| lost(&error))?;
+            let seen_all = entry.seen_current;
+            view.take(entry);
+            if seen_all {
+                break;
+            }
         }
         (self.membership.report)(None);
         loop {
@@ -141,7 +151,8 @@ impl Member {
         view: &View,
         held: &mut BTreeMap<String, Held>,
     ) -> Result<(), BusFault> {
-        let names: BTreeSet<String> = held.keys().cloned().collect();
+        let mut names: Vec<String> = held.keys().cloned().collect();
+        names.sort_by_key(|shard| held.get(shard).map(|lease| lease.since));
         for step in view.decide(&self.id, &self.membership.shards, &names, self.ttl, Instant::now())
         {
             match step {
@@ -149,7 +160,7 @@ impl Member {
                     let renewed = Instant::now();
                     let lease = Lease { owner: Some(self.id.clone()) };
                     if let Some(revision) = put(store, &key_of(&shard), &lease, revision).await? {
-                        held.insert(shard, Held { revision, renewed });
+                        held.insert(shard, Held { revision, since: renewed, renewed });
                     }
                 }
                 Step::Give(shard) => {
@@ -174,10 +185,10 @@ impl Member {
         let mut taken_away = false;
         for shard in held.keys().cloned().collect::<Vec<_>>() {
             let renewed = Instant::now();
-            let Some(revision) = held.get(&shard).map(|held| held.revision) else { continue };
-            match put(store, &key_of(&shard), &lease, revision).await? {
+            let Some(before) = held.get(&shard).copied() else { continue };
+            match put(store, &key_of(&shard), &lease, before.revision).await? {
                 Some(revision) => {
-                    held.insert(shard, Held { revision, renewed });
+                    held.insert(shard, Held { revision, renewed, ..before });
                 }
                 None => {
                     held.remove(&shard);
