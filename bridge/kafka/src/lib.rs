@@ -25,7 +25,7 @@ use std::time::Duration;
 use rdkafka::config::ClientConfig;
 use rdkafka::producer::{BaseProducer, Producer};
 use talon_runtime::bus::{
-    Bus, BusFault, Delivery, GiveUp, Membership, ShardLog, ShardSpec, Tailed,
+    Bus, BusFault, Delivery, GiveUp, Membership, ShardLog, ShardSpec, Start, Tailed,
 };
 use tokio::task::JoinHandle;
 
@@ -117,10 +117,11 @@ impl Bus for Kafka {
     fn tail(
         &self,
         topics: &[String],
+        from: Start,
         stop: &GiveUp,
         each: &mut dyn FnMut(Tailed<'_>),
     ) -> Result<(), BusFault> {
-        tail::tail(&self.config(), topics, stop, each)
+        tail::tail(&self.config(), topics, from, stop, each)
     }
 
     fn open(&self, shard: &ShardSpec, give_up: &GiveUp) -> Result<Box<dyn ShardLog>, BusFault> {

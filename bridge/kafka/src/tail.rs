@@ -1,4 +1,4 @@
-//! Following topics as any consumer would, for the console of `talon dev`.
+//! Following topics as any consumer would.
 
 use std::time::Duration;
 
@@ -6,19 +6,20 @@ use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use talon_runtime::bus::{BusFault, GiveUp, Tailed};
+use talon_runtime::bus::{BusFault, GiveUp, Start, Tailed};
 
 use crate::PATIENCE;
 use crate::client::refused;
 use crate::fault::fault_of;
 
-/// Reads topics from their beginnings, committed records only, until told to stop.
+/// Reads topics, committed records only, until told to stop.
 ///
 /// # Errors
 /// Where the broker does not know a topic or does not answer at the start; later it waits.
 pub(crate) fn tail(
     config: &ClientConfig,
     topics: &[String],
+    from: Start,
     stop: &GiveUp,
     each: &mut dyn FnMut(Tailed<'_>),
 ) -> Result<(), BusFault> {
@@ -31,12 +32,21 @@ pub(crate) fn tail(
     let consumer: BaseConsumer = config.create().map_err(|error| refused(&config, &error))?;
     let metadata = consumer.fetch_metadata(None, PATIENCE).map_err(|error| fault_of(&error))?;
     let mut assignment = TopicPartitionList::new();
+    let start = match from {
+        Start::Beginning => Offset::Beginning,
+        // Where the records of that time begin is asked below.
+        Start::Time(ms) => Offset::Offset(ms),
+    };
     for topic in metadata.topics().iter().filter(|topic| topics.iter().any(|t| t == topic.name())) {
         for partition in topic.partitions() {
             assignment
-                .add_partition_offset(topic.name(), partition.id(), Offset::Beginning)
+                .add_partition_offset(topic.name(), partition.id(), start)
                 .map_err(|error| fault_of(&error))?;
         }
+    }
+    if let Start::Time(_) = from {
+        assignment =
+            consumer.offsets_for_times(assignment, PATIENCE).map_err(|error| fault_of(&error))?;
     }
     consumer.assign(&assignment).map_err(|error| fault_of(&error))?;
     while !stop.is_set() {

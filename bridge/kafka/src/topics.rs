@@ -109,9 +109,10 @@ async fn create(
                     new.set("cleanup.policy", "compact").set("min.compaction.lag.ms", keep)
                 }
                 Purpose::Checkpoints | Purpose::Shards => new.set("cleanup.policy", "compact"),
-                Purpose::Changes(Kind::Log) | Purpose::DeadLetters => {
-                    new.set("cleanup.policy", "delete").set("retention.ms", keep)
-                }
+                Purpose::Changes(Kind::Log)
+                | Purpose::DeadLetters
+                | Purpose::Commands
+                | Purpose::Results => new.set("cleanup.policy", "delete").set("retention.ms", keep),
             }
         })
         .collect();
@@ -165,6 +166,9 @@ fn meaning(purpose: Purpose, policy: &str) -> Option<&'static str> {
         Purpose::Changes(Kind::Log) | Purpose::DeadLetters if compacts && !deletes => {
             Some("it grows without end")
         }
+        Purpose::Commands | Purpose::Results if compacts => Some(
+            "records of the same key push one another out: commands are lost, and a command that is sent twice may be run twice",
+        ),
         Purpose::Checkpoints if deletes => Some(
             "a feed that does not move for the retention time is read again from the beginning",
         ),

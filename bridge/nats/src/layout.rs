@@ -100,7 +100,11 @@ impl Layout {
                     Route::Feed { subject: format!("{}.", topic.name), kind, keep }
                 }
                 // The other purposes are of topics that are not in this list.
-                Purpose::DeadLetters | Purpose::Checkpoints | Purpose::Shards => {
+                Purpose::DeadLetters
+                | Purpose::Commands
+                | Purpose::Results
+                | Purpose::Checkpoints
+                | Purpose::Shards => {
                     dead_letters.subjects = vec![topic.name.clone()];
                     dead_letters.max_age = keep;
                     dead_letters.duplicate_window = access.duplicate_window.min(keep);

@@ -30,7 +30,7 @@ mod tail;
 use std::sync::Arc;
 use std::time::Duration;
 
-use talon_runtime::bus::{Bus, BusFault, GiveUp, Membership, ShardLog, ShardSpec, Tailed};
+use talon_runtime::bus::{Bus, BusFault, GiveUp, Membership, ShardLog, ShardSpec, Start, Tailed};
 use talon_sdk::config::Settings;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
@@ -144,12 +144,13 @@ impl Bus for Nats {
     fn tail(
         &self,
         topics: &[String],
+        from: Start,
         stop: &GiveUp,
         each: &mut dyn FnMut(Tailed<'_>),
     ) -> Result<(), BusFault> {
         Handle::current().block_on(async {
             let connection = self.shared.connection(stop).await?;
-            tail::tail(&connection, &self.shared.prefix, topics, stop, each).await
+            tail::tail(&connection, &self.shared.prefix, topics, from, stop, each).await
         })
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_nats::jetstream::consumer::pull::OrderedConfig;
 use futures_util::StreamExt;
 use futures_util::stream::select_all;
-use talon_runtime::bus::{BusFault, GiveUp, Tailed};
+use talon_runtime::bus::{BusFault, GiveUp, Start, Tailed};
 
 use crate::connection::Connection;
 use crate::names;
@@ -19,6 +19,7 @@ pub(crate) async fn tail(
     connection: &Connection,
     prefix: &str,
     topics: &[String],
+    _from: Start,
     stop: &GiveUp,
     each: &mut dyn FnMut(Tailed<'_>),
 ) -> Result<(), BusFault> {

@@ -10,6 +10,7 @@ use talon_sdk::Kind;
 
 use tokio::task::JoinHandle;
 
+use crate::lane::{LaneLog, LaneReader, LaneSpec};
 use crate::ownership::Ownership;
 
 /// Why a bus could not do something. Each kind maps to one action of the shard.
@@ -60,8 +61,12 @@ pub enum Delivery {
 pub enum Purpose {
     /// Changes of a feed.
     Changes(Kind),
-    /// Rows that could not be processed.
+    /// Rows and commands that could not be processed.
     DeadLetters,
+    /// Commands to a connector.
+    Commands,
+    /// What became of them.
+    Results,
     /// Cursors of all connectors.
     Checkpoints,
     /// Nothing is written to it: it is what a group of processes shares.
@@ -158,18 +163,46 @@ pub trait Bus: Send + Sync {
     /// Takes a shard over: makes sure of its topics and fences earlier owners.
     fn open(&self, shard: &ShardSpec, give_up: &GiveUp) -> Result<Box<dyn ShardLog>, BusFault>;
 
-    /// Follows topics from their beginnings as any consumer would, until told to stop. Blocks. For the
-    /// console of `talon dev`.
+    /// Takes the commands of a connector over, whose shard this process owns: makes sure of the topics
+    /// and fences earlier owners. A lane needs no [`Bus::open`] before it, and is always exactly-once.
+    fn open_lane(
+        &self,
+        lane: &LaneSpec,
+        give_up: &GiveUp,
+    ) -> Result<(Box<dyn LaneReader>, Box<dyn LaneLog>), BusFault> {
+        let _ = (lane, give_up);
+        Err(BusFault::Misconfigured(format!("{} carries no commands", self.describe())))
+    }
+
+    /// Puts a command on the topic of a connector, as any client would, and waits for the
+    /// acknowledgement. For `talon send`.
+    fn send(&self, lane: &LaneSpec, key: &str, value: &[u8]) -> Result<(), BusFault> {
+        let _ = (lane, key, value);
+        Err(BusFault::Misconfigured(format!("{} carries no commands", self.describe())))
+    }
+
+    /// Follows topics as any consumer would, until told to stop. Blocks. For the console of `talon dev`
+    /// and `talon send --wait`.
     ///
     /// On a bus that keeps nothing there is nothing to follow.
     fn tail(
         &self,
         _topics: &[String],
+        _from: Start,
         _stop: &GiveUp,
         _each: &mut dyn FnMut(Tailed<'_>),
     ) -> Result<(), BusFault> {
         Ok(())
     }
+}
+
+/// Where following a topic begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// With its oldest record.
+    Beginning,
+    /// With what the bus took at this time or later, milliseconds since 1970 UTC.
+    Time(i64),
 }
 
 /// A record to be appended.

@@ -19,6 +19,7 @@ pub mod diff;
 pub mod engine;
 pub mod guard;
 pub mod index;
+pub mod lane;
 pub mod metrics;
 pub mod options;
 pub mod ownership;

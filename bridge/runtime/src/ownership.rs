@@ -21,6 +21,8 @@ struct State {
     joined: bool,
     granted: BTreeSet<String>,
     held: BTreeSet<String>,
+    /// The grant is good until then, unless it is confirmed again; none is for ever.
+    good_until: Option<Instant>,
 }
 
 /// A shard that this process runs, until dropped.
@@ -43,6 +45,26 @@ impl Ownership {
             state.joined = true;
             state.granted = shards;
         });
+    }
+
+    /// The grant is good until `until`, by this process's clock, if nothing is heard of the bus. Called
+    /// by the bus, again and again, each time before the last one lapses.
+    ///
+    /// It is for a process that was paused: another may have been granted the work meanwhile, and this
+    /// one does not know yet. What it publishes is fenced by the bus; what it would send to an upstream
+    /// is not, so it looks at the time first.
+    pub fn confirm(&self, until: Instant) {
+        self.0.send_if_modified(|state| {
+            state.good_until = Some(until);
+            false
+        });
+    }
+
+    /// Whether something may be sent to an upstream now in the name of the shard.
+    pub(crate) fn may_act(&self, shard: &str) -> bool {
+        let state = self.0.borrow();
+        let good = state.good_until.is_none_or(|until| Instant::now() < until);
+        good && state.granted.contains(shard)
     }
 
     /// The group is lost, and with it everything that was granted. Called by the bus.
@@ -147,6 +169,11 @@ mod tests {
         drop(a);
         assert!(ownership.wait_released(Duration::ZERO));
         assert!(ownership.is_granted("b") && !ownership.is_granted("a"));
+        assert!(ownership.may_act("b") && !ownership.may_act("a"));
+        ownership.confirm(Instant::now() + Duration::from_secs(60));
+        assert!(ownership.may_act("b"));
+        ownership.confirm(Instant::now());
+        assert!(!ownership.may_act("b"), "the grant has lapsed");
         ownership.withdraw();
         ownership.wait_granted("b").await;
         assert!(!ownership.is_granted("b") && !ownership.has_joined());

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
-use talon_runtime::bus::{Bus, GiveUp, Tailed};
+use talon_runtime::bus::{Bus, GiveUp, Start, Tailed};
 use talon_runtime::{Setup, topic};
 use talon_schemas::Contract;
 use talon_schemas::wire::{Payload, Wire};
@@ -52,7 +52,7 @@ impl Console {
                 self.recent.push(line);
             }
         };
-        if let Err(fault) = bus.tail(&topics, stop, &mut each) {
+        if let Err(fault) = bus.tail(&topics, Start::Beginning, stop, &mut each) {
             tracing::warn!("events are not shown: {fault}");
         }
     }
