@@ -1,10 +1,11 @@
-//! Who runs what: the group protocol on `{prefix}.shards`.
+//! Who runs what: the group protocol on the topics `{prefix}.{name}.shards`.
 //!
-//! A shard belongs to the partition that its name hashes to, and to the process to which the group has
-//! assigned that partition. Nothing is ever written to the topic. Assignment is cooperative: a
-//! rebalance takes away only what moves.
+//! A shard has a topic of one partition, and belongs to the process to which the group has assigned it.
+//! Nothing is ever written to it. A process subscribes to the shards that it is configured for, so the
+//! group shares out exactly those, evenly, and gives none to a process that could not run it.
+//! Assignment is cooperative: a rebalance takes away only what moves.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,15 +13,13 @@ use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use talon_runtime::bus::{BusFault, GiveUp, Purpose, Report, TopicSpec};
+use rdkafka::topic_partition_list::TopicPartitionList;
+use talon_runtime::bus::{BusFault, Membership, Purpose, Report, TopicSpec};
 use talon_runtime::ownership::Ownership;
 
 use crate::client::refused;
 use crate::fault::{fault_of, fault_of_code};
 use crate::topics;
-
-/// Partitions of the topic: the most shards of a group that surely run in different processes.
-pub(crate) const PARTITIONS: u32 = 32;
 
 /// How long a rebalance waits for a shard to commit what was read.
 const RELEASE: Duration = Duration::from_secs(20);
@@ -34,13 +33,13 @@ const HEARTBEAT_MS: u64 = 3_000;
 /// Pause before a group is joined again after a failure.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// The topic of a prefix.
-pub(crate) fn topic(prefix: &str) -> TopicSpec {
+/// The topic of a shard.
+fn topic(prefix: &str, shard: &str, replication: u16) -> TopicSpec {
     TopicSpec {
-        name: format!("{prefix}.shards"),
+        name: format!("{prefix}.{shard}.shards"),
         purpose: Purpose::Shards,
-        partitions: PARTITIONS,
-        replication: 0,
+        partitions: 1,
+        replication,
         keep_ms: 0,
     }
 }
@@ -49,21 +48,18 @@ pub(crate) fn topic(prefix: &str) -> TopicSpec {
 pub(crate) struct Member {
     pub(crate) config: ClientConfig,
     pub(crate) group: String,
-    pub(crate) topic: TopicSpec,
-    pub(crate) shards: Vec<String>,
-    pub(crate) ownership: Ownership,
-    pub(crate) report: Report,
-    pub(crate) give_up: GiveUp,
+    pub(crate) prefix: String,
+    pub(crate) membership: Membership,
 }
 
 impl Member {
     /// Takes part in the group until told to give up. Blocks.
     pub(crate) fn run(self) {
-        while !self.give_up.is_set() {
+        while !self.membership.give_up.is_set() {
             if let Err(fault) = self.take_part() {
-                self.ownership.withdraw();
-                self.ownership.wait_released(RELEASE);
-                (self.report)(Some(&fault));
+                self.membership.ownership.withdraw();
+                self.membership.ownership.wait_released(RELEASE);
+                (self.membership.report)(Some(&fault));
                 if let BusFault::Fenced(_) = fault {
                     // To join again would drive the other one out in turn.
                     return;
@@ -74,8 +70,10 @@ impl Member {
     }
 
     fn take_part(&self) -> Result<(), BusFault> {
-        let admin = self.config.clone();
-        topics::ensure_one(&admin, &self.topic)?;
+        let Membership { shards, replication, .. } = &self.membership;
+        let topic = |shard: &String| topic(&self.prefix, shard, *replication);
+        let topics: Vec<TopicSpec> = shards.iter().map(topic).collect();
+        topics::ensure_for_group(&self.config, &topics)?;
         let mut config = self.config.clone();
         config
             .set("group.id", &self.group)
@@ -89,29 +87,30 @@ impl Member {
         // The broker's session counts from the last heartbeat that it got.
         let good = session.saturating_sub(heartbeat);
         config.set("session.timeout.ms", session.as_millis().to_string());
+        let names: Vec<&str> = topics.iter().map(|topic| topic.name.as_str()).collect();
         let context = Context {
-            shards: self.shards.clone(),
-            ownership: self.ownership.clone(),
-            report: self.report.clone(),
+            shards: names.iter().map(ToString::to_string).zip(shards.iter().cloned()).collect(),
+            ownership: self.membership.ownership.clone(),
+            report: self.membership.report.clone(),
             assigned: Mutex::default(),
             waited: Mutex::default(),
         };
         let consumer: BaseConsumer<Context> =
             config.create_with_context(context).map_err(|error| refused(&config, &error))?;
-        consumer.subscribe(&[&self.topic.name]).map_err(|error| fault_of(&error))?;
-        while !self.give_up.is_set() {
+        consumer.subscribe(&names).map_err(|error| fault_of(&error))?;
+        while !self.membership.give_up.is_set() {
             let since = Instant::now();
-            self.ownership.confirm(since + good);
+            self.membership.ownership.confirm(since + good);
             let polled = consumer.poll(Duration::from_millis(100));
             let waited = consumer.context().take_waited();
             if since.elapsed().saturating_sub(waited) > good {
                 // The broker may have given the work to others without this process knowing yet.
-                self.ownership.withdraw();
+                self.membership.ownership.withdraw();
                 tracing::warn!(
                     seconds = since.elapsed().as_secs(),
                     "fenced: this process stood still for nearly as long as `bus.kafka.session.timeout.ms` or longer, so its connectors went to others; it takes part again"
                 );
-                self.ownership.wait_released(RELEASE);
+                self.membership.ownership.wait_released(RELEASE);
                 return Ok(());
             }
             if let Some(Err(error)) = polled {
@@ -124,18 +123,23 @@ impl Member {
                 }
             }
         }
-        // Leaves the group, so that what was run here moves at once.
-        consumer.unsubscribe();
+        // Leaves the group, so that what was run here moves at once; but for a process with a place of
+        // its own, which is kept for it until it is back.
+        if config.get("group.instance.id").is_none() {
+            consumer.unsubscribe();
+        }
         Ok(())
     }
 }
 
 /// Turns assignments into grants.
 struct Context {
-    shards: Vec<String>,
+    /// By the topic of each.
+    shards: BTreeMap<String, String>,
     ownership: Ownership,
     report: Report,
-    assigned: Mutex<BTreeSet<i32>>,
+    /// Shards.
+    assigned: Mutex<BTreeSet<String>>,
     /// Time that a poll spent waiting for shards to be let go.
     waited: Mutex<Duration>,
 }
@@ -145,22 +149,16 @@ impl Context {
         std::mem::take(&mut *self.waited.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn grant(&self, change: impl FnOnce(&mut BTreeSet<i32>)) {
+    fn shards_of(&self, partitions: &TopicPartitionList) -> BTreeSet<String> {
+        let elements = partitions.elements();
+        elements.iter().filter_map(|part| self.shards.get(part.topic()).cloned()).collect()
+    }
+
+    fn grant(&self, change: impl FnOnce(&mut BTreeSet<String>)) {
         let mut assigned = self.assigned.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut assigned);
-        let mine = self.shards.iter().filter(|shard| assigned.contains(&partition(shard)));
-        self.ownership.grant(mine.cloned().collect());
+        self.membership.ownership.grant(assigned.clone());
     }
-}
-
-/// The partition that a shard belongs to. The same in every version: processes of different versions
-/// share a group during an upgrade.
-fn partition(shard: &str) -> i32 {
-    // FNV-1a, because it is short and will not change.
-    let hash = shard.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    (hash % u64::from(PARTITIONS)) as i32
 }
 
 impl ClientContext for Context {
@@ -185,10 +183,10 @@ impl ClientContext for Context {
 impl ConsumerContext for Context {
     fn pre_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         if let Rebalance::Revoke(partitions) = rebalance {
-            let revoked: Vec<i32> = partitions.elements().iter().map(|p| p.partition()).collect();
-            self.grant(|assigned| assigned.retain(|partition| !revoked.contains(partition)));
+            let revoked = self.shards_of(partitions);
+            self.grant(|assigned| assigned.retain(|shard| !revoked.contains(shard)));
             // Only when this returns may another process have them.
-            if !self.ownership.wait_released(RELEASE) {
+            if !self.membership.ownership.wait_released(RELEASE) {
                 tracing::warn!(
                     "a connector did not stop in time for a rebalance; it will be fenced"
                 );
@@ -200,26 +198,12 @@ impl ConsumerContext for Context {
         match rebalance {
             Rebalance::Assign(partitions) => {
                 (self.report)(None);
-                let added: Vec<i32> = partitions.elements().iter().map(|p| p.partition()).collect();
-                self.grant(|assigned| assigned.extend(added));
+                self.grant(|assigned| assigned.extend(self.shards_of(partitions)));
             }
             Rebalance::Revoke(_) => {}
             Rebalance::Error(error) => {
                 tracing::debug!(target: "librdkafka", %error, "rebalance");
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_shard_belongs_to_the_same_partition_in_every_version() {
-        assert_eq!(["field-service", "a", ""].map(partition), [partition("field-service"), 12, 5]);
-        assert!(
-            ["x", "y", "z"].iter().all(|name| (0..PARTITIONS as i32).contains(&partition(name)))
-        );
     }
 }

@@ -27,10 +27,9 @@ use std::time::Duration;
 use rdkafka::config::ClientConfig;
 use rdkafka::producer::{BaseProducer, Producer};
 use talon_runtime::bus::{
-    Bus, BusFault, Delivery, GiveUp, Report, ShardLog, ShardSpec, Start, Tailed, TopicSpec,
+    Bus, BusFault, Delivery, GiveUp, Membership, ShardLog, ShardSpec, Start, Tailed, TopicSpec,
 };
 use talon_runtime::lane::{LaneSpec, OpenLane};
-use talon_runtime::ownership::Ownership;
 use tokio::task::JoinHandle;
 
 use crate::client::Watch;
@@ -111,26 +110,12 @@ impl Bus for Kafka {
         Ok(format!("{} brokers, {} topics", metadata.brokers().len(), metadata.topics().len()))
     }
 
-    fn join(
-        &self,
-        shards: Vec<String>,
-        ownership: Ownership,
-        report: Report,
-        give_up: GiveUp,
-    ) -> JoinHandle<()> {
+    fn join(&self, membership: Membership) -> JoinHandle<()> {
         if !self.shared {
-            ownership.grant(shards.into_iter().collect());
-            return tokio::spawn(async {});
+            return membership.alone();
         }
-        let member = Member {
-            config: self.config(),
-            group: self.group.clone(),
-            topic: group::topic(&self.prefix),
-            shards,
-            ownership,
-            report,
-            give_up,
-        };
+        let (group, prefix) = (self.group.clone(), self.prefix.clone());
+        let member = Member { config: self.config(), group, prefix, membership };
         tokio::task::spawn_blocking(move || member.run())
     }
 

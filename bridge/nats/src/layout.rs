@@ -4,7 +4,7 @@
 //! | --- | --- | --- | --- |
 //! | subjects | `{prefix}.{name}.{feed}.>` of each feed | `{prefix}.{name}.dlq` | `$KV.{bucket}.>` |
 //! | storage, retention | file, limits | file, limits | file, limits |
-//! | replicas | `topic.creation.default.replication.factor`, else 1 | as feeds | as feeds |
+//! | replicas | `topic.creation.default.replication.factor`, else 1 | as feeds | the largest of all connectors |
 //! | records for each subject | `bus.nats.stream.history` | unlimited | 1 |
 //! | age | unlimited | `topic.creation.dlq.retention.ms` | unlimited |
 //! | discard | new | new | new |

@@ -30,8 +30,7 @@ mod tail;
 use std::sync::Arc;
 use std::time::Duration;
 
-use talon_runtime::bus::{Bus, BusFault, GiveUp, Report, ShardLog, ShardSpec, Start, Tailed};
-use talon_runtime::ownership::Ownership;
+use talon_runtime::bus::{Bus, BusFault, GiveUp, Membership, ShardLog, ShardSpec, Start, Tailed};
 use talon_sdk::config::Settings;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
@@ -127,38 +126,15 @@ impl Bus for Nats {
         })
     }
 
-    fn join(
-        &self,
-        shards: Vec<String>,
-        ownership: Ownership,
-        report: Report,
-        give_up: GiveUp,
-    ) -> JoinHandle<()> {
+    fn join(&self, membership: Membership) -> JoinHandle<()> {
         let shared = self.shared.clone();
         tokio::spawn(async move {
-            while !give_up.is_set() {
-                match shared.connection(&give_up).await {
+            while !membership.give_up.is_set() {
+                match shared.connection(&membership.give_up).await {
                     Ok(connection) => {
-                        let member = Member {
-                            jetstream: connection.jetstream,
-                            bucket: group::bucket(&shared.prefix),
-                            replicas: 1,
-                            id: connection
-                                .client
-                                .new_inbox()
-                                .rsplit('.')
-                                .next()
-                                .unwrap_or("")
-                                .to_owned(),
-                            ttl: shared.access.lease,
-                            shards,
-                            ownership,
-                            report,
-                            give_up,
-                        };
-                        return member.run().await;
+                        return Member::new(connection, &shared, membership).run().await;
                     }
-                    Err(fault) => report(Some(&fault)),
+                    Err(fault) => (membership.report)(Some(&fault)),
                 }
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }

@@ -69,7 +69,7 @@ pub enum Purpose {
     Results,
     /// Cursors of all connectors.
     Checkpoints,
-    /// Nothing is written to it: its partitions are what a group of processes shares.
+    /// Nothing is written to it: it is what a group of processes shares.
     Shards,
 }
 
@@ -121,6 +121,28 @@ impl GiveUp {
 /// Told of trouble with a bus, and of its end.
 pub type Report = Arc<dyn Fn(Option<&BusFault>) + Send + Sync>;
 
+/// How a process takes part in the group of those that share the work.
+pub struct Membership {
+    /// The shards that it could run.
+    pub shards: Vec<String>,
+    /// Replicas of what the bus keeps for the group, where it creates that; 0 is the bus's default.
+    pub replication: u16,
+    /// Where the shards that it may run are granted.
+    pub ownership: Ownership,
+    /// Told when the bus does not answer, and when it answers again.
+    pub report: Report,
+    /// Ends the membership.
+    pub give_up: GiveUp,
+}
+
+impl Membership {
+    /// A process that shares the work with nobody: all of it is granted at once.
+    pub fn alone(self) -> JoinHandle<()> {
+        self.ownership.grant(self.shards.into_iter().collect());
+        tokio::spawn(async {})
+    }
+}
+
 /// A message bus: Kafka, or NATS JetStream.
 pub trait Bus: Send + Sync {
     /// For people: what it is and where, without credentials.
@@ -129,18 +151,14 @@ pub trait Bus: Send + Sync {
     /// Connects, and says what it saw. For `talon check --probe`.
     fn probe(&self) -> Result<String, BusFault>;
 
-    /// Joins the group of processes that share the work, on a thread or task of its own, until
-    /// `give_up`; grants shards of `shards` as the group decides. Returns at once; the task ends when
-    /// the group is left. Must be called inside a Tokio runtime.
+    /// Joins the group of processes that share the work, on a thread or task of its own, until it is
+    /// given up; grants shards as the group decides. Returns at once; the task ends when the group is
+    /// left. Must be called inside a Tokio runtime.
     ///
-    /// `report` is told when the bus does not answer, and when it answers again.
-    fn join(
-        &self,
-        shards: Vec<String>,
-        ownership: Ownership,
-        report: Report,
-        give_up: GiveUp,
-    ) -> JoinHandle<()>;
+    /// A bus that only one process uses has no group.
+    fn join(&self, membership: Membership) -> JoinHandle<()> {
+        membership.alone()
+    }
 
     /// Takes a shard over: makes sure of its topics and fences earlier owners.
     fn open(&self, shard: &ShardSpec, give_up: &GiveUp) -> Result<Box<dyn ShardLog>, BusFault>;
@@ -161,13 +179,17 @@ pub trait Bus: Send + Sync {
 
     /// Follows topics as any consumer would, until told to stop. Blocks. For the console of `talon dev`
     /// and `talon send --wait`.
+    ///
+    /// On a bus that keeps nothing there is nothing to follow.
     fn tail(
         &self,
-        topics: &[String],
-        from: Start,
-        stop: &GiveUp,
-        each: &mut dyn FnMut(Tailed<'_>),
-    ) -> Result<(), BusFault>;
+        _topics: &[String],
+        _from: Start,
+        _stop: &GiveUp,
+        _each: &mut dyn FnMut(Tailed<'_>),
+    ) -> Result<(), BusFault> {
+        Ok(())
+    }
 }
 
 /// Where following a topic begins.

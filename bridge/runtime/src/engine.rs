@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::board::{Board, Component};
-use crate::bus::{Bus, GiveUp, Report};
+use crate::bus::{Bus, GiveUp, Membership, Report};
 use crate::commands::{Lane, LaneMetrics, LaneStatus};
 use crate::metrics::{FeedMetrics, FeedStatus, Metrics};
 use crate::ownership::Ownership;
@@ -93,12 +93,21 @@ impl Engine {
         let give_up = GiveUp::default();
         let board = Board::new(parts.clock.clone(), parts.metrics.clone());
         let ownership = Ownership::default();
-        let names = parts.connectors.iter().map(|setup| setup.name.clone()).collect();
+        let shards = parts.connectors.iter().map(|setup| setup.name.clone()).collect();
+        // What they share is as safe as the safest of them.
+        let replication =
+            parts.connectors.iter().map(|setup| setup.options.replication).max().unwrap_or(0);
         let report: Report = {
             let board = board.clone();
             Arc::new(move |fault| report(&board, "bus", fault))
         };
-        let member = parts.bus.join(names, ownership.clone(), report, give_up.clone());
+        let member = parts.bus.join(Membership {
+            shards,
+            replication,
+            ownership: ownership.clone(),
+            report,
+            give_up: give_up.clone(),
+        });
         let mut tasks = JoinSet::new();
         let mut rows = Vec::new();
         let mut lanes = Vec::new();
@@ -129,6 +138,7 @@ impl Engine {
                 ownership: ownership.clone(),
                 stop: stopped.clone(),
                 give_up: give_up.clone(),
+                replication,
             };
             if let Some(lane) = Lane::of(&shared, &setup) {
                 lanes.push(lane.metrics.clone());

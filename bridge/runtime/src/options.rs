@@ -85,7 +85,7 @@ pub fn keys() -> Vec<Key> {
             .doc("Partitions of a topic that Talon creates. Entities keep their order: all events of one are in one partition."),
         Key::whole("topic.creation.default.replication.factor", 0, 100)
             .default("0")
-            .doc("Replicas of a topic that Talon creates; 0 leaves it to the broker."),
+            .doc("Replicas of a topic that Talon creates; 0 leaves it to the broker. What all connectors share gets the largest of theirs."),
         Key::whole("topic.creation.table.min.compaction.lag.ms", 0, MAX_MS)
             .default("604800000")
             .doc("How long a table topic that Talon creates keeps every change; after that it keeps the newest of each entity, for ever. Default 7 days."),

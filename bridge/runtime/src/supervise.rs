@@ -51,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) ownership: Ownership,
     pub(crate) stop: watch::Receiver<bool>,
     pub(crate) give_up: GiveUp,
+    /// Replicas of what all connectors share.
+    pub(crate) replication: u16,
 }
 
 /// Name of a feed's topic.
@@ -157,7 +159,8 @@ async fn open(
     let (shared, setup, feeds) = (shared.clone(), setup.clone(), feeds.to_vec());
     let schemas = Schemas { registry: shared.registry.clone(), runtime: Handle::current() };
     blocking(move || {
-        let spec = shard_spec(&shared.prefix, &setup);
+        let mut spec = shard_spec(&shared.prefix, &setup);
+        spec.checkpoints.replication = shared.replication;
         let wires = wires(&shared.board, &schemas, &spec, &setup, &feeds)?;
         let log = shared.bus.open(&spec, &shared.give_up);
         report(&shared.board, "bus", log.as_ref().err());

@@ -6,12 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use talon_runtime::bus::{
-    Append, Bus, BusFault, GiveUp, Place, Recovered, Report, ShardLog, ShardSpec, Start, Tailed,
-};
+use talon_runtime::bus::{Append, Bus, BusFault, GiveUp, Place, Recovered, ShardLog, ShardSpec};
 use talon_runtime::metrics::Metrics;
 use talon_runtime::options::Options;
-use talon_runtime::ownership::Ownership;
 use talon_runtime::{Engine, Parts, Setup};
 use talon_schemas::contractor;
 use talon_sdk::{
@@ -93,27 +90,6 @@ impl Bus for Closed {
 
     fn probe(&self) -> Result<String, BusFault> {
         Ok(String::new())
-    }
-
-    fn join(
-        &self,
-        shards: Vec<String>,
-        ownership: Ownership,
-        _: Report,
-        _: GiveUp,
-    ) -> tokio::task::JoinHandle<()> {
-        ownership.grant(shards.into_iter().collect());
-        tokio::spawn(async {})
-    }
-
-    fn tail(
-        &self,
-        _: &[String],
-        _: Start,
-        _: &GiveUp,
-        _: &mut dyn FnMut(Tailed<'_>),
-    ) -> Result<(), BusFault> {
-        Ok(())
     }
 
     fn open(&self, _: &ShardSpec, _: &GiveUp) -> Result<Box<dyn ShardLog>, BusFault> {

@@ -10,20 +10,17 @@ use bytes::Bytes;
 use serde::Deserialize;
 use talon_runtime::board::State;
 use talon_runtime::bus::{
-    Append, Bus, BusFault, Delivery, GiveUp, Place, Recovered, Report, ShardLog, ShardSpec, Start,
-    Tailed,
+    Append, Bus, BusFault, Delivery, GiveUp, Place, Recovered, ShardLog, ShardSpec,
 };
 use talon_runtime::guard::Guard;
 use talon_runtime::metrics::Metrics;
 use talon_runtime::options::{Format, Options};
-use talon_runtime::ownership::Ownership;
 use talon_runtime::{Engine, Parts, Setup};
 use talon_schemas::contractor::CALL;
 use talon_sdk::{
     Clock, Connector, Coverage, Cursor, Fault, Feed, FeedPlan, FeedSpec, Kind, Observation, Rows,
 };
 use tokio::sync::{Mutex, mpsc};
-use tokio::task::JoinHandle;
 
 use crate::measure::{Lap, Started};
 
@@ -185,7 +182,8 @@ impl Feed for Reader {
     }
 }
 
-/// A bus that tells when an observation is over.
+/// A bus that tells when an observation is over. Without a group: what is measured begins with the
+/// ownership.
 struct Watched {
     bus: Arc<dyn Bus>,
     sender: channel::Sender<()>,
@@ -213,28 +211,6 @@ impl Bus for Watched {
 
     fn probe(&self) -> Result<String, BusFault> {
         self.bus.probe()
-    }
-
-    /// Without a group: what is measured begins with the ownership.
-    fn join(
-        &self,
-        shards: Vec<String>,
-        ownership: Ownership,
-        _: Report,
-        _: GiveUp,
-    ) -> JoinHandle<()> {
-        ownership.grant(shards.into_iter().collect());
-        tokio::spawn(async {})
-    }
-
-    fn tail(
-        &self,
-        topics: &[String],
-        from: Start,
-        stop: &GiveUp,
-        each: &mut dyn FnMut(Tailed<'_>),
-    ) -> Result<(), BusFault> {
-        self.bus.tail(topics, from, stop, each)
     }
 
     fn open(&self, shard: &ShardSpec, give_up: &GiveUp) -> Result<Box<dyn ShardLog>, BusFault> {
