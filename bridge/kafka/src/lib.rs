@@ -114,8 +114,8 @@ impl Bus for Kafka {
         if !self.shared {
             return membership.alone();
         }
-        let (group, prefix) = (self.group.clone(), self.prefix.clone());
-        let member = Member { config: self.config(), group, prefix, membership };
+        let topic = group::topic(&self.prefix, membership.replication);
+        let member = Member { config: self.config(), group: self.group.clone(), topic, membership };
         tokio::task::spawn_blocking(move || member.run())
     }
 

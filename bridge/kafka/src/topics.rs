@@ -58,15 +58,12 @@ pub(crate) fn ensure(
     }
 }
 
-/// Makes sure of the topics of a group, with a client of its own.
-pub(crate) fn ensure_for_group(
-    config: &ClientConfig,
-    topics: &[TopicSpec],
-) -> Result<(), BusFault> {
+/// Makes sure of one topic, with a client of its own.
+pub(crate) fn ensure_one(config: &ClientConfig, topic: &TopicSpec) -> Result<(), BusFault> {
     let producer: BaseProducer<Watch> = config
         .create_with_context(Watch::default())
         .map_err(|error| client::refused(config, &error))?;
-    ensure(&producer, config, &topics.iter().collect::<Vec<_>>())
+    ensure(&producer, config, &[topic])
 }
 
 /// Names of the topics all whose partitions have a leader.

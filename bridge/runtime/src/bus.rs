@@ -69,7 +69,7 @@ pub enum Purpose {
     Results,
     /// Cursors of all connectors.
     Checkpoints,
-    /// Nothing is written to it: it is what a group of processes shares.
+    /// Nothing is written to it: its partitions are what a group of processes shares.
     Shards,
 }
 

@@ -10,11 +10,10 @@ use bytes::Bytes;
 use serde::Deserialize;
 use talon_runtime::board::State;
 use talon_runtime::bus::{
-    Append, Bus, BusFault, Delivery, GiveUp, Place, Recovered, ShardLog, ShardSpec,
+    Append, Bus, BusFault, GiveUp, Place, Recovered, ShardLog, ShardSpec,
 };
-use talon_runtime::guard::Guard;
 use talon_runtime::metrics::Metrics;
-use talon_runtime::options::{Format, Options};
+use talon_runtime::options::Options;
 use talon_runtime::{Engine, Parts, Setup};
 use talon_schemas::contractor::CALL;
 use talon_sdk::{
