@@ -9,9 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde::Deserialize;
 use talon_runtime::board::State;
-use talon_runtime::bus::{
-    Append, Bus, BusFault, GiveUp, Place, Recovered, ShardLog, ShardSpec,
-};
+use talon_runtime::bus::{Append, Bus, BusFault, GiveUp, Place, Recovered, ShardLog, ShardSpec};
 use talon_runtime::metrics::Metrics;
 use talon_runtime::options::Options;
 use talon_runtime::{Engine, Parts, Setup};

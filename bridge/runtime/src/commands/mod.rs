@@ -271,24 +271,30 @@ fn recover(
     Ok(())
 }
 
-/// The result in a record; `None` where it is none.
+/// The result in a record; `None` where it is nothing that Talon wrote.
+///
+/// # Errors
+/// Where Talon wrote it and it cannot be read: it may be an intent, so no command can be run.
 fn result_of(
     record: &Recovered<'_>,
     wire: Wire,
     schemas: &Schemas,
 ) -> Result<Option<ResultRecord>, BusFault> {
     let Some(value) = record.value else { return Ok(None) };
-    Ok(match wire.open(&*RESULT, value) {
+    let read = match wire.open(&*RESULT, value) {
         Payload::Own(datum) => RESULT.decode(datum).ok(),
-        Payload::Registered(id, datum) => match schemas.by_id(id)? {
-            Some(writer) => {
-                let datum = RESULT.upgrade(&writer, datum).ok();
-                datum.and_then(|datum| RESULT.decode(&datum).ok())
-            }
-            None => None,
-        },
+        Payload::Registered(id, datum) => schemas.by_id(id)?.and_then(|writer| {
+            let datum = RESULT.upgrade(&writer, datum).ok()?;
+            RESULT.decode(&datum).ok()
+        }),
         Payload::Json(json) => serde_json::from_slice(json).ok(),
-        Payload::Unknown(_) | Payload::Foreign => None,
+        Payload::Unknown(_) => None,
+        Payload::Foreign => return Ok(None),
+    };
+    read.map(Some).ok_or_else(|| {
+        BusFault::Misconfigured(
+            "a record on the results topic was written with another schema and cannot be read: which commands were sent is not known, so none is run; run the version of Talon that wrote it, or delete the topic's records and with them the memory of commands".to_owned(),
+        )
     })
 }
 

@@ -57,6 +57,8 @@ impl Outcome {
 
 /// A record of the results topic: `schemas/talon/result.avsc`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+// The Avro library compares it with the schema's name.
+#[serde(rename = "Result")]
 pub struct ResultRecord {
     /// Id of the command.
     pub command_id: String,
