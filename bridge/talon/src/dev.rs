@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 use talon_kafka::{InProcess, Kafka};
 use talon_runtime::bus::GiveUp;
-use talon_runtime::shard_spec;
+use talon_runtime::{lane_spec, shard_spec};
 use talon_sdk::Clock;
 use talon_sdk::config::Secrets;
 use talon_simulators::contractor::{Settings, Simulator};
@@ -75,6 +75,8 @@ impl Dev {
             for setup in &loaded.connectors {
                 let spec = shard_spec(&loaded.root.prefix, setup);
                 broker.create_topics(&spec).map_err(anyhow::Error::msg)?;
+                let lane = lane_spec(&loaded.root.prefix, setup);
+                broker.create_lane(&lane).map_err(anyhow::Error::msg)?;
             }
             let properties = [("bootstrap.servers".to_owned(), bus.1.clone())];
             loaded.bus = Arc::new(Kafka::alone(properties.into(), &loaded.root.prefix));

@@ -40,9 +40,10 @@ struct Waiting {
 }
 
 /// What a task of the lane came to.
+#[allow(clippy::large_enum_variant, reason = "it lives for a moment, between a task and the desk")]
 enum Ended {
     /// A command that had its turn.
-    Command { waiting: Box<Waiting>, result: Result<ResultRecord, Left> },
+    Command { waiting: Waiting, result: Result<ResultRecord, Left> },
     /// A record of the topic that needed no turn: where it stands, and the outcome of which type it got.
     Written {
         position: Position,
@@ -219,7 +220,7 @@ impl Dispatch {
                     self.tasks.spawn(async move {
                         let result =
                             duplicate(&desk, &waiting.turn, outcome, position, at_ms).await;
-                        Ended::Command { waiting: Box::new(waiting), result }
+                        Ended::Command { waiting, result }
                     });
                 }
                 other => {
@@ -228,7 +229,7 @@ impl Dispatch {
                     }
                     self.tasks.spawn(async move {
                         let result = attempt::run(&desk, &waiting.turn).await;
-                        Ended::Command { waiting: Box::new(waiting), result }
+                        Ended::Command { waiting, result }
                     });
                 }
             }

@@ -45,6 +45,7 @@ use crate::supervise::{Setup, Shared, blocking, topic};
 use crate::tenure::{End, Service};
 
 pub use attempt::Patience;
+pub use intake::ordering_key;
 pub use metrics::{LaneMetrics, LaneStatus};
 pub use record::{Outcome, ResultRecord};
 
