@@ -87,8 +87,10 @@ pub(crate) fn read(settings: &mut Settings<'_>) -> Config {
         Credentials::header(name, &prefix, token, "auth.external.token")
     });
     let feeds = settings.list("feeds");
-    if feeds.is_empty() {
-        settings.problem("feeds", "names no feed, so the connector would do nothing");
+    let commands = crate::commands::config::read(settings);
+    if feeds.is_empty() && commands.enabled.is_empty() {
+        let problem = "names no feed and `commands` no command, so the connector would do nothing";
+        settings.problem("feeds", problem);
     }
     Config {
         http: talon_http::read(settings),
@@ -103,6 +105,6 @@ pub(crate) fn read(settings: &mut Settings<'_>) -> Config {
         cost_cycle: settings.millis("call_cost.cycle.interval.ms"),
         zone: settings.zone("time.zone"),
         privacy: Privacy::read(settings, &all_contracts()),
-        commands: crate::commands::config::read(settings),
+        commands,
     }
 }

@@ -48,13 +48,15 @@ pub(crate) fn record() {
 pub(crate) fn assert_discreet(told: &[String]) {
     let log = String::from_utf8_lossy(&LOG.lock().unwrap()).into_owned();
     assert!(log.contains("answered"), "the log is recorded");
-    // How the texts look where they are escaped or base64 is for what they are part of.
     for text in told.iter().chain([&log]) {
-        for forbidden in [CANARY, PASSWORD, EXTERNAL, USER, "79001234567", "\\u{43a}\\u{435}"] {
+        for forbidden in [CANARY, PASSWORD, EXTERNAL, USER, "79001234567"] {
             if let Some(at) = text.find(forbidden) {
                 let from = text.floor_char_boundary(at.saturating_sub(200));
                 panic!("`{forbidden}` in …{}", &text[from..at + forbidden.len()]);
             }
         }
+        // Tokens of the simulator are 32 hex digits, and so is the marker of a call.
+        let mut runs = text.split(|char: char| !char.is_ascii_hexdigit());
+        assert!(runs.all(|run| run.len() < 32), "something like a token in {} bytes", text.len());
     }
 }

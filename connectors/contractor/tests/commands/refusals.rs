@@ -127,7 +127,7 @@ async fn refused_credentials_name_the_setting_and_a_users_are_renewed_once() {
         let command = command(case.name, (case.params)(&ids));
         let before = world.look(&command).await.unwrap();
         for code in [401, 403] {
-            let asked = world.sim.journal().count(command.spec.call);
+            let asked = world.asked(command.spec.call);
             let (method, path) = command.spec.call.split_once(' ').unwrap();
             let path = path.split("/{").next().unwrap();
             let fault = talon_simulators::contractor::Fault::from(status(code, None));
@@ -137,7 +137,7 @@ async fn refused_credentials_name_the_setting_and_a_users_are_renewed_once() {
             let Err(ApplyFault::NotApplied(Fault::Misconfigured { reason })) = refused else {
                 panic!("{} {code}: {refused:?}", case.name);
             };
-            let asked = world.sim.journal().count(command.spec.call) - asked;
+            let asked = world.asked(command.spec.call) - asked;
             if case.name == "CompleteSharedCall" {
                 continue;
             }

@@ -94,6 +94,16 @@ fn a_users_command_that_is_named_without_a_user_is_a_problem() {
     assert!(!problems[0].message.contains("CloseCall"), "{}", problems[0]);
 }
 
+#[test]
+fn a_connector_without_feeds_carries_commands_and_one_without_both_is_a_problem() {
+    assert_eq!(enabled(&[("feeds", ""), ("commands", "CloseCall")]), ["CloseCall"]);
+    let texts = [("upstream.url", "http://localhost:1"), ("commands", ""), ("feeds", "")];
+    let texts = texts.map(|(key, text)| (key.to_owned(), text.to_owned())).to_vec();
+    let (_, problems) = configure(texts, Clock::System);
+    assert_eq!(problems.len(), 1);
+    assert_eq!(problems[0].key, "feeds");
+}
+
 #[tokio::test]
 async fn a_temporary_link_is_not_published_unless_that_is_configured() {
     let world = world_with(simulator_settings(), WITH_USER).await;

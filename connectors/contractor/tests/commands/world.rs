@@ -190,7 +190,12 @@ impl World {
     }
 
     pub(crate) fn effects_of(&self, endpoint: &str) -> Vec<Effect> {
-        self.sim.journal().effects_of(endpoint)
+        self.sim.journal().effects_of(in_journal(endpoint))
+    }
+
+    /// How often an endpoint was asked.
+    pub(crate) fn asked(&self, endpoint: &str) -> u64 {
+        self.sim.journal().count(in_journal(endpoint))
     }
 
     /// One fault for the next request to an endpoint.
@@ -207,6 +212,15 @@ impl World {
     /// Fails where something that left the process has what it must not.
     pub(crate) fn assert_discreet(&self) {
         discreet::assert_discreet(&self.told.lock().unwrap());
+    }
+}
+
+/// An endpoint of the document as the simulator's journal has it: its router wants one name for one
+/// place in a path.
+fn in_journal(endpoint: &str) -> &str {
+    match endpoint {
+        "POST /call/{callId}/templink" => "POST /call/{id}/templink",
+        endpoint => endpoint,
     }
 }
 
