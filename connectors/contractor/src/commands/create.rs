@@ -3,15 +3,15 @@
 //! The upstream has no field for an id of the sender's. So that a call can be found again after a
 //! lost reply, a marker made from the command's id is put into a description.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use talon_sdk::{ApplyFault, Finding, instant};
+use talon_sdk::{Answer, ApplyFault, Finding, instant};
 
 use super::action::Action;
 use super::answer::Field;
 use super::config::Marker;
-use super::messages::{FeedMark, Likeness, feed_mark, judge_rows};
+use super::messages::{FeedMark, Likeness, feed_mark, found, judge_rows};
 use super::scene::{Modifications, Order, Scene, Unseen, Who};
 use crate::client::Modified;
 
@@ -24,6 +24,15 @@ pub(super) struct CallRow {
     service_object_name: Option<String>,
     description_html_text: Option<String>,
     description_text_for_field_employee: Option<String>,
+}
+
+/// Where the feed stood before sending, and the call that has this command's marker already: an
+/// earlier attempt of it took effect after it was given up.
+#[derive(Serialize, Deserialize)]
+pub(super) struct CallsMark {
+    #[serde(flatten)]
+    feed: FeedMark,
+    ours: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -79,22 +88,31 @@ impl Action for CreateCall {
     const ANSWER: &'static [Field] =
         &[Field::Id("id"), Field::Token("number"), Field::Instant("created"), Field::Ids("tasks")];
     type Seen = Modifications<CallRow>;
-    type Mark = FeedMark;
+    type Mark = CallsMark;
 
     async fn see(
         &self,
         scene: &Scene<'_>,
-        before: Option<&FeedMark>,
+        before: Option<&CallsMark>,
     ) -> Result<Modifications<CallRow>, Unseen> {
-        scene.modified_since(Modified::Calls, before.map(|before| before.mark)).await
+        scene.modified_since(Modified::Calls, before.map(|before| before.feed.mark)).await
     }
 
-    fn mark(&self, scene: &Scene<'_>, seen: Modifications<CallRow>) -> FeedMark {
-        feed_mark(&seen, |row| row.id, |row| self.likeness(scene, row))
+    fn mark(&self, scene: &Scene<'_>, seen: Modifications<CallRow>) -> CallsMark {
+        let likeness = |row: &CallRow| self.likeness(scene, row);
+        let ours = seen.rows.iter().find(|row| likeness(row) == Likeness::Same);
+        CallsMark { ours: ours.map(|row| row.id), feed: feed_mark(&seen, |row| row.id, likeness) }
     }
 
-    fn judge(&self, scene: &Scene<'_>, before: &FeedMark, now: Modifications<CallRow>) -> Finding {
-        judge_rows(before, &now, |row| row.id, |row| self.likeness(scene, row))
+    fn judge(&self, scene: &Scene<'_>, before: &CallsMark, now: Modifications<CallRow>) -> Finding {
+        match self.done_before(before) {
+            Some(answer) => Finding::Applied(answer),
+            None => judge_rows(&before.feed, &now, |row| row.id, |row| self.likeness(scene, row)),
+        }
+    }
+
+    fn done_before(&self, before: &CallsMark) -> Option<Answer> {
+        before.ours.map(found)
     }
 
     async fn order(&self, scene: &Scene<'_>) -> Result<Order, ApplyFault> {

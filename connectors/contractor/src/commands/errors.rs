@@ -154,13 +154,23 @@ pub(super) fn judge(
              upstream; see `upstream.url`"
                 .to_owned(),
         ))),
-        401 | 403 => match meaning(endpoint, status, code).filter(|_| code.is_some()) {
-            Some(words) => Err(ApplyFault::Refused(answer(words.to_owned()))),
-            None if status == 403 && code.is_some() => {
-                Err(ApplyFault::Refused(answer("the access is denied".to_owned())))
+        401 | 403 if code.is_some() => {
+            let words = meaning(endpoint, status, code);
+            match words.or((status == 403).then_some("the access is denied")) {
+                Some(words) => Err(ApplyFault::Refused(answer(words.to_owned()))),
+                None => Err(not_applied()),
             }
-            None => Err(not_applied()),
-        },
+        }
+        403 => Err(ApplyFault::NotApplied(Fault::Misconfigured {
+            reason: match setting {
+                Some(setting) => format!(
+                    "`{endpoint}` was answered with 403: who signs in with `{setting}` may not do \
+                     this, such as with a call of another user"
+                ),
+                None => format!("`{endpoint}` was answered with 403: the access is denied"),
+            },
+        })),
+        401 => Err(not_applied()),
         404 if is_page(reply) => Err(not_applied()),
         300..=399 | 405 | 410 | 425 | 429 => Err(not_applied()),
         408 => Err(ApplyFault::Unclear(answer(format!("`{endpoint}` was answered with 408")))),

@@ -7,6 +7,7 @@ use talon_sdk::{Answer, ApplyFault, Finding};
 use super::action::Action;
 use super::answer::Field;
 use super::expect::Entity;
+use super::messages::found;
 use super::scene::{Order, Scene, Unseen, Who};
 
 #[derive(Deserialize)]
@@ -77,10 +78,7 @@ impl Action for RaiseJeopardy {
             .collect();
         match ours.as_slice() {
             [] => Finding::Absent,
-            [id] => Finding::Applied(Answer {
-                response: Some(json!({ "id": id }).to_string()),
-                ..Answer::saying("read back: it is there")
-            }),
+            [id] => Finding::Applied(found(*id)),
             _ => Finding::Unclear("there are several new ones with the same text".to_owned()),
         }
     }

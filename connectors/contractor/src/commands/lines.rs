@@ -7,7 +7,7 @@
 use std::marker::PhantomData;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json};
 use sha2::{Digest, Sha256};
 use talon_sdk::{Answer, ApplyFault, Finding};
 
@@ -16,6 +16,7 @@ use super::answer::Field;
 use super::costs::{Estimate, estimate};
 use super::expect::Entity;
 use super::line::{Line, has};
+use super::messages::found;
 use super::scene::{Order, Scene, Unseen, Who};
 use super::statuses::nothing_to_change;
 
@@ -63,10 +64,7 @@ impl<L: Line> Action for Add<L> {
         let same: Vec<i64> =
             new().filter(|(_, line)| has(line, &given, |_| true)).map(|(id, _)| *id).collect();
         match same.as_slice() {
-            [id] => Finding::Applied(Answer {
-                response: Some(json!({ "id": id }).to_string()),
-                ..Answer::saying("read back: the line is there")
-            }),
+            [id] => Finding::Applied(found(*id)),
             [] if new().any(|(_, line)| has(line, &given, |name| L::NAMED_BY.contains(&name))) => {
                 Finding::Unclear(
                     "there is a new line that differs a little from what was sent".to_owned(),

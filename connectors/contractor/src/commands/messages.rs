@@ -60,10 +60,7 @@ pub(super) fn judge_rows<T>(
     same.sort_unstable();
     same.dedup();
     match same.as_slice() {
-        [id] => Finding::Applied(Answer {
-            response: Some(json!({ "id": id }).to_string()),
-            ..Answer::saying("read back: it is there")
-        }),
+        [id] => Finding::Applied(found(*id)),
         [] if new().any(|row| likeness(row) == Likeness::Near) => Finding::Unclear(
             "there is a new one that differs a little from what was sent".to_owned(),
         ),
@@ -73,6 +70,14 @@ pub(super) fn judge_rows<T>(
             "there are {} new ones like it, and others may have made them",
             several.len()
         )),
+    }
+}
+
+/// The answer that was not heard.
+pub(super) fn found(id: i64) -> Answer {
+    Answer {
+        response: Some(json!({ "id": id }).to_string()),
+        ..Answer::saying("read back: it is there")
     }
 }
 

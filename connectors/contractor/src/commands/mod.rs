@@ -154,9 +154,9 @@ impl Applier for Sender {
         }
     }
 
-    async fn apply(&self, command: &Command, _: &Evidence) -> Result<Answer, ApplyFault> {
+    async fn apply(&self, command: &Command, before: &Evidence) -> Result<Answer, ApplyFault> {
         match kind(command.spec.name) {
-            Some(kind) => kind.apply(self, command).await,
+            Some(kind) => kind.apply(self, command, before).await,
             None => Err(ApplyFault::NotApplied(unknown())),
         }
     }

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use talon_sdk::{Answer, ApplyFault, Finding};
+use talon_sdk::{ApplyFault, Finding};
 
 use super::action::Action;
 use super::answer::Field;
 use super::expect::Entity;
+use super::messages::found;
 use super::scene::{Order, Scene, Unseen, Who};
 use super::statuses::{Standing, StatusMark, judge_status};
 use crate::model::words;
@@ -108,10 +109,7 @@ impl Action for AddTaskAttachment {
         let ours: Vec<i64> = new.filter(is_ours).map(|file| file.id).collect();
         match ours.as_slice() {
             [] => Finding::Absent,
-            [id] => Finding::Applied(Answer {
-                response: Some(json!({ "id": id }).to_string()),
-                ..Answer::saying("read back: the file is there")
-            }),
+            [id] => Finding::Applied(found(*id)),
             _ => Finding::Unclear("there are several new files of this name".to_owned()),
         }
     }

@@ -42,6 +42,20 @@ async fn a_call_like_ours_without_our_marker_is_not_ours() {
 }
 
 #[tokio::test]
+async fn a_call_that_appears_after_it_was_given_up_is_not_created_again() {
+    let world = world().await;
+    let (ours, before) = looked(&world, "CreateCall", new_call()).await;
+    world.strike(FaultKind::LostReply, ours.spec.call);
+    world.apply(&ours, &before).await.unwrap_err();
+    // As if the probe had come too early: the command is looked at and sent again.
+    let again = world.look(&ours).await.unwrap();
+    let answer = world.apply(&ours, &again).await.unwrap();
+    assert!(answer.response.is_some(), "{answer:?}");
+    assert!(matches!(world.probe(&ours, &again).await, Ok(Finding::Applied(_))));
+    assert_eq!(world.effects(ours.spec.call), 1);
+}
+
+#[tokio::test]
 async fn the_marker_stands_where_the_setting_says_and_without_it_nothing_is_guessed() {
     let world = world().await;
     for (marker, html, text) in

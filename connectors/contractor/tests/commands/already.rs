@@ -1,6 +1,6 @@
 //! A 409 that means that it is so already.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use talon_sdk::ApplyFault;
 
 use crate::cases::{Stage, bring, case_of};
@@ -34,15 +34,14 @@ async fn what_is_so_already_is_applied() {
 #[tokio::test]
 async fn what_is_otherwise_is_refused() {
     let world = world().await;
-    let cases: [(&str, Stage, fn(i64) -> Value); 4] = [
-        ("RaiseJeopardy", Stage::AtRisk, |call| json!({"call_id": call, "comment": "другой"})),
-        ("SetCallStatus", Stage::Done, |call| json!({"call_id": call, "status": "Committed"})),
-        ("SubmitCost", Stage::Committed, |call| json!({"call_id": call})),
-        ("CreateCost", Stage::New, |call| json!({"call_id": call})),
-    ];
-    for (name, stage, params) in cases {
-        let ids = bring(&world, stage).await;
-        let refused = world.send(&command(name, params(ids.call))).await;
+    for (name, stage, mut params) in [
+        ("RaiseJeopardy", Stage::AtRisk, json!({"comment": "другой"})),
+        ("SetCallStatus", Stage::Done, json!({"status": "Committed"})),
+        ("SubmitCost", Stage::Committed, json!({})),
+        ("CreateCost", Stage::New, json!({})),
+    ] {
+        params["call_id"] = bring(&world, stage).await.call.into();
+        let refused = world.send(&command(name, params)).await;
         assert!(matches!(refused, Err(ApplyFault::Refused(_))), "{name}: {refused:?}");
     }
 }

@@ -13,9 +13,12 @@ fn status(code: u16, body: Option<&str>) -> FaultKind {
     FaultKind::Status { code, retry_after_seconds: Some(7), body: body.map(str::to_owned) }
 }
 
-/// Documented refusals: command, statuses with their codes.
+/// A status with its codes.
+type Documented = (u16, &'static [i64]);
+
+/// Documented refusals of each command.
 #[rustfmt::skip]
-const DOCUMENTED: &[(&str, &[(u16, &[i64])])] = &[
+const DOCUMENTED: &[(&str, &[Documented])] = &[
     ("CreateCall", &[(400, &[]), (404, &[1, 2, 3])]),
     ("PatchCall", &[(400, &[]), (404, &[])]),
     ("CloseCall", &[(404, &[]), (409, &[])]),

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::json;
-use talon_sdk::{ApplyFault, Fault};
+use talon_sdk::{ApplyFault, Fault, Finding};
 use talon_simulators::contractor::{FaultKind, Scheme};
 
 use crate::cases::{Stage, bring};
 use crate::world::{
-    PASSWORD, USER, WITH_USER, World, command, simulator_settings, world, world_with,
+    PASSWORD, USER, WITH_USER, World, command, new_call, simulator_settings, world, world_with,
 };
 
 const SIGN_IN: &str = "POST /user/signin";
@@ -162,6 +162,19 @@ async fn a_command_may_name_another_user() {
     all.user = Some("second".to_owned());
     world.send(&all).await.unwrap();
     assert_eq!(counts(&world).0, 2);
+
+    // Her own call is; and her message is told from one like it of the other user.
+    let mut call = new_call();
+    call["owner_id"] = json!(2);
+    let call = world.run("CreateCall", call).await["id"].clone();
+    let mut message = command("SendMessage", json!({"call_id": call, "message": "x"}));
+    message.user = Some("second".to_owned());
+    let before = world.look(&message).await.unwrap();
+    world.run("SendMessage", json!({"call_id": ids.call, "message": "x"})).await;
+    assert_eq!(world.probe(&message, &before).await.unwrap(), Finding::Absent);
+    world.strike(FaultKind::LostReply, message.spec.call);
+    world.apply(&message, &before).await.unwrap_err();
+    assert!(matches!(world.probe(&message, &before).await, Ok(Finding::Applied(_))));
 
     for (name, params, user) in [
         ("ReadAllNotifications", json!({}), "третий-кенар"),
