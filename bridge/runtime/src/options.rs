@@ -107,7 +107,7 @@ pub fn keys() -> Vec<Key> {
             .importance(Importance::Medium)
             .doc("How long a command that was surely not applied is sent again before it ends FAILED, and how long one of which that is not known is read back before it ends UNKNOWN. Others with its ordering key wait for it."),
         Key::whole("commands.settle.ms", 0, 3_600_000)
-            .default("5000")
+            .default("10000")
             .doc("How long the upstream may still be at work on a request whose reply was lost. Only after that is it believed that a command which is not found was not applied, and it is sent again."),
         Key::whole("commands.ledger.retention.ms", 60_000, MAX_MS)
             .default("604800000")

@@ -1,5 +1,7 @@
 //! Every command that must not be repeated blindly, with the process killed at every moment of its life.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use talon_brokers::unique;
 use talon_sdk::{OrderingKey, Repeat};
@@ -77,19 +79,24 @@ async fn run(broker: &mut Broker, moment: Moment) {
     talon.ready().await;
     let address = broker.address().to_owned();
 
-    for sent in &sent {
-        let endpoint = spec(sent.case.name).call;
-        match moment {
-            Moment::Nothing => {}
-            Moment::ReplyLost => world.strike(FaultKind::LostReply, endpoint),
-            Moment::RequestLost => world.strike(FaultKind::LostRequest, endpoint),
-            Moment::KilledBeforeTheEffect => {
-                world.strike(FaultKind::Slow { ms: 120_000 }, endpoint);
-            }
-            Moment::KilledAfterTheEffect => world.strike(FaultKind::LostReply, endpoint),
-            Moment::KilledBeforeTheCommit => {
-                world.strike(FaultKind::Slow { ms: 1_500 }, endpoint);
-            }
+    let fault = match moment {
+        Moment::Nothing => None,
+        Moment::ReplyLost | Moment::KilledAfterTheEffect => Some(FaultKind::LostReply),
+        Moment::RequestLost => Some(FaultKind::LostRequest),
+        Moment::KilledBeforeTheEffect => Some(FaultKind::Slow { ms: 120_000 }),
+        Moment::KilledBeforeTheCommit => Some(FaultKind::Slow { ms: 1_500 }),
+    };
+    if let Some(kind) = fault {
+        // As many requests as there are commands to each part of the upstream.
+        let mut parts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+        for sent in &sent {
+            let (method, path) = spec(sent.case.name).call.split_once(' ').unwrap();
+            let root = path[1..].split('/').next().unwrap();
+            *parts.entry((method, root)).or_default() += 1;
+        }
+        for ((method, root), times) in parts {
+            let fault = Fault::from(kind.clone()).at(&format!("/{root}"));
+            world.sim.fault(fault.method(method).times(times));
         }
     }
     let commands: Vec<(String, Value)> =

@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::marker::PhantomData;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::Serialize;
@@ -97,7 +96,6 @@ pub(super) trait Kind: Send + Sync {
         sender: &Sender,
         command: &Command,
         before: &Evidence,
-        sent_at_ms: i64,
     ) -> Result<Finding, Fault>;
 }
 
@@ -159,7 +157,6 @@ impl<A: Action> Kind for Typed<A> {
         sender: &Sender,
         command: &Command,
         before: &Evidence,
-        sent_at_ms: i64,
     ) -> Result<Finding, Fault> {
         let unclear = |why: &str| Ok(Finding::Unclear(why.to_owned()));
         let Ok(action) = command.params::<A>() else {
@@ -178,19 +175,7 @@ impl<A: Action> Kind for Typed<A> {
         let Some(mark) = mark else {
             return unclear("nothing was read before it was sent, so there is nothing to compare");
         };
-        let finding = action.judge(&scene, &mark, seen);
-        let since_ms = sender.clock.now_ms().saturating_sub(sent_at_ms);
-        let since = Duration::from_millis(u64::try_from(since_ms).unwrap_or(0));
-        match sender.settle.checked_sub(since) {
-            Some(rest) if finding == Finding::Absent && !rest.is_zero() => {
-                Err(Fault::Unavailable {
-                    reason: "it is not seen, but may still be on its way; see `commands.settle.ms`"
-                        .to_owned(),
-                    retry_after: Some(rest),
-                })
-            }
-            _ => Ok(finding),
-        }
+        Ok(action.judge(&scene, &mark, seen))
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use talon_http::HeaderName;
 use talon_sdk::CommandSpec;
@@ -20,7 +19,6 @@ pub(crate) struct CommandConfig {
     pub(super) form: TokenForm,
     pub(super) marker: Marker,
     pub(super) publish_link: bool,
-    pub(super) settle: Duration,
     pub(super) limits: Limits,
 }
 
@@ -77,9 +75,6 @@ pub(crate) fn keys() -> Vec<Key> {
         Key::flag("commands.templink.publish")
             .default("false")
             .doc("Whether the outcome of CreateTempLink has the link in it. Whoever reads the topic of results can then read the customer's data without login."),
-        Key::whole("commands.settle.ms", 0, 3_600_000)
-            .default("10000")
-            .doc("How long after it was sent a command whose effect is not seen may still take effect. Only after that it counts as not applied, and may be sent again."),
         Key::whole("attachments.max.bytes", 1, 1 << 30)
             .default("10485760")
             .doc("The largest file that is attached to a task."),
@@ -132,7 +127,6 @@ pub(crate) fn read(settings: &mut Settings<'_>) -> CommandConfig {
             _ => Marker::Html,
         },
         publish_link: settings.flag("commands.templink.publish"),
-        settle: settings.millis("commands.settle.ms"),
         limits: Limits {
             max_bytes: usize::try_from(settings.whole("attachments.max.bytes"))
                 .unwrap_or(usize::MAX),

@@ -26,11 +26,10 @@ mod tasks;
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::tz::TimeZone;
-use talon_sdk::{Answer, Applier, ApplyFault, Clock, Command, Context, Evidence, Fault, Finding};
+use talon_sdk::{Answer, Applier, ApplyFault, Command, Context, Evidence, Fault, Finding};
 
 use self::action::{Kind, Typed};
 use self::attachments::Attachments;
@@ -46,11 +45,9 @@ pub(crate) struct Sender {
     upstream: Upstream,
     users: Users,
     zone: TimeZone,
-    clock: Clock,
     overlap: i64,
     marker: Marker,
     publish_link: bool,
-    settle: Duration,
     attachments: Attachments,
 }
 
@@ -75,8 +72,7 @@ impl Sender {
         config: &crate::config::Config,
         context: &Context,
     ) -> Sender {
-        let CommandConfig { accounts, form, marker, publish_link, settle, limits, .. } =
-            &config.commands;
+        let CommandConfig { accounts, form, marker, publish_link, limits, .. } = &config.commands;
         let upstream = upstream.for_commands();
         let session =
             |account: &_| Session::new(upstream.http.clone(), Clone::clone(account), form.clone());
@@ -87,11 +83,9 @@ impl Sender {
                 named: named.map(|(name, account)| (name.clone(), session(account))).collect(),
             },
             zone: config.zone.clone(),
-            clock: context.clock.clone(),
             overlap: config.overlap,
             marker: *marker,
             publish_link: *publish_link,
-            settle: *settle,
             attachments: Attachments {
                 limits: limits.clone(),
                 http: config.http.clone(),
@@ -165,10 +159,10 @@ impl Applier for Sender {
         &self,
         command: &Command,
         before: &Evidence,
-        sent_at_ms: i64,
+        _sent_at_ms: i64,
     ) -> Result<Finding, Fault> {
         match kind(command.spec.name) {
-            Some(kind) => kind.probe(self, command, before, sent_at_ms).await,
+            Some(kind) => kind.probe(self, command, before).await,
             None => Err(unknown()),
         }
     }

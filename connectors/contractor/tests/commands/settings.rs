@@ -49,7 +49,6 @@ fn every_problem_is_told_at_once_and_nothing_is_read() {
         ("commands", "CloseCal"),
         ("commands.createcall.marker", "both"),
         ("commands.templink.publish", "yes"),
-        ("commands.settle.ms", "-1"),
         ("attachments.max.bytes", "0"),
         ("attachments.file.root", "relative/path"),
         ("attachments.http.hosts", "http://host/"),
@@ -78,7 +77,6 @@ fn every_problem_is_told_at_once_and_nothing_is_read() {
             "auth.user.password",
             "commands",
             "commands.createcall.marker",
-            "commands.settle.ms",
             "commands.templink.publish",
         ]
     );

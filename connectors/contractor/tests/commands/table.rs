@@ -120,31 +120,6 @@ async fn a_command_whose_request_was_lost_is_found_to_be_absent_and_done_when_se
 }
 
 #[tokio::test]
-async fn a_command_is_not_absent_before_it_had_time_to_settle() {
-    let world = world().await;
-    let slow = world
-        .reconfigured(&[crate::world::WITH_USER, &[("commands.settle.ms", "3600000")]].concat());
-    for case in CASES {
-        let ids = bring(&world, case.stage).await;
-        let command = command(case.name, (case.params)(&ids));
-        if command.spec.repeat == Repeat::Always || BLIND.contains(&case.name) {
-            continue;
-        }
-        let before = slow.look(&command).await.unwrap();
-        match slow.probe(&command, &before).await {
-            Err(talon_sdk::Fault::Unavailable { retry_after: Some(rest), .. }) => {
-                assert!(rest.as_secs() > 3000, "{rest:?}");
-            }
-            other => panic!("{}: {other:?}", case.name),
-        }
-        // What is there counts at once.
-        slow.apply(&command, &before).await.unwrap();
-        let finding = slow.probe(&command, &before).await.unwrap();
-        assert!(matches!(finding, Finding::Applied(_)), "{}: {finding:?}", case.name);
-    }
-}
-
-#[tokio::test]
 async fn without_the_external_systems_credentials_a_users_command_ends_unclear_and_says_why() {
     let world = world().await;
     let alone =

@@ -55,7 +55,6 @@ pub(crate) fn bare(url: &str) -> Vec<(String, String)> {
         ("upstream.requests.per.second", "10000"),
         ("upstream.request.timeout.ms", "10000"),
         ("auth.external.token", EXTERNAL),
-        ("commands.settle.ms", "0"),
     ]
     .map(own)
     .to_vec()
