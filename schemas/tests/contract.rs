@@ -72,7 +72,10 @@ fn event<'a>(before: Option<&'a [u8]>, after: Option<&'a [u8]>, op: Op) -> Envel
 #[test]
 fn the_published_schemas_do_not_change_by_accident() {
     let feeds = contracts().map(|(feed, contract)| (feed, contract.as_ref()));
-    let commands = [("contractor.commands", contractor::COMMANDS.as_ref())];
+    let commands = [
+        ("contractor.commands", contractor::COMMANDS.as_ref()),
+        ("result", &*talon_schemas::result::RESULT),
+    ];
     for (name, message) in feeds.into_iter().chain(commands) {
         assert_golden(name, message);
     }

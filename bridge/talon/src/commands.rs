@@ -285,7 +285,7 @@ async fn outcome(
 }
 
 /// A result in any form in which one is written.
-fn decode(value: &[u8]) -> Option<ResultRecord> {
+pub(crate) fn decode(value: &[u8]) -> Option<ResultRecord> {
     match Wire::SingleObject.open(&*RESULT, value) {
         Payload::Own(datum) | Payload::Registered(_, datum) => RESULT.decode(datum).ok(),
         Payload::Json(json) => serde_json::from_slice(json).ok(),
