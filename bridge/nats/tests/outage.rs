@@ -15,8 +15,9 @@ use crate::support::{Found, Log, TABLE, World};
 const KEYS: usize = 300;
 
 /// Counts every key up, one or two steps in each window, until told to stop. After a fault it opens
-/// anew, as the runtime does, and counts on from what is recovered. Returns the last number of each.
-fn count(world: &World, stop: &AtomicBool) -> BTreeMap<String, u32> {
+/// anew, as the runtime does, and counts on from what is recovered. Returns the last number of each;
+/// tells when all are counted.
+fn count(world: &World, began: &AtomicBool, stop: &AtomicBool) -> BTreeMap<String, u32> {
     let nats = world.process();
     let mut log: Option<Log<'_>> = None;
     let mut numbers = BTreeMap::new();
@@ -39,6 +40,9 @@ fn count(world: &World, stop: &AtomicBool) -> BTreeMap<String, u32> {
                 std::thread::sleep(Duration::from_millis(10));
             }
             Err(fault) => panic!("{fault}"),
+        }
+        if log.is_some() && numbers.len() == KEYS {
+            began.store(true, Ordering::Release);
         }
         if log.is_some() && stop.load(Ordering::Acquire) {
             eprintln!("{windows} windows, {faults} faults");
@@ -91,9 +95,12 @@ fn survives(test: &str, mut disturb: impl FnMut(&mut Server) + Send) {
 /// Counts while something happens so often, and then checks that nothing is lost or doubled.
 fn counts_through(mut world: World, times: usize, mut disturb: impl FnMut(&World)) {
     world.extra.push(("stream.history", "1000000".to_owned()));
-    let stop = AtomicBool::new(false);
+    let (began, stop) = (AtomicBool::new(false), AtomicBool::new(false));
     let numbers = std::thread::scope(|scope| {
-        let counting = scope.spawn(|| count(&world, &stop));
+        let counting = scope.spawn(|| count(&world, &began, &stop));
+        while !began.load(Ordering::Acquire) && !counting.is_finished() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
         for _ in 0..times {
             std::thread::sleep(Duration::from_millis(rand::random_range(50..600)));
             disturb(&world);
