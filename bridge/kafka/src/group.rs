@@ -1,11 +1,10 @@
-//! Who runs what: the group protocol on the topics `{prefix}.{name}.shards`.
+//! Who runs what: the group protocol on `{prefix}.shards`.
 //!
-//! A shard has a topic of one partition, and belongs to the process to which the group has assigned it.
-//! Nothing is ever written to it. A process subscribes to the shards that it is configured for, so the
-//! group shares out exactly those, evenly, and gives none to a process that could not run it.
-//! Assignment is cooperative: a rebalance takes away only what moves.
+//! A shard belongs to the partition that its name hashes to, and to the process to which the group has
+//! assigned that partition. Nothing is ever written to the topic. Assignment is cooperative: a
+//! rebalance takes away only what moves.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,6 @@ use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::topic_partition_list::TopicPartitionList;
 use talon_runtime::bus::{BusFault, Membership, Purpose, Report, TopicSpec};
 use talon_runtime::ownership::Ownership;
 
@@ -21,21 +19,27 @@ use crate::client::refused;
 use crate::fault::{fault_of, fault_of_code};
 use crate::topics;
 
+/// Partitions of the topic: the most shards of a group that surely run in different processes.
+pub(crate) const PARTITIONS: u32 = 32;
+
 /// How long a rebalance waits for a shard to commit what was read.
 const RELEASE: Duration = Duration::from_secs(20);
 
 /// How long the group waits for a silent process, where the configuration does not say.
 const SESSION_MS: u64 = 10_000;
 
+/// What the client does where the configuration does not say.
+const HEARTBEAT_MS: u64 = 3_000;
+
 /// Pause before a group is joined again after a failure.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// The topic of a shard.
-fn topic(prefix: &str, shard: &str, replication: u16) -> TopicSpec {
+/// The topic of a prefix.
+pub(crate) fn topic(prefix: &str, replication: u16) -> TopicSpec {
     TopicSpec {
-        name: format!("{prefix}.{shard}.shards"),
+        name: format!("{prefix}.shards"),
         purpose: Purpose::Shards,
-        partitions: 1,
+        partitions: PARTITIONS,
         replication,
         keep_ms: 0,
     }
@@ -45,7 +49,7 @@ fn topic(prefix: &str, shard: &str, replication: u16) -> TopicSpec {
 pub(crate) struct Member {
     pub(crate) config: ClientConfig,
     pub(crate) group: String,
-    pub(crate) prefix: String,
+    pub(crate) topic: TopicSpec,
     pub(crate) membership: Membership,
 }
 
@@ -67,10 +71,8 @@ impl Member {
     }
 
     fn take_part(&self) -> Result<(), BusFault> {
-        let Membership { shards, replication, .. } = &self.membership;
-        let topic = |shard: &String| topic(&self.prefix, shard, *replication);
-        let topics: Vec<TopicSpec> = shards.iter().map(topic).collect();
-        topics::ensure_for_group(&self.config, &topics)?;
+        let admin = self.config.clone();
+        topics::ensure_one(&admin, &self.topic)?;
         let mut config = self.config.clone();
         config
             .set("group.id", &self.group)
@@ -79,10 +81,13 @@ impl Member {
             .set("partition.assignment.strategy", "cooperative-sticky");
         let session = config.get("session.timeout.ms").and_then(|ms| ms.parse().ok());
         let session = Duration::from_millis(session.unwrap_or(SESSION_MS));
+        let heartbeat = config.get("heartbeat.interval.ms").and_then(|ms| ms.parse().ok());
+        let heartbeat = Duration::from_millis(heartbeat.unwrap_or(HEARTBEAT_MS));
+        // The broker's session counts from the last heartbeat that it got.
+        let good = session.saturating_sub(heartbeat);
         config.set("session.timeout.ms", session.as_millis().to_string());
-        let names: Vec<&str> = topics.iter().map(|topic| topic.name.as_str()).collect();
         let context = Context {
-            shards: names.iter().map(ToString::to_string).zip(shards.iter().cloned()).collect(),
+            shards: self.membership.shards.clone(),
             ownership: self.membership.ownership.clone(),
             report: self.membership.report.clone(),
             assigned: Mutex::default(),
@@ -90,16 +95,21 @@ impl Member {
         };
         let consumer: BaseConsumer<Context> =
             config.create_with_context(context).map_err(|error| refused(&config, &error))?;
-        consumer.subscribe(&names).map_err(|error| fault_of(&error))?;
+        consumer.subscribe(&[&self.topic.name]).map_err(|error| fault_of(&error))?;
         while !self.membership.give_up.is_set() {
             let since = Instant::now();
+            self.membership.ownership.confirm(since + good);
             let polled = consumer.poll(Duration::from_millis(100));
             let waited = consumer.context().take_waited();
-            if since.elapsed().saturating_sub(waited) > session {
+            if since.elapsed().saturating_sub(waited) > good {
+                // The broker may have given the work to others without this process knowing yet.
+                self.membership.ownership.withdraw();
                 tracing::warn!(
                     seconds = since.elapsed().as_secs(),
-                    "fenced: this process stood still for longer than `bus.kafka.session.timeout.ms`, so its connectors went to others; it takes part again"
+                    "fenced: this process stood still for nearly as long as `bus.kafka.session.timeout.ms` or longer, so its connectors went to others; it takes part again"
                 );
+                self.membership.ownership.wait_released(RELEASE);
+                return Ok(());
             }
             if let Some(Err(error)) = polled {
                 if let Some((code, _)) = consumer.client().fatal_error() {
@@ -111,23 +121,18 @@ impl Member {
                 }
             }
         }
-        // Leaves the group, so that what was run here moves at once; but for a process with a place of
-        // its own, which is kept for it until it is back.
-        if config.get("group.instance.id").is_none() {
-            consumer.unsubscribe();
-        }
+        // Leaves the group, so that what was run here moves at once.
+        consumer.unsubscribe();
         Ok(())
     }
 }
 
 /// Turns assignments into grants.
 struct Context {
-    /// By the topic of each.
-    shards: BTreeMap<String, String>,
+    shards: Vec<String>,
     ownership: Ownership,
     report: Report,
-    /// Shards.
-    assigned: Mutex<BTreeSet<String>>,
+    assigned: Mutex<BTreeSet<i32>>,
     /// Time that a poll spent waiting for shards to be let go.
     waited: Mutex<Duration>,
 }
@@ -137,16 +142,22 @@ impl Context {
         std::mem::take(&mut *self.waited.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn shards_of(&self, partitions: &TopicPartitionList) -> BTreeSet<String> {
-        let elements = partitions.elements();
-        elements.iter().filter_map(|part| self.shards.get(part.topic()).cloned()).collect()
-    }
-
-    fn grant(&self, change: impl FnOnce(&mut BTreeSet<String>)) {
+    fn grant(&self, change: impl FnOnce(&mut BTreeSet<i32>)) {
         let mut assigned = self.assigned.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut assigned);
-        self.ownership.grant(assigned.clone());
+        let mine = self.shards.iter().filter(|shard| assigned.contains(&partition(shard)));
+        self.ownership.grant(mine.cloned().collect());
     }
+}
+
+/// The partition that a shard belongs to. The same in every version: processes of different versions
+/// share a group during an upgrade.
+fn partition(shard: &str) -> i32 {
+    // FNV-1a, because it is short and will not change.
+    let hash = shard.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    (hash % u64::from(PARTITIONS)) as i32
 }
 
 impl ClientContext for Context {
@@ -171,8 +182,8 @@ impl ClientContext for Context {
 impl ConsumerContext for Context {
     fn pre_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         if let Rebalance::Revoke(partitions) = rebalance {
-            let revoked = self.shards_of(partitions);
-            self.grant(|assigned| assigned.retain(|shard| !revoked.contains(shard)));
+            let revoked: Vec<i32> = partitions.elements().iter().map(|p| p.partition()).collect();
+            self.grant(|assigned| assigned.retain(|partition| !revoked.contains(partition)));
             // Only when this returns may another process have them.
             if !self.ownership.wait_released(RELEASE) {
                 tracing::warn!(
@@ -186,12 +197,26 @@ impl ConsumerContext for Context {
         match rebalance {
             Rebalance::Assign(partitions) => {
                 (self.report)(None);
-                self.grant(|assigned| assigned.extend(self.shards_of(partitions)));
+                let added: Vec<i32> = partitions.elements().iter().map(|p| p.partition()).collect();
+                self.grant(|assigned| assigned.extend(added));
             }
             Rebalance::Revoke(_) => {}
             Rebalance::Error(error) => {
                 tracing::debug!(target: "librdkafka", %error, "rebalance");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shard_belongs_to_the_same_partition_in_every_version() {
+        assert_eq!(["field-service", "a", ""].map(partition), [partition("field-service"), 12, 5]);
+        assert!(
+            ["x", "y", "z"].iter().all(|name| (0..PARTITIONS as i32).contains(&partition(name)))
+        );
     }
 }

@@ -11,7 +11,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, Producer};
-use talon_runtime::bus::{BusFault, Purpose, ShardSpec, TopicSpec};
+use talon_runtime::bus::{BusFault, Purpose, TopicSpec};
 use talon_sdk::Kind;
 use tokio::runtime::Handle;
 
@@ -19,18 +19,9 @@ use crate::PATIENCE;
 use crate::client::{self, Watch};
 use crate::fault::{fault_of, fault_of_code};
 
-/// Makes sure that the shard's topics exist. Must be called on a thread of a Tokio runtime that may
+/// Makes sure that topics exist. Must be called on a thread of a Tokio runtime that may
 /// block.
 pub(crate) fn ensure(
-    producer: &BaseProducer<Watch>,
-    config: &ClientConfig,
-    shard: &ShardSpec,
-) -> Result<(), BusFault> {
-    let topics: Vec<&TopicSpec> = shard.topics.iter().chain([&shard.checkpoints]).collect();
-    ensure_all(producer, config, &topics)
-}
-
-fn ensure_all(
     producer: &BaseProducer<Watch>,
     config: &ClientConfig,
     wanted: &[&TopicSpec],
@@ -67,15 +58,12 @@ fn ensure_all(
     }
 }
 
-/// Makes sure of the topics of a group, with a client of its own.
-pub(crate) fn ensure_for_group(
-    config: &ClientConfig,
-    topics: &[TopicSpec],
-) -> Result<(), BusFault> {
+/// Makes sure of one topic, with a client of its own.
+pub(crate) fn ensure_one(config: &ClientConfig, topic: &TopicSpec) -> Result<(), BusFault> {
     let producer: BaseProducer<Watch> = config
         .create_with_context(Watch::default())
         .map_err(|error| client::refused(config, &error))?;
-    ensure_all(&producer, config, &topics.iter().collect::<Vec<_>>())
+    ensure(&producer, config, &[topic])
 }
 
 /// Names of the topics all whose partitions have a leader.

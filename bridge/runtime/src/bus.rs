@@ -10,7 +10,7 @@ use talon_sdk::Kind;
 
 use tokio::task::JoinHandle;
 
-use crate::lane::{LaneLog, LaneReader, LaneSpec};
+use crate::lane::{LaneSpec, OpenLane};
 use crate::ownership::Ownership;
 
 /// Why a bus could not do something. Each kind maps to one action of the shard.
@@ -69,7 +69,7 @@ pub enum Purpose {
     Results,
     /// Cursors of all connectors.
     Checkpoints,
-    /// Nothing is written to it: it is what a group of processes shares.
+    /// Nothing is written to it: its partitions are what a group of processes shares.
     Shards,
 }
 
@@ -165,11 +165,7 @@ pub trait Bus: Send + Sync {
 
     /// Takes the commands of a connector over, whose shard this process owns: makes sure of the topics
     /// and fences earlier owners. A lane needs no [`Bus::open`] before it, and is always exactly-once.
-    fn open_lane(
-        &self,
-        lane: &LaneSpec,
-        give_up: &GiveUp,
-    ) -> Result<(Box<dyn LaneReader>, Box<dyn LaneLog>), BusFault> {
+    fn open_lane(&self, lane: &LaneSpec, give_up: &GiveUp) -> Result<OpenLane, BusFault> {
         let _ = (lane, give_up);
         Err(BusFault::Misconfigured(format!("{} carries no commands", self.describe())))
     }

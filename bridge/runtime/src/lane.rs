@@ -78,7 +78,7 @@ pub enum LaneTopic {
 }
 
 /// A record to be appended to a lane.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct LaneRecord {
     /// Where it goes.
     pub topic: LaneTopic,
@@ -92,6 +92,9 @@ pub struct LaneRecord {
     pub id: String,
 }
 
+/// The two sides of a lane that was taken over.
+pub type OpenLane = (Box<dyn LaneReader>, Box<dyn LaneLog>);
+
 /// Reads the commands. Used by one thread, which may block; lives no longer than its [`LaneLog`] does.
 pub trait LaneReader: Send {
     /// Waits at most `patience` for the next command. One that was read before may come again, for
@@ -99,6 +102,10 @@ pub trait LaneReader: Send {
     ///
     /// After an error the lane is opened anew.
     fn next(&mut self, patience: Duration) -> Result<Option<Arrival>, BusFault>;
+
+    /// Whether the commands come in one order, whatever their keys: then none needs to be put back
+    /// under its ordering key.
+    fn is_ordered(&self) -> bool;
 
     /// How many commands stand on the topic behind the last one that was read; `None` where it is not
     /// known. Must not take longer than a look at what the client knows.

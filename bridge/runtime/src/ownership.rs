@@ -5,7 +5,7 @@
 //! so that what was read is committed before another process takes over. Should that not happen in
 //! time, fencing keeps the two apart.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,12 +20,13 @@ struct State {
     /// Whether the process is in the group.
     joined: bool,
     granted: BTreeSet<String>,
-    held: BTreeSet<String>,
+    /// Shards that are held, and by how many of their services.
+    held: BTreeMap<String, usize>,
     /// The grant is good until then, unless it is confirmed again; none is for ever.
     good_until: Option<Instant>,
 }
 
-/// A shard that this process runs, until dropped.
+/// A shard that a service of this process runs, until dropped.
 #[derive(Debug)]
 pub(crate) struct Held {
     shard: String,
@@ -84,7 +85,7 @@ impl Ownership {
         loop {
             {
                 let state = self.0.borrow();
-                if state.held.is_subset(&state.granted) {
+                if state.held.keys().all(|shard| state.granted.contains(shard)) {
                     return true;
                 }
             }
@@ -122,7 +123,7 @@ impl Ownership {
 
     /// Waits until the shard is not held.
     pub(crate) async fn wait_unheld(&self, shard: &str) {
-        self.wait(|state| !state.held.contains(shard)).await;
+        self.wait(|state| !state.held.contains_key(shard)).await;
     }
 
     async fn wait(&self, met: impl Fn(&State) -> bool) {
@@ -133,7 +134,7 @@ impl Ownership {
     /// Holds a shard.
     pub(crate) fn hold(&self, shard: &str) -> Held {
         self.0.send_modify(|state| {
-            state.held.insert(shard.to_owned());
+            *state.held.entry(shard.to_owned()).or_default() += 1;
         });
         Held { shard: shard.to_owned(), ownership: self.clone() }
     }
@@ -142,7 +143,12 @@ impl Ownership {
 impl Drop for Held {
     fn drop(&mut self) {
         self.ownership.0.send_modify(|state| {
-            state.held.remove(&self.shard);
+            if let Some(services) = state.held.get_mut(&self.shard) {
+                *services -= 1;
+                if *services == 0 {
+                    state.held.remove(&self.shard);
+                }
+            }
         });
     }
 }

@@ -184,6 +184,10 @@ pub trait Applier: Send + Sync {
 
     /// Reads back whether the command was applied. `sent_at_ms` is when it was, or may have been, sent.
     /// Never called for [`Repeat::Always`].
+    ///
+    /// [`Finding::Absent`] is what is seen now: the request may still be on its way. The runtime asks
+    /// again, and believes it only when `commands.settle.ms` have passed since then; before it sends
+    /// again, it looks again.
     async fn probe(
         &self,
         command: &Command,

@@ -22,6 +22,8 @@ pub struct Param {
     pub name: &'static str,
     /// What its values are: `whole number`, `text`.
     pub kind: String,
+    /// Whether its value is a text in JSON.
+    pub text: bool,
     /// Whether it must be given.
     pub required: bool,
     /// What it means.
@@ -54,6 +56,7 @@ impl Params {
             .map(|field| Param {
                 name: &field.name,
                 kind: kind(&field.schema),
+                text: is_text(&field.schema),
                 required: field.default.is_none() && !is_optional(&field.schema),
                 doc: field.doc.as_deref().unwrap_or_default(),
             })
@@ -78,6 +81,14 @@ impl Params {
 
 fn is_optional(schema: &Schema) -> bool {
     matches!(schema, Schema::Union(union) if union.variants().contains(&Schema::Null))
+}
+
+fn is_text(schema: &Schema) -> bool {
+    match schema {
+        Schema::String | Schema::Bytes | Schema::TimestampMicros | Schema::Enum(_) => true,
+        Schema::Union(union) => union.variants().iter().any(is_text),
+        _ => false,
+    }
 }
 
 fn is_known(schema: &Schema) -> bool {

@@ -9,12 +9,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde::Deserialize;
 use talon_runtime::board::State;
-use talon_runtime::bus::{
-    Append, Bus, BusFault, Delivery, GiveUp, Place, Recovered, ShardLog, ShardSpec,
-};
-use talon_runtime::guard::Guard;
+use talon_runtime::bus::{Append, Bus, BusFault, GiveUp, Place, Recovered, ShardLog, ShardSpec};
 use talon_runtime::metrics::Metrics;
-use talon_runtime::options::{Format, Options};
+use talon_runtime::options::Options;
 use talon_runtime::{Engine, Parts, Setup};
 use talon_schemas::contractor::CALL;
 use talon_sdk::{
@@ -39,17 +36,7 @@ static SPEC: FeedSpec = FeedSpec {
 
 /// The settings of a connector as they are by default, but for the before image.
 pub(crate) fn options(before_images: bool) -> Options {
-    Options {
-        delivery: Delivery::ExactlyOnce,
-        format: Format::Avro,
-        before_images,
-        guard: Guard { ratio: 0.3, entities: 5 },
-        partitions: 3,
-        replication: 0,
-        table_keep_ms: 604_800_000,
-        log_keep_ms: 2_592_000_000,
-        dead_letter_keep_ms: 2_592_000_000,
-    }
+    Options { before_images, ..Options::default() }
 }
 
 /// A connector `bench` with one feed, `call`, that sends what it is given.
@@ -65,7 +52,16 @@ impl Stage {
         let (sender, bodies) = mpsc::channel(1);
         let connector = Arc::new(Played { bodies: Arc::new(Mutex::new(bodies)) });
         let options = options(before_images);
-        (Setup { name: "bench".to_owned(), class: "contractor", options, connector }, sender)
+        (
+            Setup {
+                name: "bench".to_owned(),
+                class: "contractor",
+                options,
+                connector,
+                commands: None,
+            },
+            sender,
+        )
     }
 
     /// Starts the runtime on a bus. Must be called inside a Tokio runtime.

@@ -111,7 +111,7 @@ fn glance(observed_ms: Option<i64>, withheld: u64) -> Glance {
     let status = FeedStatus { observed_ms, entities: 1_234_567, withheld, published: 89 };
     let up = component(Weight::Vital, Health::Up, "");
     let components = BTreeMap::from([("bus".to_owned(), up.clone()), ("c".to_owned(), up)]);
-    Glance { status: "up", components, feeds: vec![(row, status)], now_ms: NOW }
+    Glance { status: "up", components, feeds: vec![(row, status)], commands: vec![], now_ms: NOW }
 }
 
 fn has_headline(page: &str, words: &str) -> bool {
