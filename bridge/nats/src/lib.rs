@@ -33,7 +33,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use talon_runtime::bus::{Bus, BusFault, GiveUp, Membership, ShardLog, ShardSpec, Start, Tailed};
-use talon_runtime::lane::{LaneLog, LaneReader, LaneSpec};
+use talon_runtime::lane::{LaneSpec, OpenLane};
 use talon_sdk::config::Settings;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
@@ -167,11 +167,7 @@ impl Bus for Nats {
         Ok(Box::new(log))
     }
 
-    fn open_lane(
-        &self,
-        lane: &LaneSpec,
-        give_up: &GiveUp,
-    ) -> Result<(Box<dyn LaneReader>, Box<dyn LaneLog>), BusFault> {
+    fn open_lane(&self, lane: &LaneSpec, give_up: &GiveUp) -> Result<OpenLane, BusFault> {
         let opened = lane::open(&self.shared, &self.seen, lane, give_up);
         let (reader, log) = Handle::current().block_on(opened)?;
         Ok((Box::new(reader), Box::new(log)))

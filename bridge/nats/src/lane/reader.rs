@@ -177,6 +177,11 @@ impl LaneReader for NatsLaneReader {
         self.runtime.clone().block_on(self.read(patience))
     }
 
+    /// A stream has one order.
+    fn is_ordered(&self) -> bool {
+        true
+    }
+
     fn behind(&self) -> Option<u64> {
         Some(self.behind)
     }
