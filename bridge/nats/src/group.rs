@@ -237,6 +237,10 @@ impl Member {
 
     /// Grants what is held, and waits until the rest is let go.
     async fn grant(&self, held: &BTreeMap<String, Held>) {
+        // Others count from when they see the renewal, so not before this.
+        if let Some(oldest) = held.values().map(|lease| lease.renewed).min() {
+            self.membership.ownership.confirm(oldest + self.ttl);
+        }
         self.membership.ownership.grant(held.keys().cloned().collect());
         let ownership = self.membership.ownership.clone();
         // It may have to wait for a commit.
