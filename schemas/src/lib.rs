@@ -15,10 +15,12 @@
 mod contract;
 pub mod contractor;
 mod datum;
+pub mod enter;
 mod envelope;
 mod json;
 pub mod plan;
 pub mod wire;
 
 pub use contract::{Contract, SchemaError};
+pub use datum::{Datum, Malformed};
 pub use envelope::{Envelope, Op, Parts, Source};

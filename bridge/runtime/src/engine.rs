@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use talon_sdk::{Clock, FeedPlan};
+use talon_sdk::{Clock, FeedPlan, Standing};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -77,6 +77,8 @@ pub struct Glance {
     pub components: BTreeMap<String, Component>,
     /// All feeds.
     pub feeds: Vec<(FeedRow, FeedStatus)>,
+    /// How far the backfills are, by connector.
+    pub backfills: BTreeMap<String, Standing>,
     /// Now, milliseconds since 1970 UTC.
     pub now_ms: i64,
 }
@@ -161,7 +163,11 @@ impl View {
             (true, true) => "up",
         };
         let feeds = self.feeds.iter().map(|(row, feed)| (row.clone(), feed.status())).collect();
-        Glance { status, components, feeds, now_ms: self.clock.now_ms() }
+        let connectors = self.feeds.iter().map(|(row, _)| &row.connector);
+        let standing =
+            |name: &String| Some((name.clone(), self.metrics.upstream.backfills.standing(name)?));
+        let backfills = connectors.filter_map(standing).collect();
+        Glance { status, components, feeds, backfills, now_ms: self.clock.now_ms() }
     }
 
     /// The text of `/metrics`.

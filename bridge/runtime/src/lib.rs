@@ -2,7 +2,7 @@
 //!
 //! The way of one event, in the order of the modules: [`poll`] asks a feed for an observation;
 //! [`shard`] takes it, [`diff`] compares it with the [`index`] of what was published, under the
-//! [`guard`] against mass deletes; [`publish`] makes records of the changes; the [`bus`] commits them
+//! [`guard`] against mass deletes, and [`facts`] tells what its rows tell besides; [`publish`] makes records of the changes; the [`bus`] commits them
 //! together with the [`checkpoint`]. [`supervise`] starts all that, where [`ownership`] lets it, and starts it again; [`engine`] is
 //! all connectors of a process; [`board`] and [`metrics`] show it.
 //!
@@ -17,8 +17,10 @@ pub mod bus;
 pub mod checkpoint;
 pub mod diff;
 pub mod engine;
+pub mod facts;
 pub mod guard;
 pub mod index;
+mod list;
 pub mod metrics;
 pub mod options;
 pub mod ownership;

@@ -22,8 +22,9 @@ use tokio::sync::mpsc;
 use crate::bus::{BusFault, Place, Recovered, ShardLog};
 use crate::checkpoint::{self, Checkpoint};
 use crate::diff::{Differ, Summary};
+use crate::facts::Facts;
 use crate::metrics::{Metrics, Tally};
-use crate::publish::{FeedFrame, Publisher, chain_of};
+use crate::publish::{FeedFrame, Publisher, Told, chain_of};
 use crate::registry::Schemas;
 
 /// Observations are committed together until their rows have so many bytes.
@@ -43,10 +44,29 @@ pub(crate) struct Sighting {
     pub(crate) after_fault: bool,
 }
 
+/// What is known of a feed's records.
+pub(crate) enum Known {
+    /// Entities, and the way from rows to their changes.
+    Entities(Box<Differ>),
+    /// Facts that another feed's rows tell.
+    Facts(Facts),
+}
+
+impl Known {
+    fn len(&self) -> usize {
+        match self {
+            Known::Entities(differ) => differ.index().len(),
+            Known::Facts(facts) => facts.len(),
+        }
+    }
+}
+
 /// One feed of the shard.
 pub(crate) struct FeedState {
     pub(crate) frame: FeedFrame,
-    pub(crate) differ: Differ,
+    pub(crate) known: Known,
+    /// Place of the log that its rows tell.
+    told: Option<usize>,
     tally: Tally,
     cursor: Option<Cursor>,
     /// When the checkpoint was written last; none if there is none yet.
@@ -57,11 +77,12 @@ pub(crate) struct FeedState {
 }
 
 impl FeedState {
-    pub(crate) fn new(frame: FeedFrame, differ: Differ) -> FeedState {
+    pub(crate) fn new(frame: FeedFrame, known: Known) -> FeedState {
         let tally = frame.metrics.tally();
         FeedState {
             frame,
-            differ,
+            known,
+            told: None,
             tally,
             cursor: None,
             checkpointed_ms: None,
@@ -70,9 +91,21 @@ impl FeedState {
         }
     }
 
-    /// Takes in a record of the feed's topic.
-    fn take_in(&mut self, record: &Recovered<'_>, schemas: &Schemas) -> Result<(), BusFault> {
-        let FeedState { frame, differ, strange, .. } = self;
+    /// Takes in a record of the feed's topic; `told` is the log that the feed's rows tell.
+    fn take_in(
+        &mut self,
+        told: Option<&mut FeedState>,
+        record: &Recovered<'_>,
+        schemas: &Schemas,
+    ) -> Result<(), BusFault> {
+        let FeedState { frame, known, strange, .. } = self;
+        let differ = match known {
+            Known::Entities(differ) => differ,
+            Known::Facts(facts) => {
+                facts.recover(record.key);
+                return Ok(());
+            }
+        };
         let Some(message) = record.value else {
             // It carries the id of the delete event before it, which may not be there any more.
             differ.recover(record.key, None, chain_of(record.event_id));
@@ -80,10 +113,42 @@ impl FeedState {
         };
         let datum = datum_of(frame.wire, frame, message, schemas)?;
         match datum.as_deref().map(|datum| frame.contract.cut(datum)) {
-            Some(Ok(parts)) => differ.recover(record.key, parts.after, chain_of(record.event_id)),
+            Some(Ok(parts)) => {
+                if let (Some(value), Some(told)) = (parts.after, told)
+                    && let Known::Facts(facts) = &mut told.known
+                {
+                    facts.recover_told(value);
+                }
+                differ.recover(record.key, parts.after, chain_of(record.event_id));
+            }
             _ => *strange += 1,
         }
         Ok(())
+    }
+}
+
+/// A feed, and the log that its rows tell.
+fn with_told(
+    feeds: &mut [FeedState],
+    place: usize,
+) -> Option<(&mut FeedState, Option<&mut FeedState>)> {
+    match feeds.get(place)?.told {
+        None => Some((&mut feeds[place], None)),
+        Some(told) => {
+            let [feed, told] = feeds.get_disjoint_mut([place, told]).ok()?;
+            Some((feed, Some(told)))
+        }
+    }
+}
+
+/// Notes with each feed the log that its rows tell.
+fn pair(feeds: &mut [FeedState]) {
+    for log in 0..feeds.len() {
+        let Known::Facts(facts) = &feeds[log].known else { continue };
+        let teller = facts.told_by();
+        if let Some(table) = feeds.iter_mut().find(|feed| feed.frame.feed == teller) {
+            table.told = Some(log);
+        }
     }
 }
 
@@ -108,6 +173,7 @@ impl Shard {
         metrics: Metrics,
     ) -> Result<Shard, BusFault> {
         let started = Instant::now();
+        pair(&mut feeds);
         let places: HashMap<String, usize> = feeds
             .iter()
             .enumerate()
@@ -116,8 +182,8 @@ impl Shard {
         let mut failed = None;
         log.recover(&mut |place, record| match place {
             Place::Topic(topic) => {
-                if let Some(feed) = feeds.get_mut(topic)
-                    && let Err(fault) = feed.take_in(&record, schemas)
+                if let Some((feed, told)) = with_told(&mut feeds, topic)
+                    && let Err(fault) = feed.take_in(told, &record, schemas)
                 {
                     failed.get_or_insert(fault);
                 }
@@ -132,8 +198,8 @@ impl Shard {
         if let Some(fault) = failed {
             return Err(fault);
         }
-        for FeedState { frame, differ, strange, .. } in &feeds {
-            frame.metrics.entities(differ.index().len());
+        for FeedState { frame, known, strange, .. } in &feeds {
+            frame.metrics.entities(known.len());
             if *strange > 0 {
                 tracing::warn!(
                     connector = frame.connector,
@@ -146,7 +212,7 @@ impl Shard {
         }
         let took = started.elapsed();
         metrics.recovered(name, took);
-        let entities: usize = feeds.iter().map(|feed| feed.differ.index().len()).sum();
+        let entities: usize = feeds.iter().map(|feed| feed.known.len()).sum();
         tracing::info!(connector = name, entities, ms = took.as_millis() as u64, "recovered");
         Ok(Shard { name: name.to_owned(), log, feeds, clock, metrics, buffer: Vec::new() })
     }
@@ -191,7 +257,12 @@ impl Shard {
 
     fn observe(&mut self, sighting: &Sighting, appended: &mut bool) -> Result<Summary, BusFault> {
         let observation = &sighting.observation;
-        let feed = &mut self.feeds[sighting.feed];
+        let (feed, told) = with_told(&mut self.feeds, sighting.feed).ok_or_else(no_such_feed)?;
+        let Known::Entities(differ) = &mut feed.known else { return Err(no_such_feed()) };
+        let told = told.and_then(|FeedState { known, frame, tally, .. }| match known {
+            Known::Facts(facts) => Some(Told { facts, frame, tally }),
+            Known::Entities(_) => None,
+        });
         let mut publisher = Publisher {
             log: self.log.as_mut(),
             frame: &feed.frame,
@@ -202,9 +273,14 @@ impl Shard {
             buffer: &mut self.buffer,
             appended,
             tally: &mut feed.tally,
+            told,
         };
-        let observed = feed.differ.observe(observation, sighting.after_fault, &mut publisher);
-        let summary = observed.inspect_err(|_| feed.tally.clear())?;
+        let observed = differ.observe(observation, sighting.after_fault, &mut publisher);
+        if observed.is_err() {
+            self.feeds.iter_mut().for_each(|feed| feed.tally.clear());
+        }
+        let summary = observed?;
+        let feed = &mut self.feeds[sighting.feed];
         if let Some(cursor) = &observation.cursor
             && feed.cursor.as_ref() != Some(cursor)
         {
@@ -237,17 +313,19 @@ impl Shard {
     }
 
     fn settle(&mut self, sighting: &Sighting, summary: Summary) {
-        let feed = &mut self.feeds[sighting.feed];
+        let Some((feed, told)) = with_told(&mut self.feeds, sighting.feed) else { return };
+        let as_of_ms = sighting.observation.as_of_ms;
+        if let Some(told) = told {
+            told.frame.metrics.count(&mut told.tally);
+            told.frame.metrics.observation("ok");
+            told.frame.metrics.settled(as_of_ms, told.known.len(), 0);
+        }
         feed.frame.metrics.count(&mut feed.tally);
         let was_withheld = feed.frame.metrics.status().withheld > 0;
         let withheld = summary.withheld.map_or(0, |(entities, _)| entities);
         let result = if withheld > 0 { "withheld" } else { "ok" };
         feed.frame.metrics.observation(result);
-        feed.frame.metrics.settled(
-            sighting.observation.as_of_ms,
-            feed.differ.index().len(),
-            withheld,
-        );
+        feed.frame.metrics.settled(as_of_ms, feed.known.len(), withheld);
         let (connector, name) = (&feed.frame.connector, feed.frame.feed);
         match summary.withheld {
             Some((entities, why)) if !was_withheld => {
@@ -273,6 +351,11 @@ impl Shard {
             );
         }
     }
+}
+
+/// Facts come with the rows of another feed, never by themselves.
+fn no_such_feed() -> BusFault {
+    BusFault::Aborted("a defect of Talon: an observation of a feed that is not read".to_owned())
 }
 
 /// The event's datum in today's schema; `None` where the message is no event that can be read.

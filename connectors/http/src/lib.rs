@@ -25,6 +25,7 @@ mod failure;
 mod fault;
 mod reply;
 mod request;
+mod stream;
 mod tls;
 
 pub use client::Client;
@@ -36,3 +37,4 @@ pub use reply::{RETRY_AFTER_MAX, Reply};
 pub use request::{Body, Request};
 pub use reqwest::Method;
 pub use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+pub use stream::Stream;

@@ -4,7 +4,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::config::{Key, Settings};
-use crate::{Clock, Fault, Feed, FeedSpec, RowCodec, UpstreamMetrics};
+use crate::{Clock, Fault, Feed, FeedSpec, Progress, RowCodec, UpstreamMetrics};
 
 /// The code for one upstream system, before it is configured.
 pub trait Class: Send + Sync {
@@ -34,6 +34,13 @@ pub struct Context {
     pub clock: Clock,
     /// Where requests to the upstream are counted.
     pub metrics: UpstreamMetrics,
+}
+
+impl Context {
+    /// Where the instance shows how far its backfill is.
+    pub fn progress(&self) -> Progress {
+        self.metrics.backfills.of(&self.name, self.clock.clone())
+    }
 }
 
 /// A configured instance.

@@ -142,6 +142,22 @@ impl Key {
         self
     }
 
+    /// Whether a setting's name is this key's. A name with a part in braces, such as
+    /// `time.zone.{branch}`, stands for a family: whatever stands in the place of that part, which is
+    /// the last, is not empty.
+    pub fn is_of(&self, name: &str) -> bool {
+        match self.family() {
+            Some(prefix) => name.len() > prefix.len() && name.starts_with(prefix),
+            None => self.name == name,
+        }
+    }
+
+    /// What the names of a family begin with; `None` for a single setting.
+    pub fn family(&self) -> Option<&str> {
+        let (prefix, rest) = self.name.split_once('{')?;
+        rest.ends_with('}').then_some(prefix)
+    }
+
     /// What is wrong with a text, as the end of the sentence "`key` …"; never quotes a secret.
     pub fn check(&self, text: &str) -> Result<(), String> {
         let show = |expected: String| Err(format!("is `{text}`, expected {expected}"));

@@ -50,7 +50,9 @@ impl<'a> Settings<'a> {
     fn check(&mut self) {
         let texts = std::mem::take(&mut self.texts);
         for (name, text) in &texts {
-            let Some(key) = self.keys.iter().find(|key| key.name == *name) else {
+            // A setting of its own name before one of a family.
+            let exact = self.keys.iter().find(|key| key.name == *name);
+            let Some(key) = exact.or_else(|| self.keys.iter().find(|key| key.is_of(name))) else {
                 self.problem(name, unknown(name, self.keys));
                 continue;
             };
@@ -165,6 +167,21 @@ impl<'a> Settings<'a> {
     /// A time zone; UTC where the text is wrong, which is a problem already.
     pub fn zone(&self, name: &str) -> TimeZone {
         TimeZone::get(&self.text(name)).unwrap_or(TimeZone::UTC)
+    }
+
+    /// The settings of a family: what stands in the place of the part in braces, and the text.
+    pub fn family(&self, name: &str) -> Vec<(String, String)> {
+        let key = self.key(name);
+        let prefix = key.family().unwrap_or_default();
+        let own = self
+            .texts
+            .keys()
+            .filter(|name| key.is_of(name) && !self.keys.iter().any(|other| other.name == **name));
+        own.map(|name| {
+            let expanded = self.texts.get(name).and_then(|text| self.secrets.expand(text).ok());
+            (name[prefix.len()..].to_owned(), expanded.flatten().unwrap_or_default())
+        })
+        .collect()
     }
 
     fn key(&self, name: &str) -> &'a Key {
