@@ -150,12 +150,12 @@ fn every_ticket_of_the_old_sample_has_the_same_shape() {
     let reply = sample("tickets");
     let tickets = reply["Tickets"].as_array().unwrap();
     let (mut products, mut open) = (0, 0);
-    for place in 0..tickets.len() {
+    for (place, sample) in tickets.iter().enumerate() {
         let ticket = entity("ticket", &old(place), &[]).unwrap();
-        assert_eq!(ticket["extra"], json!({}), "{}", tickets[place]);
+        assert_eq!(ticket["extra"], json!({}), "{sample}");
         assert_eq!(ticket["day"], "2017-09-07");
-        assert_eq!(ticket["number"], tickets[place]["Number"]);
-        assert_eq!(ticket["source"]["id"], tickets[place]["SourceId"]);
+        assert_eq!(ticket["number"], sample["Number"]);
+        assert_eq!(ticket["source"]["id"], sample["SourceId"]);
         assert!(ticket["created_at"].is_i64());
         assert_eq!(ticket["operations"], json!([]));
         assert_eq!(

@@ -43,7 +43,7 @@ pub struct Standing {
 impl Standing {
     /// From 0 to 100, and 100 only at the end.
     pub fn percent(&self) -> u64 {
-        if self.total == 0 { 100 } else { self.done.min(self.total) * 100 / self.total }
+        (self.done.min(self.total) * 100).checked_div(self.total).unwrap_or(100)
     }
 }
 

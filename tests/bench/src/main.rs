@@ -3,6 +3,7 @@
 //! What they measure, and what came out, is in `README.md`.
 #![forbid(unsafe_code)]
 
+mod backfill;
 mod calls;
 mod changed;
 mod cluster;
@@ -34,6 +35,8 @@ enum Benchmark {
     Memory(memory::Memory),
     /// Reading back what was published, against a bare consumer; and starts
     Recovery(recovery::Recovery),
+    /// The past of a central server of Enter, against a download of the same days
+    Backfill(backfill::Backfill),
     #[command(hide = true)]
     MemoryOfIndex(memory::OfIndex),
 }
@@ -49,6 +52,7 @@ async fn main() -> anyhow::Result<()> {
         Benchmark::Unchanged(unchanged) => unchanged.run().await,
         Benchmark::Memory(memory) => memory.run().await,
         Benchmark::Recovery(recovery) => recovery.run().await,
+        Benchmark::Backfill(backfill) => backfill.run().await,
         Benchmark::MemoryOfIndex(of_index) => of_index.run().await,
     }
 }

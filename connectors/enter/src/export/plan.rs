@@ -12,6 +12,8 @@
 
 mod cursor;
 mod standing;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;

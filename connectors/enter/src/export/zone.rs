@@ -46,6 +46,14 @@ impl Zones {
         }
     }
 
+    /// Only the default.
+    #[cfg(test)]
+    pub(crate) fn of_default(name: &str) -> Zones {
+        let zone = TimeZone::get(name).unwrap();
+        let default = Zone { zone, name: name.to_owned(), origin: "default" };
+        Zones { default, branches: HashMap::new() }
+    }
+
     /// The zone of a branch, with what the upstream says of it.
     pub(crate) fn of(&self, branch: &str, told: Option<&TimeZoneDto<'_>>) -> Zone {
         let told = told.and_then(|told| {
