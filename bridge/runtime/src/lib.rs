@@ -28,6 +28,7 @@ mod poll;
 mod publish;
 pub mod registry;
 mod shard;
+mod state;
 mod supervise;
 
 pub use engine::{Engine, Parts};

@@ -15,17 +15,16 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use talon_schemas::wire::{Payload, Wire};
 use talon_sdk::{Clock, Cursor, Observation};
 use tokio::sync::mpsc;
 
-use crate::bus::{BusFault, Place, Recovered, ShardLog};
+use crate::bus::{BusFault, Place, ShardLog};
 use crate::checkpoint::{self, Checkpoint};
-use crate::diff::{Differ, Summary};
-use crate::facts::Facts;
-use crate::metrics::{Metrics, Tally};
-use crate::publish::{FeedFrame, Publisher, Told, chain_of};
+use crate::diff::Summary;
+use crate::metrics::Metrics;
+use crate::publish::{Publisher, Told};
 use crate::registry::Schemas;
+use crate::state::{FeedState, Known, pair, with_told};
 
 /// Observations are committed together until their rows have so many bytes.
 const GROUP_BYTES: usize = 16 * 1024 * 1024;
@@ -42,114 +41,6 @@ pub(crate) struct Sighting {
     pub(crate) observation: Observation,
     /// Whether the feed had failed, or had just been opened, before it.
     pub(crate) after_fault: bool,
-}
-
-/// What is known of a feed's records.
-pub(crate) enum Known {
-    /// Entities, and the way from rows to their changes.
-    Entities(Box<Differ>),
-    /// Facts that another feed's rows tell.
-    Facts(Facts),
-}
-
-impl Known {
-    fn len(&self) -> usize {
-        match self {
-            Known::Entities(differ) => differ.index().len(),
-            Known::Facts(facts) => facts.len(),
-        }
-    }
-}
-
-/// One feed of the shard.
-pub(crate) struct FeedState {
-    pub(crate) frame: FeedFrame,
-    pub(crate) known: Known,
-    /// Place of the log that its rows tell.
-    told: Option<usize>,
-    tally: Tally,
-    cursor: Option<Cursor>,
-    /// When the checkpoint was written last; none if there is none yet.
-    checkpointed_ms: Option<i64>,
-    cursor_moved: bool,
-    /// Recovered records that are no events of this feed.
-    strange: u64,
-}
-
-impl FeedState {
-    pub(crate) fn new(frame: FeedFrame, known: Known) -> FeedState {
-        let tally = frame.metrics.tally();
-        FeedState {
-            frame,
-            known,
-            told: None,
-            tally,
-            cursor: None,
-            checkpointed_ms: None,
-            cursor_moved: false,
-            strange: 0,
-        }
-    }
-
-    /// Takes in a record of the feed's topic; `told` is the log that the feed's rows tell.
-    fn take_in(
-        &mut self,
-        told: Option<&mut FeedState>,
-        record: &Recovered<'_>,
-        schemas: &Schemas,
-    ) -> Result<(), BusFault> {
-        let FeedState { frame, known, strange, .. } = self;
-        let differ = match known {
-            Known::Entities(differ) => differ,
-            Known::Facts(facts) => {
-                facts.recover(record.key);
-                return Ok(());
-            }
-        };
-        let Some(message) = record.value else {
-            // It carries the id of the delete event before it, which may not be there any more.
-            differ.recover(record.key, None, chain_of(record.event_id));
-            return Ok(());
-        };
-        let datum = datum_of(frame.wire, frame, message, schemas)?;
-        match datum.as_deref().map(|datum| frame.contract.cut(datum)) {
-            Some(Ok(parts)) => {
-                if let (Some(value), Some(told)) = (parts.after, told)
-                    && let Known::Facts(facts) = &mut told.known
-                {
-                    facts.recover_told(value);
-                }
-                differ.recover(record.key, parts.after, chain_of(record.event_id));
-            }
-            _ => *strange += 1,
-        }
-        Ok(())
-    }
-}
-
-/// A feed, and the log that its rows tell.
-fn with_told(
-    feeds: &mut [FeedState],
-    place: usize,
-) -> Option<(&mut FeedState, Option<&mut FeedState>)> {
-    match feeds.get(place)?.told {
-        None => Some((&mut feeds[place], None)),
-        Some(told) => {
-            let [feed, told] = feeds.get_disjoint_mut([place, told]).ok()?;
-            Some((feed, Some(told)))
-        }
-    }
-}
-
-/// Notes with each feed the log that its rows tell.
-fn pair(feeds: &mut [FeedState]) {
-    for log in 0..feeds.len() {
-        let Known::Facts(facts) = &feeds[log].known else { continue };
-        let teller = facts.told_by();
-        if let Some(table) = feeds.iter_mut().find(|feed| feed.frame.feed == teller) {
-            table.told = Some(log);
-        }
-    }
 }
 
 /// A shard that is recovered and ready to serve.
@@ -356,22 +247,4 @@ impl Shard {
 /// Facts come with the rows of another feed, never by themselves.
 fn no_such_feed() -> BusFault {
     BusFault::Aborted("a defect of Talon: an observation of a feed that is not read".to_owned())
-}
-
-/// The event's datum in today's schema; `None` where the message is no event that can be read.
-fn datum_of<'m>(
-    wire: Wire,
-    frame: &FeedFrame,
-    message: &'m [u8],
-    schemas: &Schemas,
-) -> Result<Option<std::borrow::Cow<'m, [u8]>>, BusFault> {
-    Ok(match wire.open(frame.contract, message) {
-        Payload::Own(datum) => Some(datum.into()),
-        Payload::Registered(id, datum) => match schemas.by_id(id)? {
-            Some(writer) => frame.contract.upgrade(&writer, datum).ok().map(Into::into),
-            None => None,
-        },
-        Payload::Json(json) => frame.contract.from_json(json).ok().map(Into::into),
-        Payload::Unknown(_) | Payload::Foreign => None,
-    })
 }

@@ -20,7 +20,8 @@ use crate::ownership::Ownership;
 use crate::poll::Poll;
 use crate::publish::FeedFrame;
 use crate::registry::{Registry, Schemas};
-use crate::shard::{FeedState, Known, Shard, Sighting};
+use crate::shard::{Shard, Sighting};
+use crate::state::{FeedState, Known};
 use talon_schemas::wire::Wire;
 
 const FIRST_WAIT: Duration = Duration::from_millis(200);

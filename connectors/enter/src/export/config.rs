@@ -137,6 +137,7 @@ pub(crate) fn read(settings: &mut Settings<'_>) -> Config {
         );
     }
     let branches = settings.list("branches");
+    let branches = branches.iter().map(|id| id.to_lowercase()).collect::<Vec<_>>();
     Config {
         http: talon_http::read(settings),
         token,

@@ -10,12 +10,14 @@
 //!
 //! Does no I/O and reads no clock.
 
+mod branch;
+mod choose;
 mod cursor;
 mod standing;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,9 +27,10 @@ use tokio::time::Instant;
 use super::catalogue::BranchHead;
 use super::client::DayFault;
 use super::config::PlanConfig;
-use super::day::{Day, Days};
+use super::day::Day;
 use super::late::Late;
-use super::zone::{Zone, Zones, recalled};
+use super::zone::{Zone, Zones};
+use branch::Branch;
 
 /// After so many failures in a row, of different branches where there are so many, it is the upstream.
 const FAILURES: usize = 3;
@@ -73,24 +76,6 @@ pub(crate) struct Plan {
     /// Until when the past is left alone, after failures.
     past_pause: Option<Instant>,
     failures: [usize; 2],
-}
-
-#[derive(Debug, Default)]
-struct Branch {
-    /// Whether its tickets are asked for: configured, listed, and of the right protocol.
-    is_read: bool,
-    is_connected: bool,
-    zone: Option<Zone>,
-    /// The day on which reading began; what lies before is the backfill's.
-    start: Option<Day>,
-    done: Days,
-    /// From which day on it was not connected.
-    off: Option<Day>,
-    /// When today and yesterday were read last.
-    last: HashMap<Day, Instant>,
-    /// Days that failed: when to try again, and how often they did.
-    retry: HashMap<Day, (Instant, u32)>,
-    busy: HashSet<Day>,
 }
 
 impl Plan {
@@ -144,108 +129,16 @@ impl Plan {
 
     /// What to read in a lane now.
     pub(crate) fn next(&mut self, lane: Lane, now: Now) -> Option<Work> {
-        let (id, day, is_first) = match lane {
+        let (id, day) = match lane {
             Lane::Current => self.current(now)?,
             Lane::Past if self.past_pause.is_some_and(|until| now.at < until) => return None,
             Lane::Past => self.past(now)?,
         };
         let branch = self.branches.get_mut(&id)?;
         branch.busy.insert(day);
-        let snapshot = is_first || branch.start.is_none();
+        let snapshot = branch.start.is_none_or(|start| day < start && !branch.done.contains(day));
         let is_full = self.config.deletes && branch.is_connected;
         Some(Work { branch: id, day, lane, snapshot, is_full })
-    }
-
-    fn current(&self, now: Now) -> Option<(String, Day, bool)> {
-        let due = self.dues(now).filter(|(at, ..)| at.is_none_or(|at| at <= now.at));
-        let (_, id, day) = due.min_by_key(|(at, ..)| *at)?;
-        Some((id.clone(), day, false))
-    }
-
-    /// Today and yesterday of each branch: when they are due; `None` is at once.
-    fn dues(&self, now: Now) -> impl Iterator<Item = (Option<Instant>, &String, Day)> {
-        self.reads().flat_map(move |(id, branch)| {
-            let today = branch.today(id, &self.zones, &self.late, now);
-            let yesterday = today.plus(-1);
-            let first = branch.first(&self.config).unwrap_or(today);
-            let has_yesterday = yesterday >= first && !branch.done.contains(yesterday);
-            let interval = match branch.is_connected {
-                true => self.config.poll_interval,
-                false => self.config.late_interval.max(self.config.poll_interval),
-            };
-            [Some(today), has_yesterday.then_some(yesterday)]
-                .into_iter()
-                .flatten()
-                .filter(|day| !branch.busy.contains(day))
-                .map(move |day| {
-                    let again = branch.last.get(&day).map(|last| *last + interval);
-                    let retry = branch.retry.get(&day).map(|(at, _)| *at);
-                    (again.max(retry), id, day)
-                })
-        })
-    }
-
-    fn past(&mut self, now: Now) -> Option<(String, Day, bool)> {
-        if let Some(missed) = self.missed(now) {
-            return Some(missed);
-        }
-        self.backfills_turn = !self.backfills_turn;
-        if self.backfills_turn {
-            self.backfill(now).or_else(|| self.open(now))
-        } else {
-            self.open(now).or_else(|| self.backfill(now))
-        }
-    }
-
-    /// A day since the start that nothing was read of after it had settled, oldest first.
-    fn missed(&self, now: Now) -> Option<(String, Day, bool)> {
-        self.reads().find_map(|(id, branch)| {
-            let before = branch.today(id, &self.zones, &self.late, now).plus(-2);
-            let mut missing = branch.done.missing(branch.start?, before);
-            let day = missing.find(|day| branch.is_free(*day, now))?;
-            Some((id.clone(), day, false))
-        })
-    }
-
-    /// The next day of the past, by the order of the configuration.
-    fn backfill(&self, now: Now) -> Option<(String, Day, bool)> {
-        let days = self.reads().filter_map(|(id, branch)| {
-            let mut missing =
-                branch.done.missing(branch.first(&self.config)?, branch.start?.plus(-1));
-            let is_free = |day: &Day| branch.is_free(*day, now);
-            let day = match self.config.newest_first {
-                true => missing.rfind(is_free)?,
-                false => missing.find(is_free)?,
-            };
-            Some((day, id))
-        });
-        let (day, id) = match self.config.newest_first {
-            true => days.max_by_key(|(day, _)| *day)?,
-            false => days.min_by_key(|(day, _)| *day)?,
-        };
-        Some((id.clone(), day, true))
-    }
-
-    /// The next day of this round that holds open tickets.
-    fn open(&mut self, now: Now) -> Option<(String, Day, bool)> {
-        if self.round.is_empty() && self.next_round.is_none_or(|at| at <= now.at) {
-            self.round = self.late.days().into();
-            self.next_round = Some(now.at + self.config.late_interval);
-        }
-        while let Some((id, day)) = self.round.pop_front() {
-            let Some(branch) = self.branches.get(&id).filter(|branch| branch.is_read) else {
-                continue;
-            };
-            let age = branch.today(&id, &self.zones, &self.late, now).since(day);
-            let is_late = (1..=self.config.late_max_age).contains(&age);
-            // What is not done is read anyway.
-            let is_done = branch.first(&self.config).is_none_or(|first| day < first)
-                || branch.done.contains(day);
-            if is_late && is_done && branch.is_free(day, now) {
-                return Some((id, day, false));
-            }
-        }
-        None
     }
 
     /// Takes in that a day was read. Says whether the cursor has changed.
@@ -347,30 +240,6 @@ impl Plan {
     /// How many days are read at once, in each lane.
     pub(crate) fn places(&self) -> usize {
         self.config.concurrency
-    }
-}
-
-impl Branch {
-    fn zone_of(&self, id: &str, zones: &Zones, late: &Late) -> Zone {
-        let recall = || late.zone(id).as_deref().and_then(recalled);
-        self.zone.clone().or_else(recall).unwrap_or_else(|| zones.configured(id))
-    }
-
-    fn today(&self, id: &str, zones: &Zones, late: &Late, now: Now) -> Day {
-        match &self.zone {
-            Some(zone) => Day::today(now.ms, &zone.zone),
-            None => Day::today(now.ms, &self.zone_of(id, zones, late).zone),
-        }
-    }
-
-    /// The first day of the plan, once reading has begun.
-    fn first(&self, config: &PlanConfig) -> Option<Day> {
-        let start = self.start?;
-        Some(config.backfill_from.map_or(start, |from| from.min(start)))
-    }
-
-    fn is_free(&self, day: Day, now: Now) -> bool {
-        !self.busy.contains(&day) && self.retry.get(&day).is_none_or(|(at, _)| *at <= now.at)
     }
 }
 
