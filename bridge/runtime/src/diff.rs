@@ -11,7 +11,7 @@ use talon_sdk::{Observation, Row, RowCodec, RowFault};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_128_with_seed};
 
 use crate::guard::{Absence, Guard, Withheld};
-use crate::index::{Entry, Index, Seen, SlotId};
+use crate::index::{Entry, Index, Keys, Seen, SlotId};
 use crate::list::{List, Lists};
 
 /// Version of the fingerprint. Raise it when normalisation changes in a way that should not make
@@ -106,9 +106,10 @@ impl Differ {
         guard: Guard,
         before_images: bool,
     ) -> Differ {
+        let keys = if codec.tells_absence() { Keys::Whole } else { Keys::Hashed };
         Differ {
             topic,
-            index: Index::new(before_images),
+            index: Index::new(before_images, keys),
             contract,
             codec,
             guard,
@@ -163,7 +164,8 @@ impl Differ {
     ) -> Result<Summary, C::Error> {
         self.folded = HashSet::new();
         let mut summary = Summary::default();
-        let mut list = self.lists.take(observation, after_fault, &self.index);
+        let list = self.lists.take(observation, after_fault, &self.index);
+        let mut list = list.filter(|_| self.codec.tells_absence());
 
         for row in observation.rows.iter() {
             let raw = xxh3_64(row).max(1);

@@ -62,6 +62,12 @@ pub trait RowCodec: Send + Sync {
     /// Decodes, normalises and encodes a row into `out`, whose buffers are empty and reused.
     fn decode(&self, row: &[u8], scope: &str, out: &mut Row) -> Result<(), RowFault>;
 
+    /// Whether observations of the feed can tell of absence. Where not, all of them are taken as
+    /// deltas, and long keys take no memory of their own.
+    fn tells_absence(&self) -> bool {
+        true
+    }
+
     /// Whether an entity lies in a scope; asked only for full observations of a non-empty scope.
     /// `value` is the entity's datum, where values are kept.
     fn covers(&self, _scope: &str, _key: &str, _value: Option<&[u8]>) -> bool {

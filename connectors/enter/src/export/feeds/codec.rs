@@ -11,13 +11,18 @@ use crate::export::map::Mapper;
 use crate::export::model::{BranchDto, SourceDto};
 
 /// How the rows of a feed read.
-pub(crate) fn codec(feed: &str, mapper: &Arc<Mapper>, late: &Arc<Late>) -> Arc<dyn RowCodec> {
+pub(crate) fn codec(
+    feed: &str,
+    mapper: &Arc<Mapper>,
+    late: &Arc<Late>,
+    deletes: bool,
+) -> Arc<dyn RowCodec> {
     let mapper = mapper.clone();
     match feed {
         "branch" => Arc::new(Listed { mapper, read: branch }),
         "ticket_source" => Arc::new(Listed { mapper, read: source }),
         "ticket_operation" => Arc::new(Operations { mapper }),
-        _ => Arc::new(Tickets { mapper, late: late.clone() }),
+        _ => Arc::new(Tickets { mapper, late: late.clone(), deletes }),
     }
 }
 
@@ -57,6 +62,7 @@ fn source(mapper: &Mapper, row: &[u8], out: &mut Row) -> Result<(), RowFault> {
 struct Tickets {
     mapper: Arc<Mapper>,
     late: Arc<Late>,
+    deletes: bool,
 }
 
 impl RowCodec for Tickets {
@@ -80,6 +86,10 @@ impl RowCodec for Tickets {
             out.key.push_str(&ticket.id);
             put(&contracts::TICKET, &ticket, ticket.changed_at, out)
         })
+    }
+
+    fn tells_absence(&self) -> bool {
+        self.deletes
     }
 
     fn covers(&self, scope: &str, key: &str, value: Option<&[u8]>) -> bool {
