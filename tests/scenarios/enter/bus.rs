@@ -32,6 +32,14 @@ impl MemoryBus {
         self.inner().topics.get(topic).cloned().unwrap_or_default()
     }
 
+    /// Those from a place on; none where there are not so many.
+    pub(crate) fn records_from(&self, topic: &str, place: usize) -> Option<Vec<Record>> {
+        match self.inner().topics.get(topic) {
+            Some(records) => records.get(place..).map(<[Record]>::to_vec),
+            None => (place == 0).then(Vec::new),
+        }
+    }
+
     /// As retention does.
     pub(crate) fn let_go_of(&self, topic: &str) {
         self.inner().topics.remove(topic);

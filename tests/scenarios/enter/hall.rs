@@ -1,8 +1,8 @@
 //! A simulated central server, a connector that reads it, and what came of it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use jiff::civil::Date;
@@ -41,6 +41,8 @@ pub(crate) struct Hall {
     clock: Arc<AtomicI64>,
     texts: BTreeMap<String, String>,
     pub(crate) metrics: Metrics,
+    /// Events that are decoded already, by feed.
+    decoded: Mutex<BTreeMap<String, Vec<Event>>>,
 }
 
 /// An event as a consumer sees it.
@@ -71,7 +73,8 @@ impl Hall {
         all.insert("upstream.url".to_owned(), upstream.url());
         all.extend(texts.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())));
         let metrics = Metrics::new().unwrap();
-        Hall { upstream, bus: MemoryBus::default(), clock, texts: all, metrics }
+        let (bus, decoded) = (MemoryBus::default(), Mutex::default());
+        Hall { upstream, bus, clock, texts: all, metrics, decoded }
     }
 
     /// A process that reads it.
@@ -116,19 +119,29 @@ impl Hall {
             "ticket" => &contracts::TICKET,
             _ => &contracts::TICKET_OPERATION,
         };
-        let records = self.bus.records(&format!("t.queue.{feed}"));
-        let events = records.iter().filter_map(|record| {
+        let topic = format!("t.queue.{feed}");
+        let mut decoded = self.decoded.lock().unwrap();
+        let events = decoded.entry(feed.to_owned()).or_default();
+        let records = self.bus.records_from(&topic, events.len()).unwrap_or_else(|| {
+            // The topic has let go of some.
+            events.clear();
+            self.bus.records(&topic)
+        });
+        for record in records.iter() {
             // Single-object encoding: a mark of two bytes, a fingerprint of eight.
-            let event = contract.to_json(&record.value.as_ref()?[10..]).unwrap();
-            Some(Event {
+            let message =
+                record.value.as_ref().map(|value| contract.to_json(&value[10..]).unwrap());
+            let event = message.unwrap_or_default();
+            events.push(Event {
                 key: record.key.clone(),
-                op: event["op"].as_str().unwrap().to_owned(),
+                op: event["op"].as_str().unwrap_or_default().to_owned(),
                 before: event["before"].clone(),
                 after: event["after"].clone(),
                 id: record.id.clone(),
-            })
-        });
-        events.collect()
+            });
+        }
+        // A tombstone is no event.
+        events.iter().filter(|event| !event.op.is_empty()).cloned().collect()
     }
 
     /// The newest value of each ticket that is there.
