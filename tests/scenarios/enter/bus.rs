@@ -3,10 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use talon_runtime::bus::{
-    Append, Bus, BusFault, GiveUp, Place, Recovered, Report, ShardLog, ShardSpec, Tailed,
-};
-use talon_runtime::ownership::Ownership;
+use talon_runtime::bus::{Append, Bus, BusFault, GiveUp, Place, Recovered, ShardLog, ShardSpec};
 
 #[derive(Clone, Default)]
 pub(crate) struct MemoryBus(Arc<Mutex<Inner>>);
@@ -66,26 +63,6 @@ impl Bus for MemoryBus {
 
     fn probe(&self) -> Result<String, BusFault> {
         Ok(String::new())
-    }
-
-    fn join(
-        &self,
-        shards: Vec<String>,
-        ownership: Ownership,
-        _: Report,
-        _: GiveUp,
-    ) -> tokio::task::JoinHandle<()> {
-        ownership.grant(shards.into_iter().collect());
-        tokio::spawn(async {})
-    }
-
-    fn tail(
-        &self,
-        _: &[String],
-        _: &GiveUp,
-        _: &mut dyn FnMut(Tailed<'_>),
-    ) -> Result<(), BusFault> {
-        Ok(())
     }
 
     fn open(&self, spec: &ShardSpec, _: &GiveUp) -> Result<Box<dyn ShardLog>, BusFault> {

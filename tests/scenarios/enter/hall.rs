@@ -99,6 +99,7 @@ impl Hall {
                 class: "enter-export",
                 options,
                 connector: connector.unwrap(),
+                commands: None,
             }],
             clock,
             metrics: self.metrics.clone(),
