@@ -154,8 +154,8 @@ impl Differ {
         self.folded = HashSet::new();
         let mut summary = Summary::default();
         let mut unreadable = false;
-        let known = self.index.len();
         let full = observation.coverage == Coverage::Full;
+        let known = self.known(&observation.scope);
         let mut seen = full.then(|| Seen::none(&self.index));
 
         for row in observation.rows.iter() {
@@ -201,7 +201,9 @@ impl Differ {
         }
 
         if let Some(seen) = seen {
-            let absent: Vec<SlotId> = self.index.ids().filter(|id| !seen.contains(*id)).collect();
+            let is_absent =
+                |id: &SlotId| !seen.contains(*id) && self.covers(&observation.scope, *id);
+            let absent: Vec<SlotId> = self.index.ids().filter(is_absent).collect();
             let absence = Absence {
                 known,
                 absent: absent.len(),
@@ -220,6 +222,19 @@ impl Differ {
             }
         }
         Ok(summary)
+    }
+
+    /// Entities of a scope.
+    fn known(&self, scope: &str) -> usize {
+        if scope.is_empty() {
+            return self.index.len();
+        }
+        self.index.ids().filter(|id| self.covers(scope, *id)).count()
+    }
+
+    /// Whether a full list of the scope says something of the entity.
+    fn covers(&self, scope: &str, id: SlotId) -> bool {
+        scope.is_empty() || self.codec.covers(scope, self.index.key(id), self.index.value(id))
     }
 
     /// Publishes the decoded row if its content is new; gives the slot of an entity that is.

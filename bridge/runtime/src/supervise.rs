@@ -94,6 +94,9 @@ pub fn shard_spec(prefix: &str, setup: &Setup) -> ShardSpec {
 /// took over: the broker gave up on a transaction of a process that was paused for too long.
 const FENCED_WAIT: Duration = Duration::from_secs(20);
 
+/// How long a connector may take to end what its upstream counts.
+const FAREWELL: Duration = Duration::from_secs(2);
+
 /// How a shard's service ended.
 enum End {
     /// Stopped, or taken back by the group; all is committed.
@@ -317,7 +320,11 @@ async fn serve(
         Err(BusFault::Aborted(format!("a defect of Talon ended the shard: {panic}")))
     });
     match (served, lost) {
-        (Ok(()), None) => End::Halted,
+        (Ok(()), None) => {
+            // To take leave is a courtesy: an upstream that is away does not hold the process.
+            tokio::time::timeout(FAREWELL, setup.connector.close()).await.ok();
+            End::Halted
+        }
         (Ok(()), Some(fault)) => End::Failed(fault),
         (Err(fault), _) => {
             if matches!(fault, BusFault::Unavailable(_)) {

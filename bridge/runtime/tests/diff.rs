@@ -55,6 +55,11 @@ impl RowCodec for Messages {
         };
         contract().encode(&message, &mut out.value).map_err(|_| RowFault("odd".to_owned()))
     }
+
+    /// Scope `1` has the keys from 10 to 19.
+    fn covers(&self, scope: &str, key: &str, _value: Option<&[u8]>) -> bool {
+        key.len() == scope.len() + 1 && key.starts_with(scope)
+    }
 }
 
 fn contract() -> &'static Contract {
@@ -134,15 +139,19 @@ impl Feed {
     }
 
     fn see(&mut self, coverage: Coverage, rows: &str, after_fault: bool) -> Summary {
+        self.see_in("", coverage, rows, after_fault)
+    }
+
+    fn see_in(&mut self, scope: &str, coverage: Coverage, rows: &str, fault: bool) -> Summary {
         let observation = Observation {
-            scope: String::new(),
+            scope: scope.to_owned(),
             coverage,
             rows: Rows::of_array(bytes::Bytes::copy_from_slice(rows.as_bytes())).unwrap(),
             cursor: None,
             snapshot: false,
             as_of_ms: 0,
         };
-        let Ok(summary) = self.differ.observe(&observation, after_fault, &mut self.log);
+        let Ok(summary) = self.differ.observe(&observation, fault, &mut self.log);
         summary
     }
 
@@ -233,6 +242,19 @@ fn invariant_4_only_a_full_list_deletes() {
     assert_eq!(feed.full(r#"[{"id":1,"message":"a"}]"#), ["d 2 b -"]);
     assert_eq!(feed.full(r#"[{"id":1,"message":"a"}]"#), [""; 0], "once");
     assert_eq!(feed.full(r#"[{"id":1,"message":"a"},{"id":2,"message":"b"}]"#), ["c 2 - b"]);
+}
+
+#[test]
+fn invariant_4_a_full_list_of_a_scope_says_nothing_of_other_scopes() {
+    let mut feed = Feed::new();
+    feed.see_in("1", Coverage::Full, r#"[{"id":10,"message":"a"},{"id":11,"message":"b"}]"#, true);
+    feed.see_in("2", Coverage::Full, r#"[{"id":20,"message":"c"},{"id":21,"message":"d"}]"#, true);
+    feed.log.lines.clear();
+    feed.see_in("1", Coverage::Full, r#"[{"id":11,"message":"b"}]"#, false);
+    assert_eq!(feed.log.lines, ["d 10 a -"]);
+    // What is plausible is a matter of the scope, too: two of two are more than half.
+    let summary = feed.see_in("2", Coverage::Full, "[]", false);
+    assert_eq!(summary.withheld, Some((2, Withheld::TooMany)));
 }
 
 #[test]

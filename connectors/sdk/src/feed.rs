@@ -53,6 +53,12 @@ pub trait RowCodec: Send + Sync {
 
     /// Decodes, normalises and encodes a row into `out`, whose buffers are empty and reused.
     fn decode(&self, row: &[u8], scope: &str, out: &mut Row) -> Result<(), RowFault>;
+
+    /// Whether an entity lies in a scope; asked only for Full observations of a non-empty scope.
+    fn covers(&self, scope: &str, key: &str, value: Option<&[u8]>) -> bool {
+        let _ = (scope, key, value);
+        true
+    }
 }
 
 /// A row in the form in which it is compared and published.
