@@ -18,6 +18,7 @@ mod datum;
 mod envelope;
 mod json;
 pub mod plan;
+pub mod quickq;
 pub mod wire;
 
 pub use contract::{Contract, SchemaError};

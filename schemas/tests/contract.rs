@@ -7,15 +7,29 @@ use std::collections::BTreeMap;
 use apache_avro::types::Value;
 use serde::Serialize;
 use talon_schemas::wire::{Payload, Wire};
-use talon_schemas::{Contract, Envelope, Op, Source, contractor};
+use talon_schemas::{Contract, Envelope, Op, Source, contractor, quickq};
 
-fn contracts() -> [(&'static str, &'static Contract); 5] {
+fn contracts() -> [(&'static str, &'static Contract); 19] {
     [
         ("contractor.call", &contractor::CALL),
         ("contractor.call_message", &contractor::CALL_MESSAGE),
         ("contractor.call_jeopardy", &contractor::CALL_JEOPARDY),
         ("contractor.call_task", &contractor::CALL_TASK),
         ("contractor.call_cost", &contractor::CALL_COST),
+        ("quickq.operation", &quickq::OPERATION),
+        ("quickq.service", &quickq::SERVICE),
+        ("quickq.ticket_range", &quickq::TICKET_RANGE),
+        ("quickq.workplace", &quickq::WORKPLACE),
+        ("quickq.user_role", &quickq::USER_ROLE),
+        ("quickq.user", &quickq::USER),
+        ("quickq.qboard", &quickq::QBOARD),
+        ("quickq.scoreboard", &quickq::SCOREBOARD),
+        ("quickq.registrator", &quickq::REGISTRATOR),
+        ("quickq.consumer", &quickq::CONSUMER),
+        ("quickq.consumer_preregistered", &quickq::CONSUMER_PREREGISTERED),
+        ("quickq.queue", &quickq::QUEUE),
+        ("quickq.operation_state", &quickq::OPERATION_STATE),
+        ("quickq.server_info", &quickq::SERVER_INFO),
     ]
 }
 

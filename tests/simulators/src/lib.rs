@@ -7,8 +7,10 @@
 //! ordered subsequence of the history, and the journal holds each command exactly once.
 //!
 //! - [`contractor`]: ContractorPersonalArea (`contractor-personal-area.txt`).
+//! - [`quickq`]: QuickQ, the queue hall over a WebSocket (`quickq-websocket.txt`).
 //!
 //! Simulators hold made-up data, know no secrets and are not for any network but loopback.
 #![forbid(unsafe_code)]
 
 pub mod contractor;
+pub mod quickq;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use clap::{Parser, Subcommand};
 use talon_simulators::contractor::{MarkBound, Settings, Simulator};
+use talon_simulators::quickq;
 
 /// The upstream systems as servers that behave as documented.
 #[derive(Parser)]
@@ -18,6 +19,40 @@ struct Arguments {
 enum System {
     /// ContractorPersonalArea; everything else is set through `/_sim/settings`.
     Contractor(Contractor),
+    /// QuickQ; everything else is set through `/_sim/settings`.
+    Quickq(Quickq),
+}
+
+#[derive(clap::Args)]
+struct Quickq {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// The seed of the life.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many workplaces there are.
+    #[arg(long, default_value_t = 4)]
+    workplaces: i64,
+    /// How many visitors wait at the start.
+    #[arg(long, default_value_t = 20)]
+    visitors: usize,
+    /// How many random edits happen in a second; 0 keeps everything still.
+    #[arg(long, default_value_t = 5.0)]
+    edits_per_second: f64,
+}
+
+impl From<Quickq> for quickq::Settings {
+    fn from(arguments: Quickq) -> Self {
+        Self {
+            listen: arguments.listen,
+            seed: arguments.seed,
+            workplaces: arguments.workplaces,
+            visitors: arguments.visitors,
+            edits_per_second: arguments.edits_per_second,
+            ..Self::default()
+        }
+    }
 }
 
 #[derive(clap::Args)]
@@ -70,10 +105,19 @@ impl From<Contractor> for Settings {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let System::Contractor(contractor) = Arguments::parse().system;
-    let simulator = Simulator::start(contractor.into()).await?;
-    println!("{}", simulator.url());
-    tokio::signal::ctrl_c().await?;
-    simulator.stop().await;
+    match Arguments::parse().system {
+        System::Contractor(contractor) => {
+            let simulator = Simulator::start(contractor.into()).await?;
+            println!("{}", simulator.url());
+            tokio::signal::ctrl_c().await?;
+            simulator.stop().await;
+        }
+        System::Quickq(quickq) => {
+            let simulator = quickq::Simulator::start(quickq.into()).await?;
+            println!("{}", simulator.url());
+            tokio::signal::ctrl_c().await?;
+            simulator.stop().await;
+        }
+    }
     Ok(())
 }
