@@ -297,7 +297,7 @@ fn schemas_are_registered_under_the_subjects_of_the_configuration() {
         assert_eq!(status, 200, "{body}");
         let registered: Value = serde_json::from_str(&body).unwrap();
         let schema: Value = serde_json::from_str(registered["schema"].as_str().unwrap()).unwrap();
-        assert_eq!(schema, golden(feed), "{feed}");
+        assert_eq!(schema, golden(&format!("contractor.{feed}")), "{feed}");
         let told =
             format!("{prefix}.field.{feed}-value is registered with id {}", registered["id"]);
         assert!(outs.first().unwrap().contains(&told), "{told}");
