@@ -1,13 +1,12 @@
 //! One feed's contract: its schema and what is compiled from it.
 
-use apache_avro::rabin::Rabin;
-use apache_avro::reader::datum::GenericDatumReader;
+use apache_avro::Schema;
 use apache_avro::writer::datum::GenericDatumWriter;
-use apache_avro::{Schema, from_value};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use crate::envelope::Parts;
+use crate::message::{Message, leak};
 use crate::plan::{Malformed, Plan};
 
 /// An entity or an event does not fit its schema.
@@ -36,12 +35,8 @@ impl From<apache_avro::Error> for SchemaError {
 /// lets writers borrow them.
 pub struct Contract {
     entity: &'static Schema,
-    envelope: &'static Schema,
-    text: String,
-    full_name: String,
-    fingerprint: [u8; 8],
+    envelope: Message,
     writer: GenericDatumWriter<'static>,
-    reader: GenericDatumReader<'static>,
     plan: Plan,
     stable: Vec<Plan>,
     pii: Vec<String>,
@@ -49,7 +44,7 @@ pub struct Contract {
 
 impl std::fmt::Debug for Contract {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Contract").field("full_name", &self.full_name).finish_non_exhaustive()
+        f.debug_struct("Contract").field("full_name", &self.full_name()).finish_non_exhaustive()
     }
 }
 
@@ -64,10 +59,8 @@ impl Contract {
         let name = entity_json["name"].as_str().expect("a schema file has a name").to_owned();
         let namespace = entity_json["namespace"].as_str().expect("a schema file has a namespace");
         let full_name = format!("{namespace}.{name}Change");
-        let envelope_json = envelope_json(&name, namespace, &entity_json);
-        let text = envelope_json.to_string();
         let entity = leak(Schema::parse_str(file).expect("a schema file is an Avro schema"));
-        let envelope = leak(Schema::parse(&envelope_json).expect("the envelope is an Avro schema"));
+        let envelope = Message::of(envelope_json(&name, namespace, &entity_json));
         let Schema::Record(record) = entity else { panic!("`{full_name}` is no record") };
         let plan = Plan::of(entity).expect("a schema file uses only types that Talon can skip");
         let Plan::Record(fields) = &plan else { unreachable!("a record's plan is a record") };
@@ -85,34 +78,30 @@ impl Contract {
             stable: fields[..stable].to_vec(),
             pii,
             writer: GenericDatumWriter::builder(entity).build().expect("the schema resolves"),
-            reader: GenericDatumReader::builder(envelope).build().expect("the schema resolves"),
-            fingerprint: fingerprint(&envelope_json),
             entity,
             envelope,
-            text,
-            full_name,
             plan,
         }
     }
 
     /// Full name of the envelope's record, as in the header `talon-schema`.
     pub fn full_name(&self) -> &str {
-        &self.full_name
+        self.envelope.full_name()
     }
 
     /// The envelope's schema as registered: JSON text.
     pub fn text(&self) -> &str {
-        &self.text
+        self.envelope.text()
     }
 
     /// The envelope's schema.
     pub fn schema(&self) -> &'static Schema {
-        self.envelope
+        self.envelope.schema()
     }
 
     /// CRC-64-AVRO of the envelope's canonical form, in the byte order of single-object encoding.
     pub fn fingerprint(&self) -> [u8; 8] {
-        self.fingerprint
+        self.envelope.fingerprint()
     }
 
     /// Names of the fields that carry personal data, at any depth, each once.
@@ -141,23 +130,18 @@ impl Contract {
     }
 
     /// An envelope's datum as JSON, for people. Slow: it goes through a generic value.
-    pub fn to_json(&self, mut datum: &[u8]) -> Result<Json, SchemaError> {
-        let value = self.reader.read_value(&mut datum)?;
-        from_value::<Json>(&value).map_err(SchemaError::from)
+    pub fn to_json(&self, datum: &[u8]) -> Result<Json, SchemaError> {
+        self.envelope.to_json(datum)
     }
 
     /// The datum of an envelope that [`Contract::to_json`] wrote. Slow, as that is.
     pub fn from_json(&self, json: &[u8]) -> Result<Vec<u8>, SchemaError> {
-        let json: Json = serde_json::from_slice(json).map_err(|_| SchemaError::Json)?;
-        let value = crate::json::value_of(self.envelope, &json).ok_or(SchemaError::Json)?;
-        Ok(GenericDatumWriter::builder(self.envelope).build()?.write_value_to_vec(value)?)
+        self.envelope.from_json(json)
     }
 
     /// An envelope's datum that was written with an earlier schema, in this one.
-    pub fn upgrade(&self, writer: &Schema, mut datum: &[u8]) -> Result<Vec<u8>, SchemaError> {
-        let reader = GenericDatumReader::builder(writer).reader_schema(self.envelope).build()?;
-        let value = reader.read_value(&mut datum)?;
-        Ok(GenericDatumWriter::builder(self.envelope).build()?.write_value_to_vec(value)?)
+    pub fn upgrade(&self, writer: &Schema, datum: &[u8]) -> Result<Vec<u8>, SchemaError> {
+        self.envelope.upgrade(writer, datum)
     }
 
     /// The entity's schema.
@@ -166,31 +150,10 @@ impl Contract {
     }
 }
 
-/// CRC-64-AVRO of the canonical form, as every other implementation computes it.
-///
-/// Without logical types, because apache-avro 0.22 leaves `{"type":"long"}` of them in the canonical
-/// form where the specification has `"long"`: consumers would not know the schema by its
-/// fingerprint. Not needed any more when the fingerprint is the same with them.
-fn fingerprint(envelope: &Json) -> [u8; 8] {
-    let mut plain = envelope.clone();
-    remove_logical_types(&mut plain);
-    let schema = Schema::parse(&plain).expect("the envelope is an Avro schema");
-    schema.fingerprint::<Rabin>().bytes.try_into().expect("a Rabin fingerprint has eight bytes")
-}
-
-fn remove_logical_types(json: &mut Json) {
-    match json {
-        Json::Object(map) => {
-            map.remove("logicalType");
-            map.values_mut().for_each(remove_logical_types);
-        }
-        Json::Array(items) => items.iter_mut().for_each(remove_logical_types),
-        _ => {}
+impl AsRef<Message> for Contract {
+    fn as_ref(&self) -> &Message {
+        &self.envelope
     }
-}
-
-fn leak(schema: Schema) -> &'static Schema {
-    Box::leak(Box::new(schema))
 }
 
 fn envelope_json(name: &str, namespace: &str, entity: &Json) -> Json {

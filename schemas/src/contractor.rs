@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use crate::Contract;
+use crate::command::CommandContract;
 
 /// Feed `call`.
 pub static CALL: LazyLock<Contract> =
@@ -19,3 +20,6 @@ pub static CALL_TASK: LazyLock<Contract> =
 /// Feed `call_cost`.
 pub static CALL_COST: LazyLock<Contract> =
     LazyLock::new(|| Contract::of(include_str!("../contractor/call_cost.avsc")));
+/// All commands.
+pub static COMMANDS: LazyLock<CommandContract> =
+    LazyLock::new(|| CommandContract::of(include_str!("../contractor/commands.avsc")));

@@ -3,6 +3,8 @@
 //! A feed's schema file (`contractor/call.avsc`) describes one entity.
 //! [`Contract`] wraps it into the Debezium-style envelope, encodes entities and envelopes, and takes
 //! envelopes apart again without decoding them: recovery reads millions of them.
+//! [`command`] has the schemas of what is put on a connector's topic of commands, and checks it;
+//! [`result`] what became of them.
 //! [`wire`] puts a datum into the Confluent wire format, Avro single-object encoding, or JSON.
 //!
 //! Two properties on a field of a schema file mean something to Talon:
@@ -12,14 +14,18 @@
 //! leaves them out.
 #![forbid(unsafe_code)]
 
+pub mod command;
 mod contract;
 pub mod contractor;
 mod datum;
 mod envelope;
 mod json;
+mod message;
 pub mod plan;
 pub mod quickq;
+pub mod result;
 pub mod wire;
 
 pub use contract::{Contract, SchemaError};
 pub use envelope::{Envelope, Op, Parts, Source};
+pub use message::Message;

@@ -1,7 +1,6 @@
 //! How a datum stands in a message: which schema it was written with, and where it begins.
 
-use crate::Contract;
-use crate::contract::SchemaError;
+use crate::{Message, SchemaError};
 
 /// The form of every message of a feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +37,7 @@ const SINGLE_OBJECT: [u8; 2] = [0xc3, 0x01];
 
 impl Wire {
     /// Appends what stands before the datum. Nothing for JSON.
-    pub fn put_prefix(self, contract: &Contract, out: &mut Vec<u8>) {
+    pub fn put_prefix(self, of: &impl AsRef<Message>, out: &mut Vec<u8>) {
         match self {
             Wire::Confluent { id } => {
                 out.push(0);
@@ -46,7 +45,7 @@ impl Wire {
             }
             Wire::SingleObject => {
                 out.extend_from_slice(&SINGLE_OBJECT);
-                out.extend_from_slice(&contract.fingerprint());
+                out.extend_from_slice(&of.as_ref().fingerprint());
             }
             Wire::Json => {}
         }
@@ -54,16 +53,20 @@ impl Wire {
 
     /// Finishes a message that holds prefix and datum: JSON is made from the datum, the others are
     /// ready.
-    pub fn finish(self, contract: &Contract, message: &mut Vec<u8>) -> Result<(), SchemaError> {
+    pub fn finish(
+        self,
+        of: &impl AsRef<Message>,
+        message: &mut Vec<u8>,
+    ) -> Result<(), SchemaError> {
         if self == Wire::Json {
-            let json = contract.to_json(message)?;
+            let json = of.as_ref().to_json(message)?;
             *message = serde_json::to_vec(&json).map_err(|_| SchemaError::Json)?;
         }
         Ok(())
     }
 
     /// Looks at a message of a topic that was written by this or an earlier configuration.
-    pub fn open<'a>(self, contract: &Contract, message: &'a [u8]) -> Payload<'a> {
+    pub fn open<'a>(self, of: &impl AsRef<Message>, message: &'a [u8]) -> Payload<'a> {
         match message {
             [0, a, b, c, d, datum @ ..] => {
                 let id = u32::from_be_bytes([*a, *b, *c, *d]);
@@ -75,7 +78,7 @@ impl Wire {
             }
             [0xc3, 0x01, rest @ ..] if rest.len() >= 8 => {
                 let (fingerprint, datum) = rest.split_at(8);
-                if fingerprint == contract.fingerprint() {
+                if fingerprint == of.as_ref().fingerprint() {
                     Payload::Own(datum)
                 } else {
                     Payload::Unknown(fingerprint.try_into().expect("split at eight"))

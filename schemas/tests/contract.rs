@@ -85,19 +85,28 @@ fn event<'a>(before: Option<&'a [u8]>, after: Option<&'a [u8]>, op: Op) -> Envel
 
 #[test]
 fn the_published_schemas_do_not_change_by_accident() {
-    for (feed, contract) in contracts() {
-        let path = format!("{}/golden/{feed}.avsc", env!("CARGO_MANIFEST_DIR"));
-        let json: serde_json::Value = serde_json::from_str(contract.text()).unwrap();
-        let now = serde_json::to_string_pretty(&json).unwrap() + "\n";
-        if std::env::var_os("TALON_BLESS").is_some() {
-            std::fs::write(&path, &now).unwrap();
-        }
-        let golden = std::fs::read_to_string(&path).unwrap_or_default();
-        assert_eq!(
-            golden, now,
-            "the contract of `{feed}` changed; if that is meant, run with TALON_BLESS=1 and say so in CHANGELOG.md"
-        );
+    let feeds = contracts().map(|(feed, contract)| (feed, contract.as_ref()));
+    let commands = [
+        ("contractor.commands", contractor::COMMANDS.as_ref()),
+        ("result", &*talon_schemas::result::RESULT),
+    ];
+    for (name, message) in feeds.into_iter().chain(commands) {
+        assert_golden(name, message);
     }
+}
+
+fn assert_golden(name: &str, message: &talon_schemas::Message) {
+    let path = format!("{}/golden/{name}.avsc", env!("CARGO_MANIFEST_DIR"));
+    let json: serde_json::Value = serde_json::from_str(message.text()).unwrap();
+    let now = serde_json::to_string_pretty(&json).unwrap() + "\n";
+    if std::env::var_os("TALON_BLESS").is_some() {
+        std::fs::write(&path, &now).unwrap();
+    }
+    let golden = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(
+        golden, now,
+        "the contract of `{name}` changed; if that is meant, run with TALON_BLESS=1 and say so in CHANGELOG.md"
+    );
 }
 
 #[test]

@@ -128,3 +128,85 @@ async fn paused_and_revived(on: On) {
     upstream.edit(100);
     settled(address, &prefix, &upstream).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connector_that_is_configured_anew_does_not_disturb_the_others_on_kafka() {
+    configured_anew(On::Kafka).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connector_that_is_configured_anew_does_not_disturb_the_others_on_nats() {
+    configured_anew(On::Nats).await;
+}
+
+/// Process `place` of a group with the connectors `field` and `other`. On Kafka it has a place of its
+/// own, as a pod of a stateful set.
+fn pod(prefix: &str, address: &str, upstream: &str, place: usize) -> BTreeMap<String, String> {
+    let mut texts = configuration(prefix, address, upstream);
+    if let Some(id) = texts.get_mut("bus.kafka.group.instance.id") {
+        *id = format!("{prefix}-{place}");
+        texts.insert("bus.kafka.session.timeout.ms".to_owned(), "240000".to_owned());
+    }
+    let other: Vec<_> = texts
+        .iter()
+        .filter_map(|(key, text)| {
+            let rest = key.strip_prefix("connectors.field.")?;
+            Some((format!("connectors.other.{rest}"), text.clone()))
+        })
+        .collect();
+    texts.extend(other);
+    texts
+}
+
+async fn configured_anew(on: On) {
+    let Some(address) = on.shared("anew") else { return };
+    let upstream = upstream(200, 13).await;
+    let prefix = unique("anew");
+    live(&upstream, 100.0);
+    let mut texts = [0, 1].map(|place| pod(&prefix, address, &upstream.url(), place));
+    let mut pods = texts.each_ref().map(Talon::run);
+    let mut field = 0;
+    until("each process runs one connector", async || {
+        let mut runs = Vec::new();
+        for pod in &mut pods {
+            runs.push((pod.state("field").await, pod.state("other").await));
+        }
+        field = usize::from(runs[1].0 == "up");
+        let (of_field, of_other) = (&runs[field], &runs[1 - field]);
+        of_field.0 == "up"
+            && of_field.1 == "standby"
+            && of_other.0 == "standby"
+            && of_other.1 == "up"
+    })
+    .await;
+    let recoveries = pods[field].lines(&["recovered", "connector=\"field\""]);
+    assert!(recoveries > 0, "{}", pods[field].log());
+    let changes = "talon_changes_total{connector=\"field\",feed=\"call\",op=\"u\"}";
+
+    // The process that runs the other connector is replaced by one that has it configured anew.
+    assert!(pods[1 - field].terminate().await.success(), "{}", pods[1 - field].log());
+    let before = pods[field].metric(changes).await;
+    until("events are published all the while", async || {
+        pods[field].metric(changes).await > before
+    })
+    .await;
+    for texts in &mut texts {
+        texts.insert("connectors.other.feeds".to_owned(), "call".to_owned());
+        texts.insert("connectors.other.before.image".to_owned(), "none".to_owned());
+    }
+    pods[1 - field] = Talon::run(&texts[1 - field]);
+    pods[1 - field].becomes("other", "up").await;
+    assert_eq!(pods[field].state("field").await, "up");
+    assert_eq!(
+        pods[field].lines(&["recovered", "connector=\"field\""]),
+        recoveries,
+        "{}",
+        pods[field].log()
+    );
+
+    // And so is the last one.
+    assert!(pods[field].terminate().await.success(), "{}", pods[field].log());
+    pods[field] = Talon::run(&texts[field]);
+    live(&upstream, 0.0);
+    settled(address, &prefix, &upstream).await;
+}

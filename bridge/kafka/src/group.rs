@@ -12,7 +12,7 @@ use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use talon_runtime::bus::{BusFault, GiveUp, Purpose, Report, TopicSpec};
+use talon_runtime::bus::{BusFault, Membership, Purpose, Report, TopicSpec};
 use talon_runtime::ownership::Ownership;
 
 use crate::client::refused;
@@ -28,16 +28,19 @@ const RELEASE: Duration = Duration::from_secs(20);
 /// How long the group waits for a silent process, where the configuration does not say.
 const SESSION_MS: u64 = 10_000;
 
+/// What the client does where the configuration does not say.
+const HEARTBEAT_MS: u64 = 3_000;
+
 /// Pause before a group is joined again after a failure.
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// The topic of a prefix.
-pub(crate) fn topic(prefix: &str) -> TopicSpec {
+pub(crate) fn topic(prefix: &str, replication: u16) -> TopicSpec {
     TopicSpec {
         name: format!("{prefix}.shards"),
         purpose: Purpose::Shards,
         partitions: PARTITIONS,
-        replication: 0,
+        replication,
         keep_ms: 0,
     }
 }
@@ -47,20 +50,17 @@ pub(crate) struct Member {
     pub(crate) config: ClientConfig,
     pub(crate) group: String,
     pub(crate) topic: TopicSpec,
-    pub(crate) shards: Vec<String>,
-    pub(crate) ownership: Ownership,
-    pub(crate) report: Report,
-    pub(crate) give_up: GiveUp,
+    pub(crate) membership: Membership,
 }
 
 impl Member {
     /// Takes part in the group until told to give up. Blocks.
     pub(crate) fn run(self) {
-        while !self.give_up.is_set() {
+        while !self.membership.give_up.is_set() {
             if let Err(fault) = self.take_part() {
-                self.ownership.withdraw();
-                self.ownership.wait_released(RELEASE);
-                (self.report)(Some(&fault));
+                self.membership.ownership.withdraw();
+                self.membership.ownership.wait_released(RELEASE);
+                (self.membership.report)(Some(&fault));
                 if let BusFault::Fenced(_) = fault {
                     // To join again would drive the other one out in turn.
                     return;
@@ -81,26 +81,35 @@ impl Member {
             .set("partition.assignment.strategy", "cooperative-sticky");
         let session = config.get("session.timeout.ms").and_then(|ms| ms.parse().ok());
         let session = Duration::from_millis(session.unwrap_or(SESSION_MS));
+        let heartbeat = config.get("heartbeat.interval.ms").and_then(|ms| ms.parse().ok());
+        let heartbeat = Duration::from_millis(heartbeat.unwrap_or(HEARTBEAT_MS));
+        // The broker's session counts from the last heartbeat that it got.
+        let good = session.saturating_sub(heartbeat);
         config.set("session.timeout.ms", session.as_millis().to_string());
         let context = Context {
-            shards: self.shards.clone(),
-            ownership: self.ownership.clone(),
-            report: self.report.clone(),
+            shards: self.membership.shards.clone(),
+            ownership: self.membership.ownership.clone(),
+            report: self.membership.report.clone(),
             assigned: Mutex::default(),
             waited: Mutex::default(),
         };
         let consumer: BaseConsumer<Context> =
             config.create_with_context(context).map_err(|error| refused(&config, &error))?;
         consumer.subscribe(&[&self.topic.name]).map_err(|error| fault_of(&error))?;
-        while !self.give_up.is_set() {
+        while !self.membership.give_up.is_set() {
             let since = Instant::now();
+            self.membership.ownership.confirm(since + good);
             let polled = consumer.poll(Duration::from_millis(100));
             let waited = consumer.context().take_waited();
-            if since.elapsed().saturating_sub(waited) > session {
+            if since.elapsed().saturating_sub(waited) > good {
+                // The broker may have given the work to others without this process knowing yet.
+                self.membership.ownership.withdraw();
                 tracing::warn!(
                     seconds = since.elapsed().as_secs(),
-                    "fenced: this process stood still for longer than `bus.kafka.session.timeout.ms`, so its connectors went to others; it takes part again"
+                    "fenced: this process stood still for nearly as long as `bus.kafka.session.timeout.ms` or longer, so its connectors went to others; it takes part again"
                 );
+                self.membership.ownership.wait_released(RELEASE);
+                return Ok(());
             }
             if let Some(Err(error)) = polled {
                 if let Some((code, _)) = consumer.client().fatal_error() {

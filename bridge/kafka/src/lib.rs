@@ -13,8 +13,10 @@
 mod client;
 mod fault;
 mod group;
+mod lane;
 mod log;
 mod mock;
+mod outbox;
 mod recover;
 mod tail;
 mod topics;
@@ -24,14 +26,18 @@ use std::time::Duration;
 
 use rdkafka::config::ClientConfig;
 use rdkafka::producer::{BaseProducer, Producer};
-use talon_runtime::bus::{Bus, BusFault, Delivery, GiveUp, Report, ShardLog, ShardSpec, Tailed};
-use talon_runtime::ownership::Ownership;
+use talon_runtime::bus::{
+    Bus, BusFault, Delivery, GiveUp, Membership, ShardLog, ShardSpec, Start, Tailed, TopicSpec,
+};
+use talon_runtime::lane::{LaneSpec, OpenLane};
 use tokio::task::JoinHandle;
 
 use crate::client::Watch;
 use crate::fault::fault_of;
 use crate::group::Member;
+use crate::lane::{KafkaLane, KafkaReader};
 use crate::log::KafkaLog;
+use crate::outbox::{Outbox, Transaction};
 
 pub use client::problems;
 pub use mock::InProcess;
@@ -62,7 +68,7 @@ impl Kafka {
         client::config(&self.properties)
     }
 
-    fn producer(&self, shard: &ShardSpec) -> Result<BaseProducer<Watch>, BusFault> {
+    fn producer(&self, transactional_id: Option<String>) -> Result<BaseProducer<Watch>, BusFault> {
         let mut config = self.config();
         config
             .set("enable.idempotence", "true")
@@ -77,8 +83,8 @@ impl Kafka {
                 config.set(name, value);
             }
         }
-        if shard.delivery == Delivery::ExactlyOnce {
-            config.set("transactional.id", format!("{}.{}", self.prefix, shard.name));
+        if let Some(id) = transactional_id {
+            config.set("transactional.id", id);
         }
         config
             .create_with_context(Watch::default())
@@ -104,48 +110,65 @@ impl Bus for Kafka {
         Ok(format!("{} brokers, {} topics", metadata.brokers().len(), metadata.topics().len()))
     }
 
-    fn join(
-        &self,
-        shards: Vec<String>,
-        ownership: Ownership,
-        report: Report,
-        give_up: GiveUp,
-    ) -> JoinHandle<()> {
+    fn join(&self, membership: Membership) -> JoinHandle<()> {
         if !self.shared {
-            ownership.grant(shards.into_iter().collect());
-            return tokio::spawn(async {});
+            return membership.alone();
         }
-        let member = Member {
-            config: self.config(),
-            group: self.group.clone(),
-            topic: group::topic(&self.prefix),
-            shards,
-            ownership,
-            report,
-            give_up,
-        };
+        let topic = group::topic(&self.prefix, membership.replication);
+        let member = Member { config: self.config(), group: self.group.clone(), topic, membership };
         tokio::task::spawn_blocking(move || member.run())
     }
 
     fn tail(
         &self,
         topics: &[String],
+        from: Start,
         stop: &GiveUp,
         each: &mut dyn FnMut(Tailed<'_>),
     ) -> Result<(), BusFault> {
-        tail::tail(&self.config(), topics, stop, each)
+        tail::tail(&self.config(), topics, from, stop, each)
     }
 
     fn open(&self, shard: &ShardSpec, give_up: &GiveUp) -> Result<Box<dyn ShardLog>, BusFault> {
-        let producer = self.producer(shard)?;
-        topics::ensure(&producer, &self.config(), shard)?;
-        if shard.delivery == Delivery::ExactlyOnce {
-            // Ends what an earlier owner left open, and fences it.
-            producer.init_transactions(PATIENCE).map_err(|error| {
-                producer.poll(Duration::ZERO);
-                producer.context().explain(fault_of(&error))
-            })?;
+        let (id, transaction) = match shard.delivery {
+            Delivery::ExactlyOnce => {
+                (Some(format!("{}.{}", self.prefix, shard.name)), Transaction::Closed)
+            }
+            Delivery::AtLeastOnce => (None, Transaction::Never),
+        };
+        let producer = self.producer(id)?;
+        let topics: Vec<&TopicSpec> = shard.topics.iter().chain([&shard.checkpoints]).collect();
+        topics::ensure(&producer, &self.config(), &topics)?;
+        let outbox = Outbox::new(producer, transaction, give_up.clone());
+        if transaction == Transaction::Closed {
+            outbox.take_over()?;
         }
-        Ok(Box::new(KafkaLog::new(producer, self.config(), shard.clone(), give_up.clone())))
+        Ok(Box::new(KafkaLog {
+            outbox,
+            consumer: self.config(),
+            shard: shard.clone(),
+            give_up: give_up.clone(),
+        }))
+    }
+
+    fn open_lane(&self, lane: &LaneSpec, give_up: &GiveUp) -> Result<OpenLane, BusFault> {
+        // Its own, so that a long commit of the feeds holds no command up.
+        let producer = self.producer(Some(format!("{}.{}.commands", self.prefix, lane.name)))?;
+        let topics = [&lane.commands, &lane.results, &lane.dead_letters];
+        topics::ensure(&producer, &self.config(), &topics)?;
+        let outbox = Outbox::new(producer, Transaction::Closed, give_up.clone());
+        // First: what an earlier owner committed stands still from here on.
+        outbox.take_over()?;
+        let group = format!("{}.{}.commands", self.group, lane.name);
+        let reader = KafkaReader::open(&self.config(), &group, &lane.commands.name)?;
+        let log = KafkaLane::new(outbox, self.config(), lane.clone(), give_up.clone(), &reader);
+        Ok((Box::new(reader), Box::new(log)))
+    }
+
+    fn send(&self, lane: &LaneSpec, key: &str, value: &[u8]) -> Result<(), BusFault> {
+        let mut outbox = Outbox::new(self.producer(None)?, Transaction::Never, GiveUp::default());
+        topics::ensure(&outbox.producer, &self.config(), &[&lane.commands])?;
+        outbox.send(&lane.commands.name, key, Some(value), std::iter::empty())?;
+        outbox.commit()
     }
 }

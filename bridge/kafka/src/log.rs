@@ -1,199 +1,42 @@
 //! The log of a shard: one producer, and what it has not committed yet.
 
-use std::time::{Duration, Instant};
-
 use rdkafka::ClientConfig;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use talon_runtime::bus::{
-    Append, BusFault, Delivery, GiveUp, Place, Recovered, ShardLog, ShardSpec,
-};
+use talon_runtime::bus::{Append, BusFault, GiveUp, Place, Recovered, ShardLog, ShardSpec};
 
-use crate::PATIENCE;
-use crate::client::Watch;
-use crate::fault::{fault_of, fault_of_code};
-use crate::recover::recover;
-
-/// Delivery reports are taken in after so many appends.
-const APPENDS_PER_POLL: u32 = 1_000;
-
-/// One look at the broker when the client says that all brokers are gone.
-const LOOK: Duration = Duration::from_secs(2);
-
-/// State of the transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Transaction {
-    /// `delivery: at-least-once`.
-    Never,
-    /// Begins with the next append.
-    Closed,
-    Open,
-}
+use crate::outbox::{Outbox, Transaction};
+use crate::recover::{places, recover};
 
 pub(crate) struct KafkaLog {
-    producer: BaseProducer<Watch>,
-    consumer: ClientConfig,
-    shard: ShardSpec,
-    give_up: GiveUp,
-    transaction: Transaction,
-    appends: u32,
-}
-
-impl KafkaLog {
-    pub(crate) fn new(
-        producer: BaseProducer<Watch>,
-        consumer: ClientConfig,
-        shard: ShardSpec,
-        give_up: GiveUp,
-    ) -> KafkaLog {
-        let transaction = match shard.delivery {
-            Delivery::ExactlyOnce => Transaction::Closed,
-            Delivery::AtLeastOnce => Transaction::Never,
-        };
-        KafkaLog { producer, consumer, shard, give_up, transaction, appends: 0 }
-    }
-
-    fn send(
-        &mut self,
-        topic: &str,
-        key: &str,
-        value: Option<&[u8]>,
-        headers: Option<OwnedHeaders>,
-    ) -> Result<(), BusFault> {
-        if self.transaction == Transaction::Closed {
-            self.producer.begin_transaction().map_err(|error| fault_of(&error))?;
-            self.transaction = Transaction::Open;
-        }
-        let mut record = BaseRecord::to(topic).key(key);
-        record.payload = value;
-        record.headers = headers;
-        let mut waited = Stall::new();
-        loop {
-            match self.producer.send(record) {
-                Ok(()) => break,
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
-                    record = back;
-                    self.producer.poll(Duration::from_millis(1));
-                    self.check(&mut waited)?;
-                }
-                Err((error, _)) => return Err(fault_of(&error)),
-            }
-        }
-        self.appends += 1;
-        if self.appends.is_multiple_of(APPENDS_PER_POLL) {
-            self.producer.poll(Duration::ZERO);
-        }
-        Ok(())
-    }
-
-    /// Waits until everything sent is acknowledged.
-    ///
-    /// Short polls, because `BaseProducer::poll` (rdkafka 0.39) runs to its deadline even when there
-    /// is nothing left to wait for, and `commit_transaction` polls for 100 ms inside: a commit with
-    /// messages outstanding takes 100 ms instead of 7. Not needed any more when a commit without this
-    /// takes as long as one with it.
-    fn drain(&mut self) -> Result<(), BusFault> {
-        let mut waited = Stall::new();
-        while self.producer.in_flight_count() > 0 {
-            self.producer.poll(Duration::from_millis(1));
-            self.check(&mut waited)?;
-        }
-        self.failure().map_or(Ok(()), Err)
-    }
-
-    /// What went wrong with deliveries. A fatal error of the producer says more than the deliveries
-    /// that it purged.
-    fn failure(&self) -> Option<BusFault> {
-        let failed = self.producer.context().failed_delivery()?;
-        Some(self.producer.client().fatal_error().map_or(failed, |(code, _)| fault_of_code(code)))
-    }
-
-    /// While waiting: whether to go on.
-    fn check(&self, stall: &mut Stall) -> Result<(), BusFault> {
-        if let Some(fault) = self.failure() {
-            return Err(fault);
-        }
-        if self.give_up.is_set() {
-            return Err(BusFault::Unavailable("stopped while waiting for Kafka".to_owned()));
-        }
-        if stall.lasts(self.producer.in_flight_count()) {
-            let fault = BusFault::Unavailable("Kafka: no broker acknowledges records".to_owned());
-            return Err(self.producer.context().explain(fault));
-        }
-        Ok(())
-    }
+    pub(crate) outbox: Outbox,
+    pub(crate) consumer: ClientConfig,
+    pub(crate) shard: ShardSpec,
+    pub(crate) give_up: GiveUp,
 }
 
 impl ShardLog for KafkaLog {
     fn recover(&mut self, each: &mut dyn FnMut(Place, Recovered<'_>)) -> Result<(), BusFault> {
-        recover(&self.consumer, &self.shard, &self.give_up, each)
+        recover(&self.consumer, &places(&self.shard), &self.give_up, each)
     }
 
     fn append(&mut self, record: &Append<'_>) -> Result<(), BusFault> {
-        let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
-        for (key, value) in record.headers {
-            headers = headers.insert(Header { key, value: Some(*value) });
-        }
-        let topic = std::mem::take(&mut self.shard.topics[record.topic].name);
-        let sent = self.send(&topic, record.key, record.value, Some(headers));
-        self.shard.topics[record.topic].name = topic;
-        sent
+        let topic = &self.shard.topics[record.topic].name;
+        let headers = record.headers.iter().copied();
+        self.outbox.send(topic, record.key, record.value, headers)
     }
 
     fn commit(&mut self, checkpoints: &[(String, Vec<u8>)]) -> Result<(), BusFault> {
-        if self.transaction == Transaction::Never {
+        if self.outbox.transaction == Transaction::Never {
             // Events first: a checkpoint must never be ahead of them.
-            self.drain()?;
+            self.outbox.drain()?;
         }
-        let topic = self.shard.checkpoints.name.clone();
+        let topic = &self.shard.checkpoints.name;
         for (key, value) in checkpoints {
-            self.send(&topic, key, Some(value), None)?;
+            self.outbox.send(topic, key, Some(value), std::iter::empty())?;
         }
-        self.drain()?;
-        if self.transaction == Transaction::Open {
-            let committed = self.producer.commit_transaction(PATIENCE);
-            committed.map_err(|error| {
-                self.producer.poll(Duration::ZERO);
-                self.producer.context().explain(fault_of(&error))
-            })?;
-            self.transaction = Transaction::Closed;
-        }
-        self.producer.context().connected();
-        Ok(())
+        self.outbox.commit()
     }
 
     fn idle(&mut self) -> Result<(), BusFault> {
-        self.producer.poll(Duration::ZERO);
-        if self.producer.context().connection().is_some() {
-            // A broker that closes an idle connection looks the same for a moment: ask.
-            match self.producer.client().fetch_metadata(Some(&self.shard.checkpoints.name), LOOK) {
-                Ok(_) => self.producer.context().connected(),
-                Err(error) => return Err(self.producer.context().explain(fault_of(&error))),
-            }
-        }
-        match self.producer.client().fatal_error() {
-            Some((code, _)) => Err(fault_of_code(code)),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Time without progress.
-struct Stall {
-    since: Instant,
-    in_flight: i32,
-}
-
-impl Stall {
-    fn new() -> Stall {
-        Stall { since: Instant::now(), in_flight: i32::MAX }
-    }
-
-    fn lasts(&mut self, in_flight: i32) -> bool {
-        if in_flight < self.in_flight {
-            *self = Stall { since: Instant::now(), in_flight };
-        }
-        self.since.elapsed() > PATIENCE
+        self.outbox.look(&self.shard.checkpoints.name)
     }
 }

@@ -2,7 +2,8 @@
 
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
-use talon_runtime::bus::ShardSpec;
+use talon_runtime::bus::{ShardSpec, TopicSpec};
+use talon_runtime::lane::LaneSpec;
 
 /// librdkafka's mock cluster. Speaks Kafka's protocol on a loopback port, to clients outside the
 /// process too; keeps about 5 MB a partition in memory, compacts nothing, and creates no topic by
@@ -25,16 +26,28 @@ impl InProcess {
         self.cluster.bootstrap_servers()
     }
 
-    /// Creates a shard's topics.
+    /// Creates the topics of a shard.
     ///
     /// # Errors
     /// The client's text.
     pub fn create_topics(&self, shard: &ShardSpec) -> Result<(), String> {
-        for topic in shard.topics.iter().chain([&shard.checkpoints]) {
+        self.create(shard.topics.iter().chain([&shard.checkpoints]))
+    }
+
+    /// Creates the topics of a connector's commands.
+    ///
+    /// # Errors
+    /// The client's text.
+    pub fn create_lane(&self, lane: &LaneSpec) -> Result<(), String> {
+        self.create([&lane.commands, &lane.results, &lane.dead_letters].into_iter())
+    }
+
+    fn create<'a>(&self, topics: impl Iterator<Item = &'a TopicSpec>) -> Result<(), String> {
+        for topic in topics {
             let partitions = topic.partitions.try_into().unwrap_or(1);
             match self.cluster.create_topic(&topic.name, partitions, 1) {
                 Ok(()) => {}
-                // The topic of the checkpoints is every shard's.
+                // Some topics are several's: checkpoints, dead letters.
                 Err(error) if error.to_string().contains("TopicAlreadyExists") => {}
                 Err(error) => return Err(error.to_string()),
             }

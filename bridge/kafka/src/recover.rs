@@ -14,13 +14,25 @@ use crate::PATIENCE;
 use crate::client::refused;
 use crate::fault::fault_of;
 
-/// Reads the shard's topics and the checkpoints to their ends.
+/// Where the records of each topic of a shard belong.
+pub(crate) fn places(shard: &ShardSpec) -> HashMap<&str, Place> {
+    let mut places: HashMap<&str, Place> = HashMap::new();
+    places.insert(&shard.checkpoints.name, Place::Checkpoints);
+    for (i, topic) in shard.topics.iter().enumerate() {
+        if topic.purpose != Purpose::DeadLetters {
+            places.insert(&topic.name, Place::Topic(i));
+        }
+    }
+    places
+}
+
+/// Reads topics to their ends.
 ///
 /// The end of a partition is what `read_committed` shows when the transactions of earlier owners are
 /// decided, which taking the shard over has seen to.
 pub(crate) fn recover(
     config: &ClientConfig,
-    shard: &ShardSpec,
+    places: &HashMap<&str, Place>,
     give_up: &GiveUp,
     each: &mut dyn FnMut(Place, Recovered<'_>),
 ) -> Result<(), BusFault> {
@@ -41,13 +53,6 @@ pub(crate) fn recover(
         .set("fetch.queue.backoff.ms", "10");
     let consumer: BaseConsumer = config.create().map_err(|error| refused(&config, &error))?;
 
-    let mut places: HashMap<&str, Place> = HashMap::new();
-    places.insert(&shard.checkpoints.name, Place::Checkpoints);
-    for (i, topic) in shard.topics.iter().enumerate() {
-        if topic.purpose != Purpose::DeadLetters {
-            places.insert(&topic.name, Place::Topic(i));
-        }
-    }
     let mut assignment = TopicPartitionList::new();
     let metadata = consumer.fetch_metadata(None, PATIENCE).map_err(|error| fault_of(&error))?;
     for topic in metadata.topics().iter().filter(|topic| places.contains_key(topic.name())) {

@@ -1,24 +1,26 @@
-//! Following topics as any consumer would, for the console of `talon dev`.
+//! Following topics as any consumer would.
 
 use std::time::Duration;
 
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use talon_runtime::bus::{BusFault, GiveUp, Tailed};
+use talon_runtime::bus::{BusFault, GiveUp, Start, Tailed};
 
 use crate::PATIENCE;
 use crate::client::refused;
 use crate::fault::fault_of;
 
-/// Reads topics from their beginnings, committed records only, until told to stop.
+/// Reads topics, committed records only, until told to stop.
 ///
 /// # Errors
 /// Where the broker does not know a topic or does not answer at the start; later it waits.
 pub(crate) fn tail(
     config: &ClientConfig,
     topics: &[String],
+    from: Start,
     stop: &GiveUp,
     each: &mut dyn FnMut(Tailed<'_>),
 ) -> Result<(), BusFault> {
@@ -33,8 +35,12 @@ pub(crate) fn tail(
     let mut assignment = TopicPartitionList::new();
     for topic in metadata.topics().iter().filter(|topic| topics.iter().any(|t| t == topic.name())) {
         for partition in topic.partitions() {
+            let start = match from {
+                Start::Beginning => Offset::Beginning,
+                Start::Time(ms) => since(&consumer, topic.name(), partition.id(), ms)?,
+            };
             assignment
-                .add_partition_offset(topic.name(), partition.id(), Offset::Beginning)
+                .add_partition_offset(topic.name(), partition.id(), start)
                 .map_err(|error| fault_of(&error))?;
         }
     }
@@ -46,4 +52,26 @@ pub(crate) fn tail(
         }
     }
     Ok(())
+}
+
+/// Where the records of a time begin. The end is asked for first: a record that comes in between is
+/// behind it, and not passed over.
+fn since(
+    consumer: &BaseConsumer,
+    topic: &str,
+    partition: i32,
+    ms: i64,
+) -> Result<Offset, BusFault> {
+    let found = || -> Result<Offset, KafkaError> {
+        let (_, end) = consumer.fetch_watermarks(topic, partition, PATIENCE)?;
+        let mut times = TopicPartitionList::new();
+        times.add_partition_offset(topic, partition, Offset::Offset(ms))?;
+        let offsets = consumer.offsets_for_times(times, PATIENCE)?;
+        let found = offsets.find_partition(topic, partition).map(|element| element.offset());
+        Ok(match found {
+            Some(Offset::Offset(offset)) => Offset::Offset(offset),
+            _ => Offset::Offset(end),
+        })
+    };
+    found().map_err(|error| fault_of(&error))
 }

@@ -11,7 +11,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, Producer};
-use talon_runtime::bus::{BusFault, Purpose, ShardSpec, TopicSpec};
+use talon_runtime::bus::{BusFault, Purpose, TopicSpec};
 use talon_sdk::Kind;
 use tokio::runtime::Handle;
 
@@ -19,18 +19,9 @@ use crate::PATIENCE;
 use crate::client::{self, Watch};
 use crate::fault::{fault_of, fault_of_code};
 
-/// Makes sure that the shard's topics exist. Must be called on a thread of a Tokio runtime that may
+/// Makes sure that topics exist. Must be called on a thread of a Tokio runtime that may
 /// block.
 pub(crate) fn ensure(
-    producer: &BaseProducer<Watch>,
-    config: &ClientConfig,
-    shard: &ShardSpec,
-) -> Result<(), BusFault> {
-    let topics: Vec<&TopicSpec> = shard.topics.iter().chain([&shard.checkpoints]).collect();
-    ensure_all(producer, config, &topics)
-}
-
-fn ensure_all(
     producer: &BaseProducer<Watch>,
     config: &ClientConfig,
     wanted: &[&TopicSpec],
@@ -72,7 +63,7 @@ pub(crate) fn ensure_one(config: &ClientConfig, topic: &TopicSpec) -> Result<(),
     let producer: BaseProducer<Watch> = config
         .create_with_context(Watch::default())
         .map_err(|error| client::refused(config, &error))?;
-    ensure_all(&producer, config, &[topic])
+    ensure(&producer, config, &[topic])
 }
 
 /// Names of the topics all whose partitions have a leader.
@@ -106,9 +97,10 @@ async fn create(
                     new.set("cleanup.policy", "compact").set("min.compaction.lag.ms", keep)
                 }
                 Purpose::Checkpoints | Purpose::Shards => new.set("cleanup.policy", "compact"),
-                Purpose::Changes(Kind::Log) | Purpose::DeadLetters => {
-                    new.set("cleanup.policy", "delete").set("retention.ms", keep)
-                }
+                Purpose::Changes(Kind::Log)
+                | Purpose::DeadLetters
+                | Purpose::Commands
+                | Purpose::Results => new.set("cleanup.policy", "delete").set("retention.ms", keep),
             }
         })
         .collect();
@@ -162,6 +154,9 @@ fn meaning(purpose: Purpose, policy: &str) -> Option<&'static str> {
         Purpose::Changes(Kind::Log) | Purpose::DeadLetters if compacts && !deletes => {
             Some("it grows without end")
         }
+        Purpose::Commands | Purpose::Results if compacts => Some(
+            "records of the same key push one another out: commands are lost, and a command that is sent twice may be run twice",
+        ),
         Purpose::Checkpoints if deletes => Some(
             "a feed that does not move for the retention time is read again from the beginning",
         ),

@@ -14,7 +14,7 @@ use crate::subjects::Subjects;
 /// What a record is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Target {
-    /// A subject of the stream of the feeds.
+    /// A subject of a stream that only its owner writes to: of the feeds, or of the results.
     Feed {
         /// Its hash.
         subject: u64,
@@ -23,8 +23,8 @@ pub(crate) enum Target {
         /// For a marker: after so long the past of the entity goes.
         ends_after: Option<Duration>,
     },
-    /// The dead letters.
-    DeadLetters,
+    /// Something that expects nothing: a dead letter.
+    Free,
     /// The checkpoint with this key.
     Checkpoint(String),
 }
@@ -176,7 +176,7 @@ impl Book {
                     }
                 }
             }
-            Target::DeadLetters => {}
+            Target::Free => {}
             Target::Checkpoint(key) => {
                 self.revisions.insert(key.clone(), sequence);
             }

@@ -56,6 +56,9 @@ pub fn keys() -> Vec<Key> {
         Key::whole("lease.ttl.ms", 1_000, 600_000)
             .default("10000")
             .doc("How long a process that is silent keeps its connectors before another takes them over."),
+        Key::whole("commands.ack.wait.ms", 1_000, 600_000)
+            .default("30000")
+            .doc("How long the server waits for a sign of life of a command that runs before it delivers it again. Talon gives one three times as often."),
         Key::whole("stream.history", 2, 1_000_000)
             .default("64")
             .importance(Importance::Medium)
@@ -89,6 +92,7 @@ pub(crate) struct Access {
     pub(crate) ping_interval: Duration,
     pub(crate) max_in_flight: usize,
     pub(crate) lease: Duration,
+    pub(crate) ack_wait: Duration,
     pub(crate) history: i64,
     pub(crate) duplicate_window: Duration,
 }
@@ -145,6 +149,7 @@ impl Access {
             ping_interval: settings.millis("ping.interval.ms"),
             max_in_flight: usize::try_from(settings.whole("max.in.flight")).unwrap_or(1).max(1),
             lease: settings.millis("lease.ttl.ms"),
+            ack_wait: settings.millis("commands.ack.wait.ms"),
             history: i64::try_from(settings.whole("stream.history")).unwrap_or(i64::MAX),
             duplicate_window: settings.millis("duplicate.window.ms"),
         };

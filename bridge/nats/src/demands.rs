@@ -10,6 +10,31 @@ pub(crate) enum Role {
     Feeds,
     DeadLetters,
     Checkpoints,
+    Commands,
+    Results,
+}
+
+impl Role {
+    /// What is gone if the stream is.
+    pub(crate) fn content(self) -> &'static str {
+        match self {
+            Role::Feeds => "what was published",
+            Role::DeadLetters => "the dead letters",
+            Role::Checkpoints => "how far the feeds have read",
+            Role::Commands => "the commands that were not settled",
+            Role::Results => "what became of the commands",
+        }
+    }
+
+    /// What an operator accepts who has it made again.
+    pub(crate) fn loss(self) -> &'static str {
+        match self {
+            Role::Feeds => "everything is published again as new",
+            Role::DeadLetters | Role::Commands => "they are lost",
+            Role::Checkpoints => "all feeds are read again",
+            Role::Results => "a command that is sent again is applied again",
+        }
+    }
 }
 
 /// What breaks a guarantee in the settings of an existing stream, each a sentence with the reason.
@@ -59,6 +84,27 @@ pub(crate) fn broken(role: Role, found: &Config, wanted: &Config) -> Vec<String>
         return broken;
     }
     refuse(
+        found.subject_delete_marker_ttl.is_some_and(|ttl| !ttl.is_zero()),
+        "`subject_delete_marker_ttl` is set: the server's own records could not be told from those of another process".to_owned(),
+    );
+    let drops = found.discard == DiscardPolicy::Old
+        && (found.max_messages > 0 || found.max_bytes > 0 || found.max_messages_per_subject > 0);
+    if role == Role::Commands {
+        refuse(
+            drops,
+            "`discard` is old with a limit: a full stream would drop commands instead of refusing new ones".to_owned(),
+        );
+        return broken;
+    }
+    if role == Role::Results {
+        refuse(
+            drops || found.max_messages_per_subject > 0,
+            "it has a limit beside its age: what became of a command could be forgotten too early"
+                .to_owned(),
+        );
+        return broken;
+    }
+    refuse(
         !found.max_age.is_zero(),
         "`max_age` is set: entities that do not change for so long would vanish, and be published as new"
             .to_owned(),
@@ -70,10 +116,6 @@ pub(crate) fn broken(role: Role, found: &Config, wanted: &Config) -> Vec<String>
     refuse(
         found.discard_new_per_subject && found.max_messages_per_subject > 0,
         "`discard_new_per_subject` is set: an entity could not change any more after so many records".to_owned(),
-    );
-    refuse(
-        found.subject_delete_marker_ttl.is_some_and(|ttl| !ttl.is_zero()),
-        "`subject_delete_marker_ttl` is set: the server's own records could not be told from those of another process".to_owned(),
     );
     if role == Role::Feeds {
         refuse(

@@ -1,7 +1,7 @@
 //! Who runs what: takes part in the group through the bucket of leases. What to do is decided in
 //! [`lease`](mod@crate::lease).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use async_nats::jetstream::kv::{self, Operation, Store};
@@ -9,9 +9,10 @@ use async_nats::jetstream::{self, stream::StorageType};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use serde::{Serialize, de::DeserializeOwned};
-use talon_runtime::bus::{BusFault, GiveUp, Report};
-use talon_runtime::ownership::Ownership;
+use talon_runtime::bus::{BusFault, Membership};
 
+use crate::Shared;
+use crate::connection::Connection;
 use crate::lease::{Lease, Presence, Seen, Step, View};
 use crate::names;
 
@@ -24,6 +25,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Entries of members that are gone vanish after this.
 const FORGOTTEN: Duration = Duration::from_secs(3600);
 
+/// A bucket of which nothing comes for so long is empty.
+const EMPTY: Duration = Duration::from_millis(250);
+
 /// How often a stop is looked for.
 const GLANCE: Duration = Duration::from_millis(50);
 
@@ -32,33 +36,44 @@ const REQUEST: Duration = Duration::from_secs(5);
 
 /// A member of the group.
 pub(crate) struct Member {
-    pub(crate) jetstream: jetstream::Context,
+    jetstream: jetstream::Context,
     /// Name of the bucket.
-    pub(crate) bucket: String,
-    pub(crate) replicas: usize,
+    bucket: String,
     /// Unique among all processes.
-    pub(crate) id: String,
-    pub(crate) ttl: Duration,
-    pub(crate) shards: Vec<String>,
-    pub(crate) ownership: Ownership,
-    pub(crate) report: Report,
-    pub(crate) give_up: GiveUp,
+    id: String,
+    ttl: Duration,
+    membership: Membership,
 }
 
-/// A lease that is held: its revision, and when the renewal that made it began.
+/// A lease that is held.
 #[derive(Debug, Clone, Copy)]
 struct Held {
     revision: u64,
+    /// When it was taken.
+    since: Instant,
+    /// When the renewal that made the revision began.
     renewed: Instant,
 }
 
 impl Member {
+    pub(crate) fn new(connection: Connection, shared: &Shared, membership: Membership) -> Member {
+        let inbox = connection.client.new_inbox();
+        let id = inbox.rsplit('.').next().unwrap_or_default().to_owned();
+        Member {
+            jetstream: connection.jetstream,
+            bucket: names::leases(&shared.prefix),
+            id,
+            ttl: shared.access.lease,
+            membership,
+        }
+    }
+
     /// Takes part until told to give up.
     pub(crate) async fn run(self) {
         let mut held = BTreeMap::new();
-        while !self.give_up.is_set() {
+        while !self.membership.give_up.is_set() {
             if let Err(fault) = self.take_part(&mut held).await {
-                (self.report)(Some(&fault));
+                (self.membership.report)(Some(&fault));
             }
             self.let_expire(&mut held).await;
             tokio::time::sleep(PAUSE).await;
@@ -72,18 +87,22 @@ impl Member {
         let mut mine: Option<(u64, Instant)> = None;
         let mut tick = tokio::time::interval(self.ttl / 5);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        // What is there comes first: to act before it is seen would be to act blindly.
-        while let Ok(Some(entry)) =
-            tokio::time::timeout(Duration::from_millis(250), entries.next()).await
-        {
-            view.take(entry.map_err(|error| lost(&error))?);
+        // What is there comes first: to act before it is seen would be to act blindly. Of an empty
+        // bucket nothing comes.
+        while let Ok(Some(entry)) = tokio::time::timeout(EMPTY, entries.next()).await {
+            let entry = entry.map_err(|error| lost(&error))?;
+            let seen_all = entry.seen_current;
+            view.take(entry);
+            if seen_all {
+                break;
+            }
         }
-        (self.report)(None);
+        (self.membership.report)(None);
         loop {
             tokio::select! {
                 () = self.asked_to_leave() => return self.leave(&store, held).await,
                 _ = tick.tick() => {
-                    let present = Presence { shards: self.shards.clone() };
+                    let present = Presence { shards: self.membership.shards.clone() };
                     let revision = mine.map_or(0, |(revision, _)| revision);
                     let key = format!("member.{}", self.id);
                     let written = match put(&store, &key, &present, revision).await? {
@@ -118,7 +137,7 @@ impl Member {
                     history: 1,
                     max_age: FORGOTTEN,
                     storage: StorageType::File,
-                    num_replicas: self.replicas,
+                    num_replicas: usize::from(self.membership.replication.max(1)),
                     ..kv::Config::default()
                 }))
                 .await
@@ -132,14 +151,16 @@ impl Member {
         view: &View,
         held: &mut BTreeMap<String, Held>,
     ) -> Result<(), BusFault> {
-        let names: BTreeSet<String> = held.keys().cloned().collect();
-        for step in view.decide(&self.id, &self.shards, &names, self.ttl, Instant::now()) {
+        let mut names: Vec<String> = held.keys().cloned().collect();
+        names.sort_by_key(|shard| held.get(shard).map(|lease| lease.since));
+        for step in view.decide(&self.id, &self.membership.shards, &names, self.ttl, Instant::now())
+        {
             match step {
                 Step::Take(shard, revision) => {
                     let renewed = Instant::now();
                     let lease = Lease { owner: Some(self.id.clone()) };
                     if let Some(revision) = put(store, &key_of(&shard), &lease, revision).await? {
-                        held.insert(shard, Held { revision, renewed });
+                        held.insert(shard, Held { revision, since: renewed, renewed });
                     }
                 }
                 Step::Give(shard) => {
@@ -164,10 +185,10 @@ impl Member {
         let mut taken_away = false;
         for shard in held.keys().cloned().collect::<Vec<_>>() {
             let renewed = Instant::now();
-            let Some(revision) = held.get(&shard).map(|held| held.revision) else { continue };
-            match put(store, &key_of(&shard), &lease, revision).await? {
+            let Some(before) = held.get(&shard).copied() else { continue };
+            match put(store, &key_of(&shard), &lease, before.revision).await? {
                 Some(revision) => {
-                    held.insert(shard, Held { revision, renewed });
+                    held.insert(shard, Held { revision, renewed, ..before });
                 }
                 None => {
                     held.remove(&shard);
@@ -195,7 +216,7 @@ impl Member {
     }
 
     async fn asked_to_leave(&self) {
-        while !self.give_up.is_set() {
+        while !self.membership.give_up.is_set() {
             tokio::time::sleep(GLANCE).await;
         }
     }
@@ -216,8 +237,12 @@ impl Member {
 
     /// Grants what is held, and waits until the rest is let go.
     async fn grant(&self, held: &BTreeMap<String, Held>) {
-        self.ownership.grant(held.keys().cloned().collect());
-        let ownership = self.ownership.clone();
+        // Others count from when they see the renewal, so not before this.
+        if let Some(oldest) = held.values().map(|lease| lease.renewed).min() {
+            self.membership.ownership.confirm(oldest + self.ttl);
+        }
+        self.membership.ownership.grant(held.keys().cloned().collect());
+        let ownership = self.membership.ownership.clone();
         // It may have to wait for a commit.
         let released = tokio::task::spawn_blocking(move || ownership.wait_released(RELEASE)).await;
         if !matches!(released, Ok(true)) {
@@ -288,9 +313,4 @@ async fn within<T, E: std::fmt::Display>(
 
 fn lost(error: &impl std::fmt::Display) -> BusFault {
     BusFault::Unavailable(format!("NATS: the leases cannot be read or written: {error}"))
-}
-
-/// The bucket of a prefix.
-pub(crate) fn bucket(prefix: &str) -> String {
-    names::leases(prefix)
 }

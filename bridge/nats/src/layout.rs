@@ -4,7 +4,7 @@
 //! | --- | --- | --- | --- |
 //! | subjects | `{prefix}.{name}.{feed}.>` of each feed | `{prefix}.{name}.dlq` | `$KV.{bucket}.>` |
 //! | storage, retention | file, limits | file, limits | file, limits |
-//! | replicas | `topic.creation.default.replication.factor`, else 1 | as feeds | as feeds |
+//! | replicas | `topic.creation.default.replication.factor`, else 1 | as feeds | the largest of all connectors |
 //! | records for each subject | `bus.nats.stream.history` | unlimited | 1 |
 //! | age | unlimited | `topic.creation.dlq.retention.ms` | unlimited |
 //! | discard | new | new | new |
@@ -36,12 +36,17 @@ pub(crate) struct Layout {
     pub(crate) feeds: Config,
     /// Stream of the dead letters.
     pub(crate) dead_letters: Config,
-    /// Stream below the bucket of the checkpoints.
-    pub(crate) checkpoints: Config,
-    /// The bucket.
-    pub(crate) bucket: String,
+    /// The bucket of the checkpoints.
+    pub(crate) checkpoints: Bucket,
     /// What is appended to each topic.
     pub(crate) routes: Vec<Route>,
+}
+
+/// The bucket of the checkpoints, which also remembers which streams were created.
+pub(crate) struct Bucket {
+    pub(crate) name: String,
+    /// The stream below it.
+    pub(crate) below: Config,
 }
 
 /// Where records of a topic go.
@@ -56,41 +61,14 @@ pub(crate) enum Route {
 
 impl Layout {
     pub(crate) fn new(prefix: &str, shard: &ShardSpec, access: &Access, ttl: bool) -> Layout {
-        let bucket = names::bucket(prefix);
-        let replicas = |replication: u16| usize::from(replication.max(1));
+        let checkpoints = Bucket::new(prefix, shard.checkpoints.replication, access);
         let largest = shard.topics.iter().map(|topic| topic.replication).max().unwrap_or(0);
-        let base = |name: String, replication: u16| Config {
-            name,
-            num_replicas: replicas(replication),
-            storage: StorageType::File,
-            retention: RetentionPolicy::Limits,
-            discard: DiscardPolicy::New,
-            duplicate_window: access.duplicate_window,
-            allow_direct: true,
-            max_messages: -1,
-            max_bytes: -1,
-            max_messages_per_subject: -1,
-            max_consumers: -1,
-            max_message_size: -1,
-            metadata: HashMap::from([(PREFIX.to_owned(), prefix.to_owned())]),
-            ..Config::default()
-        };
-        let mut feeds = base(names::stream(prefix, &shard.name), largest);
+        let mut feeds = stream(prefix, names::stream(prefix, &shard.name), largest, access);
         feeds.description = Some(format!("Talon: feeds of {}", shard.name));
         feeds.max_messages_per_subject = access.history;
         feeds.allow_message_ttl = ttl;
-        let mut dead_letters = base(names::dead_letters(prefix, &shard.name), largest);
-        dead_letters.description = Some(format!("Talon: dead letters of {}", shard.name));
-        for stream in [&mut feeds, &mut dead_letters] {
-            stream.metadata.insert(CHECKPOINTS.to_owned(), bucket.clone());
-        }
-        let mut checkpoints = base(names::bucket_stream(&bucket), shard.checkpoints.replication);
-        checkpoints.description = Some("Talon: checkpoints".to_owned());
-        checkpoints.subjects = vec![format!("$KV.{bucket}.>")];
-        checkpoints.max_messages_per_subject = 1;
-        checkpoints.allow_rollup = true;
-        checkpoints.deny_delete = true;
-
+        let mut subject = String::new();
+        let mut dead_letters_keep = Duration::ZERO;
         let mut routes = Vec::with_capacity(shard.topics.len());
         for topic in &shard.topics {
             let keep = Duration::from_millis(topic.keep_ms);
@@ -100,14 +78,75 @@ impl Layout {
                     Route::Feed { subject: format!("{}.", topic.name), kind, keep }
                 }
                 // The other purposes are of topics that are not in this list.
-                Purpose::DeadLetters | Purpose::Checkpoints | Purpose::Shards => {
-                    dead_letters.subjects = vec![topic.name.clone()];
-                    dead_letters.max_age = keep;
-                    dead_letters.duplicate_window = access.duplicate_window.min(keep);
+                Purpose::DeadLetters
+                | Purpose::Commands
+                | Purpose::Results
+                | Purpose::Checkpoints
+                | Purpose::Shards => {
+                    subject.clone_from(&topic.name);
+                    dead_letters_keep = keep;
                     Route::DeadLetters { subject: topic.name.clone() }
                 }
             });
         }
-        Layout { feeds, dead_letters, checkpoints, bucket, routes }
+        let dead_letters =
+            dead_letters(prefix, &shard.name, subject, dead_letters_keep, largest, access);
+        Layout { feeds, dead_letters, checkpoints, routes }
+    }
+}
+
+impl Bucket {
+    pub(crate) fn new(prefix: &str, replication: u16, access: &Access) -> Bucket {
+        let name = names::bucket(prefix);
+        let mut below = stream(prefix, names::bucket_stream(&name), replication, access);
+        below.metadata.remove(CHECKPOINTS);
+        below.description = Some("Talon: checkpoints".to_owned());
+        below.subjects = vec![format!("$KV.{name}.>")];
+        below.max_messages_per_subject = 1;
+        below.allow_rollup = true;
+        below.deny_delete = true;
+        Bucket { name, below }
+    }
+}
+
+/// The stream of a connector's dead letters, those of its feeds and those of its commands.
+pub(crate) fn dead_letters(
+    prefix: &str,
+    connector: &str,
+    subject: String,
+    keep: Duration,
+    replication: u16,
+    access: &Access,
+) -> Config {
+    let name = names::dead_letters(prefix, connector);
+    Config {
+        description: Some(format!("Talon: dead letters of {connector}")),
+        subjects: vec![subject],
+        max_age: keep,
+        duplicate_window: access.duplicate_window.min(keep),
+        ..stream(prefix, name, replication, access)
+    }
+}
+
+/// What all streams have in common.
+pub(crate) fn stream(prefix: &str, name: String, replication: u16, access: &Access) -> Config {
+    Config {
+        name,
+        num_replicas: usize::from(replication.max(1)),
+        storage: StorageType::File,
+        retention: RetentionPolicy::Limits,
+        discard: DiscardPolicy::New,
+        duplicate_window: access.duplicate_window,
+        allow_direct: true,
+        max_messages: -1,
+        max_bytes: -1,
+        max_messages_per_subject: -1,
+        max_consumers: -1,
+        max_message_size: -1,
+        metadata: HashMap::from([
+            (PREFIX.to_owned(), prefix.to_owned()),
+            (CHECKPOINTS.to_owned(), names::bucket(prefix)),
+        ]),
+        ..Config::default()
     }
 }

@@ -15,7 +15,7 @@
 //!   from the start of its last renewal that succeeded, and less than a whole lease.
 //! * A member has another configuration: a shard is only ever left to a member that wants it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -60,12 +60,12 @@ pub(crate) enum Step {
 }
 
 impl View {
-    /// Decides for the member `me`, which holds `held` and could run `shards`.
+    /// Decides for the member `me`, which holds `held`, oldest first, and could run `shards`.
     pub(crate) fn decide(
         &self,
         me: &str,
         shards: &[String],
-        held: &BTreeSet<String>,
+        held: &[String],
         ttl: Duration,
         now: Instant,
     ) -> Vec<Step> {
@@ -106,7 +106,8 @@ impl View {
                     member.shards.contains(*shard) && holds(id) + 1 < held.len()
                 })
             };
-            // One at a time: the others may be taking some at this moment.
+            // One at a time: the others may be taking some at this moment. The newest, so that a
+            // process that is replaced gets its own back, and what the others run stays undisturbed.
             steps.extend(held.iter().rev().find(poorer).map(|shard| Step::Give(shard.clone())));
         }
         steps
@@ -146,7 +147,7 @@ mod tests {
 
         fn decide(&self, shards: &[&str], held: &[&str]) -> Vec<Step> {
             let shards: Vec<String> = shards.iter().map(|shard| (*shard).to_owned()).collect();
-            let held = held.iter().map(|shard| (*shard).to_owned()).collect();
+            let held: Vec<String> = held.iter().map(|shard| (*shard).to_owned()).collect();
             self.view.decide("me", &shards, &held, TTL, self.now)
         }
     }
@@ -180,6 +181,7 @@ mod tests {
         assert_eq!(world.decide(&["a", "b"], &[]), [take("a", 0)]);
         let world = world.lease("a", Some("me"), 0).lease("b", Some("me"), 0);
         assert_eq!(world.decide(&["a", "b"], &["a", "b"]), [Step::Give("b".to_owned())]);
+        assert_eq!(world.decide(&["a", "b"], &["b", "a"]), [Step::Give("a".to_owned())]);
         let world = World::new().member("you", &["a"], 0).lease("a", Some("me"), 0);
         assert_eq!(world.decide(&["a"], &["a"]), [], "one shard stays where it is");
     }

@@ -15,6 +15,7 @@ mod connection;
 mod demands;
 mod fault;
 mod group;
+mod lane;
 mod layout;
 mod lease;
 mod log;
@@ -26,12 +27,13 @@ mod streams;
 mod subjects;
 mod sweep;
 mod tail;
+mod window;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use talon_runtime::bus::{Bus, BusFault, GiveUp, Report, ShardLog, ShardSpec, Tailed};
-use talon_runtime::ownership::Ownership;
+use talon_runtime::bus::{Bus, BusFault, GiveUp, Membership, ShardLog, ShardSpec, Start, Tailed};
+use talon_runtime::lane::{LaneSpec, OpenLane};
 use talon_sdk::config::Settings;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
@@ -39,6 +41,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::Access;
 use crate::connection::Connection;
+use crate::demands::Role;
 use crate::group::Member;
 use crate::layout::Layout;
 use crate::log::NatsLog;
@@ -94,10 +97,12 @@ impl Nats {
         let connection = self.shared.connection(give_up).await?;
         let ttl = connection.client.is_server_compatible(2, 11, 0);
         let layout = Layout::new(prefix, shard, access, ttl);
-        let feeds = streams::ensure(&connection, &layout, &self.seen).await?;
+        let wanted = [(Role::Feeds, &layout.feeds), (Role::DeadLetters, &layout.dead_letters)];
+        let found = streams::ensure(&connection, &layout.checkpoints, &wanted, &self.seen).await?;
         connection.watch.well();
         let in_flight = access.max_in_flight;
-        NatsLog::open(connection, layout, &feeds, shard, in_flight, give_up.clone()).await
+        let feeds = &found[0];
+        NatsLog::open(connection, layout, feeds, shard, in_flight, give_up.clone()).await
     }
 }
 
@@ -127,38 +132,15 @@ impl Bus for Nats {
         })
     }
 
-    fn join(
-        &self,
-        shards: Vec<String>,
-        ownership: Ownership,
-        report: Report,
-        give_up: GiveUp,
-    ) -> JoinHandle<()> {
+    fn join(&self, membership: Membership) -> JoinHandle<()> {
         let shared = self.shared.clone();
         tokio::spawn(async move {
-            while !give_up.is_set() {
-                match shared.connection(&give_up).await {
+            while !membership.give_up.is_set() {
+                match shared.connection(&membership.give_up).await {
                     Ok(connection) => {
-                        let member = Member {
-                            jetstream: connection.jetstream,
-                            bucket: group::bucket(&shared.prefix),
-                            replicas: 1,
-                            id: connection
-                                .client
-                                .new_inbox()
-                                .rsplit('.')
-                                .next()
-                                .unwrap_or("")
-                                .to_owned(),
-                            ttl: shared.access.lease,
-                            shards,
-                            ownership,
-                            report,
-                            give_up,
-                        };
-                        return member.run().await;
+                        return Member::new(connection, &shared, membership).run().await;
                     }
-                    Err(fault) => report(Some(&fault)),
+                    Err(fault) => (membership.report)(Some(&fault)),
                 }
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
@@ -168,12 +150,13 @@ impl Bus for Nats {
     fn tail(
         &self,
         topics: &[String],
+        from: Start,
         stop: &GiveUp,
         each: &mut dyn FnMut(Tailed<'_>),
     ) -> Result<(), BusFault> {
         Handle::current().block_on(async {
             let connection = self.shared.connection(stop).await?;
-            tail::tail(&connection, &self.shared.prefix, topics, stop, each).await
+            tail::tail(&connection, &self.shared.prefix, topics, from, stop, each).await
         })
     }
 
@@ -182,5 +165,18 @@ impl Bus for Nats {
     fn open(&self, shard: &ShardSpec, give_up: &GiveUp) -> Result<Box<dyn ShardLog>, BusFault> {
         let log = Handle::current().block_on(self.open_log(shard, give_up))?;
         Ok(Box::new(log))
+    }
+
+    fn open_lane(&self, lane: &LaneSpec, give_up: &GiveUp) -> Result<OpenLane, BusFault> {
+        let opened = lane::open(&self.shared, &self.seen, lane, give_up);
+        let (reader, log) = Handle::current().block_on(opened)?;
+        Ok((Box::new(reader), Box::new(log)))
+    }
+
+    fn send(&self, lane: &LaneSpec, key: &str, value: &[u8]) -> Result<(), BusFault> {
+        Handle::current().block_on(async {
+            let connection = self.shared.connection(&GiveUp::default()).await?;
+            lane::send(&connection, lane, key, value).await
+        })
     }
 }

@@ -2,9 +2,7 @@
 //!
 //! Every record of a feed carries the sequence that the last record of its subject must have
 //! (`Nats-Expected-Last-Subject-Sequence`), and the event's id (`Nats-Msg-Id`). Records are published
-//! without waiting. A second record of a subject whose first is still on its way has no sequence to
-//! expect yet: it waits in a second wave, which goes out when the first is acknowledged; so one window
-//! with a thousand deletes, each followed by its marker, takes two waits and not a thousand.
+//! without waiting, in windows (see [`window`](mod@crate::window)).
 //!
 //! How it can fail, and what holds then:
 //!
@@ -37,7 +35,6 @@
 //! With `delivery: at-least-once` no sequence is expected, of events and checkpoints: two processes are
 //! not kept apart, and nobody looks for records of others.
 
-use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use async_nats::jetstream::stream::Config;
@@ -48,16 +45,16 @@ use talon_runtime::bus::{
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use crate::book::{Book, Target};
+use crate::book::Target;
 use crate::connection::Connection;
 use crate::layout::{Layout, Route};
 use crate::names;
-use crate::pipeline::{Pipeline, Record};
+use crate::pipeline::Pipeline;
 use crate::record::{Form, Limits};
 use crate::recover::Reading;
 use crate::streams::{bucket_subject, info};
-use crate::subjects::Hashes;
 use crate::sweep::Sweep;
+use crate::window::Window;
 
 /// How long a lost connection may be away before it counts, when there is nothing to publish.
 const LOOK: Duration = Duration::from_secs(2);
@@ -75,12 +72,7 @@ pub(crate) struct NatsLog {
     delivery: Delivery,
     limits: Limits,
     give_up: GiveUp,
-    book: Book,
-    pipeline: Pipeline,
-    /// Subjects that have a record on its way or in the next wave.
-    busy: HashSet<u64, Hashes>,
-    /// Records for the next wave.
-    next_wave: Vec<Record>,
+    window: Window,
     look: Option<Look>,
     looked: Instant,
     sweep: Sweep,
@@ -96,8 +88,9 @@ impl NatsLog {
         give_up: GiveUp,
     ) -> Result<NatsLog, BusFault> {
         let limits = Limits::of(connection.client.max_payload(), feeds);
+        let streams = (layout.feeds.name.clone(), layout.checkpoints.below.name.clone());
         let pipeline =
-            Pipeline::open(connection.clone(), &layout, max_in_flight, give_up.clone()).await?;
+            Pipeline::open(connection.clone(), streams, max_in_flight, give_up.clone()).await?;
         Ok(NatsLog {
             runtime: Handle::current(),
             connection,
@@ -105,10 +98,7 @@ impl NatsLog {
             delivery: shard.delivery,
             limits,
             give_up,
-            book: Book::new(),
-            pipeline,
-            busy: HashSet::default(),
-            next_wave: Vec::new(),
+            window: Window::new(pipeline),
             look: None,
             looked: Instant::now(),
             sweep: Sweep::default(),
@@ -124,40 +114,7 @@ impl NatsLog {
         if self.exactly_once() {
             let jetstream = &self.connection.jetstream;
             let ttl = self.limits.ttl;
-            self.sweep.turn(&self.runtime, jetstream, &self.layout, ttl, &mut self.book);
-        }
-    }
-
-    /// Publishes a record of a feed, or puts it into the next wave.
-    fn publish(&mut self, mut record: Record) -> Result<(), BusFault> {
-        if let Target::Feed { subject, expected: Some(expected), .. } = &mut record.target {
-            if self.book.is_sweeping(*subject) {
-                self.sweep.finish(&self.runtime, &mut self.book);
-            }
-            if !self.busy.insert(*subject) {
-                self.next_wave.push(record);
-                return Ok(());
-            }
-            *expected = self.book.last(*subject);
-            record.headers.insert(
-                async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE,
-                expected.to_string(),
-            );
-        }
-        self.pipeline.send(record, &mut self.book)
-    }
-
-    /// Waits until everything is acknowledged, wave after wave.
-    fn settle(&mut self) -> Result<(), BusFault> {
-        loop {
-            self.pipeline.collect(0, &mut self.book)?;
-            self.busy.clear();
-            if self.next_wave.is_empty() {
-                return Ok(());
-            }
-            for record in std::mem::take(&mut self.next_wave) {
-                self.publish(record)?;
-            }
+            self.sweep.turn(&self.runtime, jetstream, &self.layout, ttl, &mut self.window.book);
         }
     }
 }
@@ -170,7 +127,7 @@ impl ShardLog for NatsLog {
             give_up: &self.give_up,
             sequences: self.delivery == Delivery::ExactlyOnce,
         };
-        self.runtime.clone().block_on(reading.run(&mut self.book, each))
+        self.runtime.clone().block_on(reading.run(&mut self.window.book, each))
     }
 
     fn append(&mut self, append: &Append<'_>) -> Result<(), BusFault> {
@@ -182,31 +139,34 @@ impl ShardLog for NatsLog {
                     // Without an end a marker would only hide the delete in front of it.
                     return Ok(());
                 }
-                let hash = |subject: &str| self.book.subject(subject);
+                let hash = |subject: &str| self.window.book.subject(subject);
                 form.feed(subject, *kind, *keep, self.exactly_once(), hash)?
             }
             Route::DeadLetters { subject } => form.dead_letter(subject)?,
         };
-        if self.next_wave.len() >= self.limits.wave {
-            self.settle()?;
+        if let Target::Feed { subject, .. } = record.target
+            && self.window.book.is_sweeping(subject)
+        {
+            self.sweep.finish(&self.runtime, &mut self.window.book);
         }
-        self.publish(record)
+        self.window.publish(record)
     }
 
     fn commit(&mut self, checkpoints: &[(String, Vec<u8>)]) -> Result<(), BusFault> {
         // Events first: a checkpoint must never be ahead of them.
-        self.settle()?;
+        self.window.settle()?;
         if self.exactly_once() {
-            self.book.close_window()?;
+            self.window.book.close_window()?;
         }
         for (key, value) in checkpoints {
             let domain = self.connection.domain.as_deref();
-            let subject = bucket_subject(domain, &self.layout.bucket, &names::bucket_key(key));
-            let revision = self.exactly_once().then(|| self.book.revision(key));
+            let subject =
+                bucket_subject(domain, &self.layout.checkpoints.name, &names::bucket_key(key));
+            let revision = self.exactly_once().then(|| self.window.book.revision(key));
             let record = Form::checkpoint(key, subject, Bytes::copy_from_slice(value), revision);
-            self.pipeline.send(record, &mut self.book)?;
+            self.window.publish(record)?;
         }
-        self.pipeline.collect(0, &mut self.book)?;
+        self.window.settle()?;
         self.connection.watch.well();
         // A look that began before this commit compares with what is over.
         if let Some(look) = self.look.take() {
@@ -223,7 +183,7 @@ impl ShardLog for NatsLog {
         self.sweep();
         match self.look.take() {
             Some(look) if look.is_finished() => match self.runtime.block_on(look) {
-                Ok(Ok(Some(last))) if self.exactly_once() => self.book.compare(last),
+                Ok(Ok(Some(last))) if self.exactly_once() => self.window.book.compare(last),
                 Ok(Ok(Some(_))) => Ok(()),
                 Ok(Ok(None)) => Err(BusFault::Aborted("NATS: the stream is gone".to_owned())),
                 Ok(Err(fault)) => Err(fault),

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | stream of a connector's feeds | `{PREFIX}_{name}` |
 //! | stream of its dead letters | `{PREFIX}_{name}_DLQ` |
+//! | stream of its commands, and of what became of them | `{PREFIX}_{name}_COMMANDS`, `{PREFIX}_{name}_RESULTS` |
 //! | bucket of the checkpoints | `{prefix}_checkpoints` |
 //!
 //! A stream or a bucket may not have a `.` in its name, so one in the prefix becomes `-` there; the
@@ -31,6 +32,16 @@ pub(crate) fn stream(prefix: &str, connector: &str) -> String {
 /// The stream of its dead letters.
 pub(crate) fn dead_letters(prefix: &str, connector: &str) -> String {
     format!("{}_DLQ", stream(prefix, connector))
+}
+
+/// The stream of its commands.
+pub(crate) fn commands(prefix: &str, connector: &str) -> String {
+    format!("{}_COMMANDS", stream(prefix, connector))
+}
+
+/// The stream of what became of them.
+pub(crate) fn results(prefix: &str, connector: &str) -> String {
+    format!("{}_RESULTS", stream(prefix, connector))
 }
 
 /// The bucket of the checkpoints.

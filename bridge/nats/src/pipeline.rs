@@ -18,7 +18,6 @@ use crate::PATIENCE;
 use crate::book::{Book, Target};
 use crate::connection::Connection;
 use crate::fault::{fault_of, is_conflict};
-use crate::layout::Layout;
 
 /// How often the connection is looked at while waiting for acknowledgements.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -51,9 +50,8 @@ pub(crate) struct Pipeline {
     runtime: Handle,
     connection: Connection,
     give_up: GiveUp,
-    /// Names of the streams.
-    feeds: String,
-    checkpoints: String,
+    /// Name of the stream where records expect sequences, and of that of the checkpoints.
+    streams: (String, String),
     acks: Subscriber,
     inbox: String,
     max_in_flight: usize,
@@ -95,7 +93,7 @@ struct Ack {
 impl Pipeline {
     pub(crate) async fn open(
         connection: Connection,
-        layout: &Layout,
+        streams: (String, String),
         max_in_flight: usize,
         give_up: GiveUp,
     ) -> Result<Pipeline, BusFault> {
@@ -108,8 +106,7 @@ impl Pipeline {
             runtime: Handle::current(),
             connection,
             give_up,
-            feeds: layout.feeds.name.clone(),
-            checkpoints: layout.checkpoints.name.clone(),
+            streams,
             acks,
             inbox,
             max_in_flight,
@@ -263,9 +260,9 @@ impl Pipeline {
         record: &Record,
     ) -> Result<Option<u64>, BusFault> {
         let stream = match &record.target {
-            Target::Feed { .. } => &self.feeds,
-            Target::Checkpoint(_) => &self.checkpoints,
-            Target::DeadLetters => return Ok(None),
+            Target::Feed { .. } => &self.streams.0,
+            Target::Checkpoint(_) => &self.streams.1,
+            Target::Free => return Ok(None),
         };
         if !is_conflict(error) {
             return Ok(None);

@@ -16,9 +16,6 @@ use crate::book::Target;
 use crate::names::{self, MAX_TOKEN};
 use crate::pipeline::Record;
 
-/// The longest list of records that wait for their predecessors.
-const WAVE: usize = 10_000;
-
 /// A marker lives so many times as long as the past of its entity, which is purged before it ends.
 const MARKER_LIVES: u32 = 2;
 
@@ -32,15 +29,13 @@ pub(crate) struct Limits {
     pub(crate) bytes: usize,
     /// Whether records can have an end.
     pub(crate) ttl: bool,
-    /// How many records may wait for their predecessors.
-    pub(crate) wave: usize,
 }
 
 impl Limits {
     pub(crate) fn of(max_payload: usize, feeds: &Config) -> Limits {
         let of_stream = usize::try_from(feeds.max_message_size).unwrap_or(0);
         let bytes = if of_stream == 0 { max_payload } else { of_stream.min(max_payload) };
-        Limits { bytes, ttl: feeds.allow_message_ttl, wave: WAVE }
+        Limits { bytes, ttl: feeds.allow_message_ttl }
     }
 }
 
@@ -90,6 +85,18 @@ impl Form<'_> {
         self.record(target, subject, headers)
     }
 
+    /// For a lane: named by its id.
+    pub(crate) fn named(
+        &self,
+        subject: String,
+        id: &str,
+        target: Target,
+    ) -> Result<Record, BusFault> {
+        let mut headers = self.headers();
+        headers.insert(NATS_MESSAGE_ID, text(id));
+        self.record(target, subject, headers)
+    }
+
     /// For the dead letters. All are on one subject, so the key is in a header, as a subject token.
     pub(crate) fn dead_letter(&self, subject: &str) -> Result<Record, BusFault> {
         let mut headers = self.headers();
@@ -104,7 +111,7 @@ impl Form<'_> {
         content.extend_from_slice(value);
         headers.insert(NATS_MESSAGE_ID, format!("{:032x}", xxh3_128(&content)));
         headers.insert("talon-key", text(&key));
-        self.record(Target::DeadLetters, subject.to_owned(), headers)
+        self.record(Target::Free, subject.to_owned(), headers)
     }
 
     /// For a checkpoint whose last revision must be this.

@@ -21,8 +21,14 @@ use crate::layout::{Layout, Route};
 use crate::names;
 use crate::streams::info;
 
-/// Records that one request asks for, and bytes.
-const BATCH: usize = 10_000;
+/// Records that one request asks for, and bytes if they are of average size: what waits in the client's
+/// memory, and what a server has to keep for a client that is slow, before it cuts it off
+/// (`max_pending`, 64 MB).
+///
+/// Not by `max_bytes` of a request: nats-server 2.15.1 with `LastPerSubject` loses the record that did
+/// not fit, without a word (`a_server_that_cuts_slow_readers_off_is_read_back` fails with it).
+const BATCH: u64 = 10_000;
+const BATCH_BYTES: u64 = 16 << 20;
 
 /// How long nothing may come before the server is asked whether there is more.
 const SILENCE: Duration = Duration::from_millis(500);
@@ -47,15 +53,19 @@ impl Reading<'_> {
         let what = format!("stream `{stream}`");
         // What comes after this, and is not read, is a record of another process.
         let reached = info(self.connection, stream).await?.ok_or_else(|| gone(&what))?;
-        self.read(stream, self.layout.feeds.subjects.clone(), &mut |message, sequence| {
+        let subjects = self.layout.feeds.subjects.clone();
+        let last = DeliverPolicy::LastPerSubject;
+        read(self.connection, self.give_up, (stream, subjects, last), &mut |message, sequence| {
             self.take_feed(message, sequence, book, each);
         })
         .await?;
         book.recovered_to(reached.state.last_sequence);
 
-        let stream = &self.layout.checkpoints.name;
-        let prefix = format!("$KV.{}.", self.layout.bucket);
-        self.read(stream, vec![format!("{prefix}>")], &mut |message, sequence| {
+        let stream = &self.layout.checkpoints.below.name;
+        let prefix = format!("$KV.{}.", self.layout.checkpoints.name);
+        let subjects = vec![format!("{prefix}>")];
+        let last = DeliverPolicy::LastPerSubject;
+        read(self.connection, self.give_up, (stream, subjects, last), &mut |message, sequence| {
             let key = message.subject.strip_prefix(prefix.as_str()).and_then(names::checkpoint_key);
             // The keys that say that a stream was created are no checkpoints.
             let Some(key) = key else { return };
@@ -92,92 +102,100 @@ impl Reading<'_> {
         let value = (!marker).then_some(&message.payload[..]);
         let event_id = header("talon-event-id").map(|id| id.as_str().as_bytes());
         if marker && self.sequences {
-            let published = message.info().map(|info| info.published.unix_timestamp()).unwrap_or(0);
-            let age = now_s().saturating_sub(u64::try_from(published).unwrap_or(0));
-            let rest = keep.saturating_sub(Duration::from_secs(age));
-            book.recover_end(&message.subject, sequence, rest);
+            book.recover_end(&message.subject, sequence, rest_of(message, keep));
         }
         each(Place::Topic(place), Recovered { key: &key, value, event_id });
     }
+}
 
-    async fn read(
-        &self,
-        stream: &str,
-        subjects: Vec<String>,
-        each: &mut dyn FnMut(&Message, u64),
-    ) -> Result<(), BusFault> {
-        let what = format!("reading back the stream `{stream}`");
-        let unavailable = |error: &dyn std::fmt::Display| {
-            let fault = BusFault::Unavailable(format!("NATS: {what}: {error}"));
-            self.connection.watch.explain(fault)
-        };
-        let config = pull::Config {
-            deliver_policy: DeliverPolicy::LastPerSubject,
-            ack_policy: AckPolicy::None,
-            replay_policy: ReplayPolicy::Instant,
-            filter_subjects: subjects,
-            inactive_threshold: PATIENCE * 3,
-            memory_storage: true,
-            num_replicas: 1,
-            ..pull::Config::default()
-        };
-        let created = self.connection.jetstream.create_consumer_on_stream(config, stream).await;
-        let mut consumer = created.map_err(|error| match error.kind() {
-            async_nats::jetstream::stream::ConsumerErrorKind::JetStream(error) => {
-                fault_of(&error, &what)
-            }
-            kind => unavailable(&kind),
-        })?;
-        let mut pending = consumer.cached_info().num_pending;
-        let mut delivered = 0;
-        let mut last = Instant::now();
-        if pending > 0 {
-            let messages = consumer.stream().max_messages_per_batch(BATCH);
-            let mut messages = messages.messages().await.map_err(|error| unavailable(&error))?;
-            while pending > 0 {
-                match timeout(SILENCE, messages.next()).await {
-                    Ok(Some(Ok(message))) => {
-                        last = Instant::now();
-                        let info = message.info().map_err(|error| unavailable(&error))?;
-                        delivered += 1;
-                        if info.consumer_sequence != delivered {
-                            return Err(unavailable(&"records were lost on the way"));
-                        }
-                        pending = info.pending;
-                        each(&message, info.stream_sequence);
+/// Reads a stream to its end: these subjects, as the policy says. Gives each record with its sequence.
+pub(crate) async fn read(
+    connection: &Connection,
+    give_up: &GiveUp,
+    (stream, subjects, deliver_policy): (&str, Vec<String>, DeliverPolicy),
+    each: &mut dyn FnMut(&Message, u64),
+) -> Result<(), BusFault> {
+    let what = format!("reading back the stream `{stream}`");
+    let unavailable = |error: &dyn std::fmt::Display| {
+        let fault = BusFault::Unavailable(format!("NATS: {what}: {error}"));
+        connection.watch.explain(fault)
+    };
+    let state = info(connection, stream).await?.ok_or_else(|| gone(&what))?.state;
+    let average = state.bytes / state.messages.max(1);
+    let batch = (BATCH_BYTES / average.max(1)).clamp(1, BATCH) as usize;
+    let config = pull::Config {
+        deliver_policy,
+        ack_policy: AckPolicy::None,
+        replay_policy: ReplayPolicy::Instant,
+        filter_subjects: subjects,
+        inactive_threshold: PATIENCE * 3,
+        memory_storage: true,
+        num_replicas: 1,
+        ..pull::Config::default()
+    };
+    let created = connection.jetstream.create_consumer_on_stream(config, stream).await;
+    let mut consumer = created.map_err(|error| match error.kind() {
+        async_nats::jetstream::stream::ConsumerErrorKind::JetStream(error) => {
+            fault_of(&error, &what)
+        }
+        kind => unavailable(&kind),
+    })?;
+    let mut pending = consumer.cached_info().num_pending;
+    let mut delivered = 0;
+    let mut last = Instant::now();
+    if pending > 0 {
+        let messages = consumer.stream().max_messages_per_batch(batch);
+        let mut messages = messages.messages().await.map_err(|error| unavailable(&error))?;
+        while pending > 0 {
+            match timeout(SILENCE, messages.next()).await {
+                Ok(Some(Ok(message))) => {
+                    last = Instant::now();
+                    let info = message.info().map_err(|error| unavailable(&error))?;
+                    delivered += 1;
+                    if info.consumer_sequence != delivered {
+                        return Err(unavailable(&"records were lost on the way"));
                     }
-                    Ok(Some(Err(error))) => return Err(unavailable(&error)),
-                    Ok(None) => return Err(unavailable(&"the connection is closed")),
-                    Err(_) if self.give_up.is_set() => {
-                        return Err(BusFault::Unavailable("stopped while reading back".to_owned()));
-                    }
-                    Err(_) if last.elapsed() > PATIENCE => return Err(unavailable(&"it stalls")),
-                    Err(_) => {
-                        // Records that were counted can be gone since: ended, or pushed out by newer
-                        // ones.
-                        let info = consumer.info().await.map_err(|error| unavailable(&error))?;
-                        if info.delivered.consumer_sequence == delivered {
-                            pending = info.num_pending;
-                        }
+                    pending = info.pending;
+                    each(&message, info.stream_sequence);
+                }
+                Ok(Some(Err(error))) => return Err(unavailable(&error)),
+                Ok(None) => return Err(unavailable(&"the connection is closed")),
+                Err(_) if give_up.is_set() => {
+                    return Err(BusFault::Unavailable("stopped while reading back".to_owned()));
+                }
+                Err(_) if last.elapsed() > PATIENCE => return Err(unavailable(&"it stalls")),
+                Err(_) => {
+                    // Records that were counted can be gone since: ended, or pushed out by newer
+                    // ones.
+                    let info = consumer.info().await.map_err(|error| unavailable(&error))?;
+                    if info.delivered.consumer_sequence == delivered {
+                        pending = info.num_pending;
                     }
                 }
             }
         }
-        let name = consumer.cached_info().name.clone();
-        let (jetstream, stream) = (self.connection.jetstream.clone(), stream.to_owned());
-        // It would vanish by itself.
-        tokio::spawn(async move {
-            let deleted = jetstream.delete_consumer_from_stream(&name, &stream).await;
-            deleted.map_err(|error| tracing::debug!("consumer {name}: {error}"))
-        });
-        Ok(())
     }
+    let name = consumer.cached_info().name.clone();
+    let (jetstream, stream) = (connection.jetstream.clone(), stream.to_owned());
+    // It would vanish by itself.
+    tokio::spawn(async move {
+        let deleted = jetstream.delete_consumer_from_stream(&name, &stream).await;
+        deleted.map_err(|error| tracing::debug!("consumer {name}: {error}"))
+    });
+    Ok(())
+}
+
+/// What is left of the time that a record is kept.
+pub(crate) fn rest_of(message: &Message, keep: Duration) -> Duration {
+    let published = message.info().map(|info| info.published.unix_timestamp()).unwrap_or(0);
+    let age = now_s().saturating_sub(u64::try_from(published).unwrap_or(0));
+    keep.saturating_sub(Duration::from_secs(age))
 }
 
 fn now_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-fn gone(what: &str) -> BusFault {
+pub(crate) fn gone(what: &str) -> BusFault {
     BusFault::Aborted(format!("NATS: {what} is gone"))
 }

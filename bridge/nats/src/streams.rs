@@ -18,7 +18,7 @@ use talon_runtime::bus::BusFault;
 use crate::connection::Connection;
 use crate::demands::{Role, broken};
 use crate::fault::{fault_of, fault_of_request};
-use crate::layout::{CHECKPOINTS, Layout, PREFIX};
+use crate::layout::{Bucket, CHECKPOINTS, PREFIX};
 use crate::names;
 
 /// Names of streams that this process has seen.
@@ -50,7 +50,9 @@ pub(crate) async fn ask<T: DeserializeOwned>(
     match answer {
         Response::Ok(answer) => Ok(Some(answer)),
         Response::Err { error } => match error.error_code() {
-            ErrorCode::STREAM_NOT_FOUND | ErrorCode::NO_MESSAGE_FOUND => Ok(None),
+            ErrorCode::STREAM_NOT_FOUND
+            | ErrorCode::CONSUMER_NOT_FOUND
+            | ErrorCode::NO_MESSAGE_FOUND => Ok(None),
             _ => Err(fault_of(&error, what)),
         },
     }
@@ -62,37 +64,37 @@ pub(crate) async fn info(connection: &Connection, stream: &str) -> Result<Option
     ask(connection, format!("STREAM.INFO.{stream}"), &(), &what).await
 }
 
-/// Makes sure of the streams of a shard and of the bucket. Returns how the stream of the feeds is on
-/// the server.
+/// Makes sure of the bucket of the checkpoints, and of streams. Returns how each is on the server.
 pub(crate) async fn ensure(
     connection: &Connection,
-    layout: &Layout,
+    bucket: &Bucket,
+    wanted: &[(Role, &Config)],
     seen: &Seen,
-) -> Result<Config, BusFault> {
-    let feeds = info(connection, &layout.feeds.name).await?;
-    let dead_letters = info(connection, &layout.dead_letters.name).await?;
-    let checkpoints = info(connection, &layout.checkpoints.name).await?;
-
-    let checkpoints = match checkpoints {
-        Some(found) => accept(Role::Checkpoints, found.config, &layout.checkpoints)?,
+) -> Result<Vec<Config>, BusFault> {
+    let mut found = Vec::with_capacity(wanted.len());
+    for (_, stream) in wanted {
+        found.push(info(connection, &stream.name).await?);
+    }
+    let below = match info(connection, &bucket.below.name).await? {
+        Some(below) => accept(Role::Checkpoints, below.config, &bucket.below)?,
         None => {
-            let told = [&feeds, &dead_letters]
-                .into_iter()
-                .flatten()
-                .any(|stream| stream.config.metadata.get(CHECKPOINTS) == Some(&layout.bucket));
-            if told || seen.has(&layout.checkpoints.name) {
+            let mut configs = found.iter().flatten().map(|stream| &stream.config);
+            let told = configs.any(|c| c.metadata.get(CHECKPOINTS) == Some(&bucket.name));
+            if told || seen.has(&bucket.below.name) {
                 return Err(BusFault::Misconfigured(format!(
                     "NATS: the bucket `{0}` existed and is gone; restore it, or accept that all feeds are read again, and create it: `nats kv add {0}`",
-                    layout.bucket
+                    bucket.name
                 )));
             }
-            create(connection, &layout.checkpoints).await?
+            create(connection, &bucket.below).await?
         }
     };
-    seen.add(&checkpoints.name);
-    let feeds = stream(connection, Role::Feeds, feeds, &layout.feeds, layout, seen).await?;
-    stream(connection, Role::DeadLetters, dead_letters, &layout.dead_letters, layout, seen).await?;
-    Ok(feeds)
+    seen.add(&below.name);
+    let mut configs = Vec::with_capacity(wanted.len());
+    for ((role, wanted), found) in wanted.iter().zip(found) {
+        configs.push(stream(connection, *role, found, wanted, bucket, seen).await?);
+    }
+    Ok(configs)
 }
 
 async fn stream(
@@ -100,11 +102,11 @@ async fn stream(
     role: Role,
     found: Option<Info>,
     wanted: &Config,
-    layout: &Layout,
+    bucket: &Bucket,
     seen: &Seen,
 ) -> Result<Config, BusFault> {
     let name = &wanted.name;
-    let mark = mark_of(connection, layout, name).await?;
+    let mark = mark_of(connection, bucket, name).await?;
     let existed = match mark {
         Mark::Created => true,
         // The bucket may be a new one, so what this process has seen counts.
@@ -116,15 +118,17 @@ async fn stream(
         Some(found) => adapt(connection, role, found.config, wanted).await?,
         None if existed => {
             return Err(BusFault::Misconfigured(format!(
-                "NATS: the stream `{name}` existed and is gone, and what was published with it; restore it, or accept that everything is published again as new, and delete the key that remembers it: `nats kv del {} {}`",
-                layout.bucket,
+                "NATS: the stream `{name}` existed and is gone, and {} with it; restore it, or accept that {}, and delete the key that remembers it: `nats kv del {} {}`",
+                role.content(),
+                role.loss(),
+                bucket.name,
                 names::created_key(name),
             )));
         }
         None => create(connection, wanted).await?,
     };
     if mark != Mark::Created {
-        put_mark(connection, layout, name).await?;
+        put_mark(connection, bucket, name).await?;
     }
     seen.add(name);
     Ok(config)
@@ -198,14 +202,14 @@ enum Mark {
     Deleted,
 }
 
-async fn mark_of(connection: &Connection, layout: &Layout, stream: &str) -> Result<Mark, BusFault> {
-    let bucket_stream = &layout.checkpoints.name;
-    let subject = format!("$KV.{}.{}", layout.bucket, names::created_key(stream));
+async fn mark_of(connection: &Connection, bucket: &Bucket, stream: &str) -> Result<Mark, BusFault> {
+    let bucket_stream = &bucket.below.name;
+    let subject = format!("$KV.{}.{}", bucket.name, names::created_key(stream));
     let found: Option<Found> = ask(
         connection,
         format!("STREAM.MSG.GET.{bucket_stream}"),
         &LastOf { last_by_subj: subject },
-        &format!("bucket `{}`", layout.bucket),
+        &format!("bucket `{}`", bucket.name),
     )
     .await?;
     Ok(match found {
@@ -217,10 +221,10 @@ async fn mark_of(connection: &Connection, layout: &Layout, stream: &str) -> Resu
     })
 }
 
-async fn put_mark(connection: &Connection, layout: &Layout, stream: &str) -> Result<(), BusFault> {
+async fn put_mark(connection: &Connection, bucket: &Bucket, stream: &str) -> Result<(), BusFault> {
     let key = names::created_key(stream);
-    let subject = bucket_subject(connection.domain.as_deref(), &layout.bucket, &key);
-    let what = format!("bucket `{}`", layout.bucket);
+    let subject = bucket_subject(connection.domain.as_deref(), &bucket.name, &key);
+    let what = format!("bucket `{}`", bucket.name);
     let unavailable = |error: async_nats::jetstream::context::PublishError| {
         connection.watch.explain(BusFault::Unavailable(format!("NATS: {what}: {error}")))
     };

@@ -1,12 +1,13 @@
-//! Following topics as any consumer would, for the console of `talon dev`.
+//! Following topics as any consumer would.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::consumer::pull::OrderedConfig;
 use futures_util::StreamExt;
 use futures_util::stream::select_all;
-use talon_runtime::bus::{BusFault, GiveUp, Tailed};
+use talon_runtime::bus::{BusFault, GiveUp, Start, Tailed};
 
 use crate::connection::Connection;
 use crate::names;
@@ -14,21 +15,31 @@ use crate::names;
 /// How often a stop is looked for while nothing comes.
 const GLANCE: Duration = Duration::from_millis(100);
 
-/// Reads the subjects of topics from their beginnings until told to stop.
+/// Reads the subjects of topics until told to stop.
 pub(crate) async fn tail(
     connection: &Connection,
     prefix: &str,
     topics: &[String],
+    from: Start,
     stop: &GiveUp,
     each: &mut dyn FnMut(Tailed<'_>),
 ) -> Result<(), BusFault> {
     let mut streams: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for topic in topics {
         let rest = topic.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('.'));
-        if let Some((connector, _)) = rest.and_then(|rest| rest.split_once('.')) {
-            streams.entry(names::stream(prefix, connector)).or_default().push(format!("{topic}.>"));
-        }
+        let Some((connector, what)) = rest.and_then(|rest| rest.split_once('.')) else { continue };
+        let (stream, subject) = match what {
+            "commands" => (names::commands(prefix, connector), format!("{topic}.>")),
+            "results" => (names::results(prefix, connector), format!("{topic}.>")),
+            "dlq" => (names::dead_letters(prefix, connector), topic.clone()),
+            _ => (names::stream(prefix, connector), format!("{topic}.>")),
+        };
+        streams.entry(stream).or_default().push(subject);
     }
+    let deliver_policy = match from {
+        Start::Beginning => DeliverPolicy::All,
+        Start::Time(ms) => DeliverPolicy::ByStartTime { start_time: time_of(ms).into() },
+    };
     let mut messages = Vec::new();
     for (name, filter_subjects) in streams {
         let stream = loop {
@@ -39,7 +50,7 @@ pub(crate) async fn tail(
                 Err(_) => return Ok(()),
             }
         };
-        let config = OrderedConfig { filter_subjects, ..OrderedConfig::default() };
+        let config = OrderedConfig { filter_subjects, deliver_policy, ..OrderedConfig::default() };
         let consumer = stream.create_consumer(config).await.map_err(|error| lost(&error))?;
         messages.push(consumer.messages().await.map_err(|error| lost(&error))?);
     }
@@ -49,12 +60,22 @@ pub(crate) async fn tail(
             continue;
         };
         let message = message.map_err(|error| lost(&error))?;
-        let Some((topic, token)) = message.subject.rsplit_once('.') else { continue };
+        // Dead letters are all on one subject.
+        let in_header = message.headers.as_ref().and_then(|headers| headers.get("talon-key"));
+        let (topic, token) = match (in_header, message.subject.rsplit_once('.')) {
+            (Some(key), _) => (message.subject.as_str(), key.as_str()),
+            (None, Some(split)) => split,
+            (None, None) => continue,
+        };
         let Some(key) = names::key(token) else { continue };
         let value = (!message.payload.is_empty()).then_some(&message.payload[..]);
         each(Tailed { topic, key: &key, value });
     }
     Ok(())
+}
+
+fn time_of(ms: i64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(u64::try_from(ms).unwrap_or(0))
 }
 
 fn lost(error: &impl std::fmt::Display) -> BusFault {

@@ -5,8 +5,10 @@ mod support;
 
 use std::path::PathBuf;
 
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use nkeys::KeyPair;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair as TlsKey};
+use serde_json::{Value, json};
 use talon_brokers::Nats as Server;
 use talon_runtime::bus::BusFault;
 
@@ -86,6 +88,83 @@ fn nkey() {
     assert!(why.contains("cannot be used"), "{why}");
 }
 
+/// An operator's tree: what a server needs to know of it, and who may sign users.
+struct Operator {
+    settings: String,
+    account: KeyPair,
+}
+
+impl Operator {
+    fn new() -> Operator {
+        let (operator, account) = (KeyPair::new_operator(), KeyPair::new_account());
+        let system = KeyPair::new_account();
+        let unlimited = json!({
+            "subs": -1, "data": -1, "payload": -1, "imports": -1, "exports": -1, "wildcards": true,
+            "conn": -1, "leaf": -1, "mem_storage": -1, "disk_storage": -1, "streams": -1,
+            "consumer": -1,
+        });
+        let of_account = json!({ "type": "account", "version": 2, "limits": unlimited });
+        let of_system = json!({ "type": "account", "version": 2 });
+        let of_operator = json!({ "type": "operator", "version": 2 });
+        let settings = format!(
+            "operator: {}\nsystem_account: {}\nresolver: MEMORY\nresolver_preload: {{ {}: {}, {}: {} }}",
+            jwt(&operator, &operator, of_operator),
+            system.public_key(),
+            account.public_key(),
+            jwt(&operator, &account, of_account),
+            system.public_key(),
+            jwt(&operator, &system, of_system),
+        );
+        Operator { settings, account }
+    }
+
+    /// The credentials of a user, as the operator's tool writes them.
+    fn credentials(&self, user: &KeyPair) -> String {
+        let claims = json!({ "type": "user", "version": 2, "subs": -1, "data": -1, "payload": -1 });
+        format!(
+            "-----BEGIN NATS USER JWT-----\n{}\n------END NATS USER JWT------\n\n\
+             -----BEGIN USER NKEY SEED-----\n{}\n------END USER NKEY SEED------\n",
+            jwt(&self.account, user, claims),
+            user.seed().unwrap(),
+        )
+    }
+}
+
+/// A JWT as the servers know them.
+fn jwt(issuer: &KeyPair, subject: &KeyPair, nats: Value) -> String {
+    let claims = json!({
+        "jti": talon_brokers::unique("jti"), "iat": 1_700_000_000, "name": "test",
+        "iss": issuer.public_key(), "sub": subject.public_key(), "nats": nats,
+    });
+    let header = json!({ "typ": "JWT", "alg": "ed25519-nkey" });
+    let part = |part: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(part);
+    let signed =
+        format!("{}.{}", part(header.to_string().as_bytes()), part(claims.to_string().as_bytes()));
+    let signature = issuer.sign(signed.as_bytes()).unwrap();
+    format!("{signed}.{}", part(&signature))
+}
+
+#[test]
+fn a_file_of_credentials_in_operator_mode() {
+    let operator = Operator::new();
+    let Some(server) = Server::start_with("a_file_of_credentials", &operator.settings) else {
+        return;
+    };
+    let file = std::env::temp_dir().join(talon_brokers::unique("creds"));
+    let path = file.display().to_string();
+    let user = KeyPair::new_user();
+    std::fs::write(&file, operator.credentials(&user)).unwrap();
+    works(&server, &[("credentials.file", &path)]);
+    // Signed by an account that the server does not know.
+    std::fs::write(&file, Operator::new().credentials(&user)).unwrap();
+    refused(&server, &[("credentials.file", &path)]);
+    std::fs::write(&file, "nothing").unwrap();
+    let why = refused(&server, &[("credentials.file", &path)]);
+    assert!(why.contains("cannot be used"), "{why}");
+    refused(&server, &[]);
+    std::fs::remove_file(&file).unwrap();
+}
+
 #[test]
 fn missing_rights_are_told_as_such() {
     let login = "authorization { users: [{ user: talon, password: hunter2, permissions: { publish: [\"$JS.API.STREAM.INFO.>\"] } }] }";
@@ -100,12 +179,13 @@ fn the_rights_that_the_readme_lists_are_enough() {
     let api = ["STREAM.INFO", "STREAM.CREATE", "STREAM.UPDATE", "STREAM.PURGE", "STREAM.MSG.GET"]
         .into_iter()
         .chain(["DIRECT.GET", "CONSUMER.CREATE", "CONSUMER.INFO", "CONSUMER.DELETE"])
-        .chain(["CONSUMER.MSG.NEXT"])
+        .chain(["CONSUMER.MSG.NEXT", "CONSUMER.LIST"])
         .map(|subject| format!("$JS.API.{subject}.>"));
     let buckets = ["checkpoints", "leases"].map(|name| format!("$KV.{}_{name}.>", world.prefix));
     let publish: Vec<String> = api
         .chain(buckets)
-        .chain(["$JS.API.INFO".to_owned(), format!("{}.>", world.prefix)])
+        .chain(["$JS.API.INFO".to_owned(), "$JS.ACK.>".to_owned()])
+        .chain([format!("{}.>", world.prefix)])
         .map(|subject| format!("{subject:?}"))
         .collect();
     let settings = format!(

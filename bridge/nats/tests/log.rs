@@ -278,3 +278,20 @@ fn a_record_that_is_too_large_affects_nothing_else() {
     log.commit(None).unwrap();
     assert_eq!(world.open(&world.process()).1.records.len(), 3);
 }
+
+#[test]
+fn a_server_that_cuts_slow_readers_off_is_read_back() {
+    let Some(server) = Server::start_with("a_server_that_cuts", "max_pending: 24MB") else {
+        return;
+    };
+    let world = World::new(server.url());
+    let (mut log, _) = world.open(&world.process());
+    let large = "x".repeat(50_000);
+    for i in 0..1_500 {
+        log.put(&i.to_string(), &large, &i.to_string());
+        if i % 100 == 99 {
+            log.commit(None).unwrap();
+        }
+    }
+    assert_eq!(world.open(&world.process()).1.records.len(), 1_500);
+}

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use talon_brokers::Nats as Server;
+use talon_brokers::{Nats as Server, NatsCluster as Cluster};
 use talon_runtime::bus::BusFault;
 
 use crate::support::{Found, Log, TABLE, World};
@@ -15,8 +15,9 @@ use crate::support::{Found, Log, TABLE, World};
 const KEYS: usize = 300;
 
 /// Counts every key up, one or two steps in each window, until told to stop. After a fault it opens
-/// anew, as the runtime does, and counts on from what is recovered. Returns the last number of each.
-fn count(world: &World, stop: &AtomicBool) -> BTreeMap<String, u32> {
+/// anew, as the runtime does, and counts on from what is recovered. Returns the last number of each;
+/// tells when all are counted.
+fn count(world: &World, began: &AtomicBool, stop: &AtomicBool) -> BTreeMap<String, u32> {
     let nats = world.process();
     let mut log: Option<Log<'_>> = None;
     let mut numbers = BTreeMap::new();
@@ -39,6 +40,9 @@ fn count(world: &World, stop: &AtomicBool) -> BTreeMap<String, u32> {
                 std::thread::sleep(Duration::from_millis(10));
             }
             Err(fault) => panic!("{fault}"),
+        }
+        if log.is_some() && numbers.len() == KEYS {
+            began.store(true, Ordering::Release);
         }
         if log.is_some() && stop.load(Ordering::Acquire) {
             eprintln!("{windows} windows, {faults} faults");
@@ -85,19 +89,71 @@ fn check(world: &World, numbers: &BTreeMap<String, u32>) {
 
 fn survives(test: &str, mut disturb: impl FnMut(&mut Server) + Send) {
     let Some(mut server) = Server::start(test) else { return };
-    let mut world = World::new(server.url());
+    counts_through(World::new(server.url()), 6, |_| disturb(&mut server));
+}
+
+/// Counts while something happens so often, and then checks that nothing is lost or doubled.
+fn counts_through(mut world: World, times: usize, mut disturb: impl FnMut(&World)) {
     world.extra.push(("stream.history", "1000000".to_owned()));
-    let stop = AtomicBool::new(false);
+    let (began, stop) = (AtomicBool::new(false), AtomicBool::new(false));
     let numbers = std::thread::scope(|scope| {
-        let counting = scope.spawn(|| count(&world, &stop));
-        for _ in 0..6 {
+        let counting = scope.spawn(|| count(&world, &began, &stop));
+        while !began.load(Ordering::Acquire) && !counting.is_finished() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        for _ in 0..times {
             std::thread::sleep(Duration::from_millis(rand::random_range(50..600)));
-            disturb(&mut server);
+            disturb(&world);
         }
         stop.store(true, Ordering::Release);
         counting.join().unwrap()
     });
     check(&world, &numbers);
+}
+
+/// A world on a cluster, with three replicas of everything.
+fn clustered(cluster: &Cluster) -> World {
+    World { replication: 3, ..World::new(&cluster.urls()) }
+}
+
+/// The place of the server that leads the stream of the feeds; waits until there is one.
+fn leader(world: &World) -> usize {
+    let jetstream = world.jetstream();
+    let since = Instant::now();
+    loop {
+        let found = world.runtime.block_on(async {
+            let stream = jetstream.get_stream(world.stream()).await.ok()?;
+            let cluster = stream.cached_info().cluster.as_ref()?;
+            cluster.leader.as_ref()?.strip_prefix('n')?.parse().ok()
+        });
+        match found {
+            Some(leader) => return leader,
+            None => assert!(since.elapsed() < Duration::from_secs(60), "the stream has no leader"),
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn the_leader_of_a_cluster_that_is_killed_loses_and_doubles_nothing() {
+    let Some(mut cluster) = Cluster::start("the_leader_that_is_killed") else { return };
+    counts_through(clustered(&cluster), 4, |world| {
+        let leader = leader(world);
+        cluster.kill(leader);
+        cluster.restart(leader);
+    });
+}
+
+#[test]
+fn a_lame_duck_loses_and_doubles_nothing() {
+    let Some(mut cluster) = Cluster::start("a_lame_duck") else { return };
+    // All of them in turn, so that of the connected server too.
+    let mut servers = 0..3;
+    counts_through(clustered(&cluster), 3, |_| {
+        let server = servers.next().unwrap();
+        cluster.retire(server);
+        cluster.restart(server);
+    });
 }
 
 #[test]

@@ -10,6 +10,7 @@ use talon_sdk::Kind;
 
 use tokio::task::JoinHandle;
 
+use crate::lane::{LaneSpec, OpenLane};
 use crate::ownership::Ownership;
 
 /// Why a bus could not do something. Each kind maps to one action of the shard.
@@ -60,8 +61,12 @@ pub enum Delivery {
 pub enum Purpose {
     /// Changes of a feed.
     Changes(Kind),
-    /// Rows that could not be processed.
+    /// Rows and commands that could not be processed.
     DeadLetters,
+    /// Commands to a connector.
+    Commands,
+    /// What became of them.
+    Results,
     /// Cursors of all connectors.
     Checkpoints,
     /// Nothing is written to it: its partitions are what a group of processes shares.
@@ -116,6 +121,28 @@ impl GiveUp {
 /// Told of trouble with a bus, and of its end.
 pub type Report = Arc<dyn Fn(Option<&BusFault>) + Send + Sync>;
 
+/// How a process takes part in the group of those that share the work.
+pub struct Membership {
+    /// The shards that it could run.
+    pub shards: Vec<String>,
+    /// Replicas of what the bus keeps for the group, where it creates that; 0 is the bus's default.
+    pub replication: u16,
+    /// Where the shards that it may run are granted.
+    pub ownership: Ownership,
+    /// Told when the bus does not answer, and when it answers again.
+    pub report: Report,
+    /// Ends the membership.
+    pub give_up: GiveUp,
+}
+
+impl Membership {
+    /// A process that shares the work with nobody: all of it is granted at once.
+    pub fn alone(self) -> JoinHandle<()> {
+        self.ownership.grant(self.shards.into_iter().collect());
+        tokio::spawn(async {})
+    }
+}
+
 /// A message bus: Kafka, or NATS JetStream.
 pub trait Bus: Send + Sync {
     /// For people: what it is and where, without credentials.
@@ -124,30 +151,54 @@ pub trait Bus: Send + Sync {
     /// Connects, and says what it saw. For `talon check --probe`.
     fn probe(&self) -> Result<String, BusFault>;
 
-    /// Joins the group of processes that share the work, on a thread or task of its own, until
-    /// `give_up`; grants shards of `shards` as the group decides. Returns at once; the task ends when
-    /// the group is left. Must be called inside a Tokio runtime.
+    /// Joins the group of processes that share the work, on a thread or task of its own, until it is
+    /// given up; grants shards as the group decides. Returns at once; the task ends when the group is
+    /// left. Must be called inside a Tokio runtime.
     ///
-    /// `report` is told when the bus does not answer, and when it answers again.
-    fn join(
-        &self,
-        shards: Vec<String>,
-        ownership: Ownership,
-        report: Report,
-        give_up: GiveUp,
-    ) -> JoinHandle<()>;
+    /// A bus that only one process uses has no group.
+    fn join(&self, membership: Membership) -> JoinHandle<()> {
+        membership.alone()
+    }
 
     /// Takes a shard over: makes sure of its topics and fences earlier owners.
     fn open(&self, shard: &ShardSpec, give_up: &GiveUp) -> Result<Box<dyn ShardLog>, BusFault>;
 
-    /// Follows topics from their beginnings as any consumer would, until told to stop. Blocks. For the
-    /// console of `talon dev`.
+    /// Takes the commands of a connector over, whose shard this process owns: makes sure of the topics
+    /// and fences earlier owners. A lane needs no [`Bus::open`] before it, and is always exactly-once.
+    fn open_lane(&self, lane: &LaneSpec, give_up: &GiveUp) -> Result<OpenLane, BusFault> {
+        let _ = (lane, give_up);
+        Err(BusFault::Misconfigured(format!("{} carries no commands", self.describe())))
+    }
+
+    /// Puts a command on the topic of a connector, as any client would, and waits for the
+    /// acknowledgement. For `talon send`.
+    fn send(&self, lane: &LaneSpec, key: &str, value: &[u8]) -> Result<(), BusFault> {
+        let _ = (lane, key, value);
+        Err(BusFault::Misconfigured(format!("{} carries no commands", self.describe())))
+    }
+
+    /// Follows topics as any consumer would, until told to stop. Blocks. For the console of `talon dev`
+    /// and `talon send --wait`.
+    ///
+    /// On a bus that keeps nothing there is nothing to follow.
     fn tail(
         &self,
-        topics: &[String],
-        stop: &GiveUp,
-        each: &mut dyn FnMut(Tailed<'_>),
-    ) -> Result<(), BusFault>;
+        _topics: &[String],
+        _from: Start,
+        _stop: &GiveUp,
+        _each: &mut dyn FnMut(Tailed<'_>),
+    ) -> Result<(), BusFault> {
+        Ok(())
+    }
+}
+
+/// Where following a topic begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// With its oldest record.
+    Beginning,
+    /// With what the bus took at this time or later, milliseconds since 1970 UTC.
+    Time(i64),
 }
 
 /// A record to be appended.

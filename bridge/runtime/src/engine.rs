@@ -10,11 +10,13 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::board::{Board, Component};
-use crate::bus::{Bus, GiveUp, Report};
+use crate::bus::{Bus, GiveUp, Membership, Report};
+use crate::commands::{Lane, LaneMetrics, LaneStatus};
 use crate::metrics::{FeedMetrics, FeedStatus, Metrics};
 use crate::ownership::Ownership;
 use crate::registry::Registry;
-use crate::supervise::{Setup, Shared, report, supervise, topic};
+use crate::supervise::{Feeds, Setup, Shared, report, topic};
+use crate::tenure::keep;
 
 /// How long leaving the group may take.
 const LEAVE: Duration = Duration::from_secs(3);
@@ -52,6 +54,7 @@ pub struct View {
     /// Counters.
     pub metrics: Metrics,
     feeds: Arc<Vec<(FeedRow, FeedMetrics)>>,
+    lanes: Arc<Vec<LaneMetrics>>,
     clock: Clock,
 }
 
@@ -77,6 +80,8 @@ pub struct Glance {
     pub components: BTreeMap<String, Component>,
     /// All feeds.
     pub feeds: Vec<(FeedRow, FeedStatus)>,
+    /// The commands of all connectors that carry any.
+    pub commands: Vec<LaneStatus>,
     /// Now, milliseconds since 1970 UTC.
     pub now_ms: i64,
 }
@@ -88,14 +93,24 @@ impl Engine {
         let give_up = GiveUp::default();
         let board = Board::new(parts.clock.clone(), parts.metrics.clone());
         let ownership = Ownership::default();
-        let names = parts.connectors.iter().map(|setup| setup.name.clone()).collect();
+        let shards = parts.connectors.iter().map(|setup| setup.name.clone()).collect();
+        // What they share is as safe as the safest of them.
+        let replication =
+            parts.connectors.iter().map(|setup| setup.options.replication).max().unwrap_or(0);
         let report: Report = {
             let board = board.clone();
             Arc::new(move |fault| report(&board, "bus", fault))
         };
-        let member = parts.bus.join(names, ownership.clone(), report, give_up.clone());
+        let member = parts.bus.join(Membership {
+            shards,
+            replication,
+            ownership: ownership.clone(),
+            report,
+            give_up: give_up.clone(),
+        });
         let mut tasks = JoinSet::new();
         let mut rows = Vec::new();
+        let mut lanes = Vec::new();
         for setup in parts.connectors {
             let plans: Vec<(FeedPlan, FeedMetrics)> = setup
                 .connector
@@ -123,11 +138,23 @@ impl Engine {
                 ownership: ownership.clone(),
                 stop: stopped.clone(),
                 give_up: give_up.clone(),
+                replication,
             };
-            tasks.spawn(supervise(shared, setup, plans));
+            if let Some(lane) = Lane::of(&shared, &setup) {
+                lanes.push(lane.metrics.clone());
+                tasks.spawn(keep(shared.clone(), lane));
+            }
+            if !plans.is_empty() {
+                tasks.spawn(keep(shared.clone(), Feeds { shared, setup, plans }));
+            }
         }
-        let view =
-            View { board, metrics: parts.metrics, feeds: Arc::new(rows), clock: parts.clock };
+        let view = View {
+            board,
+            metrics: parts.metrics,
+            feeds: Arc::new(rows),
+            lanes: Arc::new(lanes),
+            clock: parts.clock,
+        };
         Engine { stop, give_up, tasks, member, view }
     }
 
@@ -161,13 +188,15 @@ impl View {
             (true, true) => "up",
         };
         let feeds = self.feeds.iter().map(|(row, feed)| (row.clone(), feed.status())).collect();
-        Glance { status, components, feeds, now_ms: self.clock.now_ms() }
+        let commands = self.lanes.iter().map(LaneMetrics::status).collect();
+        Glance { status, components, feeds, commands, now_ms: self.clock.now_ms() }
     }
 
     /// The text of `/metrics`.
     pub fn scrape(&self) -> String {
         let now = self.clock.now_ms();
         self.feeds.iter().for_each(|(_, feed)| feed.refresh(now));
+        self.lanes.iter().for_each(LaneMetrics::refresh);
         self.metrics.text()
     }
 }

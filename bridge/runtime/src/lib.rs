@@ -3,8 +3,10 @@
 //! The way of one event, in the order of the modules: [`poll`] asks a feed for an observation;
 //! [`shard`] takes it, [`diff`] compares it with the [`index`] of what was published, under the
 //! [`guard`] against mass deletes; [`publish`] makes records of the changes; the [`bus`] commits them
-//! together with the [`checkpoint`]. [`supervise`] starts all that, where [`ownership`] lets it, and starts it again; [`engine`] is
-//! all connectors of a process; [`board`] and [`metrics`] show it.
+//! together with the [`checkpoint`]. [`supervise`] starts all that, [`tenure`] where [`ownership`] lets
+//! it, and again after every failure; [`engine`] is all connectors of a process; [`board`] and [`metrics`] show it.
+//!
+//! The way of one command is in [`commands`].
 //!
 //! Names no connector and no broker client.
 #![forbid(unsafe_code)]
@@ -15,10 +17,12 @@ mod backoff;
 pub mod board;
 pub mod bus;
 pub mod checkpoint;
+pub mod commands;
 pub mod diff;
 pub mod engine;
 pub mod guard;
 pub mod index;
+pub mod lane;
 pub mod metrics;
 pub mod options;
 pub mod ownership;
@@ -27,6 +31,8 @@ mod publish;
 pub mod registry;
 mod shard;
 mod supervise;
+mod tenure;
 
+pub use commands::lane_spec;
 pub use engine::{Engine, Parts};
 pub use supervise::{Setup, shard_spec, topic};

@@ -24,12 +24,15 @@ pub struct Metrics {
     changes: IntCounterVec,
     gap_changes: IntCounterVec,
     entities: IntGaugeVec,
-    dead_letters: IntCounterVec,
+    pub(crate) dead_letters: IntCounterVec,
     withheld: IntGaugeVec,
     publish: HistogramVec,
     recovery: GaugeVec,
     owned: IntGaugeVec,
     up: IntGaugeVec,
+    pub(crate) commands: IntCounterVec,
+    pub(crate) command_lag: IntGaugeVec,
+    pub(crate) command_duration: HistogramVec,
 }
 
 impl Metrics {
@@ -99,7 +102,7 @@ impl Metrics {
             )?,
             dead_letters: counters(
                 "talon_dead_letters_total",
-                "Inputs put aside, by stage: decode, publish.",
+                "Inputs put aside, by stage: decode, publish, command.",
                 &["connector", "feed", "stage"],
             )?,
             publish: histograms(
@@ -122,6 +125,25 @@ impl Metrics {
                 "talon_component_up",
                 "1 where the component works: bus, registry, a connector's upstream.",
                 &["component"],
+            )?,
+            commands: counters(
+                "talon_commands_total",
+                "Commands that got an outcome, by type and outcome.",
+                &["connector", "type", "outcome"],
+            )?,
+            command_lag: numbers(
+                "talon_command_lag_records",
+                "Commands on the topic that have no outcome yet.",
+                &["connector"],
+            )?,
+            command_duration: histograms(
+                "talon_command_duration_seconds",
+                "From reading a command until its outcome is committed, its wait for others with the same key included.",
+                &["connector", "type"],
+                vec![
+                    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+                    300.0,
+                ],
             )?,
             registry,
         };
@@ -330,6 +352,7 @@ pub struct FeedStatus {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commands::{LaneMetrics, Outcome};
 
     #[test]
     fn metric_names_do_not_change_by_accident() {
@@ -349,6 +372,9 @@ mod tests {
         metrics.upstream.requests.with_label_values(&["c", "200"]).inc();
         metrics.upstream.duration.with_label_values(&["c"]).observe(0.0);
         metrics.upstream.budget_wait.with_label_values(&["c"]).observe(0.0);
+        let lane = LaneMetrics::new("c", &metrics);
+        lane.settled("SetCallStatus", Outcome::Applied, Duration::ZERO);
+        lane.refresh();
         let text = metrics.text();
         let names: Vec<&str> =
             text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
@@ -357,6 +383,9 @@ mod tests {
             [
                 "talon_build_info gauge",
                 "talon_changes_total counter",
+                "talon_command_duration_seconds histogram",
+                "talon_command_lag_records gauge",
+                "talon_commands_total counter",
                 "talon_component_up gauge",
                 "talon_dead_letters_total counter",
                 "talon_feed_entities gauge",

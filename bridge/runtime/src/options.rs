@@ -1,8 +1,9 @@
 //! The settings that every connector has, whatever its class.
 
-use talon_sdk::config::{Importance, Key, Settings};
+use talon_sdk::config::{Importance, Key, Secrets, Settings};
 
 use crate::bus::Delivery;
+use crate::commands::Patience;
 use crate::guard::Guard;
 
 /// A hundred years.
@@ -38,6 +39,23 @@ pub struct Options {
     pub log_keep_ms: u64,
     /// How long dead letters are kept, milliseconds.
     pub dead_letter_keep_ms: u64,
+    /// How commands are run.
+    pub lane: LaneOptions,
+}
+
+/// The settings of a connector's commands that are the runtime's.
+#[derive(Debug, Clone, Copy)]
+pub struct LaneOptions {
+    /// How many run at the same time.
+    pub max_in_flight: usize,
+    /// How long they are tried.
+    pub patience: Patience,
+    /// How long the topic of commands keeps them, milliseconds.
+    pub keep_ms: u64,
+    /// How long ids are remembered, milliseconds.
+    pub ledger_keep_ms: u64,
+    /// How many ids are remembered.
+    pub ledger_entries: usize,
 }
 
 /// Declares them.
@@ -67,7 +85,7 @@ pub fn keys() -> Vec<Key> {
             .doc("Partitions of a topic that Talon creates. Entities keep their order: all events of one are in one partition."),
         Key::whole("topic.creation.default.replication.factor", 0, 100)
             .default("0")
-            .doc("Replicas of a topic that Talon creates; 0 leaves it to the broker."),
+            .doc("Replicas of a topic that Talon creates; 0 leaves it to the broker. What all connectors share gets the largest of theirs."),
         Key::whole("topic.creation.table.min.compaction.lag.ms", 0, MAX_MS)
             .default("604800000")
             .doc("How long a table topic that Talon creates keeps every change; after that it keeps the newest of each entity, for ever. Default 7 days."),
@@ -77,7 +95,35 @@ pub fn keys() -> Vec<Key> {
         Key::whole("topic.creation.dlq.retention.ms", 1, MAX_MS)
             .default("2592000000")
             .doc("How long the dead-letter topic that Talon creates keeps them. Default 30 days."),
+        Key::whole("topic.creation.commands.retention.ms", 1, MAX_MS)
+            .default("604800000")
+            .doc("How long the topic of commands that Talon creates keeps them. One that could not be run for so long is lost. Default 7 days."),
+        Key::whole("commands.max.in.flight", 1, 10_000)
+            .default("64")
+            .importance(Importance::Medium)
+            .doc("How many commands run at the same time. Those with the same ordering key never do."),
+        Key::whole("commands.retry.budget.ms", 0, MAX_MS)
+            .default("300000")
+            .importance(Importance::Medium)
+            .doc("How long a command that was surely not applied is sent again before it ends FAILED, and how long one of which that is not known is read back before it ends UNKNOWN. Others with its ordering key wait for it."),
+        Key::whole("commands.settle.ms", 0, 3_600_000)
+            .default("10000")
+            .doc("How long the upstream may still be at work on a request whose reply was lost. Only after that is it believed that a command which is not found was not applied, and it is sent again."),
+        Key::whole("commands.ledger.retention.ms", 60_000, MAX_MS)
+            .default("604800000")
+            .importance(Importance::Medium)
+            .doc("How long the id of a command is remembered, to know a second one with the same id, and how long the results topic that Talon creates keeps its records. Default 7 days."),
+        Key::whole("commands.ledger.max.entries", 1_000, 100_000_000)
+            .default("1000000")
+            .doc("How many ids of commands are remembered at most, in memory: about 100 bytes each. Beyond it the oldest are forgotten."),
     ]
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        let class = [("class".to_owned(), "any".to_owned())].into();
+        Options::read(&Settings::new("", &keys(), class, &Secrets::Unresolved))
+    }
 }
 
 impl Options {
@@ -102,6 +148,30 @@ impl Options {
             table_keep_ms: settings.whole("topic.creation.table.min.compaction.lag.ms"),
             log_keep_ms: settings.whole("topic.creation.log.retention.ms"),
             dead_letter_keep_ms: settings.whole("topic.creation.dlq.retention.ms"),
+            lane: LaneOptions {
+                max_in_flight: usize::try_from(settings.whole("commands.max.in.flight"))
+                    .unwrap_or(1),
+                patience: Patience {
+                    retry_budget: settings.millis("commands.retry.budget.ms"),
+                    settle: settings.millis("commands.settle.ms"),
+                },
+                keep_ms: settings.whole("topic.creation.commands.retention.ms"),
+                ledger_keep_ms: settings.whole("commands.ledger.retention.ms"),
+                ledger_entries: usize::try_from(settings.whole("commands.ledger.max.entries"))
+                    .unwrap_or(usize::MAX),
+            },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_set_is_as_declared() {
+        let options = Options::default();
+        assert_eq!(options.delivery, Delivery::ExactlyOnce);
+        assert_eq!((options.partitions, options.lane.max_in_flight), (3, 64));
     }
 }

@@ -5,7 +5,7 @@
 //! so that what was read is committed before another process takes over. Should that not happen in
 //! time, fencing keeps the two apart.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,10 +20,13 @@ struct State {
     /// Whether the process is in the group.
     joined: bool,
     granted: BTreeSet<String>,
-    held: BTreeSet<String>,
+    /// Shards that are held, and by how many of their services.
+    held: BTreeMap<String, usize>,
+    /// The grant is good until then, unless it is confirmed again; none is for ever.
+    good_until: Option<Instant>,
 }
 
-/// A shard that this process runs, until dropped.
+/// A shard that a service of this process runs, until dropped.
 #[derive(Debug)]
 pub(crate) struct Held {
     shard: String,
@@ -45,6 +48,26 @@ impl Ownership {
         });
     }
 
+    /// The grant is good until `until`, by this process's clock, if nothing is heard of the bus. Called
+    /// by the bus, again and again, each time before the last one lapses.
+    ///
+    /// It is for a process that was paused: another may have been granted the work meanwhile, and this
+    /// one does not know yet. What it publishes is fenced by the bus; what it would send to an upstream
+    /// is not, so it looks at the time first.
+    pub fn confirm(&self, until: Instant) {
+        self.0.send_if_modified(|state| {
+            state.good_until = Some(until);
+            false
+        });
+    }
+
+    /// Whether something may be sent to an upstream now in the name of the shard.
+    pub(crate) fn may_act(&self, shard: &str) -> bool {
+        let state = self.0.borrow();
+        let good = state.good_until.is_none_or(|until| Instant::now() < until);
+        good && state.granted.contains(shard)
+    }
+
     /// The group is lost, and with it everything that was granted. Called by the bus.
     pub fn withdraw(&self) {
         self.0.send_modify(|state| *state = State { held: state.held.clone(), ..State::default() });
@@ -62,7 +85,7 @@ impl Ownership {
         loop {
             {
                 let state = self.0.borrow();
-                if state.held.is_subset(&state.granted) {
+                if state.held.keys().all(|shard| state.granted.contains(shard)) {
                     return true;
                 }
             }
@@ -100,7 +123,7 @@ impl Ownership {
 
     /// Waits until the shard is not held.
     pub(crate) async fn wait_unheld(&self, shard: &str) {
-        self.wait(|state| !state.held.contains(shard)).await;
+        self.wait(|state| !state.held.contains_key(shard)).await;
     }
 
     async fn wait(&self, met: impl Fn(&State) -> bool) {
@@ -111,7 +134,7 @@ impl Ownership {
     /// Holds a shard.
     pub(crate) fn hold(&self, shard: &str) -> Held {
         self.0.send_modify(|state| {
-            state.held.insert(shard.to_owned());
+            *state.held.entry(shard.to_owned()).or_default() += 1;
         });
         Held { shard: shard.to_owned(), ownership: self.clone() }
     }
@@ -120,7 +143,12 @@ impl Ownership {
 impl Drop for Held {
     fn drop(&mut self) {
         self.ownership.0.send_modify(|state| {
-            state.held.remove(&self.shard);
+            if let Some(services) = state.held.get_mut(&self.shard) {
+                *services -= 1;
+                if *services == 0 {
+                    state.held.remove(&self.shard);
+                }
+            }
         });
     }
 }
@@ -147,6 +175,11 @@ mod tests {
         drop(a);
         assert!(ownership.wait_released(Duration::ZERO));
         assert!(ownership.is_granted("b") && !ownership.is_granted("a"));
+        assert!(ownership.may_act("b") && !ownership.may_act("a"));
+        ownership.confirm(Instant::now() + Duration::from_secs(60));
+        assert!(ownership.may_act("b"));
+        ownership.confirm(Instant::now());
+        assert!(!ownership.may_act("b"), "the grant has lapsed");
         ownership.withdraw();
         ownership.wait_granted("b").await;
         assert!(!ownership.is_granted("b") && !ownership.has_joined());

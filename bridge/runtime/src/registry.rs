@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use apache_avro::Schema;
 use serde::Deserialize;
-use talon_schemas::Contract;
+use talon_schemas::Message;
 use talon_schemas::wire::Wire;
 use talon_sdk::config::Secret;
 use tokio::runtime::Handle;
@@ -74,9 +74,13 @@ impl Registry {
     }
 
     /// Whether a schema may be registered for a topic.
-    pub async fn check(&self, topic: &str, contract: &Contract) -> Result<Compatibility, BusFault> {
+    pub async fn check(
+        &self,
+        topic: &str,
+        schema: &impl AsRef<Message>,
+    ) -> Result<Compatibility, BusFault> {
         let path = format!("/compatibility/subjects/{}/versions/latest", Registry::subject(topic));
-        Ok(match self.post::<Compatible>(&path, contract).await? {
+        Ok(match self.post::<Compatible>(&path, schema.as_ref()).await? {
             None => Compatibility::New,
             Some(Compatible { is_compatible: true }) => Compatibility::Compatible,
             Some(Compatible { is_compatible: false }) => Compatibility::Incompatible,
@@ -84,15 +88,19 @@ impl Registry {
     }
 
     /// Registers a schema after checking it; gives its id. The same schema again gives the same id.
-    pub async fn register(&self, topic: &str, contract: &Contract) -> Result<u32, BusFault> {
+    pub async fn register(
+        &self,
+        topic: &str,
+        schema: &impl AsRef<Message>,
+    ) -> Result<u32, BusFault> {
         let subject = Registry::subject(topic);
-        if self.check(topic, contract).await? == Compatibility::Incompatible {
+        if self.check(topic, schema).await? == Compatibility::Incompatible {
             return Err(BusFault::Misconfigured(format!(
                 "the registry's schema of subject `{subject}` is incompatible with this version's: its consumers could not read new events; use another `talon.prefix`, or relax the subject's compatibility"
             )));
         }
         let path = format!("/subjects/{subject}/versions");
-        match self.post::<Registered>(&path, contract).await? {
+        match self.post::<Registered>(&path, schema.as_ref()).await? {
             Some(registered) => Ok(registered.id),
             None => Err(BusFault::Misconfigured(
                 "the schema registry does not know its own API; check `schema.registry.url`"
@@ -107,7 +115,8 @@ impl Registry {
         self.answer::<serde::de::IgnoredAny>(request).await.map(drop)
     }
 
-    async fn by_id(&self, id: u32) -> Result<Option<Arc<Schema>>, BusFault> {
+    /// A schema by its id; `None` where there is none of that id.
+    pub(crate) async fn by_id(&self, id: u32) -> Result<Option<Arc<Schema>>, BusFault> {
         if let Some(known) = self.0.known.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
             return Ok(Some(known.clone()));
         }
@@ -123,9 +132,9 @@ impl Registry {
     async fn post<T: for<'de> Deserialize<'de>>(
         &self,
         path: &str,
-        contract: &Contract,
+        schema: &Message,
     ) -> Result<Option<T>, BusFault> {
-        let body = serde_json::json!({"schema": contract.text(), "schemaType": "AVRO"});
+        let body = serde_json::json!({"schema": schema.text(), "schemaType": "AVRO"});
         let request = self
             .0
             .http
@@ -182,11 +191,11 @@ pub(crate) struct Schemas {
 
 impl Schemas {
     /// How values of a topic are written. Registers the schema where there is a registry.
-    pub(crate) fn wire(&self, topic: &str, contract: &Contract) -> Result<Wire, BusFault> {
+    pub(crate) fn wire(&self, topic: &str, schema: &impl AsRef<Message>) -> Result<Wire, BusFault> {
         match &self.registry {
             None => Ok(Wire::SingleObject),
             Some(registry) => {
-                let id = self.runtime.block_on(registry.register(topic, contract))?;
+                let id = self.runtime.block_on(registry.register(topic, schema))?;
                 Ok(Wire::Confluent { id })
             }
         }

@@ -1,13 +1,11 @@
-//! The life of one connector: take the shard over, recover, serve; and again after every failure.
+//! The feeds of one connector at work: take the shard over, recover, serve.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use talon_sdk::{Clock, Connector, FeedPlan, Kind};
+use talon_sdk::{Clock, Commands, Connector, FeedPlan, Kind};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinSet, spawn_blocking};
-use tokio::time::sleep;
 
 use crate::backoff::Backoff;
 use crate::board::{Board, State, Weight};
@@ -20,10 +18,8 @@ use crate::poll::Poll;
 use crate::publish::FeedFrame;
 use crate::registry::{Registry, Schemas};
 use crate::shard::{FeedState, Shard, Sighting};
+use crate::tenure::{End, Service};
 use talon_schemas::wire::Wire;
-
-const FIRST_WAIT: Duration = Duration::from_millis(200);
-const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
 /// Observations that wait for the shard; each holds a reply of the upstream.
 const INBOX: usize = 4;
@@ -39,6 +35,8 @@ pub struct Setup {
     pub options: Options,
     /// The connector.
     pub connector: Arc<dyn Connector>,
+    /// The commands of its class.
+    pub commands: Option<Commands>,
 }
 
 /// What all connectors of a process share.
@@ -53,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) ownership: Ownership,
     pub(crate) stop: watch::Receiver<bool>,
     pub(crate) give_up: GiveUp,
+    /// Replicas of what all connectors share.
+    pub(crate) replication: u16,
 }
 
 /// Name of a feed's topic.
@@ -90,88 +90,46 @@ pub fn shard_spec(prefix: &str, setup: &Setup) -> ShardSpec {
     ShardSpec { name: setup.name.clone(), delivery, topics, checkpoints }
 }
 
-/// How long a fenced process waits for the group to take the shard from it. If it does not, nobody
-/// took over: the broker gave up on a transaction of a process that was paused for too long.
-const FENCED_WAIT: Duration = Duration::from_secs(20);
-
 /// How long a connector may take to end what its upstream counts.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// How a shard's service ended.
-enum End {
-    /// Stopped, or taken back by the group; all is committed.
-    Halted,
-    Failed(BusFault),
+/// The feeds of a connector, as a service.
+pub(crate) struct Feeds {
+    pub(crate) shared: Shared,
+    pub(crate) setup: Setup,
+    pub(crate) plans: Vec<(FeedPlan, FeedMetrics)>,
 }
 
-/// Runs a connector, whenever the group grants it, until told to stop.
-pub(crate) async fn supervise(shared: Shared, setup: Setup, feeds: Vec<(FeedPlan, FeedMetrics)>) {
-    let mut stop = shared.stop.clone();
-    tokio::select! {
-        () = whenever_granted(&shared, &setup, &feeds) => {}
-        // A shard that is served sees the stop itself, and ends after its last commit.
-        _ = async {
-            stop.wait_for(|stopped| *stopped).await.ok();
-            shared.ownership.wait_unheld(&setup.name).await;
-        } => {}
+impl Service for Feeds {
+    fn shard(&self) -> &str {
+        &self.setup.name
     }
-    shared.metrics.owned(&setup.name, false);
-}
 
-async fn whenever_granted(shared: &Shared, setup: &Setup, feeds: &[(FeedPlan, FeedMetrics)]) {
-    let (board, ownership, name) = (&shared.board, &shared.ownership, &setup.name);
-    let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
-    shared.metrics.owned(name, false);
-    board.set(name, Weight::Vital, State::Starting, "joining the group");
-    loop {
-        if !ownership.has_joined() {
-            board.set(name, Weight::Vital, State::Starting, "joining the group");
-            ownership.wait_joined().await;
-        }
-        if !ownership.is_granted(name) {
-            standby(board, setup, feeds);
-            ownership.wait_granted(name).await;
-            let now = shared.clock.now_ms();
-            feeds.iter().for_each(|(_, metrics)| metrics.wake(now));
-            // Not ready before everything is read back.
-            board.set(name, Weight::Vital, State::Starting, "reading back what was published");
-            continue;
-        }
-        let held = ownership.hold(name);
-        let failed = match run_once(shared, setup, feeds, &mut backoff).await {
-            End::Halted if *shared.stop.borrow() => return,
-            End::Halted => None,
-            End::Failed(fault) => Some(fault),
-        };
-        shared.metrics.owned(name, false);
-        drop(held);
-        if let Some(fault) = failed {
-            let (state, wait) = match &fault {
-                BusFault::Unavailable(_) => (State::Unavailable, backoff.next(None)),
-                // What was read is read again: nothing is lost, and nothing needs a person.
-                BusFault::Aborted(_) | BusFault::TooLarge(_) => {
-                    (State::Recovering, backoff.next(None))
-                }
-                BusFault::Misconfigured(_) => (State::Misconfigured, backoff.slowest()),
-                BusFault::Fenced(_) => (State::Fenced, FENCED_WAIT),
-            };
-            board.set(name, Weight::Vital, state, &fault.to_string());
-            // To open again at once would fence the new owner in turn.
-            tokio::select! {
-                () = sleep(wait) => {}
-                () = ownership.wait_revoked(name) => {}
-            }
+    fn component(&self) -> &str {
+        &self.setup.name
+    }
+
+    fn standby(&self) {
+        let Feeds { shared, setup, plans } = self;
+        let message = "another process of the group runs it";
+        shared.board.set(&setup.name, Weight::Vital, State::Standby, message);
+        for (plan, metrics) in plans {
+            shared.board.remove(&format!("{}/{}", setup.name, plan.spec.name));
+            metrics.rest();
         }
     }
-}
 
-/// Says that another process runs the connector.
-fn standby(board: &Board, setup: &Setup, feeds: &[(FeedPlan, FeedMetrics)]) {
-    let message = "another process of the group runs it";
-    board.set(&setup.name, Weight::Vital, State::Standby, message);
-    for (plan, metrics) in feeds {
-        board.remove(&format!("{}/{}", setup.name, plan.spec.name));
-        metrics.rest();
+    fn wake(&self) {
+        let now = self.shared.clock.now_ms();
+        self.plans.iter().for_each(|(_, metrics)| metrics.wake(now));
+    }
+
+    async fn run(&self, backoff: &mut Backoff) -> End {
+        run_once(&self.shared, &self.setup, &self.plans, backoff).await
+    }
+
+    fn ended(&self) {
+        self.shared.metrics.owned(&self.setup.name, false);
     }
 }
 
@@ -204,7 +162,8 @@ async fn open(
     let (shared, setup, feeds) = (shared.clone(), setup.clone(), feeds.to_vec());
     let schemas = Schemas { registry: shared.registry.clone(), runtime: Handle::current() };
     blocking(move || {
-        let spec = shard_spec(&shared.prefix, &setup);
+        let mut spec = shard_spec(&shared.prefix, &setup);
+        spec.checkpoints.replication = shared.replication;
         let wires = wires(&shared.board, &schemas, &spec, &setup, &feeds)?;
         let log = shared.bus.open(&spec, &shared.give_up);
         report(&shared.board, "bus", log.as_ref().err());
@@ -336,7 +295,7 @@ async fn serve(
 }
 
 /// Runs what blocks on a thread that may.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, BusFault> + Send + 'static,
 ) -> Result<T, BusFault> {
     match spawn_blocking(work).await {

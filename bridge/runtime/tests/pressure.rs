@@ -6,13 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use talon_runtime::bus::{
-    Append, Bus, BusFault, Delivery, GiveUp, Place, Recovered, Report, ShardLog, ShardSpec, Tailed,
-};
-use talon_runtime::guard::Guard;
+use talon_runtime::bus::{Append, Bus, BusFault, GiveUp, Place, Recovered, ShardLog, ShardSpec};
 use talon_runtime::metrics::Metrics;
-use talon_runtime::options::{Format, Options};
-use talon_runtime::ownership::Ownership;
+use talon_runtime::options::Options;
 use talon_runtime::{Engine, Parts, Setup};
 use talon_schemas::contractor;
 use talon_sdk::{
@@ -96,26 +92,6 @@ impl Bus for Closed {
         Ok(String::new())
     }
 
-    fn join(
-        &self,
-        shards: Vec<String>,
-        ownership: Ownership,
-        _: Report,
-        _: GiveUp,
-    ) -> tokio::task::JoinHandle<()> {
-        ownership.grant(shards.into_iter().collect());
-        tokio::spawn(async {})
-    }
-
-    fn tail(
-        &self,
-        _: &[String],
-        _: &GiveUp,
-        _: &mut dyn FnMut(Tailed<'_>),
-    ) -> Result<(), BusFault> {
-        Ok(())
-    }
-
     fn open(&self, _: &ShardSpec, _: &GiveUp) -> Result<Box<dyn ShardLog>, BusFault> {
         Ok(Box::new(self.clone()))
     }
@@ -157,23 +133,19 @@ async fn until(mut met: impl FnMut() -> bool) {
 #[tokio::test(flavor = "multi_thread")]
 async fn invariant_9_a_bus_that_takes_nothing_stops_the_reading() {
     let (bus, reads) = (Closed::default(), Arc::new(AtomicUsize::new(0)));
-    let options = Options {
-        delivery: Delivery::ExactlyOnce,
-        format: Format::Avro,
-        before_images: false,
-        guard: Guard { ratio: 1.0, entities: 0 },
-        partitions: 1,
-        replication: 0,
-        table_keep_ms: 0,
-        log_keep_ms: 0,
-        dead_letter_keep_ms: 0,
-    };
+    let options = Options { before_images: false, ..Options::default() };
     let connector = Arc::new(Endless { reads: reads.clone() });
     let engine = Engine::start(Parts {
         prefix: "t".to_owned(),
         bus: Arc::new(bus.clone()),
         registry: None,
-        connectors: vec![Setup { name: "endless".to_owned(), class: "test", options, connector }],
+        connectors: vec![Setup {
+            name: "endless".to_owned(),
+            class: "test",
+            options,
+            connector,
+            commands: None,
+        }],
         clock: Clock::System,
         metrics: Metrics::new().unwrap(),
     });

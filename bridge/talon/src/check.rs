@@ -6,6 +6,7 @@ use talon_sdk::config::Secrets;
 
 use crate::End;
 use crate::run::{complain, read, registry};
+use crate::schemas::topics;
 
 /// Checks a configuration; with `probe`, also connects.
 pub(crate) async fn check(file: &Path, probe: bool) -> anyhow::Result<End> {
@@ -15,8 +16,9 @@ pub(crate) async fn check(file: &Path, probe: bool) -> anyhow::Result<End> {
         Err(problems) => return Ok(complain(file, &problems)),
     };
     let feeds: usize = loaded.connectors.iter().map(|setup| setup.connector.feeds().len()).sum();
+    let commands: usize = loaded.connectors.iter().map(|s| s.connector.commands().len()).sum();
     println!(
-        "{}: {} connectors, {feeds} feeds, no problem",
+        "{}: {} connectors, {feeds} feeds, {commands} commands, no problem",
         file.display(),
         loaded.connectors.len()
     );
@@ -44,10 +46,8 @@ pub(crate) async fn check(file: &Path, probe: bool) -> anyhow::Result<End> {
             let seen = registry.probe().await.map(|()| "answers".to_owned());
             say("schema registry", seen.map_err(|fault| fault.to_string()));
             for setup in &loaded.connectors {
-                for plan in setup.connector.feeds() {
-                    let topic =
-                        talon_runtime::topic(&loaded.root.prefix, &setup.name, plan.spec.name);
-                    let seen = registry.check(&topic, (plan.spec.contract)()).await;
+                for (topic, message) in topics(&loaded.root.prefix, setup) {
+                    let seen = registry.check(&topic, message).await;
                     let seen =
                         seen.map_err(|fault| fault.to_string()).and_then(|seen| match seen {
                             talon_runtime::registry::Compatibility::New => {

@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
-use talon_runtime::bus::{Bus, GiveUp, Tailed};
-use talon_runtime::{Setup, topic};
+use talon_runtime::bus::{Bus, GiveUp, Start, Tailed};
+use talon_runtime::commands::ResultRecord;
+use talon_runtime::{Setup, lane_spec, topic};
 use talon_schemas::Contract;
 use talon_schemas::wire::{Payload, Wire};
 
+use crate::commands::decode as decode_result;
 use crate::server::Recent;
 
 /// Events of the first read that are shown one by one, for each feed.
@@ -17,6 +19,7 @@ const SHOWN_READS: usize = 3;
 /// The topics, and what stands on them.
 pub(crate) struct Console {
     feeds: HashMap<String, (&'static str, &'static Contract)>,
+    results: Vec<String>,
     recent: Recent,
 }
 
@@ -34,17 +37,25 @@ impl Console {
                 (name, (plan.spec.name, (plan.spec.contract)()))
             })
         });
-        Console { feeds: feeds.collect(), recent }
+        let results = setups.iter().filter(|setup| !setup.connector.commands().is_empty());
+        let results = results.map(|setup| lane_spec(prefix, setup).results.name).collect();
+        Console { feeds: feeds.collect(), results, recent }
     }
 
     /// Prints events until told to stop. Blocks.
     pub(crate) fn run(&self, bus: &dyn Bus, stop: &GiveUp) {
-        let topics: Vec<String> = self.feeds.keys().cloned().collect();
+        let topics: Vec<String> = self.feeds.keys().chain(&self.results).cloned().collect();
         let mut reads = Reads { seen: HashMap::new(), said: Instant::now() };
         let mut each = |Tailed { topic, key, value }: Tailed<'_>| {
-            let (Some((feed, contract)), Some(value)) = (self.feeds.get(topic), value) else {
+            let Some(value) = value else { return };
+            if self.results.iter().any(|results| results == topic) {
+                if let Some(line) = decode_result(value).and_then(|result| outcome(&result)) {
+                    println!("{line}");
+                    self.recent.push(line);
+                }
                 return;
-            };
+            }
+            let Some((feed, contract)) = self.feeds.get(topic) else { return };
             if let Some(event) = decode(contract, value)
                 && let Some(line) = self.line(feed, contract, key, &event, &mut reads)
             {
@@ -52,7 +63,7 @@ impl Console {
                 self.recent.push(line);
             }
         };
-        if let Err(fault) = bus.tail(&topics, stop, &mut each) {
+        if let Err(fault) = bus.tail(&topics, Start::Beginning, stop, &mut each) {
             tracing::warn!("events are not shown: {fault}");
         }
     }
@@ -104,6 +115,13 @@ fn decode(contract: &Contract, message: &[u8]) -> Option<Value> {
         Payload::Json(json) => serde_json::from_slice(json).ok(),
         Payload::Unknown(_) | Payload::Foreign => None,
     }
+}
+
+/// A command that is settled, in a line.
+fn outcome(result: &ResultRecord) -> Option<String> {
+    let outcome = result.outcome()?.word();
+    let message = result.message.as_deref().unwrap_or_default();
+    Some(format!("! {:13} {:>6}  {outcome} {message}", result.r#type, result.key))
 }
 
 /// What changed, field by field.

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use anyhow::Context;
 use clap::Args;
 use talon_kafka::{InProcess, Kafka};
 use talon_runtime::bus::GiveUp;
-use talon_runtime::shard_spec;
+use talon_runtime::{lane_spec, shard_spec};
 use talon_sdk::Clock;
 use talon_sdk::config::Secrets;
 use talon_simulators::contractor::{Settings, Simulator};
@@ -66,6 +68,7 @@ impl Dev {
         };
         let listen = free(self.listen).await;
         let texts = self.configuration(bus.clone(), &simulator.url(), listen);
+        let file = ConfigFile::write(&texts)?;
         let mut loaded =
             load(texts, &Secrets::of_process(), Clock::System).map_err(|problems| {
                 let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
@@ -75,6 +78,8 @@ impl Dev {
             for setup in &loaded.connectors {
                 let spec = shard_spec(&loaded.root.prefix, setup);
                 broker.create_topics(&spec).map_err(anyhow::Error::msg)?;
+                let lane = lane_spec(&loaded.root.prefix, setup);
+                broker.create_lane(&lane).map_err(anyhow::Error::msg)?;
             }
             let properties = [("bootstrap.servers".to_owned(), bus.1.clone())];
             loaded.bus = Arc::new(Kafka::alone(properties.into(), &loaded.root.prefix));
@@ -85,6 +90,10 @@ impl Dev {
         let inside = if in_process.is_some() { "in this process; " } else { "" };
         println!("  bus        {}  ({inside}any client can connect)", loaded.bus.describe());
         println!("  page       http://{listen}/");
+        println!(
+            "  a command  talon send --config {} field-service SendDispatcherMessage call_id=1 message=hello written_at=2026-01-31T10:00:00Z --wait",
+            file.0.display()
+        );
         println!("Ctrl-C ends it.\n");
 
         let recent = Recent::default();
@@ -128,6 +137,29 @@ impl Dev {
             texts.insert("schema.registry.url".to_owned(), registry.clone());
         }
         texts
+    }
+}
+
+/// The configuration of the run as a file, for `talon send`. Removed at the end.
+struct ConfigFile(PathBuf);
+
+impl ConfigFile {
+    fn write(texts: &BTreeMap<String, String>) -> anyhow::Result<ConfigFile> {
+        let path = std::env::temp_dir().join(format!("talon-dev-{}.yaml", std::process::id()));
+        let lines: Vec<String> = texts
+            .iter()
+            .map(|(key, text)| format!("{key}: {}\n", serde_json::json!(text)))
+            .collect();
+        std::fs::write(&path, lines.concat())
+            .with_context(|| format!("`{}` cannot be written", path.display()))?;
+        Ok(ConfigFile(path))
+    }
+}
+
+impl Drop for ConfigFile {
+    fn drop(&mut self) {
+        // It may have been removed already.
+        std::fs::remove_file(&self.0).ok();
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod buses;
 mod check;
+mod commands;
 mod config;
 mod connectors;
 #[cfg(feature = "dev")]
@@ -64,12 +65,19 @@ enum Command {
         #[arg(long)]
         probe: bool,
     },
-    /// The connectors; with a class, its feeds and settings
+    /// The connectors; with a class, its feeds, commands and settings
     Plugins {
         /// Class of a connector
         class: Option<String>,
     },
-    /// The contract with consumers: the Avro schema of every feed
+    /// The commands that connectors carry; with a class, their parameters
+    Commands {
+        /// Class of a connector
+        class: Option<String>,
+    },
+    /// Puts a command on the topic of a connector, as any client can
+    Send(commands::Send),
+    /// The contract with consumers: the Avro schema of every feed, of commands and of their results
     Schemas {
         /// The YAML file; with it, the subjects of this configuration
         #[arg(long)]
@@ -110,6 +118,8 @@ fn main() -> ExitCode {
             Command::Run { config } => run::run(&config).await,
             Command::Check { config, probe } => check::check(&config, probe).await,
             Command::Plugins { class } => plugins::plugins(class.as_deref()),
+            Command::Commands { class } => commands::commands(class.as_deref()),
+            Command::Send(send) => send.run().await,
             Command::Schemas { config, register } => {
                 schemas::schemas(config.as_deref(), register).await
             }

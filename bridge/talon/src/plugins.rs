@@ -4,6 +4,7 @@ use talon_sdk::config::{Key, Type};
 use talon_sdk::{Class, Kind};
 
 use crate::End;
+use crate::commands;
 use crate::config;
 use crate::connectors::{class, classes};
 
@@ -36,6 +37,10 @@ fn page(class: &dyn Class) -> String {
             "  {}\n      {kind}, key: {}, from {}\n      {}\n",
             feed.name, feed.key, feed.from, feed.doc
         );
+    }
+    if let Some(commands) = class.commands() {
+        page.push('\n');
+        page += &commands::page(class, commands);
     }
     page += "\nSettings of the connector\n";
     class.keys().iter().for_each(|key| page += &setting(key));

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use talon_runtime::registry::Registry;
-use talon_schemas::Contract;
+use talon_runtime::{Setup, lane_spec, topic};
+use talon_schemas::result::RESULT;
+use talon_schemas::{Contract, Message};
 use talon_sdk::config::Secrets;
 
 use crate::End;
@@ -19,8 +21,14 @@ pub(crate) async fn schemas(file: Option<&Path>, register: bool) -> anyhow::Resu
             for feed in class.feeds() {
                 all.push(entry(
                     json!({"class": class.name(), "feed": feed.name}),
-                    (feed.contract)(),
+                    (feed.contract)().as_ref(),
                 )?);
+            }
+            if let Some(commands) = class.commands() {
+                let about = json!({"class": class.name(), "topic": "commands"});
+                all.push(entry(about, (commands.contract)().as_ref())?);
+                let about = json!({"class": class.name(), "topic": "results"});
+                all.push(entry(about, &RESULT)?);
             }
         }
         println!("{:#}", Value::Array(all));
@@ -34,17 +42,15 @@ pub(crate) async fn schemas(file: Option<&Path>, register: bool) -> anyhow::Resu
     let registry = registry(&loaded)?;
     let mut all = Vec::new();
     for setup in &loaded.connectors {
-        for plan in setup.connector.feeds() {
-            let topic = talon_runtime::topic(&loaded.root.prefix, &setup.name, plan.spec.name);
-            let contract = (plan.spec.contract)();
+        for (topic, message) in topics(&loaded.root.prefix, setup) {
             if register {
                 let Some(registry) = &registry else {
                     anyhow::bail!("`schema.registry.url` is not set in `{}`", file.display());
                 };
-                let id = registry.register(&topic, contract).await?;
+                let id = registry.register(&topic, message).await?;
                 println!("{} is registered with id {id}", Registry::subject(&topic));
             } else {
-                all.push(entry(json!({"subject": Registry::subject(&topic)}), contract)?);
+                all.push(entry(json!({"subject": Registry::subject(&topic)}), message)?);
             }
         }
     }
@@ -54,7 +60,22 @@ pub(crate) async fn schemas(file: Option<&Path>, register: bool) -> anyhow::Resu
     Ok(End::Done)
 }
 
-fn entry(mut about: Value, contract: &Contract) -> anyhow::Result<Value> {
-    about["schema"] = serde_json::from_str(contract.text())?;
+/// The topics of a connector, and what stands on them.
+pub(crate) fn topics(prefix: &str, setup: &Setup) -> Vec<(String, &'static Message)> {
+    let feeds = setup.connector.feeds().into_iter().map(|plan| {
+        let contract: &'static Contract = (plan.spec.contract)();
+        (topic(prefix, &setup.name, plan.spec.name), contract.as_ref())
+    });
+    let mut topics: Vec<(String, &'static Message)> = feeds.collect();
+    if let Some(commands) = setup.commands.filter(|_| !setup.connector.commands().is_empty()) {
+        let lane = lane_spec(prefix, setup);
+        topics.push((lane.commands.name, (commands.contract)().as_ref()));
+        topics.push((lane.results.name, &RESULT));
+    }
+    topics
+}
+
+fn entry(mut about: Value, message: &Message) -> anyhow::Result<Value> {
+    about["schema"] = serde_json::from_str(message.text())?;
     Ok(about)
 }

@@ -1,19 +1,40 @@
 //! The requests of the feeds: `contractor-personal-area.txt`, sections Call, CallCost, CallTask.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use bytes::Bytes;
-use talon_http::{Client, Credentials, HeaderValue, Method, Request};
+use talon_http::{Client, Credentials, HeaderValue, Lane, Method, Request};
 use talon_sdk::Fault;
 
 /// The upstream as the external (dispatcher) system sees it. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Upstream {
-    http: Client,
-    external: Option<Credentials>,
+    pub(crate) http: Client,
+    pub(crate) external: Option<Credentials>,
+    lane: Lane,
+    marks: Arc<Mutex<[Option<i64>; 3]>>,
 }
 
 impl Upstream {
     pub(crate) fn new(http: Client, external: Option<Credentials>) -> Upstream {
-        Upstream { http, external }
+        Upstream { http, external, lane: Lane::Feed, marks: Arc::default() }
+    }
+
+    /// The same upstream, asked on behalf of commands.
+    pub(crate) fn for_commands(self) -> Upstream {
+        Upstream { lane: Lane::Command, ..self }
+    }
+
+    /// Notes a mark that was seen, by a feed or before a command.
+    pub(crate) fn saw_mark(&self, of: Modified, mark: i64) {
+        let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = &mut marks[of as usize];
+        *last = (*last).max(Some(mark));
+    }
+
+    /// The highest mark seen so far; later rows have none below it, but for the overlap.
+    pub(crate) fn last_mark(&self, of: Modified) -> Option<i64> {
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner)[of as usize]
     }
 
     /// GET /call/modifications/{timestamp} and its two siblings: a JSON array.
@@ -49,6 +70,7 @@ impl Upstream {
     fn get(&self, endpoint: &'static str, path: Vec<String>) -> Request<'_> {
         let mut request =
             Request::new(Method::GET, endpoint, path).credentials(self.external.as_ref());
+        request.lane = self.lane;
         // The service offers a dozen formats.
         request.headers.insert("accept", HeaderValue::from_static("application/json"));
         request

@@ -7,6 +7,7 @@ use talon_http::{Credentials, HeaderName};
 use talon_sdk::config::{Importance, Key, Settings};
 use talon_sdk::privacy::{self, Privacy};
 
+use crate::commands::config::CommandConfig;
 use crate::feeds::NAMES;
 use crate::map::all_contracts;
 
@@ -19,6 +20,7 @@ pub(crate) struct Config {
     pub(crate) cost_cycle: Duration,
     pub(crate) zone: TimeZone,
     pub(crate) privacy: Privacy,
+    pub(crate) commands: CommandConfig,
 }
 
 fn interval(feed: &str) -> String {
@@ -31,7 +33,7 @@ pub(crate) fn keys() -> Vec<Key> {
     keys.extend([
         Key::secret("auth.external.token")
             .importance(Importance::High)
-            .doc("Token of the external (dispatcher) system, for all feeds. The document leaves its scheme undefined; without this setting no credentials are sent."),
+            .doc("Token of the external (dispatcher) system, for all feeds and its commands, and for reading back what users' commands did. The document leaves its scheme undefined; without this setting no credentials are sent."),
         Key::text("auth.external.header")
             .default("Authorization")
             .doc("Header that carries the token."),
@@ -67,6 +69,7 @@ pub(crate) fn keys() -> Vec<Key> {
                 "How often `{feed}` is read: from the start of a read to that of the next."
             ))
     }));
+    keys.extend(crate::commands::config::keys());
     keys.extend(privacy::keys(&all_contracts()));
     keys
 }
@@ -84,8 +87,10 @@ pub(crate) fn read(settings: &mut Settings<'_>) -> Config {
         Credentials::header(name, &prefix, token, "auth.external.token")
     });
     let feeds = settings.list("feeds");
-    if feeds.is_empty() {
-        settings.problem("feeds", "names no feed, so the connector would do nothing");
+    let commands = crate::commands::config::read(settings);
+    if feeds.is_empty() && commands.enabled.is_empty() {
+        let problem = "names no feed and `commands` no command, so the connector would do nothing";
+        settings.problem("feeds", problem);
     }
     Config {
         http: talon_http::read(settings),
@@ -100,5 +105,6 @@ pub(crate) fn read(settings: &mut Settings<'_>) -> Config {
         cost_cycle: settings.millis("call_cost.cycle.interval.ms"),
         zone: settings.zone("time.zone"),
         privacy: Privacy::read(settings, &all_contracts()),
+        commands,
     }
 }

@@ -1,8 +1,11 @@
 //! The connector `contractor`: ContractorPersonalArea, a gateway between a dispatcher system and
 //! contractors with field employees (`contractor-personal-area.txt`, version v1).
 //!
-//! Guarantee: every state of a call, message, jeopardy, task or cost estimate that a read saw becomes
+//! Guarantee of feeds: every state of a call, message, jeopardy, task or cost estimate that a read saw becomes
 //! one event. States between two reads are not seen.
+//!
+//! Guarantee of commands: each is sent once, and after a lost reply its effect is looked for before it
+//! is sent again; see [`commands`](crate::commands).
 //!
 //! Traps of this upstream:
 //!
@@ -12,24 +15,35 @@
 //! * Estimates have no list and no modification feed; see `feeds/call_cost.rs`.
 //! * Nothing is ever reported as deleted. Tasks that vanish from the whole list are taken as deleted;
 //!   calls, messages, jeopardies and estimates are not deleted.
+//! * Errors mostly come without a body, and their codes are scoped by endpoint; see
+//!   `commands/errors.rs`.
+//! * What a user did can only be read back by the external system.
+//! * A salt must never be used twice, and access tokens are renewed with the service token.
+//! * `POST /call/{id}/message` answers with hashes of passwords: only ids are taken from replies.
 //! * `commited` is misspelled, `expiresIn` is milliseconds, instants may come without an offset.
 #![forbid(unsafe_code)]
 #![allow(rustdoc::private_intra_doc_links)]
 
 mod client;
+mod commands;
 mod config;
 mod entity;
 mod feeds;
 mod map;
 mod model;
+mod session;
 
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use talon_sdk::config::{Key, Settings};
-use talon_sdk::{Class, Connector, Context, Fault, Feed, FeedPlan, FeedSpec, RowCodec};
+use talon_sdk::{
+    Applier, Class, CommandSpec, Commands, Connector, Context, Fault, Feed, FeedPlan, FeedSpec,
+    RowCodec,
+};
 
 use crate::client::{Modified, Upstream};
+use crate::commands::Sender;
 use crate::config::Config;
 use crate::feeds::call_cost::CallCost;
 use crate::feeds::call_task::CallTask;
@@ -52,6 +66,13 @@ impl Class for Contractor {
         &feeds::FEEDS
     }
 
+    fn commands(&self) -> Option<Commands> {
+        Some(Commands {
+            specs: &commands::SPECS,
+            contract: || &talon_schemas::contractor::COMMANDS,
+        })
+    }
+
     fn keys(&self) -> Vec<Key> {
         config::keys()
     }
@@ -69,7 +90,13 @@ impl Class for Contractor {
             tracing::warn!(connector = context.name, "{warning}");
         }
         let mapper = Arc::new(Mapper::new(config.zone.clone(), config.privacy.clone()));
-        Some(Arc::new(Instance { config, context, mapper, upstream: OnceLock::new() }))
+        Some(Arc::new(Instance {
+            config,
+            context,
+            mapper,
+            upstream: OnceLock::new(),
+            sender: OnceLock::new(),
+        }))
     }
 }
 
@@ -89,6 +116,8 @@ struct Instance {
     context: Context,
     mapper: Arc<Mapper>,
     upstream: OnceLock<Upstream>,
+    /// Kept, so that users stay signed in when commands are taken over again.
+    sender: OnceLock<Arc<Sender>>,
 }
 
 impl Instance {
@@ -131,6 +160,16 @@ impl Connector for Instance {
             }
             other => return Err(Fault::Internal { reason: format!("no feed `{other}`") }),
         })
+    }
+
+    fn commands(&self) -> Vec<&'static CommandSpec> {
+        self.config.commands.enabled.clone()
+    }
+
+    fn applier(&self) -> Result<Arc<dyn Applier>, Fault> {
+        let upstream = self.upstream()?;
+        let made = || Arc::new(Sender::new(upstream, &self.config, &self.context));
+        Ok(self.sender.get_or_init(made).clone())
     }
 
     async fn probe(&self) -> Result<String, Fault> {

@@ -75,13 +75,13 @@ impl Client {
     /// # Errors
     /// A [`Failure`] where there is no whole reply; it says whether the request may have been sent.
     pub async fn send(&self, request: Request<'_>) -> Result<Reply, Failure> {
-        let Inner { base, config, context, budget, .. } = &*self.inner;
+        let Inner { http, base, config, context, budget } = &*self.inner;
         let (metrics, name) = (&context.metrics, context.name.as_str());
-        let waited = budget.wait().await;
+        let waited = budget.wait(request.lane).await;
         metrics.budget_wait.with_label_values(&[name]).observe(waited.as_secs_f64());
 
         let endpoint = request.endpoint;
-        let request = request.prepare(base)?;
+        let request = request.prepare(http, base)?;
         let since = Instant::now();
         let exchange = self.inner.exchange(endpoint, request);
         let outcome = match tokio::time::timeout(config.request_timeout, exchange).await {

@@ -5,6 +5,7 @@
 //! say what to do without saying a secret.
 //!
 //! - One [`Client`] per connector instance; clones share its connections and its rate budget.
+//! - Requests of commands go before those of feeds ([`Lane`]).
 //! - A request is sent once. Whether it is tried again is for the runtime to say, from the [`Fault`]
 //!   or from [`Failure::sent`].
 //! - No redirect is followed, so credentials go nowhere but to `upstream.url`.
@@ -27,6 +28,7 @@ mod reply;
 mod request;
 pub mod tls;
 
+pub use budget::Lane;
 pub use client::Client;
 pub use config::{ClientCertificate, Config, Tls, keys, read, read_tls, tls_keys};
 pub use credentials::Credentials;
@@ -34,5 +36,5 @@ pub use failure::{Failure, FailureKind, Sent};
 pub use fault::{fault_of, read_json_body};
 pub use reply::{RETRY_AFTER_MAX, Reply};
 pub use request::{Body, Request};
-pub use reqwest::Method;
 pub use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+pub use reqwest::{Method, Url};

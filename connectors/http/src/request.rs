@@ -2,9 +2,9 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Method, Url};
+use reqwest::{Method, Url, multipart};
 
-use crate::{Credentials, Failure, FailureKind, Sent};
+use crate::{Credentials, Failure, FailureKind, Lane, Sent};
 
 /// Something to ask of an upstream.
 pub struct Request<'c> {
@@ -23,15 +23,29 @@ pub struct Request<'c> {
     pub body: Option<Body>,
     /// What is shown to be let in; `None` shows nothing.
     pub credentials: Option<&'c Credentials>,
+    /// Which line for the rate budget it stands in.
+    pub lane: Lane,
 }
 
 /// The body of a request.
 #[derive(Clone)]
-pub struct Body {
-    /// The bytes.
-    pub bytes: Bytes,
-    /// Their `Content-Type`.
-    pub content_type: HeaderValue,
+pub enum Body {
+    /// Some bytes.
+    Bytes {
+        /// The bytes.
+        bytes: Bytes,
+        /// Their `Content-Type`.
+        content_type: HeaderValue,
+    },
+    /// A file as the only field of a form, `multipart/form-data`.
+    File {
+        /// Name of the field.
+        field: &'static str,
+        /// Name of the file.
+        name: String,
+        /// Its content.
+        bytes: Bytes,
+    },
 }
 
 impl<'c> Request<'c> {
@@ -51,6 +65,7 @@ impl<'c> Request<'c> {
             headers: HeaderMap::new(),
             body: None,
             credentials: None,
+            lane: Lane::Feed,
         }
     }
 
@@ -74,7 +89,13 @@ impl<'c> Request<'c> {
 
     /// With a body.
     pub fn body(mut self, bytes: impl Into<Bytes>, content_type: HeaderValue) -> Request<'c> {
-        self.body = Some(Body { bytes: bytes.into(), content_type });
+        self.body = Some(Body::Bytes { bytes: bytes.into(), content_type });
+        self
+    }
+
+    /// With a place in another line than that of feeds.
+    pub fn lane(mut self, lane: Lane) -> Request<'c> {
+        self.lane = lane;
         self
     }
 
@@ -85,18 +106,36 @@ impl<'c> Request<'c> {
     }
 
     /// The request to an upstream as it goes over the wire; reads the secret.
-    pub(crate) fn prepare(self, base: &Url) -> Result<reqwest::Request, Failure> {
+    pub(crate) fn prepare(
+        self,
+        http: &reqwest::Client,
+        base: &Url,
+    ) -> Result<reqwest::Request, Failure> {
         let endpoint = self.endpoint;
-        let url = self.url(base).ok_or_else(|| Failure {
+        let unsent = |why: &str| Failure {
             kind: FailureKind::Other,
             sent: Sent::No,
-            reason: format!("`{endpoint}` was not sent: a segment of its path is `.` or `..`"),
-        })?;
+            reason: format!("`{endpoint}` was not sent: {why}"),
+        };
+        let url = self.url(base).ok_or_else(|| unsent("a segment of its path is `.` or `..`"))?;
         let mut prepared = reqwest::Request::new(self.method, url);
         *prepared.headers_mut() = self.headers;
-        if let Some(body) = self.body {
-            prepared.headers_mut().insert(CONTENT_TYPE, body.content_type);
-            *prepared.body_mut() = Some(body.bytes.into());
+        match self.body {
+            None => {}
+            Some(Body::Bytes { bytes, content_type }) => {
+                prepared.headers_mut().insert(CONTENT_TYPE, content_type);
+                *prepared.body_mut() = Some(bytes.into());
+            }
+            Some(Body::File { field, name, bytes }) => {
+                let length = bytes.len() as u64;
+                let part = multipart::Part::stream_with_length(bytes, length).file_name(name);
+                // Names as browsers send them: servers that know no `filename*` understand these.
+                let form = multipart::Form::new().percent_encode_noop().part(field, part);
+                prepared = reqwest::RequestBuilder::from_parts(http.clone(), prepared)
+                    .multipart(form)
+                    .build()
+                    .map_err(|_| unsent("the file cannot be put into a form"))?;
+            }
         }
         if let Some(credentials) = self.credentials {
             let (header, value) = credentials.current(endpoint)?;
@@ -135,6 +174,7 @@ impl std::fmt::Debug for Request<'_> {
 /// Its size only.
 impl std::fmt::Debug for Body {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Body({} bytes)", self.bytes.len())
+        let (Body::Bytes { bytes, .. } | Body::File { bytes, .. }) = self;
+        write!(f, "Body({} bytes)", bytes.len())
     }
 }

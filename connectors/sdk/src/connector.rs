@@ -4,7 +4,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::config::{Key, Settings};
-use crate::{Clock, Fault, Feed, FeedSpec, RowCodec, UpstreamMetrics};
+use crate::{
+    Applier, Clock, CommandSpec, Commands, Fault, Feed, FeedSpec, RowCodec, UpstreamMetrics,
+};
 
 /// The code for one upstream system, before it is configured.
 pub trait Class: Send + Sync {
@@ -14,6 +16,10 @@ pub trait Class: Send + Sync {
     fn doc(&self) -> &'static str;
     /// All its feeds.
     fn feeds(&self) -> &'static [FeedSpec];
+    /// All its commands; `None` where it carries none.
+    fn commands(&self) -> Option<Commands> {
+        None
+    }
     /// All its settings.
     fn keys(&self) -> Vec<Key>;
     /// Reads the settings of one instance. Does no I/O. Problems are reported through `settings`, all
@@ -44,6 +50,15 @@ pub trait Connector: Send + Sync {
     /// Opens a feed by its name. Called at start and after every fault. Asks the upstream nothing, but
     /// may read local files such as certificates.
     fn open(&self, feed: &str) -> Result<Box<dyn Feed>, Fault>;
+    /// The commands that are switched on.
+    fn commands(&self) -> Vec<&'static CommandSpec> {
+        Vec::new()
+    }
+    /// What does them. Called when the connector's commands are taken over. Asks the upstream nothing,
+    /// but may read local files such as certificates.
+    fn applier(&self) -> Result<Arc<dyn Applier>, Fault> {
+        Err(Fault::Internal { reason: "the connector carries no commands".to_owned() })
+    }
     /// Asks the upstream whether it answers and takes the credentials; says what it saw. For
     /// `talon check --probe`.
     async fn probe(&self) -> Result<String, Fault>;

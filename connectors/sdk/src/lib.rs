@@ -1,7 +1,7 @@
 //! What a connector author needs, and nothing of the runtime or of a broker.
 //!
 //! A connector says *what it saw* ([`Feed`] gives [`Observation`]s) and *how its rows read*
-//! ([`RowCodec`]). The runtime owns scheduling, diffing, retry, publication, metrics and shutdown.
+//! ([`RowCodec`]), and how one thing is done and read back ([`Applier`]). The runtime owns scheduling, diffing, retry, publication, metrics and shutdown.
 //! Sleeping, retrying and spawning are therefore no business of a connector.
 //!
 //! | Word | Meaning |
@@ -12,10 +12,12 @@
 //! | scope | the part of a feed that one read covers |
 //! | observation | what one read or push saw ([`Observation`]) |
 //! | cursor | where the upstream was read to ([`Cursor`]) |
+//! | command, evidence, answer | something to do upstream ([`Command`]), what was seen before ([`Evidence`]), what the upstream said ([`Answer`]) |
 //! | fault | why something failed, one of four ([`Fault`]) |
 #![forbid(unsafe_code)]
 
 mod clock;
+mod command;
 pub mod config;
 mod connector;
 mod fault;
@@ -28,6 +30,10 @@ pub mod record;
 pub mod rows;
 
 pub use clock::Clock;
+pub use command::{
+    Answer, Applier, ApplyFault, Command, CommandSpec, Commands, Evidence, Finding, OrderingKey,
+    Repeat,
+};
 pub use connector::{Class, Connector, Context, FeedPlan};
 pub use fault::Fault;
 pub use feed::{Feed, FeedSpec, Kind, Row, RowCodec, RowFault};

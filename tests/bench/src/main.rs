@@ -6,6 +6,7 @@
 mod calls;
 mod changed;
 mod cluster;
+mod commands;
 mod measure;
 mod memory;
 mod peer;
@@ -34,6 +35,8 @@ enum Benchmark {
     Memory(memory::Memory),
     /// Reading back what was published, against a bare consumer; and starts
     Recovery(recovery::Recovery),
+    /// From a command on its topic to the request at the upstream
+    Commands(commands::Commands),
     #[command(hide = true)]
     MemoryOfIndex(memory::OfIndex),
 }
@@ -49,6 +52,7 @@ async fn main() -> anyhow::Result<()> {
         Benchmark::Unchanged(unchanged) => unchanged.run().await,
         Benchmark::Memory(memory) => memory.run().await,
         Benchmark::Recovery(recovery) => recovery.run().await,
+        Benchmark::Commands(commands) => commands.run().await,
         Benchmark::MemoryOfIndex(of_index) => of_index.run().await,
     }
 }

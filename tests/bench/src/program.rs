@@ -32,6 +32,7 @@ impl Program {
              bus.kafka.bootstrap.servers: {servers}\n\
              connectors.bench.class: contractor\n\
              connectors.bench.upstream.url: {upstream}\n\
+             connectors.bench.upstream.requests.per.second: 100000\n\
              connectors.bench.auth.external.token: external-system-token"
         )?;
         let started = Instant::now();

@@ -135,7 +135,7 @@ fn fill(
     timed(|| {
         for entity in 0..entities {
             record.clear();
-            Wire::SingleObject.put_prefix(&CALL, &mut record);
+            Wire::SingleObject.put_prefix(&*CALL, &mut record);
             let source = Source {
                 version: "0.1.0",
                 connector: "contractor",
@@ -177,7 +177,7 @@ fn recover(
     let lap = timed(|| {
         log.recover(&mut |place, record| {
             let (Place::Topic(0), Some(value)) = (place, record.value) else { return };
-            let Payload::Own(datum) = Wire::SingleObject.open(&CALL, value) else { return };
+            let Payload::Own(datum) = Wire::SingleObject.open(&*CALL, value) else { return };
             let Ok(parts) = CALL.cut(datum) else { return };
             let id = record.event_id.and_then(|id| std::str::from_utf8(id).ok());
             let chain = id.and_then(|id| u128::from_str_radix(id, 16).ok()).unwrap_or(0);

@@ -9,20 +9,15 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde::Deserialize;
 use talon_runtime::board::State;
-use talon_runtime::bus::{
-    Append, Bus, BusFault, Delivery, GiveUp, Place, Recovered, Report, ShardLog, ShardSpec, Tailed,
-};
-use talon_runtime::guard::Guard;
+use talon_runtime::bus::{Append, Bus, BusFault, GiveUp, Place, Recovered, ShardLog, ShardSpec};
 use talon_runtime::metrics::Metrics;
-use talon_runtime::options::{Format, Options};
-use talon_runtime::ownership::Ownership;
+use talon_runtime::options::Options;
 use talon_runtime::{Engine, Parts, Setup};
 use talon_schemas::contractor::CALL;
 use talon_sdk::{
     Clock, Connector, Coverage, Cursor, Fault, Feed, FeedPlan, FeedSpec, Kind, Observation, Rows,
 };
 use tokio::sync::{Mutex, mpsc};
-use tokio::task::JoinHandle;
 
 use crate::measure::{Lap, Started};
 
@@ -41,17 +36,7 @@ static SPEC: FeedSpec = FeedSpec {
 
 /// The settings of a connector as they are by default, but for the before image.
 pub(crate) fn options(before_images: bool) -> Options {
-    Options {
-        delivery: Delivery::ExactlyOnce,
-        format: Format::Avro,
-        before_images,
-        guard: Guard { ratio: 0.3, entities: 5 },
-        partitions: 3,
-        replication: 0,
-        table_keep_ms: 604_800_000,
-        log_keep_ms: 2_592_000_000,
-        dead_letter_keep_ms: 2_592_000_000,
-    }
+    Options { before_images, ..Options::default() }
 }
 
 /// A connector `bench` with one feed, `call`, that sends what it is given.
@@ -67,7 +52,16 @@ impl Stage {
         let (sender, bodies) = mpsc::channel(1);
         let connector = Arc::new(Played { bodies: Arc::new(Mutex::new(bodies)) });
         let options = options(before_images);
-        (Setup { name: "bench".to_owned(), class: "contractor", options, connector }, sender)
+        (
+            Setup {
+                name: "bench".to_owned(),
+                class: "contractor",
+                options,
+                connector,
+                commands: None,
+            },
+            sender,
+        )
     }
 
     /// Starts the runtime on a bus. Must be called inside a Tokio runtime.
@@ -185,7 +179,8 @@ impl Feed for Reader {
     }
 }
 
-/// A bus that tells when an observation is over.
+/// A bus that tells when an observation is over. Without a group: what is measured begins with the
+/// ownership.
 struct Watched {
     bus: Arc<dyn Bus>,
     sender: channel::Sender<()>,
@@ -213,27 +208,6 @@ impl Bus for Watched {
 
     fn probe(&self) -> Result<String, BusFault> {
         self.bus.probe()
-    }
-
-    /// Without a group: what is measured begins with the ownership.
-    fn join(
-        &self,
-        shards: Vec<String>,
-        ownership: Ownership,
-        _: Report,
-        _: GiveUp,
-    ) -> JoinHandle<()> {
-        ownership.grant(shards.into_iter().collect());
-        tokio::spawn(async {})
-    }
-
-    fn tail(
-        &self,
-        topics: &[String],
-        stop: &GiveUp,
-        each: &mut dyn FnMut(Tailed<'_>),
-    ) -> Result<(), BusFault> {
-        self.bus.tail(topics, stop, each)
     }
 
     fn open(&self, shard: &ShardSpec, give_up: &GiveUp) -> Result<Box<dyn ShardLog>, BusFault> {

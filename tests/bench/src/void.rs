@@ -2,11 +2,7 @@
 
 use std::hint::black_box;
 
-use talon_runtime::bus::{
-    Append, Bus, BusFault, GiveUp, Place, Recovered, Report, ShardLog, ShardSpec, Tailed,
-};
-use talon_runtime::ownership::Ownership;
-use tokio::task::JoinHandle;
+use talon_runtime::bus::{Append, Bus, BusFault, GiveUp, Place, Recovered, ShardLog, ShardSpec};
 
 /// For what an event costs before it reaches a client library.
 pub(crate) struct Void;
@@ -18,26 +14,6 @@ impl Bus for Void {
 
     fn probe(&self) -> Result<String, BusFault> {
         Ok(self.describe())
-    }
-
-    fn join(
-        &self,
-        shards: Vec<String>,
-        ownership: Ownership,
-        _: Report,
-        _: GiveUp,
-    ) -> JoinHandle<()> {
-        ownership.grant(shards.into_iter().collect());
-        tokio::spawn(async {})
-    }
-
-    fn tail(
-        &self,
-        _topics: &[String],
-        _stop: &GiveUp,
-        _each: &mut dyn FnMut(Tailed<'_>),
-    ) -> Result<(), BusFault> {
-        Ok(())
     }
 
     fn open(&self, _shard: &ShardSpec, _give_up: &GiveUp) -> Result<Box<dyn ShardLog>, BusFault> {

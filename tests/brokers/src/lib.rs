@@ -42,6 +42,7 @@ mod fixture;
 mod guard;
 mod kafka;
 mod nats;
+mod nats_cluster;
 mod port;
 pub mod probe;
 mod process;
@@ -55,6 +56,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use crate::kafka::Kafka;
 pub use crate::nats::Nats;
+pub use crate::nats_cluster::NatsCluster;
 pub use crate::registry::Registry;
 pub use crate::skip::{Unavailable, skipped_file};
 

@@ -72,7 +72,7 @@ impl Nats {
 }
 
 /// The program on the path, where it is new enough.
-fn on_path() -> Result<PathBuf, Failure> {
+pub(crate) fn on_path() -> Result<PathBuf, Failure> {
     let program = command::needed("nats-server")?;
     let told = command::output(Command::new(&program).arg("--version"));
     match told.as_deref().and_then(command::version) {

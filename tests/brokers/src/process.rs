@@ -88,6 +88,20 @@ impl Process {
         self.kill();
     }
 
+    /// Sends a signal upon which it ends by itself; returns when it has ended. Panics where it does not in time.
+    pub(crate) fn retire(&mut self, name: &str) {
+        signal(self.running("retire"), name);
+        let deadline = Instant::now() + STOP_LIMIT;
+        while let Some(child) = &mut self.child
+            && matches!(child.try_wait(), Ok(None))
+        {
+            let what = self.launch.what;
+            assert!(Instant::now() < deadline, "{what} does not end at SIG{name}");
+            thread::sleep(POLL);
+        }
+        self.kill();
+    }
+
     /// SIGKILL; returns when it has ended.
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {

@@ -2,6 +2,7 @@
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 pub mod consumer;
+pub mod producer;
 pub mod truth;
 
 use std::collections::BTreeMap;

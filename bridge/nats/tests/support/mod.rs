@@ -27,8 +27,11 @@ pub(crate) const KEEP: Duration = Duration::from_secs(86_400);
 /// A prefix on a server.
 pub(crate) struct World {
     pub(crate) runtime: Runtime,
+    /// Of one server, or of several, separated by commas.
     pub(crate) url: String,
     pub(crate) prefix: String,
+    /// Replicas of what is created.
+    pub(crate) replication: u16,
     /// How long the past is kept.
     pub(crate) keep: Duration,
     pub(crate) extra: Vec<(&'static str, String)>,
@@ -42,6 +45,7 @@ impl World {
             runtime: runtime.unwrap(),
             url: url.to_owned(),
             prefix: talon_brokers::unique("t"),
+            replication: 0,
             keep: KEEP,
             extra: Vec::new(),
         }
@@ -69,7 +73,7 @@ impl World {
             name: format!("{}.field.{feed}", self.prefix),
             purpose,
             partitions: 1,
-            replication: 0,
+            replication: self.replication,
             keep_ms: self.keep.as_millis() as u64,
         };
         ShardSpec {
@@ -84,7 +88,7 @@ impl World {
                 name: format!("{}.checkpoints", self.prefix),
                 purpose: Purpose::Checkpoints,
                 partitions: 1,
-                replication: 0,
+                replication: self.replication,
                 keep_ms: 0,
             },
         }
@@ -128,8 +132,9 @@ impl World {
     }
 
     pub(crate) fn jetstream(&self) -> jetstream::Context {
+        let servers: Vec<&str> = self.url.split(',').collect();
         self.runtime
-            .block_on(async { jetstream::new(async_nats::connect(&self.url).await.unwrap()) })
+            .block_on(async { jetstream::new(async_nats::connect(&servers[..]).await.unwrap()) })
     }
 
     /// Whether the server can end records by itself, so that a marker is published behind a delete.

@@ -157,7 +157,13 @@ fn connector(
         Context { name: name.clone(), clock: clock.clone(), metrics: metrics.upstream.clone() };
     let connector = class.configure(&mut settings, context);
     problems.extend(settings.into_problems());
-    Some(Setup { name, class: class.name(), options, connector: connector? })
+    Some(Setup {
+        name,
+        class: class.name(),
+        options,
+        connector: connector?,
+        commands: class.commands(),
+    })
 }
 
 fn class_names() -> String {

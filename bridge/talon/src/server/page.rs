@@ -6,6 +6,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use talon_runtime::board::{Component, State, Weight};
+use talon_runtime::commands::LaneStatus;
 use talon_runtime::engine::{FeedRow, Glance};
 use talon_runtime::metrics::FeedStatus;
 
@@ -137,7 +138,12 @@ fn headline(f: &mut Formatter<'_>, glance: &Glance) -> fmt::Result {
     } else if glance.components.is_empty() {
         writeln!(f, "<p>No component has reported yet.</p>")?;
     }
-    let still: Vec<&str> = of(Weight::Feed).map(|(name, _)| name.as_str()).collect();
+    let still = of(Weight::Feed).map(|(name, _)| name.as_str());
+    let (lanes, still): (Vec<&str>, Vec<&str>) =
+        still.partition(|name| name.ends_with("/commands"));
+    if !lanes.is_empty() {
+        writeln!(f, "<p>The upstream does not take: {}</p>", Names(&lanes))?;
+    }
     if !still.is_empty() {
         writeln!(f, "<p>{} of {feeds} feeds cannot be read: {}</p>", still.len(), Names(&still))?;
     }
@@ -239,6 +245,9 @@ fn connector(
         }
     }
     writeln!(f, "</tbody></table>")?;
+    if let Some(lane) = glance.commands.iter().find(|lane| lane.connector == *name) {
+        commands(f, glance, lane)?;
+    }
     if feeds.iter().any(|(_, status)| status.withheld > 0) {
         writeln!(
             f,
@@ -249,6 +258,27 @@ fn connector(
         )?;
     }
     Ok(())
+}
+
+fn commands(f: &mut Formatter<'_>, glance: &Glance, lane: &LaneStatus) -> fmt::Result {
+    write!(f, "<p class=\"note\">Commands")?;
+    if let Some(component) = glance.components.get(&format!("{}/commands", lane.connector)) {
+        write!(f, " {}", Badge(component))?;
+    }
+    write!(f, " waiting: {}", Count(lane.waiting))?;
+    for (word, count) in &lane.outcomes {
+        // What a person has to look into stands out.
+        if *word == "UNKNOWN" {
+            write!(
+                f,
+                "; <strong class=\"warn\"><span aria-hidden=\"true\">▲</span> UNKNOWN: {}</strong>",
+                Count(*count)
+            )?;
+        } else {
+            write!(f, "; {word}: {}", Count(*count))?;
+        }
+    }
+    writeln!(f, "</p>")
 }
 
 fn head(f: &mut Formatter<'_>, columns: &[(&str, &str)]) -> fmt::Result {

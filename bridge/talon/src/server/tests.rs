@@ -6,10 +6,9 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest, Sha256};
 use talon_runtime::board::{Component, State as Health, Weight};
-use talon_runtime::bus::{Bus, BusFault, GiveUp, Report, ShardLog, ShardSpec, Tailed};
+use talon_runtime::bus::{Bus, BusFault, GiveUp, ShardLog, ShardSpec};
 use talon_runtime::engine::{FeedRow, Glance};
 use talon_runtime::metrics::{FeedStatus, Metrics};
-use talon_runtime::ownership::Ownership;
 use talon_runtime::{Engine, Parts};
 use talon_sdk::Clock;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -31,26 +30,6 @@ impl Bus for NoBus {
 
     fn probe(&self) -> Result<String, BusFault> {
         Err(BusFault::Unavailable("no bus".to_owned()))
-    }
-
-    fn join(
-        &self,
-        shards: Vec<String>,
-        ownership: Ownership,
-        _: Report,
-        _: GiveUp,
-    ) -> tokio::task::JoinHandle<()> {
-        ownership.grant(shards.into_iter().collect());
-        tokio::spawn(async {})
-    }
-
-    fn tail(
-        &self,
-        _: &[String],
-        _: &GiveUp,
-        _: &mut dyn FnMut(Tailed<'_>),
-    ) -> Result<(), BusFault> {
-        Ok(())
     }
 
     fn open(&self, _: &ShardSpec, _: &GiveUp) -> Result<Box<dyn ShardLog>, BusFault> {
@@ -132,7 +111,7 @@ fn glance(observed_ms: Option<i64>, withheld: u64) -> Glance {
     let status = FeedStatus { observed_ms, entities: 1_234_567, withheld, published: 89 };
     let up = component(Weight::Vital, Health::Up, "");
     let components = BTreeMap::from([("bus".to_owned(), up.clone()), ("c".to_owned(), up)]);
-    Glance { status: "up", components, feeds: vec![(row, status)], now_ms: NOW }
+    Glance { status: "up", components, feeds: vec![(row, status)], commands: vec![], now_ms: NOW }
 }
 
 fn has_headline(page: &str, words: &str) -> bool {

@@ -49,11 +49,13 @@ impl Feed for Modifications {
         let as_of_ms = self.clock.now_ms();
         let body = self.upstream.modifications(self.of, asked(mark, self.overlap)).await?;
         let (rows, highest) = rows_since(body)?;
+        let reached = highest.map_or(mark, |highest| highest.max(mark));
+        self.upstream.saw_mark(self.of, reached);
         Ok(Observation {
             scope: String::new(),
             coverage: Coverage::Delta,
             rows,
-            cursor: Some(Cursor(highest.map_or(mark, |highest| highest.max(mark)).to_string())),
+            cursor: Some(Cursor(reached.to_string())),
             snapshot: from.is_none(),
             as_of_ms,
         })
@@ -61,7 +63,7 @@ impl Feed for Modifications {
 }
 
 /// The mark to ask from: never below the beginning.
-fn asked(mark: i64, overlap: i64) -> i64 {
+pub(crate) fn asked(mark: i64, overlap: i64) -> i64 {
     mark.saturating_sub(overlap).max(0.min(mark))
 }
 

@@ -1,4 +1,4 @@
-use talon_http::{FailureKind, HeaderValue, Method, Request, Sent};
+use talon_http::{Body, FailureKind, HeaderValue, Method, Request, Sent};
 
 use crate::server::{Answer, Server, reply};
 use crate::upstream::{PERSONAL, client, list};
@@ -52,6 +52,23 @@ async fn method_body_and_headers_are_sent() {
     for header in ["content-type: application/json\r\n", "soapaction: close\r\n", agent] {
         assert!(sent.contains(header), "{header} in {sent}");
     }
+}
+
+#[tokio::test]
+async fn a_file_is_the_only_field_of_a_form_with_a_known_length() {
+    let server = Server::start(reply(200, "", "")).await;
+    let (client, _) = client(&server.url(), &[]);
+    let mut request = Request::new(Method::POST, "POST /file", ["file"]);
+    let name = "Акт \"1\".pdf".to_owned();
+    request.body = Some(Body::File { field: "Attachment", name, bytes: "%PDF".into() });
+    assert!(format!("{request:?}").contains("Body(4 bytes)"), "{request:?}");
+    client.send(request).await.unwrap();
+    let sent = &server.requests()[0];
+    assert!(sent.contains("content-type: multipart/form-data; boundary="), "{sent}");
+    assert!(sent.contains("content-length: "), "{sent}");
+    assert!(sent.contains(r#"name="Attachment"; filename="Акт \"1\".pdf""#), "{sent}");
+    assert!(sent.contains("\r\n\r\n%PDF\r\n--"), "{sent}");
+    assert_eq!(sent.matches("Content-Disposition").count(), 1, "{sent}");
 }
 
 #[tokio::test]

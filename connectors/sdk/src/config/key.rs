@@ -49,7 +49,9 @@ pub enum Importance {
 /// The declaration of one setting.
 #[derive(Debug, Clone)]
 pub struct Key {
-    /// Dotted lower-case name with the unit last.
+    /// Dotted lower-case name with the unit last. One part may be in braces, `auth.user.{user}.name`:
+    /// the operator chooses what stands there, for as many as there are. Such a key is never
+    /// required.
     pub name: Cow<'static, str>,
     /// What its text must be.
     pub kind: Type,
@@ -149,6 +151,19 @@ impl Key {
         self
     }
 
+    /// Whether a setting is declared by this key.
+    pub fn is_of(&self, setting: &str) -> bool {
+        self.name == setting || self.instance(setting).is_some()
+    }
+
+    /// What stands in a setting for the part in braces.
+    pub(crate) fn instance<'s>(&self, setting: &'s str) -> Option<&'s str> {
+        let (before, rest) = self.name.split_once('{')?;
+        let (_, after) = rest.split_once('}')?;
+        let chosen = setting.strip_prefix(before)?.strip_suffix(after)?;
+        (!chosen.is_empty() && !chosen.contains(['.', '{', '}'])).then_some(chosen)
+    }
+
     /// What is wrong with a text, as the end of the sentence "`key` …"; never quotes a secret.
     pub fn check(&self, text: &str) -> Result<(), String> {
         let show = |expected: String| Err(format!("is `{text}`, expected {expected}"));
@@ -227,4 +242,28 @@ fn check_url(text: &str, schemes: [&str; 2]) -> Result<(), String> {
 
 fn quote(words: &[&str]) -> String {
     words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::config::{Secrets, Settings};
+
+    #[test]
+    fn a_part_in_braces_is_the_operators_to_choose() {
+        let keys = [Key::text("auth.user.name"), Key::text("auth.user.{user}.name").default("x")];
+        let texts = ["auth.user.name", "auth.user.anna.name", "auth.user.b-2.name"];
+        let wrong = ["auth.user..name", "auth.user.a.b.name", "auth.user.anna.nmae"];
+        let all = texts.iter().chain(&wrong);
+        let texts: BTreeMap<_, _> =
+            all.map(|name| ((*name).to_owned(), format!("of {name}"))).collect();
+        let settings = Settings::new("", &keys, texts, &Secrets::Unresolved);
+        assert_eq!(settings.instances("auth.user.{user}.name"), ["anna", "b-2"]);
+        assert_eq!(settings.text("auth.user.anna.name"), "of auth.user.anna.name");
+        assert_eq!(settings.text("auth.user.other.name"), "x");
+        let problems: Vec<_> = settings.problems().iter().map(|one| one.key.as_str()).collect();
+        assert_eq!(problems, ["auth.user..name", "auth.user.a.b.name", "auth.user.anna.nmae"]);
+    }
 }

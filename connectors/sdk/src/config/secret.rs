@@ -102,10 +102,12 @@ impl Secrets {
 }
 
 impl Secret {
-    /// A value that refers to nothing.
-    pub fn fixed(text: &str) -> Secret {
-        // A text with `${` in it would be read as a reference; there is none in a fixed value's uses.
-        Secrets::Resolve(Arc::default()).secret(text)
+    /// A value as it stands, also where it looks like a reference: a token that an upstream gave must
+    /// not read a file of ours.
+    pub fn fixed(value: &str) -> Secret {
+        let reading = Reading { stamps: Vec::new(), value: SecretString::from(value) };
+        let last = Arc::new(Mutex::new(Some(reading)));
+        Secret { text: "".into(), secrets: Secrets::Unresolved, last }
     }
 
     /// The value now. A file that has changed is read again; one that has vanished keeps its last
@@ -165,6 +167,13 @@ mod tests {
         assert!(matches!(secrets().expand("${file:/no/such}"), Err(Unresolved::File { .. })));
         for text in ["${env:", "${env}", "${vault:x}", "${env:}"] {
             assert_eq!(Secrets::Unresolved.expand(text), Err(Unresolved::Form), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_fixed_value_is_no_reference() {
+        for value in ["t0ken", "${file:/etc/passwd}", "${env:PATH}", "${", ""] {
+            assert_eq!(Secret::fixed(value).expose(), value);
         }
     }
 

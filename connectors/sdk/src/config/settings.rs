@@ -50,7 +50,7 @@ impl<'a> Settings<'a> {
     fn check(&mut self) {
         let texts = std::mem::take(&mut self.texts);
         for (name, text) in &texts {
-            let Some(key) = self.keys.iter().find(|key| key.name == *name) else {
+            let Some(key) = self.keys.iter().find(|key| key.is_of(name)) else {
                 self.problem(name, unknown(name, self.keys));
                 continue;
             };
@@ -102,6 +102,13 @@ impl<'a> Settings<'a> {
     /// Whether the setting stands in the configuration.
     pub fn is_set(&self, name: &str) -> bool {
         self.texts.contains_key(name)
+    }
+
+    /// What stands in the configuration for the `{…}` of a key, in order:
+    /// `auth.user.{user}.name` gives `anna` where `auth.user.anna.name` is set.
+    pub fn instances(&self, name: &str) -> Vec<String> {
+        let key = self.key(name);
+        self.texts.keys().filter_map(|text| key.instance(text)).map(str::to_owned).collect()
     }
 
     /// The setting's text, its default, or nothing.
@@ -168,7 +175,7 @@ impl<'a> Settings<'a> {
     }
 
     fn key(&self, name: &str) -> &'a Key {
-        let found = self.keys.iter().find(|key| key.name == name);
+        let found = self.keys.iter().find(|key| key.is_of(name));
         found.unwrap_or_else(|| panic!("the setting `{name}` is not declared"))
     }
 }

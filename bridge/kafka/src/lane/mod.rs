@@ -1,0 +1,98 @@
+//! The commands of a connector: a consumer of the topic of commands, and one transactional producer
+//! whose transactions carry intents and outcomes together with the offsets of the commands that they
+//! settle.
+//!
+//! The consumer group of a lane, `{group}.{name}.commands`, has no members: partitions are assigned by
+//! hand to the process that owns the connector's shard, and the offsets show in the usual tools.
+
+mod reader;
+mod window;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, PoisonError};
+
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::producer::Producer;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use talon_runtime::bus::{BusFault, GiveUp, Place, Recovered};
+use talon_runtime::lane::{LaneLog, LaneRecord, LaneSpec, LaneTopic, Position};
+
+use crate::PATIENCE;
+use crate::fault::fault_of;
+use crate::outbox::Outbox;
+use crate::recover::recover;
+
+pub(crate) use reader::{KafkaReader, Windows};
+
+pub(crate) struct KafkaLane {
+    outbox: Outbox,
+    config: ClientConfig,
+    lane: LaneSpec,
+    give_up: GiveUp,
+    consumer: Arc<BaseConsumer>,
+    windows: Windows,
+}
+
+impl KafkaLane {
+    pub(crate) fn new(
+        outbox: Outbox,
+        config: ClientConfig,
+        lane: LaneSpec,
+        give_up: GiveUp,
+        reader: &KafkaReader,
+    ) -> KafkaLane {
+        let (consumer, windows) = (reader.consumer(), reader.windows());
+        KafkaLane { outbox, config, lane, give_up, consumer, windows }
+    }
+
+    /// What of the commands is settled, as part of the transaction.
+    fn settle(&mut self, settled: &[Position]) -> Result<(), BusFault> {
+        let mut offsets = TopicPartitionList::new();
+        {
+            let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut touched = BTreeSet::new();
+            for position in settled {
+                windows.entry(position.partition).or_default().settle(position.offset);
+                touched.insert(position.partition);
+            }
+            for partition in touched {
+                let Some(window) = windows.get_mut(&partition) else { continue };
+                let (offset, metadata) = window.commit();
+                let mut element = offsets.add_partition(&self.lane.commands.name, partition);
+                element.set_offset(Offset::Offset(offset)).map_err(|error| fault_of(&error))?;
+                element.set_metadata(metadata);
+            }
+        }
+        let Some(group) = self.consumer.group_metadata() else {
+            return Err(BusFault::Aborted("Kafka: the group of the commands is gone".to_owned()));
+        };
+        self.outbox.begin()?;
+        let sent = self.outbox.producer.send_offsets_to_transaction(&offsets, &group, PATIENCE);
+        sent.map_err(|error| self.outbox.explain(&error))
+    }
+}
+
+impl LaneLog for KafkaLane {
+    fn recover(&mut self, each: &mut dyn FnMut(Recovered<'_>)) -> Result<(), BusFault> {
+        let places = HashMap::from([(self.lane.results.name.as_str(), Place::Topic(0))]);
+        recover(&self.config, &places, &self.give_up, &mut |_, record| each(record))
+    }
+
+    fn append(&mut self, record: &LaneRecord) -> Result<(), BusFault> {
+        let topic = match record.topic {
+            LaneTopic::Results => &self.lane.results.name,
+            LaneTopic::DeadLetters => &self.lane.dead_letters.name,
+            LaneTopic::Commands => &self.lane.commands.name,
+        };
+        let headers = record.headers.iter().map(|(name, value)| (*name, value.as_slice()));
+        self.outbox.send(topic, &record.key, Some(&record.value), headers)
+    }
+
+    fn commit(&mut self, settled: &[Position]) -> Result<(), BusFault> {
+        if !settled.is_empty() {
+            self.settle(settled)?;
+        }
+        self.outbox.commit()
+    }
+}

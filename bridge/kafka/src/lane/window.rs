@@ -1,0 +1,132 @@
+//! Which commands of a partition are settled.
+//!
+//! What is committed is the offset of the oldest command that is not settled, and, as the metadata of
+//! the committed offset, which of those behind it are settled all the same, so that whoever takes over
+//! reads each unsettled one and no other.
+
+use std::collections::BTreeSet;
+
+/// Longest metadata: a broker takes 4096 bytes by default (`offset.metadata.max.bytes`). What does not
+/// fit is read again, and known by its id.
+const METADATA_MAX: usize = 4_000;
+
+/// What is known of one partition.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Window {
+    /// Behind the last command that was read.
+    next: i64,
+    /// Read and not settled.
+    open: BTreeSet<i64>,
+    /// Settled, behind one that is not.
+    done: BTreeSet<i64>,
+    /// What was committed last.
+    committed: i64,
+}
+
+impl Window {
+    /// From a committed offset and its metadata.
+    pub(crate) fn of(committed: i64, metadata: &str) -> Window {
+        let done = ranges(committed, metadata).unwrap_or_default();
+        Window { next: committed, open: BTreeSet::new(), done, committed }
+    }
+
+    /// A command was read; `false` if it is settled already.
+    pub(crate) fn read(&mut self, offset: i64) -> bool {
+        self.next = self.next.max(offset + 1);
+        !self.done.contains(&offset) && self.open.insert(offset)
+    }
+
+    /// A command is settled.
+    pub(crate) fn settle(&mut self, offset: i64) {
+        if self.open.remove(&offset) {
+            self.done.insert(offset);
+        }
+    }
+
+    /// What to commit now: the offset and its metadata.
+    pub(crate) fn commit(&mut self) -> (i64, String) {
+        // Before anything is read again, what was committed stands.
+        let low = self.open.first().copied().unwrap_or(self.next).max(self.committed);
+        self.done = self.done.split_off(&low);
+        self.committed = low;
+        let mut text = String::new();
+        let mut offsets = self.done.iter().copied().peekable();
+        while let Some(first) = offsets.next() {
+            let mut last = first;
+            while offsets.next_if_eq(&(last + 1)).is_some() {
+                last += 1;
+            }
+            let separator = if text.is_empty() { "" } else { "," };
+            let range = match last - first {
+                0 => format!("{separator}{}", first - low),
+                _ => format!("{separator}{}-{}", first - low, last - low),
+            };
+            if text.len() + range.len() > METADATA_MAX {
+                break;
+            }
+            text += &range;
+        }
+        (low, text)
+    }
+}
+
+/// `None` where the metadata is somebody else's.
+fn ranges(base: i64, text: &str) -> Option<BTreeSet<i64>> {
+    let mut offsets = BTreeSet::new();
+    for range in text.split(',').filter(|range| !range.is_empty()) {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let (first, last): (i64, i64) = (first.parse().ok()?, last.parse().ok()?);
+        if first < 0 || last < first || last - first > 1_000_000 {
+            return None;
+        }
+        offsets.extend(base + first..=base + last);
+    }
+    Some(offsets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_settled_behind_an_unsettled_one_is_not_read_again() {
+        let mut window = Window::of(10, "");
+        for offset in [10, 11, 12, 14, 15] {
+            assert!(window.read(offset));
+        }
+        assert_eq!(window.commit(), (10, String::new()));
+        for offset in [11, 12, 15] {
+            window.settle(offset);
+        }
+        let (low, metadata) = window.commit();
+        assert_eq!((low, metadata.as_str()), (10, "1-2,5"));
+
+        let mut next = Window::of(low, &metadata);
+        let again: Vec<i64> =
+            [10, 11, 12, 14, 15, 16].into_iter().filter(|o| next.read(*o)).collect();
+        assert_eq!(again, [10, 14, 16]);
+        next.settle(10);
+        assert_eq!(next.commit(), (14, "1".to_owned()));
+        next.settle(14);
+        next.settle(16);
+        assert_eq!(next.commit(), (17, String::new()));
+    }
+
+    #[test]
+    fn too_many_gaps_are_cut_and_strange_metadata_is_none() {
+        let mut window = Window::of(0, "");
+        for offset in 0..10_000 {
+            window.read(offset);
+            if offset % 2 == 1 {
+                window.settle(offset);
+            }
+        }
+        let (low, metadata) = window.commit();
+        assert!(low == 0 && metadata.len() <= METADATA_MAX && !metadata.is_empty());
+        assert!(!Window::of(0, &metadata).read(1));
+        for strange in ["x", "5-1", "-3", "0-99999999999"] {
+            assert!(Window::of(0, strange).read(0), "{strange}");
+        }
+        assert!(Window::of(0, "0").read(7));
+    }
+}

@@ -1,0 +1,123 @@
+//! The lane of a connector: its commands, and what became of them.
+//!
+//! | What | Stream | Subject |
+//! | --- | --- | --- |
+//! | commands | `{PREFIX}_{name}_COMMANDS` | `{prefix}.{name}.commands.{key token}` |
+//! | intents and outcomes | `{PREFIX}_{name}_RESULTS` | `{prefix}.{name}.results.{command id token}` |
+//!
+//! A command is read by a durable consumer and acknowledged when its outcome is stored, so a command
+//! without an outcome comes again, to this process or to the next. How it can fail, and what holds then:
+//!
+//! * Killed at any instruction: the next owner reads on behind the acknowledgement floor of the consumer
+//!   that was left (see [`consumer`]), and so sees every command that is not settled, in the order of the
+//!   stream. Those behind the floor that are settled come again too, and are known by their outcomes.
+//! * A paused process wakes up: its consumer is gone, so it reads nothing more and its acknowledgements
+//!   go nowhere; either ends its lane. A result that it publishes over one of the new owner is refused
+//!   by its expected sequence; one that gets in is a gap in the sequences of the new owner, who then
+//!   opens the lane anew and reads it.
+//! * The connection is lost: results are published again, and known by their ids; acknowledgements are
+//!   sent again; commands that were on their way come again, and are known by their positions.
+//! * A command takes longer than the server waits for its acknowledgement: the server is told in time
+//!   that it is being worked on.
+//! * The stream of the results was purged or lost: a conflict, or the next opening says that it is gone.
+
+mod acks;
+mod consumer;
+mod layout;
+mod log;
+mod reader;
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use async_nats::Subject;
+use async_nats::jetstream::context::PublishErrorKind;
+use bytes::Bytes;
+use talon_runtime::bus::{BusFault, GiveUp};
+use talon_runtime::lane::LaneSpec;
+
+use crate::Shared;
+use crate::connection::Connection;
+use crate::demands::Role;
+use crate::names;
+use crate::streams::{self, Seen};
+
+pub(crate) use layout::LaneLayout;
+pub(crate) use log::NatsLaneLog;
+pub(crate) use reader::NatsLaneReader;
+
+/// Commands that were delivered and are not settled: where each is acknowledged, by its sequence.
+#[derive(Default)]
+pub(crate) struct Unsettled(Mutex<BTreeMap<u64, Subject>>);
+
+impl Unsettled {
+    /// A delivery; one that came again is acknowledged where it came last.
+    fn add(&self, sequence: u64, ack: Subject) {
+        self.lock().insert(sequence, ack);
+    }
+
+    fn take(&self, sequence: u64) -> Option<Subject> {
+        self.lock().remove(&sequence)
+    }
+
+    fn all(&self) -> Vec<Subject> {
+        self.lock().values().cloned().collect()
+    }
+
+    fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Subject>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes a lane over.
+pub(crate) async fn open(
+    shared: &Shared,
+    seen: &Seen,
+    lane: &LaneSpec,
+    give_up: &GiveUp,
+) -> Result<(NatsLaneReader, NatsLaneLog), BusFault> {
+    let connection = shared.connection(give_up).await?;
+    let layout = LaneLayout::new(&shared.prefix, lane, &shared.access);
+    let wanted = [
+        (Role::Commands, &layout.commands),
+        (Role::Results, &layout.results),
+        (Role::DeadLetters, &layout.dead_letters),
+    ];
+    let found = streams::ensure(&connection, &layout.checkpoints, &wanted, seen).await?;
+    connection.watch.well();
+    let (reader, unsettled) =
+        NatsLaneReader::open(connection.clone(), &layout, give_up.clone()).await?;
+    let of_reader = (unsettled, reader.consumer().to_owned());
+    let (in_flight, give_up) = (shared.access.max_in_flight, give_up.clone());
+    let log = NatsLaneLog::open(connection, layout, &found[1], of_reader, in_flight, give_up);
+    Ok((reader, log.await?))
+}
+
+/// Puts a command on its stream, as any client would.
+pub(crate) async fn send(
+    connection: &Connection,
+    lane: &LaneSpec,
+    key: &str,
+    value: &[u8],
+) -> Result<(), BusFault> {
+    let subject = format!("{}.{}", lane.commands.name, names::token(key));
+    let payload = Bytes::copy_from_slice(value);
+    let sent = async { connection.jetstream.publish(subject, payload).await?.await };
+    match sent.await {
+        Ok(_) => Ok(()),
+        Err(error) => Err(match error.kind() {
+            // A sender does not create it: it may not have the right, and does not know how.
+            PublishErrorKind::StreamNotFound => BusFault::Misconfigured(format!(
+                "NATS: no stream takes `{}`; `talon run` creates it when it runs the connector",
+                lane.commands.name
+            )),
+            kind => connection
+                .watch
+                .explain(BusFault::Unavailable(format!("NATS: the command is not taken: {kind}"))),
+        }),
+    }
+}

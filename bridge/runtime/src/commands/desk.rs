@@ -1,0 +1,468 @@
+//! Whose turn it is: commands with the same ordering key one after another, others side by side.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use talon_sdk::{Answer, Command, CommandSpec};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Duration, Instant, sleep};
+
+use crate::bus::BusFault;
+use crate::commands::attempt::{self, Desk, Left, Turn};
+use crate::commands::intake::{Intake, Reading};
+use crate::commands::ledger::{IdHash, Known, Ledger};
+use crate::commands::metrics::LaneMetrics;
+use crate::commands::record::{Outcome, ResultRecord};
+use crate::lane::{Arrival, LaneRecord, LaneTopic, Position};
+
+/// Commands that a lane holds unsettled, at most; beyond that it reads no further.
+pub(crate) const WAITING: usize = 10_000;
+
+/// Bytes of such commands, at most.
+const WAITING_BYTES: usize = 64 * 1024 * 1024;
+
+/// Pause before a registry that does not answer is asked again.
+const REGISTRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// What the reader's thread hands over.
+pub(crate) enum Incoming {
+    Arrival(Arrival),
+    /// For the first time there is nothing more to read.
+    CaughtUp,
+}
+
+/// A command and what is kept with it until it is settled.
+struct Waiting {
+    turn: Turn,
+    bytes: usize,
+    since: Instant,
+}
+
+/// What a task of the lane came to.
+#[allow(clippy::large_enum_variant, reason = "it lives for a moment, between a task and the desk")]
+enum Ended {
+    /// A command that had its turn.
+    Command { waiting: Waiting, result: Result<ResultRecord, Left> },
+    /// A record of the topic that needed no turn: where it stands, and the outcome of which type it got.
+    Written {
+        position: Position,
+        outcome: Option<(&'static str, Outcome)>,
+        result: Result<(), Left>,
+    },
+}
+
+/// Gives commands their turns.
+pub(crate) struct Dispatch {
+    desk: Arc<Desk>,
+    reading: Reading,
+    /// The types that are switched on.
+    switched_on: Vec<&'static CommandSpec>,
+    ledger: Ledger,
+    metrics: LaneMetrics,
+    /// Whether commands come in one order, whatever their keys.
+    ordered: bool,
+    topic: String,
+    max_in_flight: usize,
+    /// Positions that are held.
+    open: HashSet<Position>,
+    bytes: usize,
+    /// Behind each ordering key that is at work: who comes next.
+    lines: HashMap<String, VecDeque<Waiting>>,
+    /// Have their turn as soon as fewer than `max_in_flight` run.
+    ready: VecDeque<Waiting>,
+    /// Ids that run, and who waits for them under another key.
+    running: HashMap<IdHash, Vec<Waiting>>,
+    tasks: JoinSet<Ended>,
+}
+
+/// What a [`Dispatch`] is made of.
+pub(crate) struct DispatchParts {
+    pub(crate) desk: Desk,
+    pub(crate) reading: Reading,
+    pub(crate) switched_on: Vec<&'static CommandSpec>,
+    pub(crate) ledger: Ledger,
+    pub(crate) metrics: LaneMetrics,
+    pub(crate) ordered: bool,
+    pub(crate) topic: String,
+    pub(crate) max_in_flight: usize,
+}
+
+impl Dispatch {
+    pub(crate) fn new(parts: DispatchParts) -> Dispatch {
+        Dispatch {
+            desk: Arc::new(parts.desk),
+            reading: parts.reading,
+            switched_on: parts.switched_on,
+            ledger: parts.ledger,
+            metrics: parts.metrics,
+            ordered: parts.ordered,
+            topic: parts.topic,
+            max_in_flight: parts.max_in_flight,
+            open: HashSet::new(),
+            bytes: 0,
+            lines: HashMap::new(),
+            ready: VecDeque::new(),
+            running: HashMap::new(),
+            tasks: JoinSet::new(),
+        }
+    }
+
+    /// Runs commands until halted, and then until those that run have ended, or the lane is lost.
+    pub(crate) async fn run(mut self, mut inbox: mpsc::Receiver<Incoming>) {
+        let desk = self.desk.clone();
+        loop {
+            let room = self.open.len() < WAITING && self.bytes < WAITING_BYTES;
+            tokio::select! {
+                biased;
+                () = desk.halted() => break,
+                Some(ended) = self.tasks.join_next(), if !self.tasks.is_empty() => {
+                    // A panic is a defect; its command is settled when the lane is opened anew.
+                    let Ok(ended) = ended else { return };
+                    if !self.ended(ended) {
+                        return;
+                    }
+                }
+                incoming = inbox.recv(), if room => {
+                    let on = match incoming {
+                        None => return,
+                        Some(Incoming::Arrival(arrival)) => self.arrived(arrival).await,
+                        Some(Incoming::CaughtUp) => self.caught_up().await,
+                    };
+                    if on.is_err() {
+                        return;
+                    }
+                }
+            }
+            self.start();
+            self.metrics.held(self.open.len());
+        }
+        // What waits for its turn is read again by whoever opens the lane next.
+        self.ready.clear();
+        self.lines.clear();
+        while self.tasks.join_next().await.is_some() {}
+    }
+
+    /// A record of the topic of commands.
+    async fn arrived(&mut self, arrival: Arrival) -> Result<(), Left> {
+        let position = arrival.position;
+        if self.open.contains(&position) {
+            return Ok(());
+        }
+        if self.ledger.is_settled(position) {
+            return self.write(vec![], position, None).await;
+        }
+        let intake = loop {
+            match self.reading.read(&arrival.value).await {
+                Ok(intake) => break intake,
+                Err(BusFault::Misconfigured(why) | BusFault::Unavailable(why)) => {
+                    tracing::debug!(connector = self.desk.name, "{why}");
+                    tokio::select! {
+                        () = sleep(REGISTRY_PAUSE) => {}
+                        () = self.desk.halted() => return Err(Left),
+                    }
+                }
+                Err(_) => return Err(Left),
+            }
+        };
+        match intake {
+            Intake::Malformed { id, kind, problems } => {
+                self.put_aside(&arrival, id, kind, &problems).await
+            }
+            Intake::Command(command) => {
+                if !self.ordered && !arrival.rekeyed && arrival.key.as_deref() != Some(&command.key)
+                {
+                    return self.rekey(arrival, &command).await;
+                }
+                if !self.switched_on.iter().any(|on| std::ptr::eq(*on, command.spec)) {
+                    let message = format!(
+                        "`{}` is switched off; `connectors.{}.commands` names those that are on",
+                        command.spec.name, self.desk.name
+                    );
+                    let answer = Answer::saying(message);
+                    let kind = command.spec.name;
+                    let refused = self.refusal(&command.id, kind, position, answer);
+                    return self.settle(vec![], refused, kind, position).await;
+                }
+                let bytes = arrival.value.len();
+                self.open.insert(position);
+                self.bytes += bytes;
+                let key = command.key.clone();
+                let turn = Turn { command, position, intent: None };
+                let waiting = Waiting { turn, bytes, since: Instant::now() };
+                match self.lines.get_mut(&key) {
+                    Some(line) => line.push_back(waiting),
+                    None => {
+                        self.lines.insert(key, VecDeque::new());
+                        self.ready.push_back(waiting);
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Starts whoever is ready.
+    fn start(&mut self) {
+        while self.tasks.len() < self.max_in_flight
+            && let Some(mut waiting) = self.ready.pop_front()
+        {
+            let id = IdHash::of(&waiting.turn.command.id);
+            if let Some(behind) = self.running.get_mut(&id) {
+                behind.push(waiting);
+                continue;
+            }
+            let known = self.ledger.get(id).cloned();
+            self.running.insert(id, Vec::new());
+            let desk = self.desk.clone();
+            match known {
+                Some(Known::Settled { outcome, position, at_ms }) => {
+                    self.tasks.spawn(async move {
+                        let result =
+                            duplicate(&desk, &waiting.turn, outcome, position, at_ms).await;
+                        Ended::Command { waiting, result }
+                    });
+                }
+                other => {
+                    if let Some(Known::Intent(intent)) = other {
+                        waiting.turn.intent = Some(intent);
+                    }
+                    self.tasks.spawn(async move {
+                        let result = attempt::run(&desk, &waiting.turn).await;
+                        Ended::Command { waiting, result }
+                    });
+                }
+            }
+        }
+    }
+
+    /// `false` if the lane is lost.
+    fn ended(&mut self, ended: Ended) -> bool {
+        let (waiting, record) = match ended {
+            Ended::Command { waiting, result: Ok(record) } => (waiting, record),
+            Ended::Written { position, outcome, result: Ok(()) } => {
+                self.open.remove(&position);
+                self.ledger.remember(position);
+                if let Some((kind, outcome)) = outcome {
+                    self.metrics.outcome(kind, outcome);
+                }
+                return true;
+            }
+            Ended::Command { .. } | Ended::Written { .. } => return false,
+        };
+        let Turn { command, position, .. } = &waiting.turn;
+        if let Some(outcome) = record.outcome() {
+            self.metrics.settled(command.spec.name, outcome, waiting.since.elapsed());
+            tracing::debug!(
+                connector = self.desk.name,
+                command = command.spec.name,
+                %position,
+                outcome = outcome.word(),
+                "settled"
+            );
+            if outcome == Outcome::Unknown {
+                tracing::warn!(
+                    connector = self.desk.name,
+                    command = command.spec.name,
+                    %position,
+                    "a command ended UNKNOWN: it may or may not have been applied; its record on the results topic has the evidence"
+                );
+            }
+        }
+        self.ledger.take(record);
+        self.open.remove(position);
+        self.bytes -= waiting.bytes;
+        let behind = self.running.remove(&IdHash::of(&command.id)).unwrap_or_default();
+        self.ready.extend(behind);
+        match self.lines.get_mut(&command.key).and_then(VecDeque::pop_front) {
+            Some(next) => self.ready.push_back(next),
+            None => {
+                self.lines.remove(&command.key);
+            }
+        }
+        true
+    }
+
+    /// Puts a command back under its ordering key, once, so that it stands in order with the others.
+    async fn rekey(&mut self, arrival: Arrival, command: &Command) -> Result<(), Left> {
+        let position = arrival.position;
+        let mut headers = vec![("talon-rekeyed", b"1".to_vec())];
+        headers.extend(arrival.traceparent.map(|parent| ("traceparent", parent.into_bytes())));
+        let record = LaneRecord {
+            topic: LaneTopic::Commands,
+            key: command.key.clone(),
+            value: arrival.value,
+            headers,
+            id: format!("{}/{position}/rekeyed", command.id),
+        };
+        self.write(vec![record], position, None).await
+    }
+
+    /// What is no command goes to the dead letters; if its id can be read, it gets an outcome too.
+    async fn put_aside(
+        &mut self,
+        arrival: &Arrival,
+        id: Option<String>,
+        kind: &'static str,
+        problems: &[String],
+    ) -> Result<(), Left> {
+        let problems = problems.join("; ");
+        let position = arrival.position;
+        tracing::warn!(
+            connector = self.desk.name,
+            %position,
+            "a malformed command is put to the dead letters: {problems}"
+        );
+        self.metrics.dead_letter();
+        let text = |text: &str| text.as_bytes().to_vec();
+        let partition = position.partition.to_string();
+        let offset = position.offset.to_string();
+        let record = LaneRecord {
+            topic: LaneTopic::DeadLetters,
+            key: arrival.key.clone().unwrap_or_default(),
+            value: arrival.value.clone(),
+            headers: vec![
+                ("__connect.errors.topic", text(&self.topic)),
+                ("__connect.errors.partition", text(&partition)),
+                ("__connect.errors.offset", text(&offset)),
+                ("__connect.errors.connector.name", text(&self.desk.name)),
+                ("__connect.errors.task.id", text("0")),
+                ("__connect.errors.stage", text("command")),
+                ("__connect.errors.exception.class.name", text("talon.CommandFault")),
+                ("__connect.errors.exception.message", text(&problems)),
+            ],
+            id: format!("{position}/dead-letter"),
+        };
+        match id {
+            None => self.write(vec![record], position, None).await,
+            Some(id) => {
+                let refused = self.refusal(&id, kind, position, Answer::saying(problems));
+                self.settle(vec![record], refused, kind, position).await
+            }
+        }
+    }
+
+    /// The outcome of a command that is not run.
+    fn refusal(
+        &self,
+        id: &str,
+        kind: &'static str,
+        position: Position,
+        answer: Answer,
+    ) -> (ResultRecord, Outcome) {
+        let hash = IdHash::of(id);
+        let known = matches!(self.ledger.get(hash), Some(Known::Settled { .. }));
+        let outcome = if known || self.running.contains_key(&hash) {
+            Outcome::Duplicate
+        } else {
+            Outcome::Rejected
+        };
+        let mut record = ResultRecord {
+            command_id: id.to_owned(),
+            r#type: kind.to_owned(),
+            phase: "OUTCOME".to_owned(),
+            outcome: Some(outcome.word().to_owned()),
+            settled_at: Some(self.desk.clock.now_ms() * 1_000),
+            position: position.to_string(),
+            ..ResultRecord::default()
+        };
+        record.answer(answer);
+        (record, outcome)
+    }
+
+    /// Writes these records and the outcome of a command that is not run.
+    async fn settle(
+        &mut self,
+        mut records: Vec<LaneRecord>,
+        (record, outcome): (ResultRecord, Outcome),
+        kind: &'static str,
+        position: Position,
+    ) -> Result<(), Left> {
+        records.push(self.desk.writer.encode(&record)?);
+        // At once, so that a second one with this id sees it. If it cannot be written, the ledger goes
+        // with the lane.
+        self.ledger.take(record);
+        self.write(records, position, Some((kind, outcome))).await
+    }
+
+    /// Hands records to the writer, in the order of calls, and lets a task wait for them.
+    async fn write(
+        &mut self,
+        records: Vec<LaneRecord>,
+        position: Position,
+        outcome: Option<(&'static str, Outcome)>,
+    ) -> Result<(), Left> {
+        self.open.insert(position);
+        let written = self.desk.writer.hand(records, Some(position)).await?;
+        self.tasks.spawn(async move {
+            let result = written.await.map_err(|_| Left);
+            Ended::Written { position, outcome, result }
+        });
+        Ok(())
+    }
+
+    /// Everything on the topic has been read: an intent whose command is not there any more (it was
+    /// kept for too short a time) cannot be resolved.
+    async fn caught_up(&mut self) -> Result<(), Left> {
+        for intent in self.ledger.intents() {
+            let Some(position) = intent.position() else { continue };
+            let hash = IdHash::of(&intent.command_id);
+            let waits = self.open.contains(&position) || self.running.contains_key(&hash);
+            if waits || self.is_held(&intent.command_id) {
+                continue;
+            }
+            let record = ResultRecord {
+                phase: "OUTCOME".to_owned(),
+                outcome: Some(Outcome::Unknown.word().to_owned()),
+                settled_at: Some(self.desk.clock.now_ms() * 1_000),
+                message: Some(
+                    "it was about to be sent, and is no longer on the topic of commands to be read back".to_owned(),
+                ),
+                ..intent
+            };
+            self.desk.writer.settle(&record, None).await?;
+            tracing::warn!(
+                connector = self.desk.name,
+                command = record.r#type,
+                %position,
+                "a command ended UNKNOWN: its intent is there, and the command is no longer on its topic"
+            );
+            self.metrics.outcome(&record.r#type, Outcome::Unknown);
+            self.ledger.take(record);
+        }
+        Ok(())
+    }
+
+    /// Whether a command of this id is held unsettled.
+    fn is_held(&self, id: &str) -> bool {
+        let lines = self.lines.values().flatten();
+        self.ready.iter().chain(lines).any(|waiting| waiting.turn.command.id == id)
+    }
+}
+
+/// The outcome of a command whose id has one already: it points there.
+async fn duplicate(
+    desk: &Desk,
+    turn: &Turn,
+    outcome: Outcome,
+    position: Position,
+    at_ms: i64,
+) -> Result<ResultRecord, Left> {
+    let first = serde_json::json!({
+        "outcome": outcome.word(), "position": position.to_string(), "settled_at": at_ms * 1_000,
+    });
+    let record = ResultRecord {
+        command_id: turn.command.id.clone(),
+        r#type: turn.command.spec.name.to_owned(),
+        key: turn.command.key.clone(),
+        phase: "OUTCOME".to_owned(),
+        outcome: Some(Outcome::Duplicate.word().to_owned()),
+        settled_at: Some(desk.clock.now_ms() * 1_000),
+        message: Some("a command with this id has an outcome already".to_owned()),
+        evidence: Some(first.to_string()),
+        position: turn.position.to_string(),
+        ..ResultRecord::default()
+    };
+    desk.writer.settle(&record, Some(turn.position)).await?;
+    Ok(record)
+}

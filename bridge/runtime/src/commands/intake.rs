@@ -1,0 +1,313 @@
+//! From a record of the topic of commands to a command that can be run.
+
+use apache_avro::Schema;
+use jiff::Timestamp;
+use serde_json::{Map, Value as Json};
+use talon_schemas::wire::{Payload, Wire};
+use talon_sdk::{Command, CommandSpec, Commands, OrderingKey};
+
+use crate::bus::BusFault;
+use crate::registry::Registry;
+
+/// Longest id: it becomes a message key, and a subject on NATS.
+const ID_MAX: usize = 200;
+
+/// Longest ordering key.
+const KEY_MAX: usize = 500;
+
+/// What a record came to.
+pub(crate) enum Intake {
+    /// A command.
+    Command(Command),
+    /// No command, or one with mistakes: all of them. No value is quoted.
+    Malformed {
+        /// Its id, where that much can be read.
+        id: Option<String>,
+        /// Its type, where there is such a one.
+        kind: &'static str,
+        /// What is wrong.
+        problems: Vec<String>,
+    },
+}
+
+/// Reads records of a connector's topic of commands.
+pub(crate) struct Reading {
+    pub(crate) commands: Commands,
+    /// How a command of this version's schema is written.
+    pub(crate) wire: Wire,
+    pub(crate) registry: Option<Registry>,
+}
+
+impl Reading {
+    /// # Errors
+    /// Only where the registry is needed and does not answer.
+    pub(crate) async fn read(&self, value: &[u8]) -> Result<Intake, BusFault> {
+        let contract = (self.commands.contract)();
+        let object = match self.wire.open(contract, value) {
+            Payload::Own(datum) => contract.read(datum, None).ok(),
+            Payload::Registered(id, datum) => match self.schema(id).await? {
+                Some(writer) => contract.read(datum, Some(&writer)).ok(),
+                None => return Ok(nothing("its Avro schema is not in the registry")),
+            },
+            Payload::Json(json) => match serde_json::from_slice(json) {
+                Ok(Json::Object(object)) => Some(object),
+                _ => return Ok(nothing("it is no JSON")),
+            },
+            Payload::Unknown(_) => {
+                return Ok(nothing("it was written with an unknown Avro schema"));
+            }
+            Payload::Foreign => {
+                return Ok(nothing("it is neither JSON nor Avro in the Confluent wire format"));
+            }
+        };
+        Ok(match object {
+            Some(object) => self.check(object),
+            None => nothing("its Avro schema is not that of this connector's commands"),
+        })
+    }
+
+    async fn schema(&self, id: u32) -> Result<Option<std::sync::Arc<Schema>>, BusFault> {
+        match &self.registry {
+            Some(registry) => registry.by_id(id).await,
+            None => Ok(None),
+        }
+    }
+
+    fn check(&self, mut object: Map<String, Json>) -> Intake {
+        let mut problems = Vec::new();
+        let mut take = |name: &str| object.remove(name).filter(|json| !json.is_null());
+        let id = match take("id") {
+            Some(Json::String(id)) if !id.is_empty() && id.len() <= ID_MAX => Some(id),
+            None => {
+                problems
+                    .push("`id` is missing, expected a text that no other command has".to_owned());
+                None
+            }
+            Some(_) => {
+                problems.push(format!("`id` is no text of 1 to {ID_MAX} bytes"));
+                None
+            }
+        };
+        let spec = match take("type") {
+            Some(Json::String(kind)) => {
+                let spec = self.commands.spec(&kind);
+                if spec.is_none() {
+                    problems.push(unknown_type(self.commands.specs, &kind));
+                }
+                spec
+            }
+            _ => {
+                problems.push("`type` is missing, expected the type of a command".to_owned());
+                None
+            }
+        };
+        let params = take("params").unwrap_or_else(|| Json::Object(Map::new()));
+        let expect = take("expect");
+        let params = spec.and_then(|spec| {
+            let contract = (self.commands.contract)();
+            match contract.params(spec.name)?.read(&params) {
+                Ok(params) => Some(params),
+                Err(found) => {
+                    problems.extend(found);
+                    None
+                }
+            }
+        });
+        // Only for the sender's own records; but one that is no instant is a mistake all the same.
+        instant("issued_at", take("issued_at"), &mut problems);
+        let expires_at_ms = instant("expires_at", take("expires_at"), &mut problems);
+        let user = match take("as") {
+            None => None,
+            Some(Json::String(user)) => Some(user),
+            Some(_) => {
+                problems.push("`as` is no text, expected the name of a configured user".to_owned());
+                None
+            }
+        };
+        let expect = expectations(spec, expect, &mut problems);
+        for name in object.keys() {
+            let name: String = name.chars().take(60).collect();
+            problems.push(format!(
+                "`{name}` is not known; a command has id, type, params, issued_at, expires_at, expect, as"
+            ));
+        }
+        let kind = spec.map_or("", |spec| spec.name);
+        let (Some(id), Some(spec), Some(params), true) =
+            (id.clone(), spec, params, problems.is_empty())
+        else {
+            return Intake::Malformed { id, kind, problems };
+        };
+        let key = ordering_key(spec, &id, &params);
+        if key.is_empty() || key.len() > KEY_MAX {
+            let problems =
+                vec![format!("its ordering key is empty, or longer than {KEY_MAX} bytes")];
+            return Intake::Malformed { id: Some(id), kind, problems };
+        }
+        Intake::Command(Command { id, spec, key, params, expect, user, expires_at_ms })
+    }
+}
+
+fn nothing(problem: &str) -> Intake {
+    Intake::Malformed { id: None, kind: "", problems: vec![problem.to_owned()] }
+}
+
+fn unknown_type(specs: &[CommandSpec], kind: &str) -> String {
+    let nearest = specs
+        .iter()
+        .map(|spec| (strsim::jaro_winkler(spec.name, kind), spec.name))
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    let shown: String = kind.chars().take(60).collect();
+    match nearest {
+        Some((likeness, name)) if likeness > 0.8 => {
+            format!("there is no command `{shown}`; did you mean `{name}`?")
+        }
+        _ => format!("there is no command `{shown}`; `talon commands` lists them"),
+    }
+}
+
+/// An instant in milliseconds, from RFC 3339 or microseconds.
+fn instant(name: &str, given: Option<Json>, problems: &mut Vec<String>) -> Option<i64> {
+    let read = match given? {
+        Json::String(text) => text.parse::<Timestamp>().ok().map(|at| at.as_millisecond()),
+        Json::Number(micros) => micros.as_i64().map(|micros| micros.div_euclid(1_000)),
+        _ => None,
+    };
+    if read.is_none() {
+        problems.push(format!("`{name}` is no instant, expected RFC 3339 with an offset"));
+    }
+    read
+}
+
+fn expectations(
+    spec: Option<&'static CommandSpec>,
+    given: Option<Json>,
+    problems: &mut Vec<String>,
+) -> Map<String, Json> {
+    let object = match given {
+        None => return Map::new(),
+        Some(Json::Object(object)) => object,
+        Some(_) => {
+            problems.push("`expect` is no object".to_owned());
+            return Map::new();
+        }
+    };
+    let Some(spec) = spec else { return Map::new() };
+    for name in object.keys().filter(|name| !spec.expect.contains(&name.as_str())) {
+        let shown: String = name.chars().take(60).collect();
+        problems.push(match spec.expect {
+            [] => format!("`expect.{shown}` cannot be checked; `{}` takes no `expect`", spec.name),
+            known => format!("`expect.{shown}` cannot be checked; there are {}", known.join(", ")),
+        });
+    }
+    object
+}
+
+/// What a command is ordered by, and the key under which it should stand on the topic.
+pub fn ordering_key(spec: &CommandSpec, id: &str, params: &Map<String, Json>) -> String {
+    match spec.key {
+        OrderingKey::Own => id.to_owned(),
+        OrderingKey::Fixed(key) => key.to_owned(),
+        OrderingKey::Params(names) => {
+            let parts: Vec<String> = names
+                .iter()
+                .map(|name| match params.get(*name) {
+                    Some(Json::String(text)) => text.clone(),
+                    Some(Json::Null) | None => String::new(),
+                    Some(other) => other.to_string(),
+                })
+                .collect();
+            parts.join("/")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use serde_json::json;
+    use talon_schemas::command::CommandContract;
+    use talon_sdk::Repeat;
+
+    use super::*;
+
+    static CONTRACT: LazyLock<CommandContract> = LazyLock::new(|| {
+        CommandContract::of(
+            r#"[{"type": "record", "name": "SetStatus", "namespace": "talon.test.commands", "fields": [
+                {"name": "call_id", "type": "long"}, {"name": "status", "type": "string"}]}]"#,
+        )
+    });
+
+    fn reading() -> Reading {
+        static SPECS: [CommandSpec; 1] = [CommandSpec {
+            name: "SetStatus",
+            key: OrderingKey::Params(&["call_id"]),
+            repeat: Repeat::Converges,
+            expect: &["status"],
+            call: "",
+            probe: "",
+        }];
+        let commands = Commands { specs: &SPECS, contract: || &CONTRACT };
+        Reading { commands, wire: Wire::SingleObject, registry: None }
+    }
+
+    async fn malformed(value: &Json) -> (Option<String>, Vec<String>) {
+        match reading().read(value.to_string().as_bytes()).await.unwrap() {
+            Intake::Malformed { id, problems, .. } => (id, problems),
+            Intake::Command(_) => panic!("it is taken as a command"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_command_is_read_with_its_ordering_key() {
+        let json = json!({"id": "c-1", "type": "SetStatus", "params": {"call_id": 42, "status": "Done"},
+            "issued_at": "2026-01-31T10:00:00Z", "expires_at": "2026-01-31T10:05:00Z",
+            "expect": {"status": "Committed"}, "as": "anna"});
+        let Intake::Command(command) = reading().read(json.to_string().as_bytes()).await.unwrap()
+        else {
+            panic!("it is malformed")
+        };
+        assert_eq!((command.id.as_str(), command.key.as_str()), ("c-1", "42"));
+        assert_eq!(command.expires_at_ms, Some(1_769_853_900_000));
+        assert_eq!(command.expect["status"], "Committed");
+        assert_eq!(command.user.as_deref(), Some("anna"));
+    }
+
+    #[tokio::test]
+    async fn every_mistake_is_listed_and_the_id_is_kept() {
+        let json = json!({"id": "c-1", "type": "SetStatus", "params": {"call_id": "secret"},
+            "expires_at": "tomorrow", "expect": {"colour": 1}, "exprie_at": 1});
+        let (id, problems) = malformed(&json).await;
+        assert_eq!(id.as_deref(), Some("c-1"));
+        assert_eq!(
+            problems,
+            [
+                "`params.call_id` is another text, expected whole number",
+                "`params.status` is missing, expected text",
+                "`expires_at` is no instant, expected RFC 3339 with an offset",
+                "`expect.colour` cannot be checked; there are status",
+                "`exprie_at` is not known; a command has id, type, params, issued_at, expires_at, expect, as",
+            ]
+        );
+        let (id, problems) = malformed(&json!({"id": 5, "type": "SetStatsu"})).await;
+        assert_eq!(id, None);
+        assert_eq!(problems[1], "there is no command `SetStatsu`; did you mean `SetStatus`?");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_command_at_all_is_said_so() {
+        for (value, part) in [
+            (b"hello".as_slice(), "neither JSON nor Avro"),
+            (b"{\"id\":", "no JSON"),
+            (&[0, 0, 0, 0, 9, 1, 2], "not in the registry"),
+            (&[0xc3, 0x01, 1, 2, 3, 4, 5, 6, 7, 8, 0], "unknown Avro schema"),
+            (b"", "neither"),
+        ] {
+            let Intake::Malformed { id: None, problems, .. } = reading().read(value).await.unwrap()
+            else {
+                panic!("it has an id, or is a command")
+            };
+            assert!(problems[0].contains(part), "{problems:?}");
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! What is known of commands by their ids: the memory that keeps a command from being run twice.
+//!
+//! It is rebuilt from the results topic when the lane is taken over. Bounded: what is older than
+//! `commands.ledger.retention.ms` is forgotten, and beyond `commands.ledger.max.entries` the oldest.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::commands::record::{Outcome, ResultRecord};
+use crate::lane::Position;
+
+/// Positions of settled commands that are remembered, to know one that is read again. More than the
+/// lane holds unsettled, since only what lies behind an unsettled one is read again.
+const POSITIONS: usize = 4 * crate::commands::desk::WAITING;
+
+/// Hash of a command's id: ids are the senders' and may be long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct IdHash(u128);
+
+impl IdHash {
+    pub(crate) fn of(id: &str) -> IdHash {
+        IdHash(xxh3_128(id.as_bytes()))
+    }
+}
+
+/// What the ledger knows of an id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// It was about to be sent, and may have been: read back first.
+    Intent(Box<ResultRecord>),
+    /// It has its outcome.
+    Settled {
+        /// Which.
+        outcome: Outcome,
+        /// Of the command that has it, not of a duplicate.
+        position: Position,
+        /// Milliseconds since 1970 UTC.
+        at_ms: i64,
+    },
+}
+
+/// What is known of commands by their ids.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    known: HashMap<IdHash, Known>,
+    /// Settled ids, oldest first.
+    order: VecDeque<(IdHash, i64)>,
+    positions: HashSet<Position>,
+    recent: VecDeque<Position>,
+    retention_ms: i64,
+    max_entries: usize,
+}
+
+impl Ledger {
+    pub(crate) fn new(retention_ms: u64, max_entries: usize) -> Ledger {
+        Ledger {
+            known: HashMap::new(),
+            order: VecDeque::new(),
+            positions: HashSet::new(),
+            recent: VecDeque::new(),
+            retention_ms: i64::try_from(retention_ms).unwrap_or(i64::MAX),
+            max_entries,
+        }
+    }
+
+    /// Takes in a record of the results topic, as it is read back or has just been written.
+    pub(crate) fn take(&mut self, record: ResultRecord) {
+        let id = IdHash::of(&record.command_id);
+        let Some(outcome) = record.outcome() else {
+            if !matches!(self.known.get(&id), Some(Known::Settled { .. })) {
+                self.known.insert(id, Known::Intent(Box::new(record)));
+            }
+            return;
+        };
+        let position = record.position().unwrap_or_default();
+        self.remember(position);
+        // A duplicate's record says nothing new of the id.
+        if outcome == Outcome::Duplicate {
+            return;
+        }
+        let at_ms = record.settled_at.unwrap_or_default() / 1_000;
+        let first = !matches!(self.known.get(&id), Some(Known::Settled { .. }));
+        if first {
+            self.known.insert(id, Known::Settled { outcome, position, at_ms });
+            self.order.push_back((id, at_ms));
+        }
+        self.forget(at_ms);
+    }
+
+    /// Notes that the command at this position needs nothing more.
+    pub(crate) fn remember(&mut self, position: Position) {
+        if self.positions.insert(position) {
+            self.recent.push_back(position);
+        }
+        if self.recent.len() > POSITIONS
+            && let Some(oldest) = self.recent.pop_front()
+        {
+            self.positions.remove(&oldest);
+        }
+    }
+
+    /// Whether the command at this position is known to be settled.
+    pub(crate) fn is_settled(&self, position: Position) -> bool {
+        self.positions.contains(&position)
+    }
+
+    /// What is known of an id.
+    pub(crate) fn get(&self, id: IdHash) -> Option<&Known> {
+        self.known.get(&id)
+    }
+
+    /// Intents without an outcome.
+    pub(crate) fn intents(&self) -> Vec<ResultRecord> {
+        let intents = self.known.values().filter_map(|known| match known {
+            Known::Intent(record) => Some(record.as_ref().clone()),
+            Known::Settled { .. } => None,
+        });
+        intents.collect()
+    }
+
+    /// How many ids are known.
+    pub(crate) fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    fn forget(&mut self, now_ms: i64) {
+        while let Some((id, at_ms)) = self.order.front().copied() {
+            if self.order.len() <= self.max_entries && now_ms - at_ms <= self.retention_ms {
+                break;
+            }
+            self.order.pop_front();
+            self.known.remove(&id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(id: &str, outcome: Option<Outcome>, offset: i64, at_ms: i64) -> ResultRecord {
+        ResultRecord {
+            command_id: id.to_owned(),
+            phase: if outcome.is_some() { "OUTCOME" } else { "INTENT" }.to_owned(),
+            outcome: outcome.map(|outcome| outcome.word().to_owned()),
+            settled_at: outcome.map(|_| at_ms * 1_000),
+            position: Position { partition: 0, offset }.to_string(),
+            ..ResultRecord::default()
+        }
+    }
+
+    fn outcome(ledger: &Ledger, id: &str) -> Option<Outcome> {
+        match ledger.get(IdHash::of(id)) {
+            Some(Known::Settled { outcome, .. }) => Some(*outcome),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn an_intent_waits_for_its_outcome_and_an_outcome_stands() {
+        let mut ledger = Ledger::new(1_000, 10);
+        ledger.take(record("a", None, 1, 0));
+        assert!(matches!(ledger.get(IdHash::of("a")), Some(Known::Intent(_))));
+        assert_eq!(ledger.intents().len(), 1);
+        ledger.take(record("a", Some(Outcome::Applied), 1, 5));
+        ledger.take(record("a", Some(Outcome::Duplicate), 2, 6));
+        ledger.take(record("a", None, 3, 0));
+        ledger.take(record("a", Some(Outcome::Failed), 3, 7));
+        assert_eq!(outcome(&ledger, "a"), Some(Outcome::Applied), "the first outcome stands");
+        assert!(ledger.intents().is_empty());
+        let at = |offset| Position { partition: 0, offset };
+        assert!(ledger.is_settled(at(1)) && ledger.is_settled(at(2)) && !ledger.is_settled(at(9)));
+    }
+
+    #[test]
+    fn what_is_old_or_too_many_is_forgotten_oldest_first() {
+        let mut ledger = Ledger::new(1_000, 3);
+        for (i, id) in ["a", "b", "c", "d"].into_iter().enumerate() {
+            ledger.take(record(id, Some(Outcome::Applied), i as i64, i as i64));
+        }
+        assert_eq!((outcome(&ledger, "a"), ledger.len()), (None, 3));
+        ledger.take(record("e", Some(Outcome::Applied), 9, 1_002));
+        assert_eq!(outcome(&ledger, "b"), None);
+        assert_eq!(outcome(&ledger, "c"), Some(Outcome::Applied));
+        ledger.take(record("f", Some(Outcome::Applied), 10, 5_000));
+        assert_eq!(ledger.len(), 1);
+    }
+}

@@ -1,0 +1,201 @@
+//! Every command that must not be repeated blindly, with the process killed at every moment of its life.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use talon_brokers::unique;
+use talon_sdk::{OrderingKey, Repeat};
+use talon_simulators::contractor::{Fault, FaultKind};
+
+use crate::cases::{CASES, Case, bring};
+use crate::support::producer::Producer;
+use crate::support::{Broker, On, Talon, until};
+use crate::world::{World, simulator_settings, spec, world_with};
+use crate::{carrying, outcomes, results};
+
+/// What happens while the commands are under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    Nothing,
+    /// The upstream does it, and the reply is lost.
+    ReplyLost,
+    /// The upstream never sees it.
+    RequestLost,
+    /// The intent is durable, and nothing has been done.
+    KilledBeforeTheEffect,
+    /// The upstream has done it; there is no outcome.
+    KilledAfterTheEffect,
+    /// There is an outcome, which cannot be committed because the broker is gone.
+    KilledBeforeTheCommit,
+}
+
+/// What nobody can read back.
+const UNREADABLE: [&str; 2] = ["CreateTempLink", "RegisterUser"];
+
+struct Sent {
+    case: &'static Case,
+    id: String,
+    /// Effects at its endpoint before.
+    before: usize,
+    command: (String, Value),
+}
+
+/// One command of each type, each about a call of its own.
+async fn prepare(world: &World) -> Vec<Sent> {
+    let cases = CASES.iter().filter(|case| spec(case.name).repeat != Repeat::Always);
+    let mut sent = Vec::new();
+    for case in cases.filter(|case| case.name != "CompleteSharedCall") {
+        let ids = bring(world, case.stage).await;
+        let params = (case.params)(&ids);
+        let id = unique(case.name);
+        let key = match spec(case.name).key {
+            OrderingKey::Params(names) => params[names[0]].to_string(),
+            OrderingKey::Fixed(key) => key.to_owned(),
+            OrderingKey::Own => id.clone(),
+        };
+        let command = json!({"id": id, "type": case.name, "params": params});
+        sent.push(Sent { case, id, before: 0, command: (key, command) });
+    }
+    for sent in &mut sent {
+        sent.before = world.effects(spec(sent.case.name).call);
+    }
+    sent
+}
+
+async fn at(on: On, moment: Moment) {
+    let Some(mut broker) = on.start("commands") else { return };
+    run(&mut broker, moment).await;
+}
+
+async fn run(broker: &mut Broker, moment: Moment) {
+    let world = world_with(simulator_settings(), crate::world::WITH_USER).await;
+    let mut sent = prepare(&world).await;
+    let prefix = unique("commands");
+    let mut texts = carrying(&prefix, broker.address(), &world.sim.url());
+    let types: Vec<&str> = sent.iter().map(|sent| sent.case.name).collect();
+    texts.insert("connectors.field.commands".to_owned(), types.join(","));
+    texts.insert("connectors.field.commands.max.in.flight".to_owned(), "100".to_owned());
+    let mut talon = Talon::run(&texts);
+    talon.ready().await;
+    let address = broker.address().to_owned();
+
+    let fault = match moment {
+        Moment::Nothing => None,
+        Moment::ReplyLost | Moment::KilledAfterTheEffect => Some(FaultKind::LostReply),
+        Moment::RequestLost => Some(FaultKind::LostRequest),
+        Moment::KilledBeforeTheEffect => Some(FaultKind::Slow { ms: 120_000 }),
+        Moment::KilledBeforeTheCommit => Some(FaultKind::Slow { ms: 1_500 }),
+    };
+    if let Some(kind) = fault {
+        // As many requests as there are commands to each part of the upstream.
+        let mut parts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+        for sent in &sent {
+            let (method, path) = spec(sent.case.name).call.split_once(' ').unwrap();
+            // Nobody can sign in where `/user` is slow.
+            let root = match path {
+                "/user/register" => &path[1..],
+                _ => path[1..].split('/').next().unwrap(),
+            };
+            *parts.entry((method, root)).or_default() += 1;
+        }
+        for ((method, root), times) in parts {
+            let fault = Fault::from(kind.clone()).at(&format!("/{root}"));
+            world.sim.fault(fault.method(method).times(times));
+        }
+    }
+    let commands: Vec<(String, Value)> =
+        sent.iter_mut().map(|sent| std::mem::take(&mut sent.command)).collect();
+    Producer::new(&address).await.send(&format!("{prefix}.field.commands"), &commands).await;
+
+    let intents = || {
+        let results = results(&address, &prefix);
+        results.iter().filter(|result| result.phase == "INTENT").count()
+    };
+    let done = || -> Vec<&str> {
+        let done =
+            sent.iter().filter(|sent| world.effects(spec(sent.case.name).call) > sent.before);
+        done.map(|sent| sent.case.name).collect()
+    };
+    match moment {
+        Moment::Nothing | Moment::ReplyLost | Moment::RequestLost => {}
+        Moment::KilledBeforeTheEffect => {
+            until("all intents are durable", async || intents() == sent.len()).await;
+            talon.kill();
+            assert_eq!(done(), Vec::<&str>::new(), "nothing is done yet");
+        }
+        Moment::KilledAfterTheEffect => {
+            // What is read back does not come.
+            let slow = FaultKind::Slow { ms: 120_000 };
+            until("the first intents are durable", async || intents() > 0).await;
+            world.sim.fault(Fault::from(slow).method("GET"));
+            until("everything is done", async || done().len() == sent.len()).await;
+            talon.kill();
+        }
+        Moment::KilledBeforeTheCommit => {
+            until("all intents are durable", async || intents() == sent.len()).await;
+            broker.kill();
+            until("everything is done", async || done().len() == sent.len()).await;
+            talon.kill();
+            broker.restart();
+        }
+    }
+    world.sim.faults().clear();
+    if !matches!(moment, Moment::Nothing | Moment::ReplyLost | Moment::RequestLost) {
+        talon = Talon::run(&texts);
+        talon.ready().await;
+    }
+    let log = |talon: &Talon| talon.log();
+    until("every command has its outcome", async || {
+        let results = results(&address, &prefix);
+        outcomes(&results).len() == sent.len()
+    })
+    .await;
+    assert!(talon.terminate().await.success(), "{}", log(&talon));
+
+    let results = results(&address, &prefix);
+    let outcomes = outcomes(&results);
+    for Sent { case, id, before, .. } in &sent {
+        let of = &outcomes[id.as_str()];
+        assert_eq!(of.len(), 1, "{moment:?}, {}: {of:?}", case.name);
+        let unclear = UNREADABLE.contains(&case.name) && moment != Moment::Nothing;
+        let outcome = of[0].outcome.as_deref().unwrap();
+        let effects = world.effects(spec(case.name).call) - before;
+        if unclear && outcome == "UNKNOWN" {
+            assert!(effects <= 1, "{moment:?}, {}: {effects} effects", case.name);
+            assert!(of[0].evidence.is_some(), "{moment:?}, {}: no evidence", case.name);
+        } else {
+            assert_eq!(
+                outcome,
+                "APPLIED",
+                "{moment:?}, {}: {:?}\n{}",
+                case.name,
+                of[0],
+                log(&talon)
+            );
+            assert_eq!(effects, 1, "{moment:?}, {}", case.name);
+        }
+    }
+}
+
+macro_rules! moments {
+    ($($kafka:ident $nats:ident $moment:ident)*) => {$(
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $kafka() {
+            at(On::Kafka, Moment::$moment).await;
+        }
+
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $nats() {
+            at(On::Nats, Moment::$moment).await;
+        }
+    )*};
+}
+
+moments! {
+    invariant_5_each_command_is_applied_once_on_kafka invariant_5_each_command_is_applied_once_on_nats Nothing
+    invariant_5_a_lost_reply_is_read_back_on_kafka invariant_5_a_lost_reply_is_read_back_on_nats ReplyLost
+    invariant_5_a_lost_request_is_sent_again_on_kafka invariant_5_a_lost_request_is_sent_again_on_nats RequestLost
+    invariant_5_killed_before_the_effect_on_kafka invariant_5_killed_before_the_effect_on_nats KilledBeforeTheEffect
+    invariant_5_killed_after_the_effect_on_kafka invariant_5_killed_after_the_effect_on_nats KilledAfterTheEffect
+    invariant_5_killed_before_the_commit_on_kafka invariant_5_killed_before_the_commit_on_nats KilledBeforeTheCommit
+}
