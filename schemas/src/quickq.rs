@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use crate::Contract;
+use crate::command::CommandContract;
 
 /// Feed `operation`.
 pub static OPERATION: LazyLock<Contract> =
@@ -46,3 +47,6 @@ pub static OPERATION_STATE: LazyLock<Contract> =
 /// Feed `server_info`.
 pub static SERVER_INFO: LazyLock<Contract> =
     LazyLock::new(|| Contract::of(include_str!("../quickq/server_info.avsc")));
+/// All commands.
+pub static COMMANDS: LazyLock<CommandContract> =
+    LazyLock::new(|| CommandContract::of(include_str!("../quickq/commands.avsc")));

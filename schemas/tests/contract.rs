@@ -88,6 +88,7 @@ fn the_published_schemas_do_not_change_by_accident() {
     let feeds = contracts().map(|(feed, contract)| (feed, contract.as_ref()));
     let commands = [
         ("contractor.commands", contractor::COMMANDS.as_ref()),
+        ("quickq.commands", quickq::COMMANDS.as_ref()),
         ("result", &*talon_schemas::result::RESULT),
     ];
     for (name, message) in feeds.into_iter().chain(commands) {

@@ -1,6 +1,7 @@
 //! The feeds of one connector at work: take the shard over, recover, serve.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use talon_sdk::{Clock, Commands, Connector, FeedPlan, Kind};
 use tokio::runtime::Handle;

@@ -15,6 +15,8 @@ pub(crate) struct Config {
     pub(crate) socket: SocketConfig,
     pub(crate) login: Login,
     pub(crate) feeds: Vec<String>,
+    /// Commands that are switched on.
+    pub(crate) enabled: Vec<&'static talon_sdk::CommandSpec>,
     pub(crate) workplaces: Vec<i64>,
     pub(crate) detailed: bool,
     pub(crate) refresh: Duration,
@@ -144,6 +146,7 @@ pub(crate) fn keys() -> Vec<Key> {
             .importance(Importance::Medium)
             .doc("After so long without a message, though it was asked, the peer is taken for dead."),
     ];
+    keys.extend(crate::commands::keys());
     keys.extend(talon_http::tls_keys());
     keys.extend(BOOKS.into_iter().flat_map(crate::books::Book::keys));
     keys.extend(privacy::keys(&all_contracts()));
@@ -165,8 +168,10 @@ pub(crate) fn read(settings: &mut Settings<'_>) -> Config {
     let mut feeds = settings.list("feeds");
     // Another name is a problem of the declaration already.
     feeds.retain(|feed| NAMES.contains(&feed.as_str()));
-    if feeds.is_empty() {
-        settings.problem("feeds", "names no feed, so the connector would do nothing");
+    let enabled = crate::commands::read(settings);
+    if feeds.is_empty() && enabled.is_empty() {
+        let problem = "names no feed and `commands` no command, so the connector would do nothing";
+        settings.problem("feeds", problem);
     }
     let follows_queue = feeds.iter().any(|feed| feed == "queue");
     match (follows_queue, workplaces.is_empty()) {
@@ -186,6 +191,7 @@ pub(crate) fn read(settings: &mut Settings<'_>) -> Config {
         },
         commands: BOOKS.into_iter().map(|book| book.commands(settings)).collect(),
         feeds,
+        enabled,
         workplaces,
         detailed: settings.flag("queue.detailed"),
         refresh: settings.millis("refresh.interval.ms"),

@@ -19,6 +19,7 @@
 #![allow(rustdoc::private_intra_doc_links)]
 
 mod books;
+mod commands;
 mod config;
 mod entity;
 mod feeds;
@@ -34,7 +35,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::json;
 use talon_sdk::config::{Key, Settings};
-use talon_sdk::{Class, Connector, Context, Fault, Feed, FeedPlan, FeedSpec};
+use talon_sdk::{
+    Applier, Class, CommandSpec, Commands as CommandsOfClass, Connector, Context, Fault, Feed,
+    FeedPlan, FeedSpec,
+};
 
 use crate::books::{BOOKS, Commands};
 use crate::config::Config;
@@ -60,6 +64,11 @@ impl Class for QuickQ {
 
     fn feeds(&self) -> &'static [FeedSpec] {
         &feeds::FEEDS
+    }
+
+    fn commands(&self) -> Option<CommandsOfClass> {
+        let contract = || &*talon_schemas::quickq::COMMANDS;
+        Some(CommandsOfClass { specs: commands::SPECS, contract })
     }
 
     fn keys(&self) -> Vec<Key> {
@@ -100,6 +109,8 @@ struct Instance {
     main: Arc<Line>,
     /// The sockets of the queues, in the order of the workplaces.
     queues: Vec<Arc<Line>>,
+    /// The socket of the commands: one that was not answered costs no feed its socket.
+    commands: Arc<Line>,
 }
 
 impl Instance {
@@ -109,6 +120,7 @@ impl Instance {
         Instance {
             mapper: Arc::new(Mapper::new(config.privacy.clone())),
             main: line(),
+            commands: line(),
             queues: config.workplaces.iter().map(|_| line()).collect(),
             hub: hub.clone(),
             config,
@@ -180,6 +192,15 @@ impl Connector for Instance {
         })
     }
 
+    fn commands(&self) -> Vec<&'static CommandSpec> {
+        self.config.enabled.clone()
+    }
+
+    fn applier(&self) -> Result<Arc<dyn Applier>, Fault> {
+        let lists = self.config.commands.iter().map(|book| book.list.clone()).collect();
+        Ok(Arc::new(commands::Sender::new(self.commands.clone(), lists)))
+    }
+
     async fn probe(&self) -> Result<String, Fault> {
         // A session of its own, which does not disturb the feeds'.
         let line = Line::new(hub(&self.config, &self.context));
@@ -202,7 +223,7 @@ impl Connector for Instance {
     }
 
     async fn close(&self) {
-        for line in &self.queues {
+        for line in self.queues.iter().chain([&self.commands]) {
             line.close().await;
         }
         if self.hub.account.grant().is_some() {

@@ -127,6 +127,19 @@ impl Live {
         self.inner.ask(command, data).await
     }
 
+    /// Ends the socket.
+    pub(crate) fn end(&self, reason: &str) {
+        self.inner.end(reason);
+    }
+
+    /// Ends the socket, and lets its session go, so that a new login follows.
+    pub(crate) fn forget(&self, reason: &str) {
+        if let Some(number) = self.inner.session_number() {
+            self.inner.hub.account.forget(number);
+        }
+        self.inner.end(reason);
+    }
+
     /// Sends the login, and takes its answer apart.
     pub(super) async fn log_in(
         &self,
