@@ -1,7 +1,6 @@
 //! The feeds of one connector at work: take the shard over, recover, serve.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use talon_sdk::{Clock, Commands, Connector, FeedPlan, Kind};
 use tokio::runtime::Handle;
@@ -91,9 +90,6 @@ pub fn shard_spec(prefix: &str, setup: &Setup) -> ShardSpec {
     ShardSpec { name: setup.name.clone(), delivery, topics, checkpoints }
 }
 
-/// How long a connector may take to end what its upstream counts.
-const FAREWELL: Duration = Duration::from_secs(2);
-
 /// The feeds of a connector, as a service.
 pub(crate) struct Feeds {
     pub(crate) shared: Shared,
@@ -131,6 +127,10 @@ impl Service for Feeds {
 
     fn ended(&self) {
         self.shared.metrics.owned(&self.setup.name, false);
+    }
+
+    fn connector(&self) -> &dyn Connector {
+        self.setup.connector.as_ref()
     }
 }
 
@@ -280,11 +280,7 @@ async fn serve(
         Err(BusFault::Aborted(format!("a defect of Talon ended the shard: {panic}")))
     });
     match (served, lost) {
-        (Ok(()), None) => {
-            // To take leave is a courtesy: an upstream that is away does not hold the process.
-            tokio::time::timeout(FAREWELL, setup.connector.close()).await.ok();
-            End::Halted
-        }
+        (Ok(()), None) => End::Halted,
         (Ok(()), Some(fault)) => End::Failed(fault),
         (Err(fault), _) => {
             if matches!(fault, BusFault::Unavailable(_)) {
