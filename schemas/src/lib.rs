@@ -23,6 +23,7 @@ mod envelope;
 mod json;
 mod message;
 pub mod plan;
+pub mod quickq;
 pub mod result;
 pub mod wire;
 

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use apache_avro::types::Value;
 use serde::Serialize;
 use talon_schemas::wire::{Payload, Wire};
-use talon_schemas::{Contract, Envelope, Op, Source, contractor, enter};
+use talon_schemas::{Contract, Envelope, Op, Source, contractor, enter, quickq};
 
-fn contracts() -> [(&'static str, &'static Contract); 9] {
+fn contracts() -> [(&'static str, &'static Contract); 23] {
     [
         ("contractor.call", &contractor::CALL),
         ("contractor.call_message", &contractor::CALL_MESSAGE),
@@ -20,6 +20,20 @@ fn contracts() -> [(&'static str, &'static Contract); 9] {
         ("enter.ticket_source", &enter::TICKET_SOURCE),
         ("enter.ticket", &enter::TICKET),
         ("enter.ticket_operation", &enter::TICKET_OPERATION),
+        ("quickq.operation", &quickq::OPERATION),
+        ("quickq.service", &quickq::SERVICE),
+        ("quickq.ticket_range", &quickq::TICKET_RANGE),
+        ("quickq.workplace", &quickq::WORKPLACE),
+        ("quickq.user_role", &quickq::USER_ROLE),
+        ("quickq.user", &quickq::USER),
+        ("quickq.qboard", &quickq::QBOARD),
+        ("quickq.scoreboard", &quickq::SCOREBOARD),
+        ("quickq.registrator", &quickq::REGISTRATOR),
+        ("quickq.consumer", &quickq::CONSUMER),
+        ("quickq.consumer_preregistered", &quickq::CONSUMER_PREREGISTERED),
+        ("quickq.queue", &quickq::QUEUE),
+        ("quickq.operation_state", &quickq::OPERATION_STATE),
+        ("quickq.server_info", &quickq::SERVER_INFO),
     ]
 }
 
@@ -78,6 +92,7 @@ fn the_published_schemas_do_not_change_by_accident() {
     let feeds = contracts().map(|(feed, contract)| (feed, contract.as_ref()));
     let commands = [
         ("contractor.commands", contractor::COMMANDS.as_ref()),
+        ("quickq.commands", quickq::COMMANDS.as_ref()),
         ("result", &*talon_schemas::result::RESULT),
     ];
     for (name, message) in feeds.into_iter().chain(commands) {

@@ -120,7 +120,7 @@ fn invariant_10_a_check_reports_every_problem_at_once_each_with_its_key() {
         ("connectors.one.auth.external.token", "neither `${env:NAME}` nor `${file:/path}`"),
         ("connectors.one.pii.hash.salt", "neither `${env:NAME}` nor `${file:/path}`"),
         ("connectors.one.upstream.client.certificate.file", "is not set"),
-        ("connectors.two.class", "expected one of `contractor`"),
+        ("connectors.two.class", "expected one of `contractor`, `quickq`"),
         ("connectors.three.class", "is not set"),
         ("connectors.four.upstream.url", "is not set"),
         ("connectors.f/ve", "no name for a connector"),
@@ -201,8 +201,8 @@ fn a_secret_that_leads_nowhere_ends_a_run_with_2_and_a_value_is_never_shown() {
 }
 
 #[test]
-fn the_examples_of_the_connectors_have_no_problem() {
-    for connector in ["contractor", "enter"] {
+fn the_example_of_each_connector_has_no_problem() {
+    for connector in ["contractor", "enter", "quickq"] {
         let example = root().join("connectors").join(connector).join("example.yaml");
         let ended = run(program().args(["check", "--config"]).arg(example));
         assert_eq!(ended.code, Some(0), "{}{}", ended.out, ended.err);
@@ -241,8 +241,8 @@ fn plugins_tell_every_feed_and_every_setting() {
     assert!(ended.err.contains("contractor"), "{}", ended.err);
 }
 
-fn golden(feed: &str) -> Value {
-    let file = root().join(format!("schemas/golden/contractor.{feed}.avsc"));
+fn golden(name: &str) -> Value {
+    let file = root().join(format!("schemas/golden/{name}.avsc"));
     serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
 }
 
@@ -253,10 +253,10 @@ fn schemas_are_those_of_the_golden_files() {
     let printed: Vec<Value> = serde_json::from_str(&ended.out).unwrap();
     let mut feeds = BTreeSet::new();
     for entry in &printed {
-        let feed = entry["feed"].as_str().unwrap();
-        assert_eq!(entry["class"], "contractor");
-        assert_eq!(entry["schema"], golden(feed), "{feed}");
-        assert!(feeds.insert(format!("contractor.{feed}.avsc")), "{feed} twice");
+        let (class, feed) = (entry["class"].as_str().unwrap(), entry["feed"].as_str().unwrap());
+        let name = format!("{class}.{feed}");
+        assert_eq!(entry["schema"], golden(&name), "{name}");
+        assert!(feeds.insert(format!("{name}.avsc")), "{name} twice");
     }
     let files = std::fs::read_dir(root().join("schemas/golden")).unwrap();
     let files: BTreeSet<String> =
@@ -297,7 +297,7 @@ fn schemas_are_registered_under_the_subjects_of_the_configuration() {
         assert_eq!(status, 200, "{body}");
         let registered: Value = serde_json::from_str(&body).unwrap();
         let schema: Value = serde_json::from_str(registered["schema"].as_str().unwrap()).unwrap();
-        assert_eq!(schema, golden(feed), "{feed}");
+        assert_eq!(schema, golden(&format!("contractor.{feed}")), "{feed}");
         let told =
             format!("{prefix}.field.{feed}-value is registered with id {}", registered["id"]);
         assert!(outs.first().unwrap().contains(&told), "{told}");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use talon_sdk::{Clock, FeedPlan, Standing};
+use talon_sdk::{Clock, Connector, FeedPlan, Standing};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -16,7 +16,7 @@ use crate::metrics::{FeedMetrics, FeedStatus, Metrics};
 use crate::ownership::Ownership;
 use crate::registry::Registry;
 use crate::supervise::{Feeds, Setup, Shared, report, topic};
-use crate::tenure::keep;
+use crate::tenure::{farewell, keep};
 
 /// How long leaving the group may take.
 const LEAVE: Duration = Duration::from_secs(3);
@@ -44,6 +44,7 @@ pub struct Engine {
     tasks: JoinSet<()>,
     member: JoinHandle<()>,
     view: View,
+    connectors: Vec<Arc<dyn Connector>>,
 }
 
 /// What an engine shows of itself. Cheap to clone.
@@ -110,6 +111,7 @@ impl Engine {
             report,
             give_up: give_up.clone(),
         });
+        let connectors = parts.connectors.iter().map(|setup| setup.connector.clone()).collect();
         let mut tasks = JoinSet::new();
         let mut rows = Vec::new();
         let mut lanes = Vec::new();
@@ -157,7 +159,7 @@ impl Engine {
             lanes: Arc::new(lanes),
             clock: parts.clock,
         };
-        Engine { stop, give_up, tasks, member, view }
+        Engine { stop, give_up, tasks, member, view, connectors }
     }
 
     /// What it shows of itself.
@@ -172,6 +174,11 @@ impl Engine {
         let drained = async { while self.tasks.join_next().await.is_some() {} };
         let drained = tokio::time::timeout(timeout, drained).await.is_ok();
         self.give_up.set();
+        let mut leaving = JoinSet::new();
+        for connector in self.connectors {
+            leaving.spawn(async move { farewell(connector.as_ref()).await });
+        }
+        while leaving.join_next().await.is_some() {}
         // Without leaving, the others would wait for this process's session to run out. To leave is a
         // courtesy: a bus that is away does not hold the process.
         tokio::time::timeout(LEAVE, self.member).await.ok();

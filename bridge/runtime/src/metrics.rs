@@ -22,6 +22,7 @@ pub struct Metrics {
     lag: HistogramVec,
     observations: IntCounterVec,
     changes: IntCounterVec,
+    gap_changes: IntCounterVec,
     entities: IntGaugeVec,
     pub(crate) dead_letters: IntCounterVec,
     withheld: IntGaugeVec,
@@ -83,6 +84,11 @@ impl Metrics {
                 "talon_changes_total",
                 "Change events committed, by op.",
                 &["connector", "feed", "op"],
+            )?,
+            gap_changes: counters(
+                "talon_gap_changes_total",
+                "Change events that a gap had hidden: those of the first observation after a fault.",
+                &["connector", "feed"],
             )?,
             entities: numbers(
                 "talon_feed_entities",
@@ -158,6 +164,7 @@ impl Metrics {
         FeedMetrics(Arc::new(Feed {
             labels: [connector.to_owned(), feed.to_owned()],
             changes: [Op::Read, Op::Create, Op::Update, Op::Delete].map(with_op),
+            gap_changes: self.gap_changes.with_label_values(&[connector, feed]),
             lag: self.lag.with_label_values(&[connector, feed]),
             fresh_ms: AtomicI64::new(clock.now_ms()),
             observed: AtomicI64::new(0),
@@ -195,6 +202,7 @@ const RESTING: i64 = i64::MAX;
 struct Feed {
     labels: [String; 2],
     changes: [IntCounter; 4],
+    gap_changes: IntCounter,
     lag: Histogram,
     // When the upstream was asked for the last committed observation; the start before there is one.
     fresh_ms: AtomicI64,
@@ -228,6 +236,11 @@ impl FeedMetrics {
             *count = 0;
         }
         tally.lag.flush();
+    }
+
+    /// Counts what an observation brought to light after a gap.
+    pub(crate) fn gap_changes(&self, changes: usize) {
+        self.0.gap_changes.inc_by(changes as u64);
     }
 
     pub(crate) fn dead_letter(&self, stage: &str) {
@@ -384,6 +397,7 @@ mod tests {
                 "talon_feed_freshness_seconds gauge",
                 "talon_feed_lag_seconds histogram",
                 "talon_feed_withheld_deletes gauge",
+                "talon_gap_changes_total counter",
                 "talon_observations_total counter",
                 "talon_publish_duration_seconds histogram",
                 "talon_recovery_seconds gauge",

@@ -121,6 +121,11 @@ impl Ownership {
         self.wait(|state| !state.granted.contains(shard)).await;
     }
 
+    /// Whether a service of this process runs the shard.
+    pub(crate) fn is_held(&self, shard: &str) -> bool {
+        self.0.borrow().held.contains_key(shard)
+    }
+
     /// Waits until the shard is not held.
     pub(crate) async fn wait_unheld(&self, shard: &str) {
         self.wait(|state| !state.held.contains_key(shard)).await;

@@ -1,5 +1,6 @@
 //! A feed's loop: read, hand over, wait, and back off while the upstream is away.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use talon_sdk::{Connector, Cursor, Fault};
@@ -47,7 +48,8 @@ impl Poll {
             FIRST_WAIT.min(self.interval.max(Duration::from_millis(10))),
             LONGEST_WAIT,
         );
-        let mut after_fault = true;
+        // Each scope that was seen, and whether it was since the last fault.
+        let mut scopes: HashMap<String, bool> = HashMap::new();
         let mut feed = None;
         loop {
             let started = Instant::now();
@@ -70,8 +72,13 @@ impl Poll {
                     if observation.cursor.is_some() {
                         cursor.clone_from(&observation.cursor);
                     }
-                    let sighting = Sighting { feed: self.place, observation, after_fault };
-                    after_fault = false;
+                    let (after_fault, after_gap) =
+                        match scopes.insert(observation.scope.clone(), true) {
+                            Some(since_fault) => (!since_fault, !since_fault),
+                            None => (true, false),
+                        };
+                    let sighting =
+                        Sighting { feed: self.place, observation, after_fault, after_gap };
                     // Waits while the shard is busy: back-pressure ends here.
                     if self.shard.send(sighting).await.is_err() {
                         return;
@@ -83,7 +90,7 @@ impl Poll {
                 }
                 Err(fault) => {
                     feed = None;
-                    after_fault = true;
+                    scopes.values_mut().for_each(|since_fault| *since_fault = false);
                     self.metrics.observation(fault.kind());
                     let (state, wait) = match &fault {
                         Fault::Unavailable { retry_after, .. } => {

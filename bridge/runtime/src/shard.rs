@@ -39,8 +39,10 @@ pub(crate) struct Sighting {
     pub(crate) feed: usize,
     /// What it saw.
     pub(crate) observation: Observation,
-    /// Whether the feed had failed, or had just been opened, before it.
+    /// Whether it is the first of its scope after a fault or a start.
     pub(crate) after_fault: bool,
+    /// Whether its scope was seen before the fault: what changed was hidden by the gap between.
+    pub(crate) after_gap: bool,
 }
 
 /// A shard that is recovered and ready to serve.
@@ -212,6 +214,9 @@ impl Shard {
             told.frame.metrics.settled(as_of_ms, told.known.len(), 0);
         }
         feed.frame.metrics.count(&mut feed.tally);
+        if sighting.after_gap {
+            feed.frame.metrics.gap_changes(summary.changes);
+        }
         let was_withheld = feed.frame.metrics.status().withheld > 0;
         let withheld = summary.withheld.map_or(0, |(entities, _)| entities);
         let result = if withheld > 0 { "withheld" } else { "ok" };

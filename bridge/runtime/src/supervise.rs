@@ -130,6 +130,10 @@ impl Service for Feeds {
     fn ended(&self) {
         self.shared.metrics.owned(&self.setup.name, false);
     }
+
+    fn connector(&self) -> &dyn Connector {
+        self.setup.connector.as_ref()
+    }
 }
 
 async fn run_once(

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use talon_sdk::Connector;
 use tokio::time::sleep;
 
 use crate::backoff::Backoff;
@@ -16,6 +17,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(15);
 /// How long a fenced process waits for the group to take the shard from it. If it does not, nobody
 /// took over: the broker gave up on a transaction of a process that was paused for too long.
 const FENCED_WAIT: Duration = Duration::from_secs(20);
+
+/// How long a connector may take to end what its upstream counts.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// How often a lapsed grant is looked at.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -41,6 +45,14 @@ pub(crate) trait Service: Send + Sync {
     fn run(&self, backoff: &mut Backoff) -> impl Future<Output = End> + Send;
     /// It does not run any more.
     fn ended(&self);
+    /// The connector, with whose other service it shares the shard.
+    fn connector(&self) -> &dyn Connector;
+}
+
+/// Lets a connector that nobody uses any more end what its upstream counts. A courtesy: an upstream
+/// that is away does not hold the process.
+pub(crate) async fn farewell(connector: &dyn Connector) {
+    tokio::time::timeout(FAREWELL, connector.close()).await.ok();
 }
 
 /// Runs a service, whenever the group grants its shard, until told to stop.
@@ -83,12 +95,16 @@ async fn whenever_granted<S: Service>(shared: &Shared, service: &S) {
         }
         let held = ownership.hold(shard);
         let failed = match service.run(&mut backoff).await {
+            // The engine takes leave of the connector when all of its services have ended.
             End::Halted if *shared.stop.borrow() => return,
             End::Halted => None,
             End::Failed(fault) => Some(fault),
         };
         service.ended();
         drop(held);
+        if failed.is_none() && !ownership.is_held(shard) {
+            farewell(service.connector()).await;
+        }
         if let Some(fault) = failed {
             let (state, wait) = match &fault {
                 BusFault::Unavailable(_) => (State::Unavailable, backoff.next(None)),

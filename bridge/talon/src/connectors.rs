@@ -4,7 +4,11 @@ use talon_sdk::Class;
 
 /// All classes.
 pub(crate) fn classes() -> Vec<Box<dyn Class>> {
-    vec![Box::new(talon_contractor::Contractor), Box::new(talon_enter::EnterExport)]
+    vec![
+        Box::new(talon_contractor::Contractor),
+        Box::new(talon_enter::EnterExport),
+        Box::new(talon_quickq::QuickQ),
+    ]
 }
 
 /// A class by its name.

@@ -48,7 +48,8 @@ impl Client {
         let base = Url::parse(&config.url).ok().filter(is_http).ok_or_else(|| {
             Fault::Misconfigured { reason: "`upstream.url` is no http or https URL".to_owned() }
         })?;
-        let tls = tls::client_config(&config, base.scheme() == "https")?;
+        let mut tls = tls::client_config(&config.tls, base.scheme() == "https")?;
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .user_agent(concat!("talon/", env!("CARGO_PKG_VERSION")))

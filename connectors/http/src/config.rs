@@ -6,7 +6,7 @@ use talon_sdk::config::{Importance, Key, Settings};
 
 /// The settings that every HTTP connector has, in the order of the reference.
 pub fn keys() -> Vec<Key> {
-    vec![
+    let mut keys = vec![
         Key::url("upstream.url")
             .required()
             .importance(Importance::High)
@@ -25,6 +25,14 @@ pub fn keys() -> Vec<Key> {
             .default("20")
             .importance(Importance::Medium)
             .doc("How many requests a second may be sent. After a pause, one second's worth goes at once."),
+    ];
+    keys.extend(tls_keys());
+    keys
+}
+
+/// The settings that say what is trusted and shown over TLS, for HTTP and other protocols.
+pub fn tls_keys() -> Vec<Key> {
+    vec![
         Key::text("upstream.ca.file")
             .doc("A PEM file with certificates of authorities to trust besides the machine's own."),
         Key::text("upstream.client.certificate.file")
@@ -48,10 +56,8 @@ pub struct Config {
     pub response_max_bytes: usize,
     /// The rate budget: from 0.01 to 100000.
     pub requests_per_second: f64,
-    /// Authorities to trust besides the machine's.
-    pub ca_file: Option<PathBuf>,
-    /// What is shown to an upstream that wants to see a certificate.
-    pub client_certificate: Option<ClientCertificate>,
+    /// What is trusted and shown over https.
+    pub tls: Tls,
 }
 
 /// Where a client certificate is. Both files are PEM.
@@ -63,16 +69,20 @@ pub struct ClientCertificate {
     pub key_file: PathBuf,
 }
 
-/// Reads the settings that [`keys`] declares. Does no I/O.
+/// What is trusted and shown over TLS.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// Authorities to trust besides the machine's.
+    pub ca_file: Option<PathBuf>,
+    /// What is shown to an upstream that wants to see a certificate.
+    pub client_certificate: Option<ClientCertificate>,
+}
+
+/// Reads the settings that [`tls_keys`] declares. Does no I/O.
 ///
-/// Problems are reported through `settings`: besides those of the declarations, a URL whose host or
-/// port no URL can have, and a client certificate without its key or a key without its certificate.
-pub fn read(settings: &mut Settings<'_>) -> Config {
-    let url = settings.text("upstream.url");
-    // What does not even start like a URL is a problem of the declaration already.
-    if url.starts_with("http") && url.contains("://") && Url::parse(&url).is_err() {
-        settings.problem("upstream.url", "is no URL: its host or its port is malformed");
-    }
+/// Problems are reported through `settings`: besides those of the declarations, a client certificate
+/// without its key or a key without its certificate.
+pub fn read_tls(settings: &mut Settings<'_>) -> Tls {
     let file = |settings: &Settings<'_>, name: &str| {
         Some(settings.text(name)).filter(|path| !path.is_empty()).map(PathBuf::from)
     };
@@ -86,6 +96,20 @@ pub fn read(settings: &mut Settings<'_>) -> Config {
     let client_certificate = file(settings, certificate)
         .zip(file(settings, key))
         .map(|(certificate_file, key_file)| ClientCertificate { certificate_file, key_file });
+    Tls { ca_file: file(settings, "upstream.ca.file"), client_certificate }
+}
+
+/// Reads the settings that [`keys`] declares. Does no I/O.
+///
+/// Problems are reported through `settings`: besides those of the declarations and of [`read_tls`], a
+/// URL whose host or port no URL can have.
+pub fn read(settings: &mut Settings<'_>) -> Config {
+    let url = settings.text("upstream.url");
+    // What does not even start like a URL is a problem of the declaration already.
+    if url.starts_with("http") && url.contains("://") && Url::parse(&url).is_err() {
+        settings.problem("upstream.url", "is no URL: its host or its port is malformed");
+    }
+    let tls = read_tls(settings);
     let response_max_bytes = settings.whole("upstream.response.max.bytes");
     Config {
         url,
@@ -93,8 +117,7 @@ pub fn read(settings: &mut Settings<'_>) -> Config {
         connect_timeout: settings.millis("upstream.connect.timeout.ms"),
         response_max_bytes: usize::try_from(response_max_bytes).unwrap_or(usize::MAX),
         requests_per_second: settings.decimal("upstream.requests.per.second"),
-        ca_file: file(settings, "upstream.ca.file"),
-        client_certificate,
+        tls,
     }
 }
 
@@ -111,7 +134,7 @@ impl Config {
                         .to_owned(),
                 );
             }
-            if self.ca_file.is_some() || self.client_certificate.is_some() {
+            if self.tls != Tls::default() {
                 warnings.push(
                     "`upstream.url` is http: `upstream.ca.file` and \
                      `upstream.client.certificate.file` have no effect"

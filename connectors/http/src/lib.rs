@@ -27,11 +27,11 @@ mod fault;
 mod reply;
 mod request;
 mod stream;
-mod tls;
+pub mod tls;
 
 pub use budget::Lane;
 pub use client::Client;
-pub use config::{ClientCertificate, Config, keys, read};
+pub use config::{ClientCertificate, Config, Tls, keys, read, read_tls, tls_keys};
 pub use credentials::Credentials;
 pub use failure::{Failure, FailureKind, Sent};
 pub use fault::{fault_of, read_json_body};

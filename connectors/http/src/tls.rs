@@ -1,3 +1,5 @@
+//! What a TLS connection trusts and shows, for HTTP and for other protocols.
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,14 +9,14 @@ use rustls::{CertificateError, ClientConfig, RootCertStore};
 use rustls_platform_verifier::Verifier;
 use talon_sdk::Fault;
 
-use crate::Config;
+use crate::Tls;
 
-/// What a connection trusts and shows. Reads the files that the configuration names, and for https
-/// the machine's authorities.
+/// What a connection trusts and shows. Reads the files that the configuration names, and where the
+/// connection is secured the machine's authorities; blocks for a few milliseconds.
 ///
 /// # Errors
 /// [`Fault::Misconfigured`] with the key of the file that is wrong; its content is not quoted.
-pub(crate) fn client_config(config: &Config, is_https: bool) -> Result<ClientConfig, Fault> {
+pub fn client_config(config: &Tls, is_secured: bool) -> Result<ClientConfig, Fault> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let roots = match &config.ca_file {
         Some(path) => certificates("upstream.ca.file", path)?,
@@ -30,16 +32,16 @@ pub(crate) fn client_config(config: &Config, is_https: bool) -> Result<ClientCon
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(|_| Fault::Internal { reason: "the TLS library has no protocol".to_owned() })?;
-    let builder = if is_https {
+    let builder = if is_secured {
         let verifier = Verifier::new_with_extra_roots(roots, provider).map_err(|_| {
             misconfigured("the machine has no CA certificates; set `upstream.ca.file`")
         })?;
         builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
     } else {
-        // Without https nothing is verified, so nothing needs to be trusted.
+        // Without TLS nothing is verified, so nothing needs to be trusted.
         builder.with_root_certificates(readable)
     };
-    let mut tls = match &config.client_certificate {
+    Ok(match &config.client_certificate {
         None => builder.with_no_client_auth(),
         Some(files) => {
             let chain = certificates("upstream.client.certificate.file", &files.certificate_file)?;
@@ -51,13 +53,11 @@ pub(crate) fn client_config(config: &Config, is_https: bool) -> Result<ClientCon
                 )
             })?
         }
-    };
-    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(tls)
+    })
 }
 
 /// What a TLS error means, without the names in certificates.
-pub(crate) fn explain(error: &rustls::Error) -> String {
+pub fn explain(error: &rustls::Error) -> String {
     use CertificateError as Bad;
     let what = match error {
         rustls::Error::InvalidCertificate(bad) => match bad {

@@ -70,6 +70,10 @@ pub trait Connector: Send + Sync {
     /// Asks the upstream whether it answers and takes the credentials; says what it saw. For
     /// `talon check --probe`.
     async fn probe(&self) -> Result<String, Fault>;
+    /// Ends what the upstream counts, such as a session. Called when neither feeds nor commands run any
+    /// more, at shutdown or when another process took over, also if they never ran; given two seconds.
+    /// They may be opened again afterwards.
+    async fn close(&self) {}
 }
 
 /// A feed that is switched on.

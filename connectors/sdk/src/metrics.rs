@@ -6,7 +6,8 @@ use crate::Backfills;
 #[derive(Debug, Clone)]
 pub struct UpstreamMetrics {
     /// `talon_upstream_requests_total{connector,code}`: `code` is the HTTP status, or `timeout`,
-    /// `connect`, `cut`, `too_large`, `tls`, `other`.
+    /// `connect`, `cut`, `too_large`, `tls`, `other`; over a WebSocket `ok` or `refused` instead of a
+    /// status.
     pub requests: IntCounterVec,
     /// `talon_upstream_request_duration_seconds{connector}`, until the whole body is there.
     pub duration: HistogramVec,

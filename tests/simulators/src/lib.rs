@@ -9,9 +9,11 @@
 //! - [`contractor`]: ContractorPersonalArea (`contractor-personal-area.txt`).
 //! - [`enter_export`]: the ticket export of СУО Enter's central server
 //!   (`enter-central-export.txt`).
+//! - [`quickq`]: QuickQ, the queue hall over a WebSocket (`quickq-websocket.txt`).
 //!
 //! Simulators hold made-up data, know no secrets and are not for any network but loopback.
 #![forbid(unsafe_code)]
 
 pub mod contractor;
 pub mod enter_export;
+pub mod quickq;

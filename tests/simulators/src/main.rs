@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use clap::{Parser, Subcommand};
 use talon_simulators::contractor::{MarkBound, Settings, Simulator};
 use talon_simulators::enter_export;
+use talon_simulators::quickq;
 
 /// The upstream systems as servers that behave as documented.
 #[derive(Parser)]
@@ -21,6 +22,8 @@ enum System {
     Contractor(Contractor),
     /// The ticket export of СУО Enter; everything else is set through `/_sim/settings`.
     EnterExport(EnterExport),
+    /// QuickQ; everything else is set through `/_sim/settings`.
+    Quickq(Quickq),
 }
 
 #[derive(clap::Args)]
@@ -43,6 +46,38 @@ impl From<EnterExport> for enter_export::Settings {
     fn from(export: EnterExport) -> Self {
         let EnterExport { listen, seed, branches, tickets_per_day } = export;
         Self { listen, seed, branches, tickets_per_day, ..Self::default() }
+    }
+}
+
+#[derive(clap::Args)]
+struct Quickq {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// The seed of the life.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many workplaces there are.
+    #[arg(long, default_value_t = 4)]
+    workplaces: i64,
+    /// How many visitors wait at the start.
+    #[arg(long, default_value_t = 20)]
+    visitors: usize,
+    /// How many random edits happen in a second; 0 keeps everything still.
+    #[arg(long, default_value_t = 5.0)]
+    edits_per_second: f64,
+}
+
+impl From<Quickq> for quickq::Settings {
+    fn from(arguments: Quickq) -> Self {
+        Self {
+            listen: arguments.listen,
+            seed: arguments.seed,
+            workplaces: arguments.workplaces,
+            visitors: arguments.visitors,
+            edits_per_second: arguments.edits_per_second,
+            ..Self::default()
+        }
     }
 }
 
@@ -108,6 +143,12 @@ async fn main() -> anyhow::Result<()> {
             println!("{}", simulator.url());
             tokio::signal::ctrl_c().await?;
             simulator.stop();
+        }
+        System::Quickq(quickq) => {
+            let simulator = quickq::Simulator::start(quickq.into()).await?;
+            println!("{}", simulator.url());
+            tokio::signal::ctrl_c().await?;
+            simulator.stop().await;
         }
     }
     Ok(())

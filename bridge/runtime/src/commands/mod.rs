@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use talon_schemas::result::RESULT;
 use talon_schemas::wire::{Payload, Wire};
-use talon_sdk::{Applier, Commands, Fault};
+use talon_sdk::{Applier, Commands, Connector, Fault};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -231,6 +231,10 @@ impl Service for Lane {
 
     fn ended(&self) {
         self.metrics.rest();
+    }
+
+    fn connector(&self) -> &dyn Connector {
+        self.setup.connector.as_ref()
     }
 }
 

@@ -22,7 +22,7 @@ fn defaults_are_those_of_the_reference() {
     assert_eq!(config.connect_timeout, Duration::from_secs(5));
     assert_eq!(config.response_max_bytes, 64 << 20);
     assert_eq!(config.requests_per_second, 20.0);
-    assert_eq!((config.ca_file, config.client_certificate), (None, None));
+    assert_eq!(config.tls, talon_http::Tls::default());
 }
 
 #[test]

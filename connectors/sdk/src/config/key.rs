@@ -29,6 +29,8 @@ pub enum Type {
     List(&'static [&'static str]),
     /// An http or https URL without a query.
     Url,
+    /// A ws or wss URL without a query.
+    SocketUrl,
     /// A name of the time zone database, `Europe/Moscow`.
     Zone,
 }
@@ -115,6 +117,11 @@ impl Key {
         Key::new(name, Type::Url)
     }
 
+    /// A ws or wss URL.
+    pub fn socket_url(name: impl Into<Cow<'static, str>>) -> Key {
+        Key::new(name, Type::SocketUrl)
+    }
+
     /// A time zone.
     pub fn zone(name: impl Into<Cow<'static, str>>) -> Key {
         Key::new(name, Type::Zone)
@@ -188,7 +195,8 @@ impl Key {
                 }
                 Ok(())
             }
-            Type::Url => check_url(text),
+            Type::Url => check_url(text, ["http", "https"]),
+            Type::SocketUrl => check_url(text, ["ws", "wss"]),
             Type::Zone => match jiff::tz::TimeZone::get(text) {
                 Ok(_) => Ok(()),
                 Err(_) => show("a time zone such as `Europe/Moscow`".to_owned()),
@@ -207,15 +215,16 @@ impl Key {
             Type::Choice(_) => "choice",
             Type::List(_) => "list",
             Type::Url => "URL",
+            Type::SocketUrl => "WebSocket URL",
             Type::Zone => "time zone",
         }
     }
 }
 
 /// A URL may carry a password, so it is not quoted.
-fn check_url(text: &str) -> Result<(), String> {
-    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-    match rest {
+fn check_url(text: &str, schemes: [&str; 2]) -> Result<(), String> {
+    let rest = text.split_once("://").filter(|(scheme, _)| schemes.contains(scheme));
+    match rest.map(|(_, rest)| rest) {
         Some(rest) if rest.contains('@') => {
             Err("has a user or password in it; use the settings for credentials".to_owned())
         }
@@ -224,7 +233,10 @@ fn check_url(text: &str) -> Result<(), String> {
                 .to_owned())
         }
         Some(rest) if !rest.is_empty() && !rest.starts_with(['/', ':']) => Ok(()),
-        _ => Err("is no URL, expected `http://host` or `https://host`".to_owned()),
+        _ => {
+            let [plain, secure] = schemes;
+            Err(format!("is no URL, expected `{plain}://host` or `{secure}://host`"))
+        }
     }
 }
 

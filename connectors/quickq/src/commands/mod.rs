@@ -1,0 +1,227 @@
+//! The commands: what is read before, what is sent once, and how an unclear reply is read back.
+//!
+//! What concerns "the visitor at the workplace" is told by the workplace's `consumer_id` and by the
+//! states of the visitor's operations: the overall state says `SERVED` also of what was rejected.
+//! Replies are passed on as ids and states alone.
+
+mod probe;
+mod scene;
+mod specs;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::{Map, Value, json};
+use talon_sdk::config::{Importance, Key, Settings};
+use talon_sdk::{Answer, Applier, ApplyFault, Command, CommandSpec, Evidence, Fault, Finding};
+
+use self::scene::{Scene, Seen};
+pub(crate) use self::specs::SPECS;
+use crate::frame::Frame;
+use crate::session::{Failure, Line, Live};
+
+/// Declares the settings.
+pub(crate) fn keys() -> Vec<Key> {
+    let usual = specs::NAMES.iter().filter(|name| !specs::is_dangerous(name));
+    let usual: Vec<&str> = usual.copied().collect();
+    vec![
+        Key::list("commands", specs::NAMES)
+            .default(usual.join(","))
+            .importance(Importance::Medium)
+            .doc("The commands that are carried; empty for none. Those that remove items of the books for good are off unless named here."),
+    ]
+}
+
+/// The commands that are switched on.
+pub(crate) fn read(settings: &mut Settings<'_>) -> Vec<&'static CommandSpec> {
+    let wanted = settings.list("commands");
+    SPECS.iter().filter(|spec| wanted.iter().any(|name| name == spec.name)).collect()
+}
+
+/// Sends the commands of one instance, over a socket of their own.
+pub(crate) struct Sender {
+    line: Arc<Line>,
+    /// How the books' lists are called on this build, in the order of the books.
+    lists: Vec<String>,
+}
+
+impl Sender {
+    pub(crate) fn new(line: Arc<Line>, lists: Vec<String>) -> Sender {
+        Sender { line, lists }
+    }
+}
+
+#[async_trait]
+impl Applier for Sender {
+    async fn look(&self, command: &Command) -> Result<Evidence, ApplyFault> {
+        let live = self.line.live().await.map_err(ApplyFault::NotApplied)?;
+        let scene = Scene { live: &live, command, lists: &self.lists };
+        let seen = scene.see(None).await.map_err(ApplyFault::NotApplied)?;
+        check(command, &seen)?;
+        let text = serde_json::to_string(&seen).map_err(|_| {
+            let reason = "what was seen cannot be written".to_owned();
+            ApplyFault::NotApplied(Fault::Internal { reason })
+        })?;
+        Ok(Evidence(text))
+    }
+
+    async fn apply(&self, command: &Command, _: &Evidence) -> Result<Answer, ApplyFault> {
+        let data = data(command)?;
+        let live = self.line.live().await.map_err(ApplyFault::NotApplied)?;
+        match live.ask(command.spec.call, &data).await {
+            Ok(frame) => Ok(answer(command, &frame)),
+            Err(Failure::Refused { error, .. }) => {
+                // A session that the server has forgotten is refused everything.
+                if let Err(Failure::Refused { .. }) = live.ask("info", &json!({})).await {
+                    return Err(ApplyFault::NotApplied(live.give_up()));
+                }
+                Err(ApplyFault::Refused(Answer {
+                    status: None,
+                    code: Some(error.code),
+                    message: error.to_string(),
+                    response: None,
+                }))
+            }
+            Err(failure @ (Failure::Connect(_) | Failure::Misconfigured(_))) => {
+                Err(ApplyFault::NotApplied(failure.fault()))
+            }
+            Err(failure) => {
+                // A late answer must not be taken for that of the next command of this name.
+                live.end(&failure.to_string());
+                Err(ApplyFault::Unclear(Answer::saying(failure.to_string())))
+            }
+        }
+    }
+
+    async fn probe(
+        &self,
+        command: &Command,
+        before: &Evidence,
+        _sent_at_ms: i64,
+    ) -> Result<Finding, Fault> {
+        let before: Seen = serde_json::from_str(&before.0).map_err(|_| Fault::Internal {
+            reason: "the evidence is not of this connector".to_owned(),
+        })?;
+        let live = self.line.live().await?;
+        let now = Scene { live: &live, command, lists: &self.lists }.see(Some(&before)).await?;
+        Ok(probe::compare(command, &before, &now))
+    }
+}
+
+impl Live {
+    /// Lets a session go that the server has forgotten.
+    fn give_up(&self) -> Fault {
+        let reason = "the session is forgotten; a new login follows";
+        self.forget(reason);
+        Fault::unavailable(reason)
+    }
+}
+
+/// Checks `expect`, and that there is somebody where there must be.
+fn check(command: &Command, seen: &Seen) -> Result<(), ApplyFault> {
+    let refuse = |words: String| Err(ApplyFault::Refused(Answer::saying(words)));
+    if let Some(expected) = command.expect.get("consumer_id") {
+        let is_there = match expected {
+            Value::Null => seen.current.is_none(),
+            Value::String(text) => text.parse::<i64>().ok() == seen.current,
+            id => id.as_i64().is_some() && id.as_i64() == seen.current,
+        };
+        if !is_there {
+            let there = seen.current.map_or("nobody".to_owned(), |id| format!("visitor {id}"));
+            return refuse(format!("expected another `consumer_id`; there is {there}"));
+        }
+    }
+    let needs_visitor =
+        command.key_is_place() && !matches!(command.spec.name, "NextConsumer" | "CallConsumer");
+    if needs_visitor && seen.current.is_none() {
+        return refuse("there is no visitor at the workplace".to_owned());
+    }
+    Ok(())
+}
+
+/// What a command is about.
+trait About {
+    fn key_is_place(&self) -> bool;
+    fn number(&self, name: &str) -> Option<i64>;
+}
+
+impl About for Command {
+    fn key_is_place(&self) -> bool {
+        self.params.contains_key("workplace_id")
+    }
+
+    fn number(&self, name: &str) -> Option<i64> {
+        self.params.get(name).and_then(Value::as_i64)
+    }
+}
+
+/// The upstream's `data`: its names, with texts where it wants numbers as texts.
+fn data(command: &Command) -> Result<Value, ApplyFault> {
+    let refuse = |words: &str| ApplyFault::Refused(Answer::saying(words));
+    let mut data = Map::new();
+    for (name, value) in &command.params {
+        let text = || match value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let (name, value) = match name.as_str() {
+            "workplace_id" => ("workplace", value.clone()),
+            "consumer_id" => ("id", value.clone()),
+            "service_id" => ("service", value.clone()),
+            "service_ids" => ("services", value.clone()),
+            "stage" => ("priority", value.clone()),
+            "operation_id" => ("operation", text().into()),
+            "delay_minutes" => ("delay", text().into()),
+            "return_to_me" => ("return2me", value.clone()),
+            "print" => ("noprint", (value != &Value::Bool(true)).into()),
+            "preview" => continue,
+            "fields" => {
+                let fields: Map<String, Value> = serde_json::from_str(&text())
+                    .map_err(|_| refuse("`fields` is no JSON object"))?;
+                data.extend(fields.into_iter().filter(|(name, _)| name != "id"));
+                continue;
+            }
+            other => (other, value.clone()),
+        };
+        data.insert(name.to_owned(), value);
+    }
+    if command.spec.name == "RegisterConsumer" {
+        let comment = data.get("comment").and_then(Value::as_str).unwrap_or_default();
+        let comment = format!("{comment} {}", marker(&command.id)).trim().to_owned();
+        data.insert("comment".to_owned(), comment.into());
+    }
+    Ok(Value::Object(data))
+}
+
+/// What a registered visitor is found by: a hash, because ids of commands are the sender's.
+fn marker(id: &str) -> String {
+    use md5::{Digest, Md5};
+    let hash: String = Md5::digest(id).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("[talon:{}]", &hash[..16])
+}
+
+/// What of a reply is passed on: ids, the ticket, states; the ticket's picture if asked for.
+fn answer(command: &Command, frame: &Frame) -> Answer {
+    let entity = frame.entity().unwrap_or_default();
+    let mut out = Map::new();
+    for name in ["id", "ticket", "state", "workplace_id", "postpone_to"] {
+        if let Some(value) = entity.get(name).filter(|value| !value.is_object()) {
+            out.insert(name.to_owned(), value.clone());
+        }
+    }
+    let operations = scene::operations(&Value::Object(entity));
+    if !operations.is_empty() {
+        out.insert("operations".to_owned(), json!(operations));
+    }
+    if command.params.get("preview") == Some(&Value::Bool(true)) {
+        let data: Value = serde_json::from_slice(&frame.data()).unwrap_or_default();
+        out.extend(data.get("preview").map(|preview| ("preview".to_owned(), preview.clone())));
+    }
+    let nobody = command.spec.name == "NextConsumer" && out.is_empty();
+    Answer {
+        status: None,
+        code: None,
+        message: if nobody { "nobody waits" } else { "done" }.to_owned(),
+        response: (!out.is_empty()).then(|| Value::Object(out).to_string()),
+    }
+}

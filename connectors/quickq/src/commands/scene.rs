@@ -1,0 +1,164 @@
+//! What is read of the upstream before a command is sent, and after an unclear reply.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use talon_sdk::{Command, Fault};
+
+use super::{About, marker};
+use crate::books::BOOKS;
+use crate::frame::Frame;
+use crate::session::Live;
+
+/// Ids, states and times; it goes to the results topic.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Seen {
+    /// Who is at the workplace.
+    pub(super) current: Option<i64>,
+    /// The visitor that the command is about, as far as the upstream tells.
+    pub(super) visitor: Option<Visitor>,
+    /// Items of the book with the new item's name; those with the marker; the item itself; all.
+    pub(super) ids: Vec<i64>,
+    /// Why it cannot be told, should that be so.
+    pub(super) blind: Option<String>,
+}
+
+/// What there is to know of a visitor.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Visitor {
+    pub(super) id: i64,
+    pub(super) workplace: Option<i64>,
+    pub(super) called: Option<String>,
+    pub(super) postponed: Option<String>,
+    /// `service/stage/operation` → state.
+    pub(super) operations: BTreeMap<String, String>,
+}
+
+pub(super) struct Scene<'a> {
+    pub(super) live: &'a Live,
+    pub(super) command: &'a Command,
+    pub(super) lists: &'a [String],
+}
+
+impl Scene<'_> {
+    /// Reads what the command is about; after it was sent, of the visitor who was there before.
+    pub(super) async fn see(&self, before: Option<&Seen>) -> Result<Seen, Fault> {
+        let name = self.command.spec.name;
+        if name == "RegisterConsumer" {
+            return self.marked().await;
+        }
+        if let Some(book) = name.strip_prefix("RemoveAll").map(|books| books.trim_end_matches('s'))
+        {
+            let rows = self.list(book).await?;
+            return Ok(Seen {
+                ids: rows.iter().filter_map(id_of).take(1000).collect(),
+                ..Seen::default()
+            });
+        }
+        if let Some(book) = name.strip_prefix("Remove") {
+            let wanted = self.command.number("id");
+            let rows = self.list(book).await?;
+            let ids = rows.iter().filter_map(id_of).filter(|id| Some(*id) == wanted).collect();
+            return Ok(Seen { ids, ..Seen::default() });
+        }
+        if let Some(book) = name.strip_prefix("New") {
+            return self.namesakes(book).await;
+        }
+        self.at_workplace(before).await
+    }
+
+    async fn at_workplace(&self, before: Option<&Seen>) -> Result<Seen, Fault> {
+        let Some(workplace) = self.command.number("workplace_id") else {
+            return Ok(Seen::default());
+        };
+        let frame = self.live.read("getWorkplace", &json!({ "id": workplace })).await?;
+        let place = Value::Object(frame.entity().unwrap_or_default());
+        let current = number(&place["consumer_id"]).filter(|id| *id >= 0);
+        let earlier = before.and_then(|before| before.visitor.as_ref()).map(|visitor| visitor.id);
+        let whom = self.command.number("consumer_id").or(earlier).or(current);
+        let visitor = match whom {
+            None => None,
+            Some(id) => {
+                let frame = self.live.read("getConsumer", &json!({ "id": id })).await?;
+                Some(visitor(id, &frame))
+            }
+        };
+        Ok(Seen { current, visitor, ..Seen::default() })
+    }
+
+    async fn marked(&self) -> Result<Seen, Fault> {
+        let rows = self.list("Consumer").await?;
+        let marker = marker(&self.command.id);
+        let has = |row: &&Value| row["comment"].as_str().is_some_and(|text| text.contains(&marker));
+        let shows_comments = rows.iter().all(|row| row.get("comment").is_some());
+        let blind =
+            (!shows_comments).then(|| "this build shows no comments in its list".to_owned());
+        Ok(Seen {
+            ids: rows.iter().filter(has).filter_map(id_of).collect(),
+            blind,
+            ..Seen::default()
+        })
+    }
+
+    async fn namesakes(&self, book: &str) -> Result<Seen, Fault> {
+        let fields = self.command.params.get("fields").and_then(Value::as_str).unwrap_or("{}");
+        let fields: Value = serde_json::from_str(fields).unwrap_or_default();
+        let name = &fields["name"];
+        if !name.is_string() {
+            let blind = Some("the new item has no name to be found by".to_owned());
+            return Ok(Seen { blind, ..Seen::default() });
+        }
+        let rows = self.list(book).await?;
+        let ids = rows.iter().filter(|row| &row["name"] == name).filter_map(id_of).collect();
+        Ok(Seen { ids, ..Seen::default() })
+    }
+
+    /// A whole book. Slow for a large one, but commands on books are rare.
+    async fn list(&self, book: &str) -> Result<Vec<Value>, Fault> {
+        let place = BOOKS.iter().position(|known| known.name == book);
+        let command = place.and_then(|place| self.lists.get(place)).ok_or_else(|| {
+            Fault::Internal { reason: "a command of a book that there is not".to_owned() }
+        })?;
+        let frame = self.live.read(command, &json!({})).await?;
+        let rows = frame
+            .rows()
+            .ok_or_else(|| Fault::unavailable(format!("`{command}` was answered with no list")))?;
+        Ok(rows.iter().filter_map(|row| serde_json::from_slice(row).ok()).collect())
+    }
+}
+
+fn visitor(id: i64, frame: &Frame) -> Visitor {
+    let entity = Value::Object(frame.entity().unwrap_or_default());
+    let text = |name: &str| entity[name].as_str().map(str::to_owned);
+    Visitor {
+        id,
+        workplace: number(&entity["workplace_id"]).filter(|id| *id >= 0),
+        called: text("last_call"),
+        postponed: text("postpone_to"),
+        operations: operations(&entity),
+    }
+}
+
+/// `service/stage/operation` → state.
+pub(super) fn operations(entity: &Value) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::new();
+    for (service, stages) in entity["services"].as_object().into_iter().flatten() {
+        for (stage, operations) in stages.as_object().into_iter().flatten() {
+            for (operation, now) in operations.as_object().into_iter().flatten() {
+                let state = now["state"].as_str().unwrap_or_default().to_owned();
+                all.insert(format!("{service}/{stage}/{operation}"), state);
+            }
+        }
+    }
+    all
+}
+
+fn id_of(row: &Value) -> Option<i64> {
+    number(&row["id"])
+}
+
+fn number(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_str()?.parse().ok())
+}

@@ -1,0 +1,318 @@
+//! What one message of the upstream says (`quickq-websocket.txt`, Структура ответа, Ошибки).
+//!
+//! Builds and samples differ; all of these are read alike:
+//!
+//! | Where they differ | Forms |
+//! | --- | --- |
+//! | time | `dateTime`, `datetime`, nothing |
+//! | token | in `data`, on top (login); on top of every answer |
+//! | failure | the result object in `data`, in `error` on top, its fields on top |
+//! | success | `codeError` 0; `code` alone says nothing, and needs 64 bits |
+//! | a visitor's fields | in `data`, or outside because a brace closes it too early |
+//! | JSON | surplus or missing last brace, commas before a closing bracket, as in the samples |
+//!
+//! Password hashes, licence numbers (`hasp`) and tokens are blanked here, so that nothing behind this
+//! file, dead letters included, can let them out.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use bytes::Bytes;
+use memchr::memmem;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use talon_sdk::Rows;
+use talon_sdk::record::Text;
+
+use crate::model::Int;
+use crate::repair::repaired;
+
+/// A message that could be read. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// The command that it answers, or the list that it pushes. Empty for a bare failure, as in the
+    /// document's section on errors.
+    pub command: String,
+    /// What the request gave as `id`, where the build repeats it.
+    pub id: Option<String>,
+    /// The failure that it tells, if it does.
+    pub error: Option<UpstreamError>,
+    text: Bytes,
+    data: Range<usize>,
+    outside: Vec<(String, Range<usize>)>,
+}
+
+/// The result object of a failed command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("error {code_error} of module {code_module}")]
+pub struct UpstreamError {
+    /// Unique within the module.
+    pub code_error: i64,
+    /// Where it happened.
+    pub code_module: i64,
+    /// Both in one.
+    pub code: i64,
+    /// The upstream's words. They may quote content, so they go to no log.
+    pub desc: String,
+}
+
+/// A message that says nothing: its bytes, blanked, for the dead letters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// As received.
+    pub text: Bytes,
+    /// The command, if it can be told from what is there.
+    pub command: Option<String>,
+}
+
+/// A frame, and the token if it is the answer to a login.
+#[derive(Debug)]
+pub struct Read {
+    /// The message, blanked.
+    pub frame: Frame,
+    /// The token of a login.
+    pub token: Option<SecretString>,
+}
+
+talon_sdk::upstream_record! {
+    /// The top of a message.
+    struct Top<'a> {
+        command: Option<Text<'a>> = "command",
+        data: Option<&'a RawValue> = "data",
+        id: Option<&'a RawValue> = "id",
+        token: Option<&'a RawValue> = "token",
+        error: Option<&'a RawValue> = "error",
+        code_error: Option<Int> = "codeError",
+        code_module: Option<Int> = "codeModule",
+        code: Option<Int> = "code",
+        desc: Option<&'a RawValue> = "desc",
+        children: Option<&'a RawValue> = "children",
+        date_time: Option<&'a RawValue> = "dateTime",
+        datetime: Option<&'a RawValue> = "datetime",
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ResultObject<'a> {
+    code_error: Option<Int>,
+    code_module: Option<Int>,
+    code: Option<Int>,
+    #[serde(borrow)]
+    desc: Option<Cow<'a, str>>,
+}
+
+impl Frame {
+    /// Reads a message.
+    ///
+    /// # Errors
+    /// Where it is no JSON object, also after repair, or neither names a command nor tells a failure.
+    pub fn read(text: Bytes) -> Result<Read, Unreadable> {
+        if let Some(read) = Frame::of(&text) {
+            return Ok(read);
+        }
+        let mended = repaired(&text).map(Bytes::from);
+        mended.and_then(|mended| Frame::of(&mended)).ok_or_else(|| {
+            let text = blanked(text);
+            Unreadable { command: command_in(&text), text }
+        })
+    }
+
+    fn of(text: &Bytes) -> Option<Read> {
+        let top: Top<'_> = serde_json::from_slice(text).ok()?;
+        let place = |raw: &RawValue| place_in(text, raw.get());
+        let error = error_of(&top);
+        let command = match &top.command {
+            Some(command) => command.0.clone().into_owned(),
+            None => error.as_ref().map(|_| String::new())?,
+        };
+        let token = (command == "login" && error.is_none()).then(|| token_of(&top)).flatten();
+        // `id` on top is what we gave, or a visitor's id that stands outside `data`.
+        let mut outside: Vec<(String, Range<usize>)> = Vec::new();
+        let ours = top.id.and_then(|id| serde_json::from_str::<String>(id.get()).ok());
+        if ours.is_none() {
+            outside.extend(top.id.map(|id| ("id".to_owned(), place(id))));
+        }
+        for (name, json) in &top.extra.0 {
+            outside.push((name.clone().into_owned(), place_in(text, json)));
+        }
+        let data = top.data.map_or(0..0, place);
+        let frame = Frame { command, id: ours, error, text: blanked(text.clone()), data, outside };
+        Some(Read { frame, token })
+    }
+
+    /// The whole message, blanked.
+    pub fn text(&self) -> Bytes {
+        self.text.clone()
+    }
+
+    /// The data as JSON text; empty where there is none.
+    pub fn data(&self) -> Bytes {
+        self.text.slice(self.data.clone())
+    }
+
+    /// Whether the data is a list.
+    pub fn has_rows(&self) -> bool {
+        self.list().is_some()
+    }
+
+    /// The rows of a list, as spans of the message's bytes. `None` where the data is no list.
+    pub fn rows(&self) -> Option<Rows> {
+        Rows::of_array(self.list()?).ok()
+    }
+
+    /// The list: the data itself, or in newer builds its `list`.
+    fn list(&self) -> Option<Bytes> {
+        #[derive(Deserialize)]
+        struct Listed<'a> {
+            #[serde(borrow)]
+            list: &'a RawValue,
+        }
+        let data = self.data();
+        match data.first()? {
+            b'[' => Some(data),
+            b'{' => {
+                let listed: Listed<'_> = serde_json::from_slice(&data).ok()?;
+                let place = place_in(&data, listed.list.get());
+                let list = data.slice(place);
+                list.starts_with(b"[").then_some(list)
+            }
+            _ => None,
+        }
+    }
+
+    /// The one entity that a command answers with, wherever its fields stand; `None` where there is
+    /// none (`data` is empty). A ticket's picture is left out.
+    pub fn entity(&self) -> Option<Map<String, Value>> {
+        let data = serde_json::from_slice::<Value>(&self.data()).unwrap_or_default();
+        let mut entity = match data {
+            Value::Object(mut data) => match data.shift_remove("consumer") {
+                Some(Value::Object(mut consumer)) => {
+                    data.shift_remove("preview");
+                    consumer.extend(data);
+                    consumer
+                }
+                _ => data,
+            },
+            _ => Map::new(),
+        };
+        if !entity.is_empty() {
+            for (name, place) in &self.outside {
+                if let Ok(value) = serde_json::from_slice(&self.text[place.clone()]) {
+                    entity.entry(name.as_str()).or_insert(value);
+                }
+            }
+        }
+        (!entity.is_empty()).then_some(entity)
+    }
+}
+
+fn place_in(text: &[u8], part: &str) -> Range<usize> {
+    // A part borrows from the text, or else it stands nowhere in it.
+    let start = (part.as_ptr() as usize).wrapping_sub(text.as_ptr() as usize);
+    if start <= text.len() && part.len() <= text.len() - start {
+        start..start + part.len()
+    } else {
+        0..0
+    }
+}
+
+fn error_of(top: &Top<'_>) -> Option<UpstreamError> {
+    let number = |number: Option<Int>| number.map_or(0, |number| number.0);
+    let of = |raw: &RawValue| {
+        if !raw.get().starts_with('{') {
+            return None;
+        }
+        let object: ResultObject<'_> = serde_json::from_str(raw.get()).ok()?;
+        let code_error = object.code_error?.0;
+        Some(UpstreamError {
+            code_error,
+            code_module: number(object.code_module),
+            code: object.code.map_or(code_error, |code| code.0),
+            desc: object.desc.unwrap_or_default().into_owned(),
+        })
+    };
+    let bare = || {
+        let code_error = top.code_error?.0;
+        let desc = top.desc.and_then(|desc| serde_json::from_str(desc.get()).ok());
+        Some(UpstreamError {
+            code_error,
+            code_module: number(top.code_module),
+            code: top.code.map_or(code_error, |code| code.0),
+            desc: desc.unwrap_or_default(),
+        })
+    };
+    let told = top.error.and_then(of).or_else(bare).or_else(|| top.data.and_then(of));
+    told.filter(|told| told.code_error != 0)
+}
+
+fn token_of(top: &Top<'_>) -> Option<SecretString> {
+    #[derive(Deserialize)]
+    struct InData<'a> {
+        #[serde(borrow)]
+        token: Option<Cow<'a, str>>,
+    }
+    let in_data = || {
+        let data: InData<'_> = serde_json::from_str(top.data?.get()).ok()?;
+        data.token.map(Cow::into_owned)
+    };
+    let on_top = top.token.and_then(|token| serde_json::from_str::<String>(token.get()).ok());
+    in_data().or(on_top).filter(|token| !token.is_empty()).map(SecretString::from)
+}
+
+/// The text with the values of secret fields replaced by as many stars, whatever else it is.
+fn blanked(text: Bytes) -> Bytes {
+    let mut places = Vec::new();
+    for key in [&b"\"password\""[..], b"\"hasp\"", b"\"token\""] {
+        for at in memmem::find_iter(&text, key) {
+            places.extend(value_after(&text, at + key.len()));
+        }
+    }
+    if places.is_empty() {
+        return text;
+    }
+    let mut blank = text.to_vec();
+    for place in places {
+        let star = if blank[place.start].is_ascii_digit() { b'0' } else { b'*' };
+        blank[place].fill(star);
+    }
+    blank.into()
+}
+
+/// The inside of the text or the number that follows a key. A text that is cut reaches to the end.
+fn value_after(text: &[u8], mut at: usize) -> Option<Range<usize>> {
+    let skip = |mut at: usize| {
+        while text.get(at).is_some_and(u8::is_ascii_whitespace) {
+            at += 1;
+        }
+        at
+    };
+    at = skip(at);
+    if text.get(at) != Some(&b':') {
+        return None;
+    }
+    at = skip(at + 1);
+    let start = if text.get(at) == Some(&b'"') { at + 1 } else { at };
+    let mut end = start;
+    if start > at {
+        while end < text.len() && text[end] != b'"' {
+            end += if text[end] == b'\\' { 2 } else { 1 };
+        }
+    } else {
+        while text.get(end).is_some_and(u8::is_ascii_digit) {
+            end += 1;
+        }
+    }
+    let end = end.min(text.len());
+    (start < end).then_some(start..end)
+}
+
+/// The command of a text that is no JSON.
+fn command_in(text: &[u8]) -> Option<String> {
+    let key = b"\"command\"";
+    let place = value_after(text, memmem::find(text, key)? + key.len())?;
+    let name = std::str::from_utf8(&text[place]).ok()?;
+    name.chars().all(|c| c.is_ascii_alphanumeric()).then(|| name.to_owned())
+}

@@ -1,0 +1,234 @@
+//! The connector `quickq`: QuickQ, a queue system with a WebSocket protocol
+//! (`quickq-websocket.txt`).
+//!
+//! Guarantee: every list that was pushed or read and is the newest when it is looked at is compared
+//! with what was published; what changed becomes one event. States between two lists that came faster
+//! than they could be taken are not seen. What a lost connection hid comes out as events after it.
+//!
+//! Traps of this upstream:
+//!
+//! * A push looks like a reply, and builds differ in almost everything around the data; see [`frame`]
+//!   and `session/`.
+//! * The push of a queue does not say whose it is; see `feeds/queue.rs`.
+//! * A reply with a user has the hash of the password, which is as good as the password, and `info` the
+//!   number of the licence: [`frame`] blanks both before anything else sees them.
+//! * Sessions outlive sockets and count against the licence: the token is used again, and given back
+//!   at the end.
+//! * The overall state of a visitor says `SERVED` also where everything was rejected.
+#![forbid(unsafe_code)]
+#![allow(rustdoc::private_intra_doc_links)]
+
+mod books;
+mod commands;
+mod config;
+mod entity;
+mod feeds;
+pub mod frame;
+mod map;
+#[allow(missing_docs, reason = "the records name the upstream's fields")]
+pub mod model;
+mod repair;
+mod session;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::json;
+use talon_sdk::config::{Key, Settings};
+use talon_sdk::{
+    Applier, Class, CommandSpec, Commands as CommandsOfClass, Connector, Context, Fault, Feed,
+    FeedPlan, FeedSpec,
+};
+
+use crate::books::{BOOKS, Commands};
+use crate::config::Config;
+use crate::feeds::book::{Book, List};
+use crate::feeds::operation_state::OperationState;
+use crate::feeds::queue::{Lane, Queue};
+use crate::feeds::server_info::ServerInfo;
+use crate::map::Mapper;
+use crate::model::InfoDto;
+use crate::session::{Account, Hub, Line};
+
+/// The class `quickq`.
+pub struct QuickQ;
+
+impl Class for QuickQ {
+    fn name(&self) -> &'static str {
+        "quickq"
+    }
+
+    fn doc(&self) -> &'static str {
+        "QuickQ: reference books, queues and service statistics of a queue hall (WebSocket pushes of whole lists)."
+    }
+
+    fn feeds(&self) -> &'static [FeedSpec] {
+        &feeds::FEEDS
+    }
+
+    fn commands(&self) -> Option<CommandsOfClass> {
+        let contract = || &*talon_schemas::quickq::COMMANDS;
+        Some(CommandsOfClass { specs: commands::SPECS, contract })
+    }
+
+    fn keys(&self) -> Vec<Key> {
+        config::keys()
+    }
+
+    fn configure(
+        &self,
+        settings: &mut Settings<'_>,
+        context: Context,
+    ) -> Option<Arc<dyn Connector>> {
+        let config = config::read(settings);
+        if !settings.problems().is_empty() {
+            return None;
+        }
+        if config.socket.url.starts_with("ws://") && !is_loopback(&config.socket.url) {
+            tracing::warn!(
+                connector = context.name,
+                "`upstream.url` is ws: the password's hash, which is as good as the password, crosses the network in the clear; use wss"
+            );
+        }
+        Some(Arc::new(Instance::new(config, context)))
+    }
+}
+
+/// Whether what is sent there does not leave the machine.
+fn is_loopback(url: &str) -> bool {
+    let host = url.trim_start_matches("ws://");
+    ["127.", "[::1]", "localhost"].iter().any(|local| host.starts_with(local))
+}
+
+struct Instance {
+    config: Config,
+    context: Context,
+    mapper: Arc<Mapper>,
+    hub: Arc<Hub>,
+    /// The socket of everything but the queues.
+    main: Arc<Line>,
+    /// The sockets of the queues, in the order of the workplaces.
+    queues: Vec<Arc<Line>>,
+    /// The socket of the commands: one that was not answered costs no feed its socket.
+    commands: Arc<Line>,
+}
+
+impl Instance {
+    fn new(config: Config, context: Context) -> Instance {
+        let hub = hub(&config, &context);
+        let line = || Arc::new(Line::new(hub.clone()));
+        Instance {
+            mapper: Arc::new(Mapper::new(config.privacy.clone())),
+            main: line(),
+            commands: line(),
+            queues: config.workplaces.iter().map(|_| line()).collect(),
+            hub: hub.clone(),
+            config,
+            context,
+        }
+    }
+
+    fn lane(&self, workplace: i64, line: &Arc<Line>) -> Lane {
+        let list = List {
+            commands: Commands {
+                list: "currentQueue".to_owned(),
+                subscribe: "subscribeCurrentQueue".to_owned(),
+            },
+            data: json!({ "detailed": self.config.detailed, "workplace": workplace }),
+            scope: workplace.to_string(),
+            refresh: self.config.refresh,
+            clock: self.context.clock.clone(),
+        };
+        Lane { line: line.clone(), list, followed: None }
+    }
+}
+
+fn hub(config: &Config, context: &Context) -> Arc<Hub> {
+    Arc::new(Hub {
+        config: config.socket.clone(),
+        context: context.clone(),
+        account: Account::new(config.login.clone()),
+    })
+}
+
+#[async_trait]
+impl Connector for Instance {
+    fn feeds(&self) -> Vec<FeedPlan> {
+        let configured = feeds::FEEDS
+            .iter()
+            .filter(|spec| self.config.feeds.iter().any(|feed| feed == spec.name));
+        configured
+            .map(|spec| {
+                let interval = match spec.name {
+                    "operation_state" => self.config.statistics.interval,
+                    "server_info" => self.config.info_interval,
+                    // These wait for a push themselves.
+                    _ => std::time::Duration::ZERO,
+                };
+                FeedPlan {
+                    spec,
+                    interval,
+                    codec: feeds::codec::codec(spec.name, self.mapper.clone()),
+                }
+            })
+            .collect()
+    }
+
+    fn open(&self, feed: &str) -> Result<Box<dyn Feed>, Fault> {
+        let (line, clock) = (self.main.clone(), self.context.clock.clone());
+        let book = BOOKS.iter().position(|book| book.feed == feed);
+        if let Some(commands) = book.and_then(|at| self.config.commands.get(at)) {
+            return Ok(Box::new(Book::new(line, commands.clone(), self.config.refresh, clock)));
+        }
+        Ok(match feed {
+            "queue" => {
+                let lanes = self.config.workplaces.iter().zip(&self.queues);
+                let lanes = lanes.map(|(workplace, line)| self.lane(*workplace, line));
+                Box::new(Queue::new(lanes.collect()))
+            }
+            "operation_state" => Box::new(OperationState::new(line, self.config.statistics, clock)),
+            "server_info" => Box::new(ServerInfo::new(line, clock)),
+            other => return Err(Fault::Internal { reason: format!("no feed `{other}`") }),
+        })
+    }
+
+    fn commands(&self) -> Vec<&'static CommandSpec> {
+        self.config.enabled.clone()
+    }
+
+    fn applier(&self) -> Result<Arc<dyn Applier>, Fault> {
+        let lists = self.config.commands.iter().map(|book| book.list.clone()).collect();
+        Ok(Arc::new(commands::Sender::new(self.commands.clone(), lists)))
+    }
+
+    async fn probe(&self) -> Result<String, Fault> {
+        // A session of its own, which does not disturb the feeds'.
+        let line = Line::new(hub(&self.config, &self.context));
+        let asked = async { line.live().await?.read("info", &json!({})).await }.await;
+        line.log_out().await;
+        let frame = asked?;
+        let data = frame.data();
+        let info: InfoDto<'_> = serde_json::from_slice(&data)
+            .map_err(|_| Fault::unavailable("`info` was answered strangely"))?;
+        let version = |text: Option<talon_sdk::record::Text<'_>>| {
+            text.map_or("unknown".to_owned(), |text| text.0.into_owned())
+        };
+        Ok(format!(
+            "answers, and takes the credentials (core {}, wssserver {}, database {}; {} sessions)",
+            version(info.core),
+            version(info.wssserver),
+            version(info.database),
+            info.sessions.map_or(0, |sessions| sessions.0)
+        ))
+    }
+
+    async fn close(&self) {
+        for line in self.queues.iter().chain([&self.commands]) {
+            line.close().await;
+        }
+        if self.hub.account.grant().is_some() {
+            self.main.log_out().await;
+        }
+        self.main.close().await;
+    }
+}

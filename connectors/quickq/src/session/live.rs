@@ -1,0 +1,383 @@
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use talon_sdk::Fault;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+
+use super::account::{Grant, Origin};
+use super::connect::Socket;
+use super::failure::Failure;
+use super::{Hub, pump, reply_name};
+use crate::frame::{Frame, Read, UpstreamError};
+
+/// Requests that may wait to be written.
+const OUTBOX: usize = 64;
+
+/// Unreadable messages that wait for a feed to put them to the dead letters. More are counted and
+/// dropped with a warning: a peer that sends nothing else is no source of events.
+const STRAYS: usize = 16;
+
+/// A socket while it lives, with the task that reads it. The task ends with the handle.
+///
+/// Callable by many feeds at once. After the socket ended, everything fails with [`Failure::Closed`].
+pub(crate) struct Live {
+    inner: Arc<Inner>,
+    task: JoinHandle<()>,
+}
+
+/// The newest thing that came under the name of a list.
+#[derive(Debug, Clone)]
+pub(crate) enum Push {
+    /// Nothing yet.
+    None,
+    /// The list.
+    List(Arc<Frame>),
+    /// A message that could not be read, and may have been the list: it is to be read again.
+    Damaged,
+}
+
+/// What came of a request.
+type Answer = Result<(Arc<Frame>, Option<SecretString>), Failure>;
+
+pub(super) struct Inner {
+    pub(super) hub: Arc<Hub>,
+    pub(super) outbox: mpsc::Sender<String>,
+    /// Why the socket ended; none while it lives.
+    ended: watch::Sender<Option<String>>,
+    session: Mutex<Option<(Grant, Origin)>>,
+    waiting: Mutex<Waiting>,
+    turns: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    pushes: Mutex<HashMap<String, watch::Sender<Push>>>,
+    strays: Mutex<VecDeque<Bytes>>,
+    /// Commands that were answered well in this session.
+    worked: Mutex<HashSet<String>>,
+    heard: Mutex<Instant>,
+    last_id: AtomicU64,
+}
+
+/// Those who wait for an answer: by the name of it, or by the id that the server repeats.
+#[derive(Default)]
+struct Waiting {
+    by_name: HashMap<String, (u64, oneshot::Sender<Answer>)>,
+    by_id: HashMap<String, (String, oneshot::Sender<Answer>)>,
+}
+
+impl Live {
+    pub(super) fn start(hub: Arc<Hub>, socket: Socket) -> Live {
+        let (outbox, written) = mpsc::channel(OUTBOX);
+        let inner = Arc::new(Inner {
+            hub,
+            outbox,
+            ended: watch::Sender::new(None),
+            session: Mutex::default(),
+            waiting: Mutex::default(),
+            turns: Mutex::default(),
+            pushes: Mutex::default(),
+            strays: Mutex::default(),
+            worked: Mutex::default(),
+            heard: Mutex::new(Instant::now()),
+            last_id: AtomicU64::new(0),
+        });
+        let task = tokio::spawn(pump::run(inner.clone(), socket, written));
+        Live { inner, task }
+    }
+
+    /// Whether the socket lives.
+    pub(crate) fn is_open(&self) -> bool {
+        self.inner.ended.borrow().is_none()
+    }
+
+    /// Returns when the socket has ended, with the reason.
+    pub(crate) async fn ended(&self) -> Fault {
+        let mut ended = self.inner.ended.subscribe();
+        let reason = match ended.wait_for(Option::is_some).await {
+            Ok(reason) => reason.clone().unwrap_or_default(),
+            Err(_) => String::new(),
+        };
+        Failure::Closed(reason).fault()
+    }
+
+    /// Where the lists of this name arrive, the newest only: whoever is slow misses the ones between.
+    pub(crate) fn pushes(&self, list: &str) -> watch::Receiver<Push> {
+        let mut pushes = lock(&self.inner.pushes);
+        let sender =
+            pushes.entry(list.to_owned()).or_insert_with(|| watch::Sender::new(Push::None));
+        sender.subscribe()
+    }
+
+    /// Takes a message that nobody could read, oldest first.
+    pub(crate) fn stray(&self) -> Option<Bytes> {
+        lock(&self.inner.strays).pop_front()
+    }
+
+    /// Asks for something that changes nothing. A refusal that may only mean that the session is
+    /// forgotten ends the socket, and the next one logs in anew.
+    pub(crate) async fn read(&self, command: &str, data: &Value) -> Result<Arc<Frame>, Fault> {
+        self.ask(command, data).await.map_err(|failure| self.inner.judge(failure))
+    }
+
+    /// Sends a command once, and waits for its answer. Safe to cancel; it may have been taken then.
+    pub(crate) async fn ask(&self, command: &str, data: &Value) -> Result<Arc<Frame>, Failure> {
+        self.inner.ask(command, data).await
+    }
+
+    /// Ends the socket.
+    pub(crate) fn end(&self, reason: &str) {
+        self.inner.end(reason);
+    }
+
+    /// Ends the socket, and lets its session go, so that a new login follows.
+    pub(crate) fn forget(&self, reason: &str) {
+        if let Some(number) = self.inner.session_number() {
+            self.inner.hub.account.forget(number);
+        }
+        self.inner.end(reason);
+    }
+
+    /// Sends the login, and takes its answer apart.
+    pub(super) async fn log_in(
+        &self,
+        data: &Value,
+    ) -> Result<(Arc<Frame>, Option<SecretString>), Failure> {
+        self.inner.exchange("login", data, true).await
+    }
+
+    /// Uses a session from now on.
+    pub(super) fn adopt(&self, grant: Grant, origin: Origin) {
+        *lock(&self.inner.session) = Some((grant, origin));
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.task.abort();
+        self.inner.end("nobody reads it any more");
+    }
+}
+
+impl Inner {
+    pub(super) async fn ask(&self, command: &str, data: &Value) -> Result<Arc<Frame>, Failure> {
+        let (frame, _) = self.exchange(command, data, false).await?;
+        Ok(frame)
+    }
+
+    async fn exchange(&self, command: &str, data: &Value, is_login: bool) -> Answer {
+        let limit = self.hub.config.request_timeout;
+        let started = Instant::now();
+        let late = || Err(Failure::Timeout(command.to_owned()));
+        let answer = timeout(limit, self.send(command, data, is_login));
+        let answer = answer.await.unwrap_or_else(|_| late());
+        self.hub.count(answer.as_ref().err().map_or("ok", Failure::code));
+        let metrics = &self.hub.context.metrics;
+        let took = started.elapsed().as_secs_f64();
+        metrics.duration.with_label_values(&[&*self.hub.context.name]).observe(took);
+        if answer.is_ok() && lock(&self.worked).insert(command.to_owned()) {
+            self.hub.account.works(command);
+        }
+        answer
+    }
+
+    async fn send(&self, command: &str, data: &Value, is_login: bool) -> Answer {
+        let name = reply_name(command);
+        let session = if is_login { None } else { lock(&self.session).clone() };
+        let (token, echoes_id) = match &session {
+            Some((grant, _)) => (Some(grant.expose()), grant.echoes_id),
+            None => (None, false),
+        };
+        let mut request = json!({ "command": command, "data": data });
+        if let Some(token) = token {
+            request["token"] = token.into();
+        }
+        let number = self.last_id.fetch_add(1, Ordering::Relaxed);
+        // A text, so that it is never mistaken for a visitor's id that stands on top.
+        let id = format!("talon-{number}");
+        // A login shows whether the server repeats it.
+        if echoes_id || is_login {
+            request["id"] = id.as_str().into();
+        }
+        let turn = (!echoes_id).then(|| {
+            let mut turns = lock(&self.turns);
+            turns.entry(name.to_owned()).or_default().clone()
+        });
+        let _turn = match &turn {
+            Some(turn) => Some(turn.lock().await),
+            None => None,
+        };
+        let (sender, answer) = oneshot::channel();
+        {
+            let mut waiting = lock(&self.waiting);
+            if echoes_id {
+                waiting.by_id.insert(id.clone(), (name.to_owned(), sender));
+            } else {
+                waiting.by_name.insert(name.to_owned(), (number, sender));
+            }
+        }
+        let _place = Place { inner: self, name, id: &id, number };
+        let closed = || Failure::Closed(self.ended.borrow().clone().unwrap_or_default());
+        // After the end nobody answers any more; before it, the end drops all who wait.
+        if self.ended.borrow().is_some() {
+            return Err(closed());
+        }
+        self.outbox.send(request.to_string()).await.map_err(|_| closed())?;
+        answer.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// What a failed read means.
+    pub(super) fn judge(&self, failure: Failure) -> Fault {
+        let Failure::Refused { command, error } = &failure else { return failure.fault() };
+        let Some((grant, origin)) = lock(&self.session).clone() else { return failure.fault() };
+        let worked = lock(&self.worked).contains(command);
+        if self.hub.account.believes(command, origin, worked) {
+            return failure.fault();
+        }
+        let reason = format!(
+            "`{command}` was refused with {error}: perhaps the session is forgotten, so a new login follows"
+        );
+        self.hub.account.forget(grant.number);
+        self.end(&reason);
+        Fault::unavailable(reason)
+    }
+
+    /// The session's number; none before login.
+    pub(super) fn session_number(&self) -> Option<u64> {
+        lock(&self.session).as_ref().map(|(grant, _)| grant.number)
+    }
+
+    /// When the last message came.
+    pub(super) fn heard(&self) -> Instant {
+        *lock(&self.heard)
+    }
+
+    /// Returns when somebody ended the socket.
+    pub(super) async fn wait_ended(&self) {
+        // The sender lives as long as `self`.
+        self.ended.subscribe().wait_for(Option::is_some).await.ok();
+    }
+
+    /// Ends the socket: whoever waits is told.
+    pub(super) fn end(&self, reason: &str) {
+        self.ended.send_if_modified(|ended| {
+            let is_first = ended.is_none();
+            ended.get_or_insert_with(|| reason.to_owned());
+            is_first
+        });
+        *lock(&self.waiting) = Waiting::default();
+    }
+
+    /// Takes a message in: for who waits for it, and for who follows its list.
+    pub(super) fn take(&self, text: Bytes) {
+        *lock(&self.heard) = Instant::now();
+        let read = match Frame::read(text) {
+            Ok(read) => read,
+            Err(unreadable) => {
+                return self.put_aside(unreadable.text, unreadable.command.as_deref());
+            }
+        };
+        let Read { frame, token } = read;
+        let frame = Arc::new(frame);
+        let is_list = lock(&self.pushes).contains_key(&frame.command);
+        if is_list && frame.error.is_none() {
+            if !frame.has_rows() {
+                return self.put_aside(frame.text(), Some(&frame.command));
+            }
+            if let Some(sender) = lock(&self.pushes).get(&frame.command) {
+                sender.send_replace(Push::List(frame.clone()));
+            }
+        }
+        let Some((waiter, command)) = self.waiter(&frame) else {
+            if frame.command.is_empty() {
+                return self.put_aside(frame.text(), None);
+            }
+            if !is_list {
+                tracing::debug!(command = frame.command, "a message that nobody waits for");
+            }
+            return;
+        };
+        let answer = match &frame.error {
+            None => Ok((frame, token)),
+            Some(error) => Err(refused(command, error)),
+        };
+        // Who stopped waiting needs no answer.
+        waiter.send(answer).ok();
+    }
+
+    /// Who waits for this answer. A message without our id is a push where the server repeats ids; it
+    /// satisfies a read of the same name all the same where it does not.
+    fn waiter(&self, frame: &Frame) -> Option<(oneshot::Sender<Answer>, String)> {
+        let mut waiting = lock(&self.waiting);
+        if let Some(id) = &frame.id
+            && let Some((name, sender)) = waiting.by_id.remove(id)
+        {
+            return Some((sender, name));
+        }
+        // A bare failure is about the one thing that was asked, if only one was.
+        let only = waiting.by_name.keys().next().filter(|_| waiting.by_name.len() == 1);
+        let name = if frame.command.is_empty() { only?.clone() } else { frame.command.clone() };
+        let (_, sender) = waiting.by_name.remove(&name)?;
+        Some((sender, name))
+    }
+
+    /// A message that cannot be read: a dead letter. Whoever waits for its command is told, and every
+    /// list is to be read again, for it may have been any.
+    fn put_aside(&self, text: Bytes, command: Option<&str>) {
+        let kept = {
+            let mut strays = lock(&self.strays);
+            let has_room = strays.len() < STRAYS;
+            if has_room {
+                strays.push_back(text);
+            }
+            has_room
+        };
+        if !kept {
+            let connector = &self.hub.context.name;
+            tracing::warn!(connector, "an unreadable message was dropped: too many wait already");
+        }
+        if let Some(command) = command {
+            let waiter = {
+                let mut waiting = lock(&self.waiting);
+                let id = waiting.by_id.iter().find(|(_, (name, _))| name == command);
+                let id = id.map(|(id, _)| id.clone());
+                let by_id = id.and_then(|id| waiting.by_id.remove(&id)).map(|(_, sender)| sender);
+                by_id.or_else(|| waiting.by_name.remove(command).map(|(_, sender)| sender))
+            };
+            if let Some(waiter) = waiter {
+                waiter.send(Err(Failure::Strange(command.to_owned()))).ok();
+            }
+        }
+        for sender in lock(&self.pushes).values() {
+            sender.send_replace(Push::Damaged);
+        }
+    }
+}
+
+/// The place of one who waits; given up when they stop waiting.
+struct Place<'a> {
+    inner: &'a Inner,
+    name: &'a str,
+    id: &'a str,
+    number: u64,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut waiting = lock(&self.inner.waiting);
+        waiting.by_id.remove(self.id);
+        if waiting.by_name.get(self.name).is_some_and(|(number, _)| *number == self.number) {
+            waiting.by_name.remove(self.name);
+        }
+    }
+}
+
+fn refused(command: String, error: &UpstreamError) -> Failure {
+    Failure::Refused { command, error: error.clone() }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,321 @@
+//! The commands against the simulated upstream, as the runtime would run them.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use support::connector;
+use talon_quickq::QuickQ;
+use talon_sdk::{Answer, Applier, ApplyFault, Class, Command, Connector, Evidence, Finding};
+use talon_simulators::quickq::{Book, Fault, FaultKind, Settings, Simulator};
+
+struct World {
+    simulator: Simulator,
+    connector: Arc<dyn Connector>,
+    applier: Arc<dyn Applier>,
+}
+
+async fn world(simulated: Settings) -> World {
+    let simulator = Simulator::start(simulated).await.unwrap();
+    let settings = [("upstream.url", &*simulator.url()), ("upstream.request.timeout.ms", "500")];
+    let connector = connector(&settings).unwrap();
+    let applier = connector.applier().unwrap();
+    World { simulator, connector, applier }
+}
+
+fn newer() -> Settings {
+    Settings { newer_fields: true, ..Settings::default() }
+}
+
+fn command(id: &str, name: &str, params: Value, expect: Value) -> Command {
+    let commands = QuickQ.commands().unwrap();
+    let spec = commands.spec(name).unwrap_or_else(|| panic!("no command `{name}`"));
+    let contract = (commands.contract)();
+    let params =
+        contract.all().iter().find(|one| one.name() == name).unwrap().read(&params).unwrap();
+    let fields = |json: Value| json.as_object().cloned().unwrap_or_default();
+    Command {
+        id: id.to_owned(),
+        spec,
+        key: String::new(),
+        params,
+        expect: fields(expect),
+        user: None,
+        expires_at_ms: None,
+    }
+}
+
+impl World {
+    async fn run(&self, command: &Command) -> Result<Answer, ApplyFault> {
+        let before = self.applier.look(command).await?;
+        self.applier.apply(command, &before).await
+    }
+
+    async fn done(&self, name: &str, params: Value) -> Value {
+        let command = command(name, name, params, Value::Null);
+        let answer = self.run(&command).await.unwrap_or_else(|fault| panic!("{name}: {fault:?}"));
+        serde_json::from_str(&answer.response.unwrap_or("{}".to_owned())).unwrap()
+    }
+
+    /// The visitor at workplace 1, called first where there is none.
+    async fn visitor(&self) -> Value {
+        let called = self.simulator.act("currentConsumer", json!({ "workplace": 1 }));
+        match called {
+            Ok(visitor) => visitor,
+            Err(_) => self.simulator.act("nextConsumer", json!({ "workplace": 1 })).unwrap(),
+        }
+    }
+}
+
+/// The first operation of a visitor that is being served.
+fn serving(visitor: &Value) -> Value {
+    let services = visitor["services"].as_object().unwrap();
+    for (service, stages) in services {
+        for (stage, operations) in stages.as_object().unwrap() {
+            for (operation, now) in operations.as_object().unwrap() {
+                if now["state"] == "SERVING" {
+                    let number = |text: &str| text.parse::<i64>().unwrap();
+                    return json!({
+                        "workplace_id": 1, "service_id": number(service), "stage": number(stage),
+                        "operation_id": number(operation),
+                    });
+                }
+            }
+        }
+    }
+    panic!("nothing is served: {visitor}");
+}
+
+/// Each command on the state that it needs: its name, its parameters, the upstream's command.
+async fn prepared(world: &World, name: &str) -> Value {
+    let place = json!({ "workplace_id": 1 });
+    match name {
+        "NextConsumer" => place,
+        "CallConsumer" => {
+            json!({ "workplace_id": 1, "consumer_id": world.simulator.queue(1)[3] })
+        }
+        "RecallConsumer" | "ServeConsumer" | "RejectConsumer" | "SkipConsumer" => {
+            world.visitor().await;
+            place
+        }
+        "ServeOperation" | "RejectOperation" => serving(&world.visitor().await),
+        "RejectService" => {
+            let one = serving(&world.visitor().await);
+            json!({ "workplace_id": 1, "service_id": one["service_id"], "comment": "нет" })
+        }
+        "PostponeConsumer" => {
+            world.visitor().await;
+            json!({ "workplace_id": 1, "delay_minutes": 15, "return_to_me": true })
+        }
+        "AddService" => {
+            let visitor = world.visitor().await;
+            let has = |id: &i64| visitor["services"].get(id.to_string()).is_some();
+            let service = (1..=4).find(|id| !has(id)).unwrap();
+            json!({ "workplace_id": 1, "service_id": service })
+        }
+        "RegisterConsumer" => json!({ "service_ids": [1], "comment": "Какой-то комментарий" }),
+        "RemoveQBoard" => json!({ "id": 1 }),
+        "SetQBoard" => json!({ "id": 1, "fields": "{\"name\":\"Новое\"}" }),
+        "NewQBoard" => json!({ "fields": "{\"name\":\"Третье\"}" }),
+        "RemoveAllQBoards" => json!({}),
+        other => panic!("{other}"),
+    }
+}
+
+const ALL: [&str; 16] = [
+    "NextConsumer",
+    "CallConsumer",
+    "RecallConsumer",
+    "ServeOperation",
+    "RejectOperation",
+    "ServeConsumer",
+    "RejectConsumer",
+    "RejectService",
+    "PostponeConsumer",
+    "SkipConsumer",
+    "AddService",
+    "RegisterConsumer",
+    "NewQBoard",
+    "SetQBoard",
+    "RemoveQBoard",
+    "RemoveAllQBoards",
+];
+
+fn effects(world: &World, name: &str) -> usize {
+    let call = QuickQ.commands().unwrap().spec(name).unwrap().call;
+    world.simulator.journal().effects_of(call).len()
+}
+
+#[tokio::test]
+async fn every_command_has_its_effect_once_and_tells_no_personal_data() {
+    for echo_id in [false, true] {
+        for name in ALL {
+            let world = world(Settings { echo_id, ..newer() }).await;
+            let params = prepared(&world, name).await;
+            let command = command("c1", name, params, Value::Null);
+            let answer =
+                world.run(&command).await.unwrap_or_else(|fault| panic!("{name}: {fault:?}"));
+            assert_eq!(effects(&world, name), 1, "{name}");
+            let told = format!("{answer:?}");
+            assert!(!told.contains("комментарий") && !told.contains("base64"), "{told}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn invariant_5_a_lost_reply_is_found_by_reading_back() {
+    for name in ALL {
+        let world = world(newer()).await;
+        let params = prepared(&world, name).await;
+        let command = command("c1", name, params, Value::Null);
+        let before = world.applier.look(&command).await.unwrap();
+        world.simulator.fault(Fault::from(FaultKind::CutAfter).at(command.spec.call).times(1));
+        let lost = world.applier.apply(&command, &before).await.unwrap_err();
+        assert!(matches!(lost, ApplyFault::Unclear(_)), "{name}: {lost:?}");
+        assert_eq!(effects(&world, name), 1, "{name}");
+        if name == "SetQBoard" {
+            continue; // repeat-safe: never probed
+        }
+        let found = world.applier.probe(&command, &before, 0).await.unwrap();
+        assert!(matches!(found, Finding::Applied(_)), "{name}: {found:?}");
+    }
+}
+
+#[tokio::test]
+async fn invariant_5_a_lost_request_is_found_absent() {
+    for kind in [FaultKind::CutBefore, FaultKind::NoReply] {
+        for name in ALL {
+            let world = world(newer()).await;
+            let params = prepared(&world, name).await;
+            let command = command("c1", name, params, Value::Null);
+            let before = world.applier.look(&command).await.unwrap();
+            world.simulator.fault(Fault::from(kind.clone()).at(command.spec.call).times(1));
+            let lost = world.applier.apply(&command, &before).await.unwrap_err();
+            assert!(matches!(lost, ApplyFault::Unclear(_)), "{name}: {lost:?}");
+            if name != "SetQBoard" {
+                let found = world.applier.probe(&command, &before, 0).await.unwrap();
+                assert_eq!(found, Finding::Absent, "{name}");
+            }
+            world.applier.apply(&command, &before).await.unwrap();
+            assert_eq!(effects(&world, name), 1, "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_visitor_than_expected_is_refused_and_nothing_is_sent() {
+    let world = world(newer()).await;
+    let id = world.visitor().await["id"].as_i64().unwrap();
+    let serve = |expected: Value| {
+        command(
+            "c",
+            "ServeConsumer",
+            json!({ "workplace_id": 1 }),
+            json!({ "consumer_id": expected }),
+        )
+    };
+    for expected in [json!(id + 1), Value::Null] {
+        let refused = world.run(&serve(expected)).await.unwrap_err();
+        assert!(matches!(refused, ApplyFault::Refused(_)), "{refused:?}");
+    }
+    assert_eq!(world.simulator.journal().count("serveConsumer"), 0);
+    world.run(&serve(json!(id))).await.unwrap();
+    let nobody = command("d", "SkipConsumer", json!({ "workplace_id": 1 }), Value::Null);
+    assert!(matches!(world.run(&nobody).await, Err(ApplyFault::Refused(_))));
+    assert_eq!(world.simulator.journal().count("skipConsumer"), 0);
+}
+
+#[tokio::test]
+async fn what_the_upstream_refuses_is_refused_with_its_code() {
+    let world = world(Settings { visitors: 1, ..newer() }).await;
+    world.visitor().await;
+    // Nobody else waits.
+    let skip = command("c", "SkipConsumer", json!({ "workplace_id": 1 }), Value::Null);
+    let Err(ApplyFault::Refused(answer)) = world.run(&skip).await else { panic!("not refused") };
+    assert_eq!(answer.code, Some(172));
+    assert_eq!(world.simulator.journal().count("login"), 1, "it is believed");
+    let done = world.done("NextConsumer", json!({ "workplace_id": 2 })).await;
+    assert_eq!(done, json!({}), "nobody waits");
+}
+
+#[tokio::test]
+async fn a_session_that_is_forgotten_refuses_nothing() {
+    let world = world(newer()).await;
+    let next = command("c", "NextConsumer", json!({ "workplace_id": 1 }), Value::Null);
+    let before = world.applier.look(&next).await.unwrap();
+    world.simulator.forget_sessions();
+    let fault = world.applier.apply(&next, &before).await.unwrap_err();
+    assert!(matches!(fault, ApplyFault::NotApplied(_)), "{fault:?}");
+    world.applier.apply(&next, &before).await.unwrap();
+    assert_eq!(effects(&world, "NextConsumer"), 1);
+}
+
+#[tokio::test]
+async fn the_states_of_the_operations_are_told_and_not_the_overall_one_alone() {
+    let world = world(newer()).await;
+    let place = serving(&world.visitor().await);
+    let done = world.done("RejectConsumer", json!({ "workplace_id": 1, "comment": "нет" })).await;
+    assert_eq!(done["state"], "SERVED", "the upstream says so");
+    let key = ["service_id", "stage", "operation_id"].map(|name| place[name].to_string()).join("/");
+    assert_eq!(done["operations"][&key], "REJECTED");
+}
+
+#[tokio::test]
+async fn a_ticket_is_found_by_its_marker_and_its_picture_comes_if_asked_for() {
+    let world = world(newer()).await;
+    let done = world
+        .done("RegisterConsumer", json!({ "service_ids": [1], "preview": true, "photo": "iVBO" }))
+        .await;
+    assert!(done["preview"].as_str().unwrap().starts_with("image/png"));
+    let visitor = &world.simulator.book(Book::Consumer)[&done["id"].as_i64().unwrap()];
+    assert!(visitor["comment"].as_str().unwrap().starts_with("[talon:"));
+    let sent = &world.simulator.journal().effects_of("registrateConsumer")[0].data;
+    assert_eq!((&sent["noprint"], &sent["priority"]), (&json!(true), &json!(0)));
+}
+
+#[tokio::test]
+async fn where_comments_are_not_shown_a_lost_ticket_is_unclear() {
+    let world = world(Settings::default()).await;
+    let register = command("c", "RegisterConsumer", json!({ "service_ids": [1] }), Value::Null);
+    let before = world.applier.look(&register).await.unwrap();
+    let found = world.applier.probe(&register, &before, 0).await.unwrap();
+    assert!(matches!(found, Finding::Unclear(_)), "{found:?}");
+}
+
+#[tokio::test]
+async fn evidence_has_ids_and_states_alone() {
+    let world = world(newer()).await;
+    world.simulator.act("setConsumer", json!({ "id": 1001, "comment": "Иванов" })).unwrap();
+    let call = json!({ "workplace_id": 1, "consumer_id": 1001 });
+    let Evidence(text) =
+        world.applier.look(&command("c", "CallConsumer", call, Value::Null)).await.unwrap();
+    assert!(!text.contains("Иванов") && text.contains("1001"), "{text}");
+}
+
+#[tokio::test]
+async fn what_removes_for_good_is_off_unless_named() {
+    let world = world(newer()).await;
+    let names: Vec<&str> = world.connector.commands().iter().map(|spec| spec.name).collect();
+    assert!(names.contains(&"SetService") && names.contains(&"NewUser"));
+    assert!(names.iter().all(|name| !name.starts_with("Remove")));
+    let named = connector(&[("commands", "RemoveService")]).unwrap();
+    assert_eq!(named.commands().len(), 1);
+}
+
+#[test]
+fn every_command_has_its_parameters_and_fits_its_key() {
+    let commands = QuickQ.commands().unwrap();
+    let contract = (commands.contract)();
+    assert_eq!(commands.specs.len(), contract.all().len());
+    for spec in commands.specs {
+        let params = contract.all().iter().find(|one| one.name() == spec.name);
+        let params = params.unwrap_or_else(|| panic!("{}", spec.name)).list();
+        if let talon_sdk::OrderingKey::Params(key) = spec.key {
+            let has =
+                |name: &&&str| params.iter().any(|param| param.name == **name && param.required);
+            assert!(key.iter().all(|name| has(&name)), "{}", spec.name);
+        }
+    }
+}

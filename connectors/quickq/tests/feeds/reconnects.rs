@@ -1,0 +1,103 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use talon_simulators::quickq::{Book, Fault, FaultKind, Settings};
+use tokio::sync::watch;
+
+use crate::hall::{Reader, hall};
+
+fn names(reader: &Reader, field: &str) -> BTreeMap<String, String> {
+    let state = &reader.published.state;
+    state.iter().map(|(key, entity)| (key.clone(), entity[field].to_string())).collect()
+}
+
+/// Steps until told to stop. A step that is given up leaves a feed that is opened anew.
+async fn follow(reader: &mut Reader, mut done: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = reader.step() => {}
+            _ = done.wait_for(|done| *done) => return,
+        }
+    }
+}
+
+/// Sockets are cut, before and after effects, in the middle of a busy hall; at the end what was
+/// published is what there is, and only the absent were deleted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_reconnects_under_load_lose_nothing() {
+    let seed: u64 = rand::random();
+    println!("seed {seed}");
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let simulated = Settings {
+        seed,
+        edits_per_second: 50.0,
+        echo_id: seed.is_multiple_of(2),
+        ..Settings::default()
+    };
+    let hall = hall(simulated, &[("upstream.request.timeout.ms", "5000")]).await;
+    let mut consumers = hall.reader("consumer");
+    let mut boards = hall.reader("qboard");
+    let mut queue = hall.reader("queue");
+    let done = watch::Sender::new(false);
+    let cuts = async {
+        for _ in 0..200 {
+            let kind =
+                if random.random_bool(0.5) { FaultKind::CutBefore } else { FaultKind::CutAfter };
+            match random.random_range(0..4) {
+                0 => hall.simulator.fault(Fault::from(kind).at("consumerList").times(1)),
+                1 => hall.simulator.fault(Fault::from(kind).at("subscribeCurrentQueue").times(1)),
+                _ => {}
+            }
+            // All are back: the books' socket, and one for each queue.
+            while hall.simulator.counts().sockets < 3 {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            hall.simulator.cut();
+            while hall.simulator.counts().sockets == 3 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+        done.send_replace(true);
+    };
+    let readers = async {
+        tokio::join!(
+            follow(&mut consumers, done.subscribe()),
+            follow(&mut boards, done.subscribe()),
+            follow(&mut queue, done.subscribe())
+        )
+    };
+    tokio::join!(cuts, readers);
+    hall.simulator.change_settings(&serde_json::json!({ "edits_per_second": 0.0 })).unwrap();
+    hall.simulator.faults().clear();
+
+    // The state as the simulator has it now, and each reader until it has the same.
+    let truth = |book: Book, field: &str| -> BTreeMap<String, String> {
+        let items = hall.simulator.book(book);
+        items.into_iter().map(|(id, item)| (id.to_string(), item[field].to_string())).collect()
+    };
+    let waiting: Vec<String> = [1, 2]
+        .into_iter()
+        .flat_map(|place| hall.simulator.queue(place).into_iter().map(move |id| (place, id)))
+        .map(|(place, id)| format!("{place}/{id}"))
+        .collect();
+    let mut waiting = waiting;
+    waiting.sort();
+    hall.simulator.cut();
+    let expected = truth(Book::Consumer, "state");
+    consumers.until("all visitors", |reader| names(reader, "state") == expected).await;
+    let expected = truth(Book::QBoard, "name");
+    boards.until("all boards", |reader| names(reader, "name") == expected).await;
+    queue.until("both queues", |reader| reader.keys() == waiting).await;
+    assert!(consumers.faults.len() >= 100, "{} cuts were felt", consumers.faults.len());
+    for reader in [&consumers, &boards, &queue] {
+        assert!(
+            reader.faults.iter().all(|fault| fault.kind() == "unavailable"),
+            "{:?}",
+            reader.faults.last()
+        );
+        assert_eq!(reader.published.dead.len(), 0);
+    }
+    assert_eq!(hall.simulator.journal().count("login"), 1, "one session through it all");
+}
