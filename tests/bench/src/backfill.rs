@@ -120,7 +120,13 @@ impl Backfill {
         let mut told = Instant::now();
         loop {
             let standing = metrics.upstream.backfills.standing("bench");
-            if standing.is_some_and(|now| now.total > 0 && now.done == now.total) {
+            // The standing counts what is read; what is committed is in the index.
+            let entities = engine.view().glance().feeds.into_iter();
+            let tickets = entities.filter(|(row, _)| row.feed == "ticket");
+            let committed: u64 = tickets.map(|(_, feed)| feed.entities).sum();
+            if standing.is_some_and(|now| now.total > 0 && now.done == now.total)
+                && committed >= u64::try_from(self.all_tickets()?)?
+            {
                 break;
             }
             if told.elapsed() > Duration::from_secs(30) {
@@ -136,9 +142,10 @@ impl Backfill {
         let scrape = view.scrape();
         let of_interest =
             ["talon_feed_entities{", "talon_changes_total{", "talon_upstream_requests_total{"];
-        for line in
-            scrape.lines().filter(|line| of_interest.iter().any(|name| line.starts_with(name)))
-        {
+        let is_of_interest = |line: &&str| {
+            of_interest.iter().any(|name| line.starts_with(name)) && !line.ends_with(" 0")
+        };
+        for line in scrape.lines().filter(is_of_interest) {
             println!("  {line}");
         }
         Ok(())
@@ -212,8 +219,12 @@ impl Backfill {
         started.lap()
     }
 
+    fn all_tickets(&self) -> anyhow::Result<usize> {
+        Ok(self.branches * self.tickets * usize::try_from(self.days)?)
+    }
+
     fn print(&self, what: &str, lap: Lap) -> anyhow::Result<()> {
-        let tickets = self.branches * self.tickets * usize::try_from(self.days)?;
+        let tickets = self.all_tickets()?;
         let rate = |time: Duration| tickets as f64 / time.as_secs_f64() / 1e3;
         println!(
             "{what:<20} {:>8.1} s wall ({:.1} k tickets/s), {:.1} s cpu ({:.1} k tickets/s), \

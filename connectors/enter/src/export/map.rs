@@ -124,12 +124,10 @@ impl Mapper {
                 }),
                 (None, None) => None,
             };
-            products.sort_by(|a, b| {
-                let key = |dto: &'_ ProductDto<'_>| {
-                    let created = dto.created_time.as_ref().or(dto.created.as_ref());
-                    created.and_then(|text| instant::micros(&text.0, &zone.zone))
-                };
-                key(a).cmp(&key(b)).then_with(|| a.id.0.0.cmp(&b.id.0.0))
+            products.sort_by_cached_key(|dto| {
+                let created = dto.created_time.as_ref().or(dto.created.as_ref());
+                let at = created.and_then(|text| instant::micros(&text.0, &zone.zone));
+                (at, dto.id.0.0.clone())
             });
             let (branch_name, branch_client_id, integration_id, is_connected, branch_extra) =
                 match row.department {
@@ -142,12 +140,11 @@ impl Mapper {
                     ),
                     None => (None, None, plain(row.integration_id), None, row.extra),
                 };
-            let happened = products.iter().flat_map(|dto| &dto.history);
-            let happened = happened.filter_map(|operation| operation.operation_time.as_ref());
+            let told: Vec<_> = products.iter().flat_map(|dto| operations(dto, &zone)).collect();
             let ended = products.iter().filter_map(|dto| dto.end_time.as_ref());
-            let changed_at = happened
-                .chain(ended)
+            let changed_at = ended
                 .filter_map(|text| instant::micros(&text.0, &zone.zone))
+                .chain(told.iter().filter_map(|(at, _)| *at))
                 .chain(created_at)
                 .chain(activated_at)
                 .max();
@@ -158,7 +155,7 @@ impl Mapper {
                 time_zone: &zone.name,
                 time_zone_origin: zone.origin,
                 is_open: products.iter().any(|product| is_open(product.state)),
-                operations: products.iter().flat_map(|dto| operations(dto, &zone)).collect(),
+                operations: told.into_iter().map(|(_, id)| id).collect(),
                 number: plain(dto.number),
                 state_code: dto.state,
                 state: named(dto.state, &TICKET_STATES),

@@ -140,8 +140,11 @@ impl Mapper {
     }
 }
 
-/// The ids of a product's operations, in the order of time.
-pub(super) fn operations<'a>(dto: &ProductDto<'a>, zone: &Zone) -> Vec<Cow<'a, str>> {
+/// The times and ids of a product's operations, in the order of time.
+pub(super) fn operations<'a>(
+    dto: &ProductDto<'a>,
+    zone: &Zone,
+) -> Vec<(Option<i64>, Cow<'a, str>)> {
     let with_time = dto.history.iter().filter_map(|operation| {
         let time = operation.operation_time.as_ref();
         let at = time.and_then(|text| instant::micros(&text.0, &zone.zone));
@@ -149,7 +152,7 @@ pub(super) fn operations<'a>(dto: &ProductDto<'a>, zone: &Zone) -> Vec<Cow<'a, s
     });
     let mut operations: Vec<_> = with_time.collect();
     operations.sort();
-    operations.into_iter().map(|(_, id)| id).collect()
+    operations
 }
 
 /// What else is said of a branch, with the whole of its zone.
