@@ -498,3 +498,22 @@ fn a_command_that_runs_for_long_does_not_come_again() {
     lane.settle(&read).unwrap();
     assert!(Lane::open(&world, &nats).0.next(Duration::from_millis(300)).unwrap().is_none());
 }
+
+#[test]
+fn shards_and_lanes_that_open_at_once_create_their_streams_together() {
+    let Some(server) = Server::shared("shards_and_lanes_that_open") else { return };
+    for _ in 0..10 {
+        let world = World::new(server.url());
+        let processes = [world.process(), world.process()];
+        std::thread::scope(|scope| {
+            for nats in &processes {
+                scope.spawn(|| drop(world.try_open(nats).unwrap()));
+                scope.spawn(|| match Lane::try_open(&world, nats).map(drop) {
+                    // Two lanes: one of them is the newer.
+                    Ok(()) | Err(BusFault::Fenced(_)) => {}
+                    Err(fault) => panic!("{fault}"),
+                });
+            }
+        });
+    }
+}

@@ -3,6 +3,7 @@
 //! What they measure, and what came out, is in `README.md`.
 #![forbid(unsafe_code)]
 
+mod bare;
 mod calls;
 mod changed;
 mod cluster;
@@ -27,7 +28,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Benchmark {
-    /// Changed rows, from bytes to Kafka, against a hand-written loop
+    /// Changed rows, from bytes to a bus, against a hand-written loop
     Changed(changed::Changed),
     /// A list that has not changed, against a scan of its bytes
     Unchanged(unchanged::Unchanged),
