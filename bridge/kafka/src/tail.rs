@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use talon_runtime::bus::{BusFault, GiveUp, Start, Tailed};
@@ -32,21 +33,16 @@ pub(crate) fn tail(
     let consumer: BaseConsumer = config.create().map_err(|error| refused(&config, &error))?;
     let metadata = consumer.fetch_metadata(None, PATIENCE).map_err(|error| fault_of(&error))?;
     let mut assignment = TopicPartitionList::new();
-    let start = match from {
-        Start::Beginning => Offset::Beginning,
-        // Where the records of that time begin is asked below.
-        Start::Time(ms) => Offset::Offset(ms),
-    };
     for topic in metadata.topics().iter().filter(|topic| topics.iter().any(|t| t == topic.name())) {
         for partition in topic.partitions() {
+            let start = match from {
+                Start::Beginning => Offset::Beginning,
+                Start::Time(ms) => since(&consumer, topic.name(), partition.id(), ms)?,
+            };
             assignment
                 .add_partition_offset(topic.name(), partition.id(), start)
                 .map_err(|error| fault_of(&error))?;
         }
-    }
-    if let Start::Time(_) = from {
-        assignment =
-            consumer.offsets_for_times(assignment, PATIENCE).map_err(|error| fault_of(&error))?;
     }
     consumer.assign(&assignment).map_err(|error| fault_of(&error))?;
     while !stop.is_set() {
@@ -56,4 +52,26 @@ pub(crate) fn tail(
         }
     }
     Ok(())
+}
+
+/// Where the records of a time begin. The end is asked for first: a record that comes in between is
+/// behind it, and not passed over.
+fn since(
+    consumer: &BaseConsumer,
+    topic: &str,
+    partition: i32,
+    ms: i64,
+) -> Result<Offset, BusFault> {
+    let found = || -> Result<Offset, KafkaError> {
+        let (_, end) = consumer.fetch_watermarks(topic, partition, PATIENCE)?;
+        let mut times = TopicPartitionList::new();
+        times.add_partition_offset(topic, partition, Offset::Offset(ms))?;
+        let offsets = consumer.offsets_for_times(times, PATIENCE)?;
+        let found = offsets.find_partition(topic, partition).map(|element| element.offset());
+        Ok(match found {
+            Some(Offset::Offset(offset)) => Offset::Offset(offset),
+            _ => Offset::Offset(end),
+        })
+    };
+    found().map_err(|error| fault_of(&error))
 }

@@ -9,6 +9,7 @@ mod cases;
 mod discreet;
 mod killed;
 mod mixed;
+mod sent;
 #[path = "../support/mod.rs"]
 mod support;
 #[path = "../../../connectors/contractor/tests/commands/world.rs"]

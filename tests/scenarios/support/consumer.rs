@@ -53,12 +53,17 @@ async fn read_nats(address: &str, topic: &str) -> Vec<Record> {
     let client = async_nats::connect(address).await.unwrap();
     let jetstream = async_nats::jetstream::new(client);
     let mut records = Vec::new();
+    // Dead letters are all on one subject, the records of other topics on one for each key.
+    let keyed = !topic.ends_with(".dlq");
+    let (one, filter_subject) = match keyed {
+        true => (format!("{topic}.x"), format!("{topic}.>")),
+        false => (topic.to_owned(), topic.to_owned()),
+    };
     // Not there yet is empty.
-    let Ok(stream) = jetstream.stream_by_subject(format!("{topic}.x")).await else {
+    let Ok(stream) = jetstream.stream_by_subject(one).await else {
         return records;
     };
     let stream = jetstream.get_stream(stream).await.unwrap();
-    let filter_subject = format!("{topic}.>");
     let mut consumer = stream
         .create_consumer(OrderedConfig { filter_subject, ..OrderedConfig::default() })
         .await
@@ -72,7 +77,7 @@ async fn read_nats(address: &str, topic: &str) -> Vec<Record> {
         let (_, token) = message.subject.rsplit_once('.').unwrap();
         let headers = message.headers.iter().flat_map(|headers| headers.iter());
         records.push(Record {
-            key: talon_nats::key(token).unwrap(),
+            key: if keyed { talon_nats::key(token).unwrap() } else { String::new() },
             value: (!message.payload.is_empty()).then(|| message.payload.to_vec()),
             headers: headers
                 .filter_map(|(name, values)| Some((name.to_string(), values.first()?.to_string())))
