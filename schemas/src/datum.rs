@@ -51,6 +51,53 @@ pub(crate) fn take_text<'a>(input: &mut &'a [u8]) -> Result<&'a str, Malformed> 
     std::str::from_utf8(take(input, length)?).map_err(|_| Malformed)
 }
 
+/// Reads the leading fields of an entity's datum, one after another, as its schema has them.
+#[derive(Debug, Clone)]
+pub struct Datum<'a>(&'a [u8]);
+
+impl<'a> Datum<'a> {
+    /// From the first field.
+    pub fn new(datum: &'a [u8]) -> Datum<'a> {
+        Datum(datum)
+    }
+
+    /// The next field, an Avro `string`.
+    ///
+    /// # Errors
+    /// As all methods: where the datum is no such value.
+    pub fn text(&mut self) -> Result<&'a str, Malformed> {
+        take_text(&mut self.0)
+    }
+
+    /// The next field, an Avro `boolean`.
+    ///
+    /// # Errors
+    /// As [`Datum::text`].
+    pub fn flag(&mut self) -> Result<bool, Malformed> {
+        Ok(take(&mut self.0, 1)? == [1])
+    }
+
+    /// The next field, an Avro `array` of `string`.
+    ///
+    /// # Errors
+    /// As [`Datum::text`]; what was given before the error was there.
+    pub fn texts(&mut self, each: &mut dyn FnMut(&str)) -> Result<(), Malformed> {
+        loop {
+            let mut count = take_long(&mut self.0)?;
+            if count == 0 {
+                return Ok(());
+            }
+            if count < 0 {
+                take_long(&mut self.0)?;
+                count = count.checked_neg().ok_or(Malformed)?;
+            }
+            for _ in 0..count {
+                each(take_text(&mut self.0)?);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,6 +111,24 @@ mod tests {
             assert_eq!(take_long(&mut input), Ok(value));
             assert!(input.is_empty());
         }
+    }
+
+    #[test]
+    fn leading_fields_are_read_one_after_another() {
+        let mut bytes = Vec::new();
+        put_text(&mut bytes, "a");
+        bytes.push(1);
+        for block in [["x", "y"], ["z", "ü"]] {
+            put_long(&mut bytes, 2);
+            block.iter().for_each(|text| put_text(&mut bytes, text));
+        }
+        put_long(&mut bytes, 0);
+        let mut datum = Datum::new(&bytes);
+        assert_eq!((datum.text(), datum.flag()), (Ok("a"), Ok(true)));
+        let mut found = String::new();
+        datum.texts(&mut |text| found.push_str(text)).unwrap();
+        assert_eq!(found, "xyzü");
+        assert_eq!(datum.text(), Err(Malformed));
     }
 
     #[test]

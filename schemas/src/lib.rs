@@ -18,6 +18,7 @@ pub mod command;
 mod contract;
 pub mod contractor;
 mod datum;
+pub mod enter;
 mod envelope;
 mod json;
 mod message;
@@ -26,5 +27,6 @@ pub mod result;
 pub mod wire;
 
 pub use contract::{Contract, SchemaError};
+pub use datum::{Datum, Malformed};
 pub use envelope::{Envelope, Op, Parts, Source};
 pub use message::Message;

@@ -7,15 +7,19 @@ use std::collections::BTreeMap;
 use apache_avro::types::Value;
 use serde::Serialize;
 use talon_schemas::wire::{Payload, Wire};
-use talon_schemas::{Contract, Envelope, Op, Source, contractor};
+use talon_schemas::{Contract, Envelope, Op, Source, contractor, enter};
 
-fn contracts() -> [(&'static str, &'static Contract); 5] {
+fn contracts() -> [(&'static str, &'static Contract); 9] {
     [
         ("contractor.call", &contractor::CALL),
         ("contractor.call_message", &contractor::CALL_MESSAGE),
         ("contractor.call_jeopardy", &contractor::CALL_JEOPARDY),
         ("contractor.call_task", &contractor::CALL_TASK),
         ("contractor.call_cost", &contractor::CALL_COST),
+        ("enter.branch", &enter::BRANCH),
+        ("enter.ticket_source", &enter::TICKET_SOURCE),
+        ("enter.ticket", &enter::TICKET),
+        ("enter.ticket_operation", &enter::TICKET_OPERATION),
     ]
 }
 

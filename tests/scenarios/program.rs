@@ -201,10 +201,12 @@ fn a_secret_that_leads_nowhere_ends_a_run_with_2_and_a_value_is_never_shown() {
 }
 
 #[test]
-fn the_example_of_the_connector_has_no_problem() {
-    let example = root().join("connectors/contractor/example.yaml");
-    let ended = run(program().args(["check", "--config"]).arg(example));
-    assert_eq!(ended.code, Some(0), "{}{}", ended.out, ended.err);
+fn the_examples_of_the_connectors_have_no_problem() {
+    for connector in ["contractor", "enter"] {
+        let example = root().join("connectors").join(connector).join("example.yaml");
+        let ended = run(program().args(["check", "--config"]).arg(example));
+        assert_eq!(ended.code, Some(0), "{}{}", ended.out, ended.err);
+    }
 }
 
 #[test]

@@ -7,11 +7,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use talon_schemas::{Contract, Op};
-use talon_sdk::{Coverage, Observation, Row, RowCodec, RowFault};
+use talon_sdk::{Observation, Row, RowCodec, RowFault};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_128_with_seed};
 
 use crate::guard::{Absence, Guard, Withheld};
-use crate::index::{Entry, Index, Seen, SlotId};
+use crate::index::{Entry, Index, Keys, Seen, SlotId};
+use crate::list::{List, Lists};
 
 /// Version of the fingerprint. Raise it when normalisation changes in a way that should not make
 /// events: recovery computes fingerprints from the recovered values, so nothing floods.
@@ -56,6 +57,11 @@ pub trait Changes {
     /// Why it cannot go on.
     type Error;
 
+    /// Told of a row before the change that it makes of its entity.
+    fn row(&mut self, _row: &[u8]) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
     /// Publishes a change.
     fn change(&mut self, change: &Change<'_>) -> Result<(), Self::Error>;
 
@@ -86,6 +92,7 @@ pub struct Differ {
     // Those that recovery has folded already: a delete can be read twice, as event and as tombstone.
     folded: HashSet<u64>,
     dead: HashSet<u64>,
+    lists: Lists,
     row: Row,
     key: String,
 }
@@ -99,15 +106,17 @@ impl Differ {
         guard: Guard,
         before_images: bool,
     ) -> Differ {
+        let keys = if codec.tells_absence() { Keys::Whole } else { Keys::Hashed };
         Differ {
             topic,
-            index: Index::new(before_images),
+            index: Index::new(before_images, keys),
             contract,
             codec,
             guard,
             deleted: 0,
             folded: HashSet::new(),
             dead: HashSet::new(),
+            lists: Lists::default(),
             row: Row::default(),
             key: String::new(),
         }
@@ -130,8 +139,10 @@ impl Differ {
             if let Some(id) = known {
                 self.index.remove(id);
             }
+            self.codec.remember(key, None);
             return;
         };
+        self.codec.remember(key, Some(value));
         let stable = self.contract.stable_len(value).unwrap_or(0);
         let entry = Entry { fingerprint: fingerprint(&value[..stable]), raw: 0, chain };
         match known {
@@ -153,10 +164,8 @@ impl Differ {
     ) -> Result<Summary, C::Error> {
         self.folded = HashSet::new();
         let mut summary = Summary::default();
-        let mut unreadable = false;
-        let known = self.index.len();
-        let full = observation.coverage == Coverage::Full;
-        let mut seen = full.then(|| Seen::none(&self.index));
+        let list = self.lists.take(observation, after_fault, &self.index);
+        let mut list = list.filter(|_| self.codec.tells_absence());
 
         for row in observation.rows.iter() {
             let raw = xxh3_64(row).max(1);
@@ -166,8 +175,8 @@ impl Differ {
             if let Some(id) = slot
                 && self.index.entry(id).raw == raw
             {
-                if let Some(seen) = &mut seen {
-                    seen.mark(id);
+                if let Some(list) = &mut list {
+                    list.seen.mark(id);
                 }
                 continue;
             }
@@ -177,15 +186,17 @@ impl Differ {
             if decoded.is_ok() && !peeked {
                 slot = self.index.find(&self.row.key);
             }
-            let again = match (&mut seen, slot) {
-                (Some(seen), Some(id)) => seen.mark(id),
+            let again = match (&mut list, slot) {
+                (Some(list), Some(id)) => list.seen.mark(id),
                 _ => false,
             };
             if decoded.is_ok() && again {
                 decoded = Err(RowFault("a second row with the same key in one list".to_owned()));
             }
             if let Err(fault) = decoded {
-                unreadable |= slot.is_none() && !peeked;
+                if let Some(list) = &mut list {
+                    list.unreadable |= slot.is_none() && !peeked;
+                }
                 if self.remember_dead(raw) {
                     summary.dead += 1;
                     out.dead_letter(&self.key, row, &fault)?;
@@ -193,39 +204,51 @@ impl Differ {
                 continue;
             }
 
-            if let Some(id) = self.publish(slot, raw, observation.snapshot, &mut summary, out)?
-                && let Some(seen) = &mut seen
+            if let Some(id) =
+                self.publish(slot, row, raw, observation.snapshot, &mut summary, out)?
+                && let Some(list) = &mut list
             {
-                seen.mark(id);
+                list.seen.mark(id);
+                list.new += 1;
             }
         }
 
-        if let Some(seen) = seen {
-            let absent: Vec<SlotId> = self.index.ids().filter(|id| !seen.contains(*id)).collect();
-            let absence = Absence {
-                known,
-                absent: absent.len(),
-                rows: observation.rows.len(),
-                unreadable,
-                after_fault,
-            };
-            match self.guard.check(absence) {
-                Ok(()) => {
-                    for id in absent {
-                        self.delete(id, out)?;
-                        summary.changes += 1;
-                    }
+        let whole = list.and_then(|list| self.lists.put(observation, list));
+        let Some(List { seen, rows, new, unreadable, after_fault, .. }) = whole else {
+            return Ok(summary);
+        };
+        let (covered, absent) = self.absent(&observation.scope, &seen);
+        // What the list itself made known is no evidence for it.
+        let known = covered - new.min(covered);
+        let absence = Absence { known, absent: absent.len(), rows, unreadable, after_fault };
+        match self.guard.check(absence) {
+            Ok(()) => {
+                for id in absent {
+                    self.delete(id, out)?;
+                    summary.changes += 1;
                 }
-                Err(withheld) => summary.withheld = Some((absent.len(), withheld)),
             }
+            Err(withheld) => summary.withheld = Some((absent.len(), withheld)),
         }
         Ok(summary)
+    }
+
+    /// How many entities a scope has, and which of them were not seen.
+    fn absent(&self, scope: &str, seen: &Seen) -> (usize, Vec<SlotId>) {
+        let covers = |id: &SlotId| {
+            scope.is_empty() || self.codec.covers(scope, self.index.key(*id), self.index.value(*id))
+        };
+        let covered = self.index.ids().filter(covers);
+        let mut known = 0;
+        let absent = covered.inspect(|_| known += 1).filter(|id| !seen.contains(*id)).collect();
+        (known, absent)
     }
 
     /// Publishes the decoded row if its content is new; gives the slot of an entity that is.
     fn publish<C: Changes>(
         &mut self,
         slot: Option<SlotId>,
+        row: &[u8],
         raw: u64,
         snapshot: bool,
         summary: &mut Summary,
@@ -248,6 +271,7 @@ impl Differ {
             None if snapshot => Op::Read,
             None => Op::Create,
         };
+        out.row(row)?;
         let past = entry.map_or(self.deleted, |entry| entry.chain);
         let id = event_id(&self.topic, &self.row.key, past, op, fingerprint);
         out.change(&Change {
@@ -260,6 +284,7 @@ impl Differ {
             id,
         })?;
         summary.changes += 1;
+        self.codec.remember(&self.row.key, Some(value));
         let entry = Entry { fingerprint, raw, chain: id.chain() };
         Ok(match slot {
             Some(id) => {
@@ -282,6 +307,7 @@ impl Differ {
             absent: true,
             id,
         })?;
+        self.codec.remember(key, None);
         self.deleted ^= id.chain();
         self.index.remove(slot);
         Ok(())
@@ -302,7 +328,13 @@ pub fn fingerprint(content: &[u8]) -> [u64; 2] {
     [(hash >> 64) as u64, hash as u64]
 }
 
-fn event_id(topic: &str, key: &str, past: u64, op: Op, fingerprint: [u64; 2]) -> EventId {
+pub(crate) fn event_id(
+    topic: &str,
+    key: &str,
+    past: u64,
+    op: Op,
+    fingerprint: [u64; 2],
+) -> EventId {
     let mut hash = Xxh3::new();
     for part in
         [topic.as_bytes(), b"/", key.as_bytes(), &past.to_le_bytes(), op.letter().as_bytes()]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use talon_sdk::{Clock, FeedPlan};
+use talon_sdk::{Clock, FeedPlan, Standing};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -82,6 +82,8 @@ pub struct Glance {
     pub feeds: Vec<(FeedRow, FeedStatus)>,
     /// The commands of all connectors that carry any.
     pub commands: Vec<LaneStatus>,
+    /// How far the backfills are, by connector.
+    pub backfills: BTreeMap<String, Standing>,
     /// Now, milliseconds since 1970 UTC.
     pub now_ms: i64,
 }
@@ -189,7 +191,11 @@ impl View {
         };
         let feeds = self.feeds.iter().map(|(row, feed)| (row.clone(), feed.status())).collect();
         let commands = self.lanes.iter().map(LaneMetrics::status).collect();
-        Glance { status, components, feeds, commands, now_ms: self.clock.now_ms() }
+        let connectors = self.feeds.iter().map(|(row, _)| &row.connector);
+        let standing =
+            |name: &String| Some((name.clone(), self.metrics.upstream.backfills.standing(name)?));
+        let backfills = connectors.filter_map(standing).collect();
+        Glance { status, components, feeds, commands, backfills, now_ms: self.clock.now_ms() }
     }
 
     /// The text of `/metrics`.

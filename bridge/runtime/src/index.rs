@@ -2,11 +2,12 @@
 //!
 //! The index is rebuilt from the feed's topic at start and then kept in step with what is appended.
 //! It is laid out for size: a slot of 56 bytes with the key inside it (up to 24 bytes), four to five
-//! bytes of hash table, and the encoded value only where before images are wanted.
+//! bytes of hash table, and the encoded value only where before images are wanted. A longer key is an
+//! allocation of its own; where nobody asks for keys, its hash stands for it instead ([`Keys`]).
 
 use compact_str::CompactString;
 use hashbrown::HashTable;
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 const CHUNK: usize = 4096;
 
@@ -25,6 +26,15 @@ pub struct Entry {
     pub chain: u64,
 }
 
+/// Whether keys can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keys {
+    /// They can: of an absent entity the index is all that knows its key.
+    Whole,
+    /// They cannot: absence is never told, so 128 bits of a long key's hash will do.
+    Hashed,
+}
+
 #[derive(Debug)]
 struct Slot {
     key: CompactString,
@@ -39,12 +49,14 @@ pub struct Index {
     values: Option<Vec<Vec<Box<[u8]>>>>,
     table: HashTable<u32>,
     free: Vec<u32>,
+    keys: Keys,
 }
 
 impl Index {
     /// An empty index, with or without the values themselves.
-    pub fn new(keep_values: bool) -> Index {
+    pub fn new(keep_values: bool, keys: Keys) -> Index {
         Index {
+            keys,
             slots: Vec::new(),
             values: keep_values.then(Vec::new),
             table: HashTable::new(),
@@ -69,11 +81,12 @@ impl Index {
 
     /// Looks an entity up.
     pub fn find(&self, key: &str) -> Option<SlotId> {
+        let key = &*self.form(key);
         let found = self.table.find(hash(key), |&id| self.slot(SlotId(id)).key == key);
         found.map(|&id| SlotId(id))
     }
 
-    /// The entity's key.
+    /// The entity's key, or what stands for it.
     pub fn key(&self, id: SlotId) -> &str {
         &self.slot(id).key
     }
@@ -104,7 +117,8 @@ impl Index {
 
     /// Adds an entity that is not there.
     pub fn insert(&mut self, key: &str, entry: Entry, value: &[u8]) -> SlotId {
-        let slot = Slot { key: CompactString::new(key), entry };
+        let slot = Slot { key: self.form(key), entry };
+        let hashed = hash(&slot.key);
         let id = match self.free.pop() {
             Some(id) => {
                 *self.slot_mut(SlotId(id)) = slot;
@@ -124,7 +138,7 @@ impl Index {
             }
         };
         let slots = &self.slots;
-        self.table.insert_unique(hash(key), id, |&id| {
+        self.table.insert_unique(hashed, id, |&id| {
             hash(&slots[id as usize / CHUNK][id as usize % CHUNK].key)
         });
         SlotId(id)
@@ -145,6 +159,20 @@ impl Index {
     /// All entities, in no order.
     pub fn ids(&self) -> impl Iterator<Item = SlotId> {
         self.table.iter().map(|&id| SlotId(id))
+    }
+
+    /// A key as it is kept. Where it stays inside its slot, it is no allocation.
+    fn form(&self, key: &str) -> CompactString {
+        const LONGEST_INSIDE: usize = size_of::<CompactString>();
+        match self.keys {
+            Keys::Hashed if key.len() > LONGEST_INSIDE => {
+                // 22 characters of six bits: as text, since a slot holds text.
+                let hash = xxh3_128(key.as_bytes());
+                let six = |place: u32| (hash >> (6 * place)) as u32 & 0x3f;
+                (0..22).filter_map(|place| char::from_u32(0x30 + six(place))).collect()
+            }
+            _ => CompactString::new(key),
+        }
     }
 
     fn slot(&self, id: SlotId) -> &Slot {
@@ -205,7 +233,7 @@ mod tests {
 
     #[test]
     fn entities_are_found_replaced_and_forgotten() {
-        let mut index = Index::new(true);
+        let mut index = Index::new(true, Keys::Whole);
         for n in 0..10_000_u64 {
             index.insert(&n.to_string(), entry(n), &n.to_le_bytes());
         }
@@ -229,7 +257,7 @@ mod tests {
     #[test]
     fn an_entity_without_its_value_takes_at_most_64_bytes() {
         assert_eq!(size_of::<Slot>(), 56);
-        let mut index = Index::new(false);
+        let mut index = Index::new(false, Keys::Whole);
         for n in 0..100_000_u64 {
             index.insert(&n.to_string(), entry(n), b"");
         }
@@ -240,8 +268,28 @@ mod tests {
     }
 
     #[test]
+    fn a_long_key_takes_no_allocation_where_its_hash_stands_for_it() {
+        let key = |n: u64| format!("78e721bb-c691-7d58-1db5-97882ad01310/{n:036}");
+        let mut index = Index::new(false, Keys::Hashed);
+        for n in 0..10_000 {
+            index.insert(&key(n), entry(n), b"");
+            index.insert(&n.to_string(), entry(n), b"");
+        }
+        assert_eq!(index.len(), 20_000);
+        for n in 0..10_000 {
+            let id = index.find(&key(n)).unwrap();
+            assert_eq!(index.entry(id), entry(n));
+            assert!(!index.slot(id).key.is_heap_allocated());
+            assert_eq!(index.key(index.find(&n.to_string()).unwrap()), n.to_string());
+        }
+        assert_eq!(index.find(&key(10_000)), None);
+        index.remove(index.find(&key(7)).unwrap());
+        assert_eq!((index.find(&key(7)), index.len()), (None, 19_999));
+    }
+
+    #[test]
     fn an_entity_is_marked_once() {
-        let mut index = Index::new(false);
+        let mut index = Index::new(false, Keys::Whole);
         let (a, b) = (index.insert("a", entry(1), b""), index.insert("b", entry(2), b""));
         let mut seen = Seen::none(&index);
         assert!(!seen.mark(a));

@@ -2,9 +2,10 @@
 //!
 //! The way of one event, in the order of the modules: [`poll`] asks a feed for an observation;
 //! [`shard`] takes it, [`diff`] compares it with the [`index`] of what was published, under the
-//! [`guard`] against mass deletes; [`publish`] makes records of the changes; the [`bus`] commits them
-//! together with the [`checkpoint`]. [`supervise`] starts all that, [`tenure`] where [`ownership`] lets
-//! it, and again after every failure; [`engine`] is all connectors of a process; [`board`] and [`metrics`] show it.
+//! [`guard`] against mass deletes, and [`facts`] tells what its rows tell besides; [`publish`] makes
+//! records of the changes; the [`bus`] commits them together with the [`checkpoint`]. [`supervise`]
+//! starts all that, [`tenure`] where [`ownership`] lets it, and again after every failure; [`engine`]
+//! is all connectors of a process; [`board`] and [`metrics`] show it.
 //!
 //! The way of one command is in [`commands`].
 //!
@@ -20,9 +21,11 @@ pub mod checkpoint;
 pub mod commands;
 pub mod diff;
 pub mod engine;
+pub mod facts;
 pub mod guard;
 pub mod index;
 pub mod lane;
+mod list;
 pub mod metrics;
 pub mod options;
 pub mod ownership;
@@ -30,6 +33,7 @@ mod poll;
 mod publish;
 pub mod registry;
 mod shard;
+mod state;
 mod supervise;
 mod tenure;
 

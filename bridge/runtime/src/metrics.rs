@@ -362,12 +362,17 @@ mod tests {
         let lane = LaneMetrics::new("c", &metrics);
         lane.settled("SetCallStatus", Outcome::Applied, Duration::ZERO);
         lane.refresh();
+        let (name, metrics_of) = ("c".to_owned(), metrics.upstream.clone());
+        let context = talon_sdk::Context { name, clock: Clock::System, metrics: metrics_of };
+        context.progress().begin(2, 1);
         let text = metrics.text();
         let names: Vec<&str> =
             text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
         assert_eq!(
             names,
             [
+                "talon_backfill_days gauge",
+                "talon_backfill_days_done gauge",
                 "talon_build_info gauge",
                 "talon_changes_total counter",
                 "talon_command_duration_seconds histogram",

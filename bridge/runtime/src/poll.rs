@@ -76,7 +76,10 @@ impl Poll {
                     if self.shard.send(sighting).await.is_err() {
                         return;
                     }
-                    sleep_until(started + self.interval).await;
+                    match feed.as_ref().and_then(|feed| feed.due()) {
+                        Some(wait) => sleep(wait).await,
+                        None => sleep_until(started + self.interval).await,
+                    }
                 }
                 Err(fault) => {
                     feed = None;

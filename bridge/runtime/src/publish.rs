@@ -6,6 +6,7 @@ use talon_sdk::{Kind, RowFault};
 
 use crate::bus::{Append, BusFault, ShardLog};
 use crate::diff::{Change, Changes, EventId};
+use crate::facts::Facts;
 use crate::metrics::{FeedMetrics, Tally};
 
 /// What is the same in all records of a feed.
@@ -51,6 +52,18 @@ pub(crate) struct Publisher<'a> {
     /// Set as soon as something was appended.
     pub appended: &'a mut bool,
     /// Where events are counted.
+    pub tally: &'a mut Tally,
+    /// The log that the rows tell, if they do.
+    pub told: Option<Told<'a>>,
+}
+
+/// A log that the rows of another feed tell.
+pub(crate) struct Told<'a> {
+    /// Which of its facts were published.
+    pub facts: &'a mut Facts,
+    /// What is the same in all its records.
+    pub frame: &'a FeedFrame,
+    /// Where its events are counted.
     pub tally: &'a mut Tally,
 }
 
@@ -150,6 +163,24 @@ impl Publisher<'_> {
 
 impl Changes for Publisher<'_> {
     type Error = BusFault;
+
+    /// Facts first: a bus that publishes one after another must not have the entity without them.
+    fn row(&mut self, row: &[u8]) -> Result<(), BusFault> {
+        let Some(Told { facts, frame, tally }) = &mut self.told else { return Ok(()) };
+        let mut publisher = Publisher {
+            log: &mut *self.log,
+            frame,
+            scope: self.scope,
+            snapshot: self.snapshot,
+            as_of_ms: self.as_of_ms,
+            now_ms: self.now_ms,
+            buffer: &mut *self.buffer,
+            appended: &mut *self.appended,
+            tally,
+            told: None,
+        };
+        facts.tell(row, self.scope, self.snapshot, &mut publisher)
+    }
 
     fn change(&mut self, change: &Change<'_>) -> Result<(), BusFault> {
         let mut text = [0; 32];

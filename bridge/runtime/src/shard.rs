@@ -15,16 +15,16 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use talon_schemas::wire::{Payload, Wire};
 use talon_sdk::{Clock, Cursor, Observation};
 use tokio::sync::mpsc;
 
-use crate::bus::{BusFault, Place, Recovered, ShardLog};
+use crate::bus::{BusFault, Place, ShardLog};
 use crate::checkpoint::{self, Checkpoint};
-use crate::diff::{Differ, Summary};
-use crate::metrics::{Metrics, Tally};
-use crate::publish::{FeedFrame, Publisher, chain_of};
+use crate::diff::Summary;
+use crate::metrics::Metrics;
+use crate::publish::{Publisher, Told};
 use crate::registry::Schemas;
+use crate::state::{FeedState, Known, pair, with_told};
 
 /// Observations are committed together until their rows have so many bytes.
 const GROUP_BYTES: usize = 16 * 1024 * 1024;
@@ -41,50 +41,6 @@ pub(crate) struct Sighting {
     pub(crate) observation: Observation,
     /// Whether the feed had failed, or had just been opened, before it.
     pub(crate) after_fault: bool,
-}
-
-/// One feed of the shard.
-pub(crate) struct FeedState {
-    pub(crate) frame: FeedFrame,
-    pub(crate) differ: Differ,
-    tally: Tally,
-    cursor: Option<Cursor>,
-    /// When the checkpoint was written last; none if there is none yet.
-    checkpointed_ms: Option<i64>,
-    cursor_moved: bool,
-    /// Recovered records that are no events of this feed.
-    strange: u64,
-}
-
-impl FeedState {
-    pub(crate) fn new(frame: FeedFrame, differ: Differ) -> FeedState {
-        let tally = frame.metrics.tally();
-        FeedState {
-            frame,
-            differ,
-            tally,
-            cursor: None,
-            checkpointed_ms: None,
-            cursor_moved: false,
-            strange: 0,
-        }
-    }
-
-    /// Takes in a record of the feed's topic.
-    fn take_in(&mut self, record: &Recovered<'_>, schemas: &Schemas) -> Result<(), BusFault> {
-        let FeedState { frame, differ, strange, .. } = self;
-        let Some(message) = record.value else {
-            // It carries the id of the delete event before it, which may not be there any more.
-            differ.recover(record.key, None, chain_of(record.event_id));
-            return Ok(());
-        };
-        let datum = datum_of(frame.wire, frame, message, schemas)?;
-        match datum.as_deref().map(|datum| frame.contract.cut(datum)) {
-            Some(Ok(parts)) => differ.recover(record.key, parts.after, chain_of(record.event_id)),
-            _ => *strange += 1,
-        }
-        Ok(())
-    }
 }
 
 /// A shard that is recovered and ready to serve.
@@ -108,6 +64,7 @@ impl Shard {
         metrics: Metrics,
     ) -> Result<Shard, BusFault> {
         let started = Instant::now();
+        pair(&mut feeds);
         let places: HashMap<String, usize> = feeds
             .iter()
             .enumerate()
@@ -116,8 +73,8 @@ impl Shard {
         let mut failed = None;
         log.recover(&mut |place, record| match place {
             Place::Topic(topic) => {
-                if let Some(feed) = feeds.get_mut(topic)
-                    && let Err(fault) = feed.take_in(&record, schemas)
+                if let Some((feed, told)) = with_told(&mut feeds, topic)
+                    && let Err(fault) = feed.take_in(told, &record, schemas)
                 {
                     failed.get_or_insert(fault);
                 }
@@ -132,8 +89,8 @@ impl Shard {
         if let Some(fault) = failed {
             return Err(fault);
         }
-        for FeedState { frame, differ, strange, .. } in &feeds {
-            frame.metrics.entities(differ.index().len());
+        for FeedState { frame, known, strange, .. } in &feeds {
+            frame.metrics.entities(known.len());
             if *strange > 0 {
                 tracing::warn!(
                     connector = frame.connector,
@@ -146,7 +103,7 @@ impl Shard {
         }
         let took = started.elapsed();
         metrics.recovered(name, took);
-        let entities: usize = feeds.iter().map(|feed| feed.differ.index().len()).sum();
+        let entities: usize = feeds.iter().map(|feed| feed.known.len()).sum();
         tracing::info!(connector = name, entities, ms = took.as_millis() as u64, "recovered");
         Ok(Shard { name: name.to_owned(), log, feeds, clock, metrics, buffer: Vec::new() })
     }
@@ -191,7 +148,12 @@ impl Shard {
 
     fn observe(&mut self, sighting: &Sighting, appended: &mut bool) -> Result<Summary, BusFault> {
         let observation = &sighting.observation;
-        let feed = &mut self.feeds[sighting.feed];
+        let (feed, told) = with_told(&mut self.feeds, sighting.feed).ok_or_else(no_such_feed)?;
+        let Known::Entities(differ) = &mut feed.known else { return Err(no_such_feed()) };
+        let told = told.and_then(|FeedState { known, frame, tally, .. }| match known {
+            Known::Facts(facts) => Some(Told { facts, frame, tally }),
+            Known::Entities(_) => None,
+        });
         let mut publisher = Publisher {
             log: self.log.as_mut(),
             frame: &feed.frame,
@@ -202,9 +164,14 @@ impl Shard {
             buffer: &mut self.buffer,
             appended,
             tally: &mut feed.tally,
+            told,
         };
-        let observed = feed.differ.observe(observation, sighting.after_fault, &mut publisher);
-        let summary = observed.inspect_err(|_| feed.tally.clear())?;
+        let observed = differ.observe(observation, sighting.after_fault, &mut publisher);
+        if observed.is_err() {
+            self.feeds.iter_mut().for_each(|feed| feed.tally.clear());
+        }
+        let summary = observed?;
+        let feed = &mut self.feeds[sighting.feed];
         if let Some(cursor) = &observation.cursor
             && feed.cursor.as_ref() != Some(cursor)
         {
@@ -237,17 +204,19 @@ impl Shard {
     }
 
     fn settle(&mut self, sighting: &Sighting, summary: Summary) {
-        let feed = &mut self.feeds[sighting.feed];
+        let Some((feed, told)) = with_told(&mut self.feeds, sighting.feed) else { return };
+        let as_of_ms = sighting.observation.as_of_ms;
+        if let Some(told) = told {
+            told.frame.metrics.count(&mut told.tally);
+            told.frame.metrics.observation("ok");
+            told.frame.metrics.settled(as_of_ms, told.known.len(), 0);
+        }
         feed.frame.metrics.count(&mut feed.tally);
         let was_withheld = feed.frame.metrics.status().withheld > 0;
         let withheld = summary.withheld.map_or(0, |(entities, _)| entities);
         let result = if withheld > 0 { "withheld" } else { "ok" };
         feed.frame.metrics.observation(result);
-        feed.frame.metrics.settled(
-            sighting.observation.as_of_ms,
-            feed.differ.index().len(),
-            withheld,
-        );
+        feed.frame.metrics.settled(as_of_ms, feed.known.len(), withheld);
         let (connector, name) = (&feed.frame.connector, feed.frame.feed);
         match summary.withheld {
             Some((entities, why)) if !was_withheld => {
@@ -275,20 +244,7 @@ impl Shard {
     }
 }
 
-/// The event's datum in today's schema; `None` where the message is no event that can be read.
-fn datum_of<'m>(
-    wire: Wire,
-    frame: &FeedFrame,
-    message: &'m [u8],
-    schemas: &Schemas,
-) -> Result<Option<std::borrow::Cow<'m, [u8]>>, BusFault> {
-    Ok(match wire.open(frame.contract, message) {
-        Payload::Own(datum) => Some(datum.into()),
-        Payload::Registered(id, datum) => match schemas.by_id(id)? {
-            Some(writer) => frame.contract.upgrade(&writer, datum).ok().map(Into::into),
-            None => None,
-        },
-        Payload::Json(json) => frame.contract.from_json(json).ok().map(Into::into),
-        Payload::Unknown(_) | Payload::Foreign => None,
-    })
+/// Facts come with the rows of another feed, never by themselves.
+fn no_such_feed() -> BusFault {
+    BusFault::Aborted("a defect of Talon: an observation of a feed that is not read".to_owned())
 }

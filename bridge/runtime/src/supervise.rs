@@ -11,13 +11,15 @@ use crate::backoff::Backoff;
 use crate::board::{Board, State, Weight};
 use crate::bus::{Bus, BusFault, GiveUp, Purpose, ShardSpec, TopicSpec};
 use crate::diff::Differ;
+use crate::facts::Facts;
 use crate::metrics::{FeedMetrics, Metrics};
 use crate::options::{Format, Options};
 use crate::ownership::Ownership;
 use crate::poll::Poll;
 use crate::publish::FeedFrame;
 use crate::registry::{Registry, Schemas};
-use crate::shard::{FeedState, Shard, Sighting};
+use crate::shard::{Shard, Sighting};
+use crate::state::{FeedState, Known};
 use crate::tenure::{End, Service};
 use talon_schemas::wire::Wire;
 
@@ -171,8 +173,7 @@ async fn open(
             .map(|(place, ((plan, metrics), wire))| {
                 let contract = (plan.spec.contract)();
                 let topic = spec.topics[place].name.clone();
-                let Options { guard, before_images, .. } = setup.options;
-                let differ = Differ::new(topic.clone(), contract, plan.codec, guard, before_images);
+                let known = known(&topic, &plan, &setup.options);
                 let frame = FeedFrame {
                     class: setup.class,
                     connector: setup.name.clone(),
@@ -185,13 +186,25 @@ async fn open(
                     dead_letters: spec.topics.len() - 1,
                     metrics,
                 };
-                FeedState::new(frame, differ)
+                FeedState::new(frame, known)
             })
             .collect();
         let (clock, metrics) = (shared.clock.clone(), shared.metrics.clone());
         Shard::recover(&setup.name, log?, states, &schemas, clock, metrics)
     })
     .await
+}
+
+/// What is known of a feed before anything is read back.
+fn known(topic: &str, plan: &FeedPlan, options: &Options) -> Known {
+    let (topic, codec) = (topic.to_owned(), plan.codec.clone());
+    codec.forget();
+    if codec.facts().is_some() {
+        return Known::Facts(Facts::new(topic, codec));
+    }
+    let contract = (plan.spec.contract)();
+    let Options { guard, before_images, .. } = *options;
+    Known::Entities(Box::new(Differ::new(topic, contract, codec, guard, before_images)))
 }
 
 /// How the values of each feed are written: its schema is registered first.
@@ -236,6 +249,10 @@ async fn serve(
     let (halt, halted) = watch::channel(false);
     let mut polls = JoinSet::new();
     for (place, ((plan, metrics), start)) in feeds.iter().zip(shard.starts()).enumerate() {
+        if plan.codec.facts().is_some() {
+            // Told by another feed's rows.
+            continue;
+        }
         let poll = Poll {
             connector: setup.connector.clone(),
             name: plan.spec.name,

@@ -55,6 +55,12 @@ impl RowCodec for Messages {
         };
         contract().encode(&message, &mut out.value).map_err(|_| RowFault("odd".to_owned()))
     }
+
+    /// A scope holds the keys that begin like it.
+    fn covers(&self, scope: &str, key: &str, value: Option<&[u8]>) -> bool {
+        assert!(value.is_some(), "values are kept");
+        key.starts_with(scope)
+    }
 }
 
 fn contract() -> &'static Contract {
@@ -134,8 +140,18 @@ impl Feed {
     }
 
     fn see(&mut self, coverage: Coverage, rows: &str, after_fault: bool) -> Summary {
+        self.see_in("", coverage, rows, after_fault)
+    }
+
+    fn see_in(
+        &mut self,
+        scope: &str,
+        coverage: Coverage,
+        rows: &str,
+        after_fault: bool,
+    ) -> Summary {
         let observation = Observation {
-            scope: String::new(),
+            scope: scope.to_owned(),
             coverage,
             rows: Rows::of_array(bytes::Bytes::copy_from_slice(rows.as_bytes())).unwrap(),
             cursor: None,
@@ -257,6 +273,53 @@ fn invariant_4_an_empty_list_after_a_fault_deletes_nothing() {
     let summary = feed.see(Coverage::Full, "[]", true);
     assert_eq!(summary.withheld, Some((1, Withheld::EmptyAfterFault)));
     assert_eq!(feed.full("[]"), ["d 1 a -"], "a second time it is believed");
+}
+
+#[test]
+fn invariant_4_a_full_list_of_a_scope_tells_of_that_scope_alone() {
+    let mut feed = Feed::new();
+    feed.delta(r#"[{"id":11,"message":"a"},{"id":12,"message":"b"},{"id":21,"message":"c"}]"#);
+    feed.log.lines.clear();
+    feed.see_in("1", Coverage::Full, r#"[{"id":11,"message":"a"}]"#, false);
+    assert_eq!(feed.log.lines, ["d 12 b -"]);
+    feed.log.lines.clear();
+    for id in (13..18).chain(22..26) {
+        feed.delta(&format!(r#"[{{"id":{id},"message":"m"}}]"#));
+    }
+    feed.log.lines.clear();
+    // Four of six are too many; of all eleven they would not be.
+    let summary = feed.see_in(
+        "1",
+        Coverage::Full,
+        r#"[{"id":11,"message":"a"},{"id":17,"message":"m"}]"#,
+        false,
+    );
+    assert_eq!((summary.withheld, feed.log.lines.len()), (Some((4, Withheld::TooMany)), 0));
+}
+
+#[test]
+fn invariant_4_a_list_in_parts_tells_of_absence_after_its_last_part() {
+    let [one, two, three] = [
+        r#"[{"id":1,"message":"a"}]"#,
+        r#"[{"id":2,"message":"b"}]"#,
+        r#"[{"id":3,"message":"c"}]"#,
+    ];
+    let mut feed = Feed::new();
+    feed.full(r#"[{"id":1,"message":"a"},{"id":2,"message":"b"},{"id":3,"message":"c"}]"#);
+    let mut see = |parts: &[(Coverage, &str)], after_fault| {
+        feed.log.lines.clear();
+        for (coverage, rows) in parts {
+            feed.see(*coverage, rows, after_fault);
+        }
+        feed.log.lines.clone()
+    };
+    use Coverage::{Last, Part};
+    assert_eq!(see(&[(Part(0), one), (Part(1), two), (Last(2), three)], false), [""; 0]);
+    assert_eq!(see(&[(Part(0), one), (Last(2), three)], false), [""; 0], "a part is missing");
+    assert_eq!(see(&[(Last(1), three)], false), [""; 0], "so is the beginning");
+    assert_eq!(see(&[(Part(0), one), (Part(0), two), (Last(1), three)], false), ["d 1 a -"]);
+    assert_eq!(see(&[(Part(0), two), (Last(1), three)], true), [""; 0], "reopened in between");
+    assert_eq!(see(&[(Part(0), two), (Last(1), "[]")], false), ["d 3 c -"]);
 }
 
 #[test]

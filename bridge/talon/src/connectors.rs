@@ -4,7 +4,7 @@ use talon_sdk::Class;
 
 /// All classes.
 pub(crate) fn classes() -> Vec<Box<dyn Class>> {
-    vec![Box::new(talon_contractor::Contractor)]
+    vec![Box::new(talon_contractor::Contractor), Box::new(talon_enter::EnterExport)]
 }
 
 /// A class by its name.

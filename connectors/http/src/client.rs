@@ -24,13 +24,13 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// sent, and it is not counted.
 #[derive(Clone)]
 pub struct Client {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
-struct Inner {
+pub(crate) struct Inner {
     http: reqwest::Client,
     base: Url,
-    config: Config,
+    pub(crate) config: Config,
     context: Context,
     budget: RateBudget,
 }
@@ -74,13 +74,9 @@ impl Client {
     /// # Errors
     /// A [`Failure`] where there is no whole reply; it says whether the request may have been sent.
     pub async fn send(&self, request: Request<'_>) -> Result<Reply, Failure> {
-        let Inner { http, base, config, context, budget } = &*self.inner;
-        let (metrics, name) = (&context.metrics, context.name.as_str());
-        let waited = budget.wait(request.lane).await;
-        metrics.budget_wait.with_label_values(&[name]).observe(waited.as_secs_f64());
-
+        let config = &self.inner.config;
         let endpoint = request.endpoint;
-        let request = request.prepare(http, base)?;
+        let request = self.inner.admit(request).await?;
         let since = Instant::now();
         let exchange = self.inner.exchange(endpoint, request);
         let outcome = match tokio::time::timeout(config.request_timeout, exchange).await {
@@ -94,24 +90,12 @@ impl Client {
                 ),
             }),
         };
-        let took = since.elapsed();
-        metrics.duration.with_label_values(&[name]).observe(took.as_secs_f64());
-        let count = |code: &str| metrics.requests.with_label_values(&[name, code]).inc();
         match &outcome {
             Ok(reply) => {
-                count(&reply.status.to_string());
-                trace!(
-                    endpoint,
-                    status = reply.status,
-                    bytes = reply.body.len(),
-                    ?took,
-                    "answered"
-                );
+                let bytes = reply.body.len() as u64;
+                self.inner.count(endpoint, &reply.status.to_string(), bytes, since);
             }
-            Err(failure) => {
-                count(failure.kind.as_str());
-                trace!(endpoint, kind = failure.kind.as_str(), ?took, "not answered");
-            }
+            Err(failure) => self.inner.count(endpoint, failure.kind.as_str(), 0, since),
         }
         outcome
     }
@@ -143,11 +127,37 @@ impl Client {
 }
 
 impl Inner {
-    async fn exchange(&self, endpoint: &str, request: reqwest::Request) -> Result<Reply, Failure> {
+    /// Waits for leave to send a request, and makes it ready.
+    pub(crate) async fn admit(&self, request: Request<'_>) -> Result<reqwest::Request, Failure> {
+        let waited = self.budget.wait(request.lane).await;
+        let budget_wait = &self.context.metrics.budget_wait;
+        budget_wait.with_label_values(&[&self.context.name]).observe(waited.as_secs_f64());
+        request.prepare(&self.http, &self.base)
+    }
+
+    /// Counts an exchange that is over; `code` is its status or failure.
+    pub(crate) fn count(&self, endpoint: &str, code: &str, bytes: u64, since: Instant) {
+        let Context { metrics, name, .. } = &self.context;
+        let took = since.elapsed();
+        metrics.duration.with_label_values(&[name]).observe(took.as_secs_f64());
+        metrics.requests.with_label_values(&[name.as_str(), code]).inc();
+        trace!(endpoint, code, bytes, ?took, "exchanged");
+    }
+
+    /// Sends a request and reads the head of its reply.
+    pub(crate) async fn head(
+        &self,
+        endpoint: &str,
+        request: reqwest::Request,
+    ) -> Result<(Reply, reqwest::Response), Failure> {
         let failed = |error: reqwest::Error| failure::of_error(endpoint, &error);
-        let mut response = self.http.execute(request).await.map_err(failed)?;
+        let response = self.http.execute(request).await.map_err(failed)?;
         let (status, now_ms) = (response.status().as_u16(), self.context.clock.now_ms());
-        let mut reply = Reply::of_head(status, response.headers(), response.url(), now_ms);
+        Ok((Reply::of_head(status, response.headers(), response.url(), now_ms), response))
+    }
+
+    async fn exchange(&self, endpoint: &str, request: reqwest::Request) -> Result<Reply, Failure> {
+        let (mut reply, mut response) = self.head(endpoint, request).await?;
         reply.body = body::read(endpoint, &mut response, self.config.response_max_bytes).await?;
         Ok(reply)
     }

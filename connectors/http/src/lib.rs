@@ -26,6 +26,7 @@ mod failure;
 mod fault;
 mod reply;
 mod request;
+mod stream;
 mod tls;
 
 pub use budget::Lane;
@@ -38,3 +39,4 @@ pub use reply::{RETRY_AFTER_MAX, Reply};
 pub use request::{Body, Request};
 pub use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 pub use reqwest::{Method, Url};
+pub use stream::Stream;

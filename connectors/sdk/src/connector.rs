@@ -5,7 +5,8 @@ use async_trait::async_trait;
 
 use crate::config::{Key, Settings};
 use crate::{
-    Applier, Clock, CommandSpec, Commands, Fault, Feed, FeedSpec, RowCodec, UpstreamMetrics,
+    Applier, Clock, CommandSpec, Commands, Fault, Feed, FeedSpec, Progress, RowCodec,
+    UpstreamMetrics,
 };
 
 /// The code for one upstream system, before it is configured.
@@ -40,6 +41,13 @@ pub struct Context {
     pub clock: Clock,
     /// Where requests to the upstream are counted.
     pub metrics: UpstreamMetrics,
+}
+
+impl Context {
+    /// Where the instance shows how far its backfill is.
+    pub fn progress(&self) -> Progress {
+        self.metrics.backfills.of(&self.name, self.clock.clone())
+    }
 }
 
 /// A configured instance.

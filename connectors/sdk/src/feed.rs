@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use async_trait::async_trait;
 use talon_schemas::Contract;
 
@@ -40,6 +42,12 @@ pub trait Feed: Send {
     ///
     /// For a feed that is pushed to, waits for the next push.
     async fn next(&mut self, from: Option<&Cursor>) -> Result<Observation, Fault>;
+
+    /// How long the runtime waits before the next call, asked after each observation. `None` is until
+    /// a poll interval after the start of the last read; a feed with cadences of its own says it here.
+    fn due(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// How the rows of a feed read. Called for every row on the thread that publishes.
@@ -53,6 +61,50 @@ pub trait RowCodec: Send + Sync {
 
     /// Decodes, normalises and encodes a row into `out`, whose buffers are empty and reused.
     fn decode(&self, row: &[u8], scope: &str, out: &mut Row) -> Result<(), RowFault>;
+
+    /// Whether observations of the feed can tell of absence. Where not, all of them are taken as
+    /// deltas, and long keys take no memory of their own.
+    fn tells_absence(&self) -> bool {
+        true
+    }
+
+    /// Whether an entity lies in a scope; asked only for full observations of a non-empty scope.
+    /// `value` is the entity's datum, where values are kept.
+    fn covers(&self, _scope: &str, _key: &str, _value: Option<&[u8]>) -> bool {
+        true
+    }
+
+    /// Forgets what [`RowCodec::remember`] was told: what was published is about to be read back.
+    fn forget(&self) {}
+
+    /// Sees the newest value of an entity, whatever `before.image` is: each value while what was
+    /// published is read back, oldest first, and then each as it is published. `None` is a delete.
+    ///
+    /// For a connector that plans its reads by what is known. Called for every entity, so it must be
+    /// cheap; [`Datum`](talon_schemas::Datum) reads leading fields. Values that are seen may turn out
+    /// not to be committed; then all are read back again.
+    fn remember(&self, _key: &str, _value: Option<&[u8]>) {}
+
+    /// The facts of this feed, where the rows of another feed tell them. Such a feed is not opened.
+    fn facts(&self) -> Option<&dyn FactCodec> {
+        None
+    }
+}
+
+/// A log whose facts stand in the rows of a table of the same connector, so that one read serves both.
+///
+/// A fact is immutable and has a key of its own. It is published once: before the change of the entity
+/// that tells it, and in the same commit. The entity's value lists the keys of the facts that it told,
+/// which is how they are known after a restart, also where the log has let go of them.
+pub trait FactCodec: Send + Sync {
+    /// The feed whose rows tell the facts.
+    fn told_by(&self) -> &'static str;
+
+    /// Decodes the facts of a row. Called only where the row's entity is about to be published.
+    fn decode(&self, row: &[u8], scope: &str, each: &mut dyn FnMut(Result<&Row, RowFault>));
+
+    /// The keys of the facts that an entity's value lists.
+    fn told(&self, value: &[u8], each: &mut dyn FnMut(&str));
 }
 
 /// A row in the form in which it is compared and published.

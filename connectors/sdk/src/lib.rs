@@ -26,6 +26,7 @@ pub mod instant;
 mod metrics;
 mod observation;
 pub mod privacy;
+mod progress;
 pub mod record;
 pub mod rows;
 
@@ -36,9 +37,10 @@ pub use command::{
 };
 pub use connector::{Class, Connector, Context, FeedPlan};
 pub use fault::Fault;
-pub use feed::{Feed, FeedSpec, Kind, Row, RowCodec, RowFault};
+pub use feed::{FactCodec, Feed, FeedSpec, Kind, Row, RowCodec, RowFault};
 pub use metrics::UpstreamMetrics;
 pub use observation::{Coverage, Cursor, Observation};
+pub use progress::{Backfills, Progress, Standing};
 pub use rows::Rows;
 // Macros of this crate name it.
 #[doc(hidden)]

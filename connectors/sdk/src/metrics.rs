@@ -1,5 +1,7 @@
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
 
+use crate::Backfills;
+
 /// Counters of requests to upstreams, shared by all connectors of a process.
 #[derive(Debug, Clone)]
 pub struct UpstreamMetrics {
@@ -10,10 +12,12 @@ pub struct UpstreamMetrics {
     pub duration: HistogramVec,
     /// `talon_upstream_budget_wait_seconds{connector}`: time that requests waited for the rate budget.
     pub budget_wait: HistogramVec,
+    /// How far backfills are.
+    pub backfills: Backfills,
 }
 
 impl UpstreamMetrics {
-    /// Registers the three.
+    /// Registers them.
     ///
     /// # Errors
     /// Where one of the names is registered already.
@@ -44,6 +48,7 @@ impl UpstreamMetrics {
                 .buckets(vec![0.001, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0]),
                 &["connector"],
             )?,
+            backfills: Backfills::register(registry)?,
         };
         registry.register(Box::new(metrics.requests.clone()))?;
         registry.register(Box::new(metrics.duration.clone()))?;

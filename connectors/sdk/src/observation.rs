@@ -7,6 +7,12 @@ pub enum Coverage {
     Full,
     /// What changed: absence means nothing.
     Delta,
+    /// A part of a full list that comes in several observations of one scope, counted from 0.
+    /// Absence is told after the last one.
+    Part(u32),
+    /// The last part, with its number: what is in none of the parts is absent. Where a part before it
+    /// is missing, absence means nothing.
+    Last(u32),
 }
 
 /// Where the upstream was read to: text that only the feed understands, at most a few kilobytes.

@@ -25,7 +25,8 @@ pub enum Policy {
     Drop,
 }
 
-const POLICIES: &[&str] = &["keep", "mask", "hash", "drop"];
+/// The policies in words, for settings.
+pub const POLICIES: &[&str] = &["keep", "mask", "hash", "drop"];
 
 /// The policies of one connector instance.
 #[derive(Debug, Clone)]
@@ -69,7 +70,7 @@ impl Privacy {
             .into_iter()
             .map(|field| {
                 let own = settings.text(&format!("pii.policy.{field}"));
-                let policy = policy(if own.is_empty() { &general } else { &own });
+                let policy = Policy::of(if own.is_empty() { &general } else { &own });
                 (field, policy)
             })
             .collect();
@@ -116,11 +117,14 @@ impl Privacy {
     }
 }
 
-fn policy(text: &str) -> Policy {
-    match text {
-        "mask" => Policy::Mask,
-        "hash" => Policy::Hash,
-        "drop" => Policy::Drop,
-        _ => Policy::Keep,
+impl Policy {
+    /// The policy of a word of [`POLICIES`].
+    pub fn of(word: &str) -> Policy {
+        match word {
+            "mask" => Policy::Mask,
+            "hash" => Policy::Hash,
+            "drop" => Policy::Drop,
+            _ => Policy::Keep,
+        }
     }
 }

@@ -78,6 +78,36 @@ fn salvage<T: Record, R>(
     first: &serde_json::Error,
     use_record: impl FnOnce(T::Of<'_>) -> Result<R, RowFault>,
 ) -> Result<R, RowFault> {
+    let Fitted { json, odd } = fit_after::<T>(row, first)?;
+    let mut record: T::Of<'_> = serde_json::from_str(&json).map_err(|_| fault(first))?;
+    for (name, json) in &odd {
+        T::keep(&mut record, name, json);
+    }
+    use_record(record)
+}
+
+/// A JSON object without the fields that have another type than a record declares, and those fields.
+#[derive(Debug)]
+pub struct Fitted {
+    /// What the record decodes from.
+    pub json: String,
+    /// Names and JSON texts for [`Record::keep`].
+    pub odd: Vec<(String, String)>,
+}
+
+/// Fits a nested object to its record, where the list that holds it does not decode as a whole.
+///
+/// # Errors
+/// As [`decode`].
+pub fn fit<T: Record>(object: &[u8]) -> Result<Fitted, RowFault> {
+    match serde_json::from_slice::<T::Of<'_>>(object) {
+        Ok(_) => Ok(Fitted { json: String::from_utf8_lossy(object).into_owned(), odd: Vec::new() }),
+        Err(error) if error.is_data() => fit_after::<T>(object, &error),
+        Err(error) => Err(fault(&error)),
+    }
+}
+
+fn fit_after<T: Record>(row: &[u8], first: &serde_json::Error) -> Result<Fitted, RowFault> {
     let fields: BTreeMap<String, &RawValue> =
         serde_json::from_slice(row).map_err(|_| fault(first))?;
     let (mut fit, mut odd) = (String::from("{"), Vec::new());
@@ -85,7 +115,9 @@ fn salvage<T: Record, R>(
         let field = format!("{}:{}", serde_json::Value::from(name.as_str()), value.get());
         match serde_json::from_str::<T::Of<'_>>(&format!("{{{field}}}")) {
             // A required field that is missing from this one-field object says nothing about it.
-            Err(error) if error.is_data() && !is_missing(&error) => odd.push((name, value.get())),
+            Err(error) if error.is_data() && !is_missing(&error) => {
+                odd.push((name.clone(), value.get().to_owned()));
+            }
             _ => {
                 if fit.len() > 1 {
                     fit.push(',');
@@ -95,14 +127,7 @@ fn salvage<T: Record, R>(
         }
     }
     fit.push('}');
-    if odd.is_empty() {
-        return Err(fault(first));
-    }
-    let mut record: T::Of<'_> = serde_json::from_str(&fit).map_err(|_| fault(first))?;
-    for (name, json) in odd {
-        T::keep(&mut record, name, json);
-    }
-    use_record(record)
+    if odd.is_empty() { Err(fault(first)) } else { Ok(Fitted { json: fit, odd }) }
 }
 
 fn is_missing(error: &serde_json::Error) -> bool {

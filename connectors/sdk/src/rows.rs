@@ -67,6 +67,15 @@ impl Rows {
         Ok((Rows { body, spans }, heads))
     }
 
+    /// Rows that somebody else found: where each stands in `body`.
+    ///
+    /// # Panics
+    /// Where a row does not lie in the body, which is a defect of the caller; and then when the row is
+    /// read.
+    pub fn of_spans(body: Bytes, spans: Vec<Range<usize>>) -> Rows {
+        Rows { body, spans }
+    }
+
     /// A body that is one row.
     pub fn of_one(body: Bytes) -> Rows {
         let spans = std::iter::once(0..body.len()).collect();

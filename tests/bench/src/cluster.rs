@@ -119,10 +119,16 @@ impl Cluster {
     pub(crate) fn shard(&self, prefix: &str, before_images: bool) -> anyhow::Result<ShardSpec> {
         let (setup, _) = Stage::setup(before_images);
         let shard = shard_spec(prefix, &setup);
-        if let Broker::Mock(mock) = &self.broker {
-            mock.create_topics(&shard).map_err(anyhow::Error::msg)?;
-        }
+        self.create_topics(&shard)?;
         Ok(shard)
+    }
+
+    /// Creates a shard's topics where Talon could not.
+    pub(crate) fn create_topics(&self, shard: &ShardSpec) -> anyhow::Result<()> {
+        match &self.broker {
+            Broker::Mock(mock) => mock.create_topics(shard).map_err(anyhow::Error::msg),
+            Broker::Kafka { .. } | Broker::Nats { .. } => Ok(()),
+        }
     }
 
     /// A bare producer with the settings of Talon's, to the topic of a shard; on NATS to a stream of

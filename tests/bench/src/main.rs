@@ -3,6 +3,7 @@
 //! What they measure, and what came out, is in `README.md`.
 #![forbid(unsafe_code)]
 
+mod backfill;
 mod bare;
 mod calls;
 mod changed;
@@ -38,6 +39,8 @@ enum Benchmark {
     Recovery(recovery::Recovery),
     /// From a command on its topic to the request at the upstream
     Commands(commands::Commands),
+    /// The past of a central server of Enter, against a download of the same days
+    Backfill(backfill::Backfill),
     #[command(hide = true)]
     MemoryOfIndex(memory::OfIndex),
 }
@@ -54,6 +57,7 @@ async fn main() -> anyhow::Result<()> {
         Benchmark::Memory(memory) => memory.run().await,
         Benchmark::Recovery(recovery) => recovery.run().await,
         Benchmark::Commands(commands) => commands.run().await,
+        Benchmark::Backfill(backfill) => backfill.run().await,
         Benchmark::MemoryOfIndex(of_index) => of_index.run().await,
     }
 }

@@ -113,7 +113,7 @@ fn raw(list: &[u8]) -> anyhow::Result<()> {
 fn observe(differ: &mut Differ, lists: &Lists, coverage: Coverage) -> anyhow::Result<usize> {
     let rows = match coverage {
         Coverage::Delta => split(lists.one.clone())?.0,
-        Coverage::Full => Rows::of_array(lists.one.clone())?,
+        _ => Rows::of_array(lists.one.clone())?,
     };
     let scope = String::new();
     let observation =

@@ -7,8 +7,11 @@
 //! ordered subsequence of the history, and the journal holds each command exactly once.
 //!
 //! - [`contractor`]: ContractorPersonalArea (`contractor-personal-area.txt`).
+//! - [`enter_export`]: the ticket export of СУО Enter's central server
+//!   (`enter-central-export.txt`).
 //!
 //! Simulators hold made-up data, know no secrets and are not for any network but loopback.
 #![forbid(unsafe_code)]
 
 pub mod contractor;
+pub mod enter_export;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use clap::{Parser, Subcommand};
 use talon_simulators::contractor::{MarkBound, Settings, Simulator};
+use talon_simulators::enter_export;
 
 /// The upstream systems as servers that behave as documented.
 #[derive(Parser)]
@@ -18,6 +19,31 @@ struct Arguments {
 enum System {
     /// ContractorPersonalArea; everything else is set through `/_sim/settings`.
     Contractor(Contractor),
+    /// The ticket export of СУО Enter; everything else is set through `/_sim/settings`.
+    EnterExport(EnterExport),
+}
+
+#[derive(clap::Args)]
+struct EnterExport {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// The seed of everything.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many branches there are.
+    #[arg(long, default_value_t = 4)]
+    branches: usize,
+    /// How many tickets a branch makes in a day.
+    #[arg(long, default_value_t = 200)]
+    tickets_per_day: usize,
+}
+
+impl From<EnterExport> for enter_export::Settings {
+    fn from(export: EnterExport) -> Self {
+        let EnterExport { listen, seed, branches, tickets_per_day } = export;
+        Self { listen, seed, branches, tickets_per_day, ..Self::default() }
+    }
 }
 
 #[derive(clap::Args)]
@@ -70,10 +96,19 @@ impl From<Contractor> for Settings {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let System::Contractor(contractor) = Arguments::parse().system;
-    let simulator = Simulator::start(contractor.into()).await?;
-    println!("{}", simulator.url());
-    tokio::signal::ctrl_c().await?;
-    simulator.stop().await;
+    match Arguments::parse().system {
+        System::Contractor(contractor) => {
+            let simulator = Simulator::start(contractor.into()).await?;
+            println!("{}", simulator.url());
+            tokio::signal::ctrl_c().await?;
+            simulator.stop().await;
+        }
+        System::EnterExport(export) => {
+            let simulator = enter_export::Simulator::start(export.into()).await?;
+            println!("{}", simulator.url());
+            tokio::signal::ctrl_c().await?;
+            simulator.stop();
+        }
+    }
     Ok(())
 }

@@ -248,6 +248,23 @@ fn connector(
     if let Some(lane) = glance.commands.iter().find(|lane| lane.connector == *name) {
         commands(f, glance, lane)?;
     }
+    if let Some(backfill) = glance.backfills.get(name) {
+        write!(
+            f,
+            "<p class=\"note\">Backfill: {} of {} days, {} %",
+            Count(backfill.done),
+            Count(backfill.total),
+            backfill.percent()
+        )?;
+        match backfill.left_ms {
+            Some(0) => {}
+            Some(left) => {
+                write!(f, "; about {} left", Span(i64::try_from(left).unwrap_or(i64::MAX)))?;
+            }
+            None => write!(f, "; no pace to tell the rest by yet")?,
+        }
+        writeln!(f, "</p>")?;
+    }
     if feeds.iter().any(|(_, status)| status.withheld > 0) {
         writeln!(
             f,

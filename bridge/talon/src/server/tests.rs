@@ -111,11 +111,33 @@ fn glance(observed_ms: Option<i64>, withheld: u64) -> Glance {
     let status = FeedStatus { observed_ms, entities: 1_234_567, withheld, published: 89 };
     let up = component(Weight::Vital, Health::Up, "");
     let components = BTreeMap::from([("bus".to_owned(), up.clone()), ("c".to_owned(), up)]);
-    Glance { status: "up", components, feeds: vec![(row, status)], commands: vec![], now_ms: NOW }
+    let (commands, backfills) = (vec![], BTreeMap::new());
+    Glance {
+        status: "up",
+        components,
+        feeds: vec![(row, status)],
+        commands,
+        backfills,
+        now_ms: NOW,
+    }
 }
 
 fn has_headline(page: &str, words: &str) -> bool {
     page.contains(&format!("</span> {words}</h1>")) && page.contains(&format!("<title>{words} ·"))
+}
+
+#[test]
+fn a_backfill_shows_how_far_it_is_and_how_long_the_rest_will_take() {
+    let about = about();
+    let mut glance = glance(Some(NOW), 0);
+    glance.backfills.insert(
+        "c".to_owned(),
+        talon_sdk::Standing { total: 2_000, done: 500, left_ms: Some(7_200_000) },
+    );
+    assert!(
+        page::render(&glance, &about)
+            .contains("Backfill: 500 of 2\u{202f}000 days, 25 %; about 2\u{a0}h left")
+    );
 }
 
 #[test]

@@ -9,5 +9,6 @@ mod limits;
 mod requests;
 mod server;
 mod settings;
+mod streams;
 mod tls;
 mod upstream;

@@ -50,7 +50,9 @@ impl<'a> Settings<'a> {
     fn check(&mut self) {
         let texts = std::mem::take(&mut self.texts);
         for (name, text) in &texts {
-            let Some(key) = self.keys.iter().find(|key| key.is_of(name)) else {
+            // A setting of its own name before one of a family.
+            let exact = self.keys.iter().find(|key| key.name == *name);
+            let Some(key) = exact.or_else(|| self.keys.iter().find(|key| key.is_of(name))) else {
                 self.problem(name, unknown(name, self.keys));
                 continue;
             };
@@ -175,7 +177,8 @@ impl<'a> Settings<'a> {
     }
 
     fn key(&self, name: &str) -> &'a Key {
-        let found = self.keys.iter().find(|key| key.is_of(name));
+        let exact = self.keys.iter().find(|key| key.name == name);
+        let found = exact.or_else(|| self.keys.iter().find(|key| key.is_of(name)));
         found.unwrap_or_else(|| panic!("the setting `{name}` is not declared"))
     }
 }

@@ -1,0 +1,242 @@
+//! Feed `ticket`: whole days of branches, several at once; what to read next says the plan.
+//!
+//! A call of `next` gives one piece of one day. Readings that are under way are kept between calls and
+//! go on only while `next` is called, so back-pressure reaches the upstream, and at most one piece of
+//! each is held. A day that fails is tried again later and holds up nothing else; only where it looks
+//! like the upstream as a whole the fault is given to the runtime.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use talon_sdk::{Clock, Context, Coverage, Cursor, Fault, Feed, Observation, Progress, Rows};
+use tokio::time::Instant;
+
+use crate::export::catalogue::Catalogue;
+use crate::export::config::Config;
+use crate::export::late::Late;
+use crate::export::plan::{Lane, Now, Plan, Work, until};
+use crate::export::reading::{Piece, Reading};
+use crate::export::zone::Zones;
+
+/// Where all places are taken, the plan is not asked more often than this.
+const BREATH: Duration = Duration::from_millis(10);
+
+pub(crate) struct Tickets {
+    catalogue: Arc<Catalogue>,
+    catalogue_interval: Duration,
+    clock: Clock,
+    zones: Zones,
+    plan: Plan,
+    progress: Progress,
+    largest: usize,
+    state: State,
+    flight: FuturesUnordered<BoxFuture<'static, (Reading, Piece)>>,
+    /// How many readings there are of each lane.
+    taken: [usize; 2],
+    /// The cursor has changed since it was given last.
+    has_moved: bool,
+    /// What ended the last observation, and is given with the next call.
+    fault: Option<Fault>,
+}
+
+enum State {
+    /// The cursor is not looked at yet.
+    Opened,
+    /// Branches were looked at then.
+    Running(Instant),
+}
+
+impl Tickets {
+    pub(crate) fn new(
+        config: &Config,
+        catalogue: Arc<Catalogue>,
+        late: Arc<Late>,
+        context: &Context,
+    ) -> Tickets {
+        Tickets {
+            catalogue,
+            catalogue_interval: config.catalogue_interval,
+            clock: context.clock.clone(),
+            zones: config.zones.clone(),
+            plan: Plan::new(config.plan.clone(), config.zones.clone(), late),
+            progress: context.progress(),
+            largest: config.http.response_max_bytes,
+            state: State::Opened,
+            flight: FuturesUnordered::new(),
+            taken: [0; 2],
+            has_moved: false,
+            fault: None,
+        }
+    }
+
+    fn now(&self) -> Now {
+        Now { ms: self.clock.now_ms(), at: Instant::now() }
+    }
+
+    /// Looks at the list of branches when it is time.
+    async fn look(&mut self, from: Option<&Cursor>) -> Result<(), Fault> {
+        let is_first = match self.state {
+            State::Running(at) if at.elapsed() < self.catalogue_interval => return Ok(()),
+            State::Running(_) => false,
+            State::Opened => true,
+        };
+        match self.catalogue.branches().await {
+            Ok(heads) => {
+                if let (true, Some(cursor)) = (is_first, from) {
+                    self.plan.restore(&cursor.0)?;
+                }
+                self.has_moved |= self.plan.update(&heads, self.now());
+            }
+            Err(fault) if is_first => return Err(fault),
+            // The feed `branch` tells of it; days are read as before.
+            Err(fault) => tracing::debug!(%fault, "the list of branches cannot be read"),
+        }
+        self.state = State::Running(Instant::now());
+        self.begin_progress();
+        Ok(())
+    }
+
+    /// Starts readings where there are places; they send nothing before they are polled.
+    fn start(&mut self) {
+        let now = self.now();
+        for lane in [Lane::Current, Lane::Past] {
+            while self.taken[lane as usize] < self.plan.places()
+                && let Some(work) = self.plan.next(lane, now)
+            {
+                self.taken[lane as usize] += 1;
+                self.go_on(Reading::new(work, self.largest));
+            }
+        }
+    }
+
+    fn go_on(&mut self, reading: Reading) {
+        let (upstream, zones) = (self.catalogue.upstream.clone(), self.zones.clone());
+        self.flight.push(Box::pin(reading.piece(upstream, zones, self.clock.clone())));
+    }
+
+    /// What a piece comes to; `None` where there is nothing to observe.
+    fn observe(&mut self, reading: Reading, piece: Piece) -> Option<Observation> {
+        let now = self.now();
+        let (work, number, as_of_ms) = (reading.work.clone(), reading.number(), reading.began_ms);
+        let (rows, coverage) = match piece {
+            Piece::More(rows) => {
+                self.go_on(reading);
+                (rows, Coverage::Part(number))
+            }
+            Piece::Last(rows, zone) => {
+                self.taken[work.lane as usize] -= 1;
+                if self.plan.read(&work, zone, as_of_ms, now) {
+                    self.has_moved = true;
+                    self.tell_progress();
+                }
+                (rows, if number == 0 { Coverage::Full } else { Coverage::Last(number) })
+            }
+            Piece::Broken(rows, fault) => {
+                self.taken[work.lane as usize] -= 1;
+                self.fault = self.plan.failed(&work, fault, now);
+                if rows.is_empty() {
+                    return None;
+                }
+                (rows, Coverage::Delta)
+            }
+        };
+        let cursor = std::mem::take(&mut self.has_moved).then(|| Cursor(self.plan.position()));
+        Some(Observation {
+            scope: scope(&work),
+            coverage: if work.is_full { coverage } else { Coverage::Delta },
+            rows,
+            cursor,
+            snapshot: work.snapshot,
+            as_of_ms,
+        })
+    }
+
+    fn begin_progress(&self) {
+        if self.plan.has_backfill() {
+            let (total, done) = self.plan.backfilled();
+            if !self.progress.is_of(total) {
+                self.progress.begin(total, done);
+            }
+        }
+    }
+
+    fn tell_progress(&self) {
+        if !self.plan.has_backfill() {
+            return;
+        }
+        self.begin_progress();
+        let (_, done) = self.plan.backfilled();
+        if let Some(standing) = self.progress.advance(done) {
+            tracing::info!(
+                days = standing.total,
+                done = standing.done,
+                percent = standing.percent(),
+                left_s = standing.left_ms.map(|left| left / 1000),
+                "backfill"
+            );
+        }
+    }
+}
+
+#[async_trait]
+impl Feed for Tickets {
+    async fn next(&mut self, from: Option<&Cursor>) -> Result<Observation, Fault> {
+        if let Some(fault) = self.fault.take() {
+            return Err(fault);
+        }
+        self.look(from).await?;
+        loop {
+            self.start();
+            if self.flight.is_empty() {
+                return Ok(nothing(self.clock.now_ms()));
+            }
+            let wake = self.plan.wake(self.now()).max(Instant::now() + BREATH);
+            tokio::select! {
+                Some((reading, piece)) = self.flight.next() => {
+                    let observation = self.observe(reading, piece);
+                    // What is due at once is started now, so that `due` need not look for it.
+                    self.start();
+                    match (observation, self.fault.take()) {
+                        (Some(observation), fault) => {
+                            self.fault = fault;
+                            return Ok(observation);
+                        }
+                        (None, Some(fault)) => return Err(fault),
+                        (None, None) => {}
+                    }
+                }
+                // Days under way can be slow, and today must not wait for them.
+                () = tokio::time::sleep_until(wake) => {}
+            }
+        }
+    }
+
+    fn due(&self) -> Option<Duration> {
+        if !self.flight.is_empty() || self.fault.is_some() {
+            return Some(Duration::ZERO);
+        }
+        let now = self.now();
+        Some(until(self.plan.wake(now), now))
+    }
+}
+
+/// `branch/2024-07-10`.
+fn scope(work: &Work) -> String {
+    format!("{}/{}", work.branch, work.day)
+}
+
+/// Nothing is due, which is an answer too.
+fn nothing(as_of_ms: i64) -> Observation {
+    Observation {
+        scope: String::new(),
+        coverage: Coverage::Delta,
+        rows: Rows::default(),
+        cursor: None,
+        snapshot: false,
+        as_of_ms,
+    }
+}

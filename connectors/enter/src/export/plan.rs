@@ -1,0 +1,249 @@
+//! What to read next.
+//!
+//! Today and, until it has settled, yesterday come first, each branch by its own clock. Then, in places
+//! of their own: days that were missed while nothing ran; days that hold open tickets, in rounds; and
+//! the past from `backfill.from` on. The last two take turns, so that neither starves.
+//!
+//! A day is done with the first read that began after it had settled. What is done is a set of days per
+//! branch, and the cursor. While a branch is not connected, the central server may not have its tickets
+//! yet: from when on that is so is remembered, and those days are read again when it is back.
+//!
+//! Does no I/O and reads no clock.
+
+mod branch;
+mod choose;
+mod cursor;
+mod standing;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use talon_sdk::Fault;
+use tokio::time::Instant;
+
+use super::catalogue::BranchHead;
+use super::client::DayFault;
+use super::config::PlanConfig;
+use super::day::Day;
+use super::late::Late;
+use super::zone::{Zone, Zones};
+use branch::Branch;
+
+/// After so many failures in a row, of different branches where there are so many, it is the upstream.
+const FAILURES: usize = 3;
+
+/// The time of day, for dates, and the time that only goes on, for intervals.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Now {
+    pub(crate) ms: i64,
+    pub(crate) at: Instant,
+}
+
+/// A branch-day to be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Work {
+    pub(crate) branch: String,
+    pub(crate) day: Day,
+    pub(crate) lane: Lane,
+    /// Whether it belongs to the first read.
+    pub(crate) snapshot: bool,
+    /// Whether what is not there is absent.
+    pub(crate) is_full: bool,
+}
+
+/// In which places it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// Today and yesterday.
+    Current,
+    /// Everything before.
+    Past,
+}
+
+pub(crate) struct Plan {
+    config: PlanConfig,
+    zones: Zones,
+    late: Arc<Late>,
+    branches: BTreeMap<String, Branch>,
+    /// Days with open tickets that this round has yet to read.
+    round: VecDeque<(String, Day)>,
+    next_round: Option<Instant>,
+    /// Whether the turn is the backfill's.
+    backfills_turn: bool,
+    /// Until when the past is left alone, after failures.
+    past_pause: Option<Instant>,
+    failures: [usize; 2],
+}
+
+impl Plan {
+    pub(crate) fn new(config: PlanConfig, zones: Zones, late: Arc<Late>) -> Plan {
+        Plan {
+            config,
+            zones,
+            late,
+            branches: BTreeMap::new(),
+            round: VecDeque::new(),
+            next_round: None,
+            backfills_turn: false,
+            past_pause: None,
+            failures: [0; 2],
+        }
+    }
+
+    /// Takes the list of branches in. Says whether the cursor has changed.
+    pub(crate) fn update(&mut self, heads: &[BranchHead], now: Now) -> bool {
+        let mut has_changed = false;
+        for branch in self.branches.values_mut() {
+            branch.is_read = false;
+        }
+        let chosen =
+            |id: &String| self.config.branches.is_empty() || self.config.branches.contains(id);
+        for head in heads.iter().filter(|head| chosen(&head.id)) {
+            let branch = self.branches.entry(head.id.clone()).or_default();
+            branch.is_read = !head.has_wrong_protocol;
+            branch.is_connected = head.is_connected;
+            let today = branch.today(&head.id, &self.zones, &self.late, now);
+            if head.is_connected {
+                if let Some(off) = branch.off.take() {
+                    branch.done.remove_from(off);
+                    branch.last.clear();
+                    has_changed = true;
+                }
+            } else if branch.off.is_none() {
+                // What was read before is not known to be all, unless it was connected then.
+                branch.off = Some(match branch.start {
+                    Some(start) => {
+                        let yesterday = today.plus(-1);
+                        branch.done.missing(start, yesterday).next().unwrap_or(yesterday)
+                    }
+                    None => today.plus(-self.config.late_max_age),
+                });
+                has_changed = true;
+            }
+        }
+        has_changed
+    }
+
+    /// What to read in a lane now.
+    pub(crate) fn next(&mut self, lane: Lane, now: Now) -> Option<Work> {
+        let (id, day) = match lane {
+            Lane::Current => self.current(now)?,
+            Lane::Past if self.past_pause.is_some_and(|until| now.at < until) => return None,
+            Lane::Past => self.past(now)?,
+        };
+        let branch = self.branches.get_mut(&id)?;
+        branch.busy.insert(day);
+        let snapshot = branch.start.is_none_or(|start| day < start && !branch.done.contains(day));
+        let is_full = self.config.deletes && branch.is_connected;
+        Some(Work { branch: id, day, lane, snapshot, is_full })
+    }
+
+    /// Takes in that a day was read. Says whether the cursor has changed.
+    pub(crate) fn read(
+        &mut self,
+        work: &Work,
+        told: Option<Zone>,
+        began_ms: i64,
+        now: Now,
+    ) -> bool {
+        self.failures = [0; 2];
+        self.past_pause = None;
+        let settle_ms = i64::try_from(self.config.settle.as_millis()).unwrap_or(i64::MAX);
+        let Some(branch) = self.branches.get_mut(&work.branch) else { return false };
+        let assumed = branch.today(&work.branch, &self.zones, &self.late, now);
+        branch.busy.remove(&work.day);
+        if branch.retry.remove(&work.day).is_some() {
+            tracing::info!(branch = work.branch, day = %work.day, "a day is read that failed before");
+        }
+        if told.is_some() {
+            branch.zone = told;
+        }
+        let today = branch.today(&work.branch, &self.zones, &self.late, now);
+        let mut has_changed = false;
+        if branch.start.is_none() {
+            // The zone may be known only now.
+            branch.start = Some(today.min(assumed).min(work.day));
+            has_changed = true;
+        }
+        let yesterday = today.plus(-1);
+        branch.last.retain(|day, _| *day >= yesterday);
+        if work.day >= yesterday {
+            branch.last.insert(work.day, now.at);
+        }
+        let zone = branch.zone_of(&work.branch, &self.zones, &self.late);
+        let settled_ms = work.day.end_ms(&zone.zone).saturating_add(settle_ms);
+        let is_of_plan = branch.first(&self.config).is_some_and(|first| work.day >= first);
+        if began_ms >= settled_ms && is_of_plan && !branch.done.contains(work.day) {
+            branch.done.insert(work.day);
+            has_changed = true;
+        }
+        has_changed
+    }
+
+    /// Takes in that a day could not be read. Gives the fault if it is the upstream's as a whole.
+    pub(crate) fn failed(&mut self, work: &Work, fault: DayFault, now: Now) -> Option<Fault> {
+        let readable = self.reads().count();
+        let failures = &mut self.failures[work.lane as usize];
+        *failures += 1;
+        let pause = |times: usize| {
+            let times = u32::try_from(times).unwrap_or(u32::MAX).min(8);
+            self.config
+                .poll_interval
+                .saturating_mul(1 << times)
+                .min(self.config.late_interval.max(self.config.poll_interval))
+        };
+        let failures = *failures;
+        if let Some(branch) = self.branches.get_mut(&work.branch) {
+            branch.busy.remove(&work.day);
+            let (at, times) = branch.retry.entry(work.day).or_insert((now.at, 0));
+            *at = now.at + pause(*times as usize);
+            *times += 1;
+            if *times == 1 {
+                tracing::warn!(
+                    branch = work.branch,
+                    day = %work.day,
+                    "a day cannot be read and is tried again later: {}",
+                    fault.fault
+                );
+            }
+        }
+        match work.lane {
+            _ if fault.is_general => Some(fault.fault),
+            Lane::Current => (failures >= FAILURES.min(readable)).then_some(fault.fault),
+            Lane::Past => {
+                if failures >= FAILURES {
+                    self.past_pause = Some(now.at + pause(failures - FAILURES));
+                }
+                None
+            }
+        }
+    }
+
+    /// When to look again, at the latest a poll interval from now: a day may begin.
+    pub(crate) fn wake(&self, now: Now) -> Instant {
+        let dues = self.dues(now).map(|(at, ..)| at.unwrap_or(now.at));
+        let retries = self.reads().flat_map(|(_, branch)| branch.retry.values().map(|(at, _)| *at));
+        let others = [self.next_round, self.past_pause].into_iter().flatten();
+        let soonest = dues.chain(retries.chain(others).filter(|at| *at > now.at)).min();
+        let latest = now.at + self.config.poll_interval;
+        soonest.unwrap_or(latest).min(latest)
+    }
+
+    /// Branches that are asked for tickets.
+    fn reads(&self) -> impl Iterator<Item = (&String, &Branch)> {
+        self.branches.iter().filter(|(_, branch)| branch.is_read)
+    }
+
+    /// How many days are read at once, in each lane.
+    pub(crate) fn places(&self) -> usize {
+        self.config.concurrency
+    }
+}
+
+/// How long until an instant.
+pub(crate) fn until(at: Instant, now: Now) -> Duration {
+    at.saturating_duration_since(now.at)
+}

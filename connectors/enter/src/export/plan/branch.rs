@@ -1,0 +1,54 @@
+//! What is known of a branch's days.
+
+use std::collections::{HashMap, HashSet};
+
+use tokio::time::Instant;
+
+use super::Now;
+use crate::export::config::PlanConfig;
+use crate::export::day::{Day, Days};
+use crate::export::late::Late;
+use crate::export::zone::{Zone, Zones, recalled};
+
+/// A branch of the list, or of the cursor.
+#[derive(Debug, Default)]
+pub(super) struct Branch {
+    /// Whether its tickets are asked for: configured, listed, and of the right protocol.
+    pub(super) is_read: bool,
+    pub(super) is_connected: bool,
+    pub(super) zone: Option<Zone>,
+    /// The day on which reading began; what lies before is the backfill's.
+    pub(super) start: Option<Day>,
+    pub(super) done: Days,
+    /// From which day on it was not connected.
+    pub(super) off: Option<Day>,
+    /// When today and yesterday were read last.
+    pub(super) last: HashMap<Day, Instant>,
+    /// Days that failed: when to try again, and how often they did.
+    pub(super) retry: HashMap<Day, (Instant, u32)>,
+    pub(super) busy: HashSet<Day>,
+}
+
+impl Branch {
+    pub(super) fn zone_of(&self, id: &str, zones: &Zones, late: &Late) -> Zone {
+        let recall = || late.zone(id).as_deref().and_then(recalled);
+        self.zone.clone().or_else(recall).unwrap_or_else(|| zones.configured(id))
+    }
+
+    pub(super) fn today(&self, id: &str, zones: &Zones, late: &Late, now: Now) -> Day {
+        match &self.zone {
+            Some(zone) => Day::today(now.ms, &zone.zone),
+            None => Day::today(now.ms, &self.zone_of(id, zones, late).zone),
+        }
+    }
+
+    /// The first day of the plan, once reading has begun.
+    pub(super) fn first(&self, config: &PlanConfig) -> Option<Day> {
+        let start = self.start?;
+        Some(config.backfill_from.map_or(start, |from| from.min(start)))
+    }
+
+    pub(super) fn is_free(&self, day: Day, now: Now) -> bool {
+        !self.busy.contains(&day) && self.retry.get(&day).is_none_or(|(at, _)| *at <= now.at)
+    }
+}

@@ -1,0 +1,184 @@
+use std::sync::Arc;
+
+use talon_sdk::Clock;
+use tokio::time::Instant;
+
+use super::*;
+use crate::export::zone::Zones;
+
+const HOUR: i64 = 3_600_000;
+/// 2024-07-10 12:00 in Moscow.
+const NOON: i64 = 1_720_602_000_000;
+
+struct Played {
+    plan: Plan,
+    now: Now,
+}
+
+fn config(backfill_from: Option<&str>) -> PlanConfig {
+    PlanConfig {
+        branches: Vec::new(),
+        poll_interval: Duration::from_secs(10),
+        late_interval: Duration::from_secs(3600),
+        late_max_age: 30,
+        settle: Duration::from_secs(7200),
+        backfill_from: backfill_from.and_then(Day::parse),
+        newest_first: true,
+        concurrency: 4,
+        deletes: false,
+    }
+}
+
+impl Played {
+    fn new(config: PlanConfig, branches: &[&str]) -> Played {
+        let late = Arc::new(Late::new(Clock::System, 30));
+        let plan = Plan::new(config, Zones::of_default("Europe/Moscow"), late);
+        let mut played = Played { plan, now: Now { ms: NOON, at: Instant::now() } };
+        played.list(branches, &[]);
+        played
+    }
+
+    fn list(&mut self, branches: &[&str], offline: &[&str]) {
+        let heads: Vec<BranchHead> = branches
+            .iter()
+            .map(|id| BranchHead {
+                id: (*id).to_owned(),
+                is_connected: !offline.contains(id),
+                has_wrong_protocol: id.starts_with("wrong"),
+            })
+            .collect();
+        self.plan.update(&heads, self.now);
+    }
+
+    fn pass(&mut self, ms: i64) {
+        self.now.ms += ms;
+        self.now.at += Duration::from_millis(u64::try_from(ms).unwrap());
+    }
+
+    /// What is due in a lane, all of it, and read at once: `branch day`.
+    fn read(&mut self, lane: Lane) -> Vec<String> {
+        let mut read = Vec::new();
+        while let Some(work) = self.plan.next(lane, self.now) {
+            self.plan.read(&work, None, self.now.ms, self.now);
+            read.push(format!("{} {}", work.branch, work.day));
+        }
+        read
+    }
+
+    fn restarted(&self, config: PlanConfig, branches: &[&str]) -> Played {
+        let mut other = Played::new(config, &[]);
+        other.plan.restore(&self.plan.position()).unwrap();
+        other.now = self.now;
+        other.list(branches, &[]);
+        other
+    }
+}
+
+#[test]
+fn today_is_read_every_interval_and_yesterday_until_it_has_settled() {
+    let mut played = Played::new(config(None), &["a", "wrong"]);
+    assert_eq!(played.read(Lane::Current), ["a 2024-07-10"]);
+    assert_eq!(played.read(Lane::Current), [""; 0], "not before it is due");
+    played.pass(10_000);
+    assert_eq!(played.read(Lane::Current), ["a 2024-07-10"]);
+    assert_eq!(played.read(Lane::Past), [""; 0], "there is no past");
+    played.pass(12 * HOUR);
+    assert_eq!(played.read(Lane::Current).len(), 2, "yesterday has not settled");
+    played.pass(HOUR);
+    assert_eq!(played.read(Lane::Current).len(), 2);
+    played.pass(HOUR);
+    assert_eq!(played.read(Lane::Current).len(), 2, "the read that settles it");
+    played.pass(10_000);
+    assert_eq!(played.read(Lane::Current), ["a 2024-07-11"]);
+    assert!(played.plan.wake(played.now) <= played.now.at + Duration::from_secs(10));
+}
+
+#[test]
+fn the_past_is_read_by_its_order_and_goes_on_after_a_restart() {
+    let from = config(Some("2024-07-05"));
+    let mut played = Played::new(from.clone(), &["a", "b"]);
+    assert_eq!(played.read(Lane::Past), [""; 0], "today comes first: it tells the zone");
+    let mut current = played.read(Lane::Current);
+    current.sort();
+    assert_eq!(current, ["a 2024-07-09", "a 2024-07-10", "b 2024-07-09", "b 2024-07-10"]);
+    let works: Vec<Work> =
+        (0..3).filter_map(|_| played.plan.next(Lane::Past, played.now)).collect();
+    let days: Vec<String> = works.iter().map(|work| work.day.to_string()).collect();
+    assert_eq!(days, ["2024-07-08", "2024-07-08", "2024-07-07"]);
+    assert!(works.iter().all(|work| work.snapshot));
+    // The first is done, the others are under way when the process is killed.
+    played.plan.read(&works[0], None, NOON, played.now);
+    assert_eq!(played.plan.backfilled(), (10, 3));
+    let mut restarted = played.restarted(from.clone(), &["a", "b"]);
+    assert_eq!(restarted.plan.backfilled(), (10, 3));
+    let mut rest = restarted.read(Lane::Past);
+    rest.sort();
+    let left = |branch: &str, days: &[u32]| -> Vec<String> {
+        days.iter().map(|day| format!("{branch} 2024-07-0{day}")).collect()
+    };
+    let first = &works[0].branch;
+    let other = if first == "a" { "b" } else { "a" };
+    let mut expected = [left(first, &[5, 6, 7]), left(other, &[5, 6, 7, 8])].concat();
+    expected.sort();
+    assert_eq!(rest, expected);
+    assert_eq!(restarted.plan.backfilled(), (10, 10));
+
+    let oldest = PlanConfig { newest_first: false, ..from };
+    let mut played = Played::new(oldest, &["a"]);
+    played.read(Lane::Current);
+    assert_eq!(played.read(Lane::Past), left("a", &[5, 6, 7, 8]));
+}
+
+#[test]
+fn days_that_were_missed_come_before_the_past_and_oldest_first() {
+    let from = config(Some("2024-07-01"));
+    let mut played = Played::new(from.clone(), &["a"]);
+    played.read(Lane::Current);
+    let mut restarted = played.restarted(from, &[]);
+    restarted.pass(5 * 24 * HOUR);
+    restarted.list(&["a"], &[]);
+    assert_eq!(restarted.read(Lane::Current), ["a 2024-07-15", "a 2024-07-14"]);
+    let past = restarted.read(Lane::Past);
+    assert_eq!(
+        &past[..5],
+        ["a 2024-07-10", "a 2024-07-11", "a 2024-07-12", "a 2024-07-13", "a 2024-07-08"]
+    );
+}
+
+#[test]
+fn what_a_branch_did_while_it_was_away_is_read_when_it_is_back() {
+    let mut played = Played::new(config(None), &["a"]);
+    played.read(Lane::Current);
+    played.list(&["a"], &["a"]);
+    played.pass(3 * 24 * HOUR);
+    assert_eq!(played.read(Lane::Current).len(), 2, "at the slow pace");
+    played.pass(60_000);
+    assert_eq!(played.read(Lane::Current), [""; 0]);
+    assert_eq!(played.read(Lane::Past), ["a 2024-07-10", "a 2024-07-11"]);
+    let mut restarted = played.restarted(config(None), &[]);
+    restarted.list(&["a"], &[]);
+    assert_eq!(restarted.read(Lane::Past), ["a 2024-07-10", "a 2024-07-11"], "once more");
+    assert_eq!(restarted.read(Lane::Past), [""; 0]);
+}
+
+#[test]
+fn a_day_that_fails_is_tried_later_and_holds_up_no_other() {
+    let broken = || DayFault::of_day(Fault::unavailable("broken"));
+    let mut played = Played::new(config(Some("2024-07-07")), &["a", "b"]);
+    played.read(Lane::Current);
+    let work = played.plan.next(Lane::Past, played.now).unwrap();
+    assert_eq!(played.plan.failed(&work, broken(), played.now), None);
+    let rest = played.read(Lane::Past);
+    assert_eq!(rest.len(), 3);
+    assert!(!rest.contains(&format!("{} {}", work.branch, work.day)));
+    played.pass(10_000);
+    assert_eq!(played.read(Lane::Past), [format!("{} {}", work.branch, work.day)]);
+
+    // Today of both branches: it is the upstream.
+    let works: Vec<Work> =
+        (0..2).filter_map(|_| played.plan.next(Lane::Current, played.now)).collect();
+    assert_eq!(played.plan.failed(&works[0], broken(), played.now), None);
+    assert!(played.plan.failed(&works[1], broken(), played.now).is_some());
+    let refused = DayFault { is_general: true, ..broken() };
+    assert!(played.plan.failed(&works[0], refused, played.now).is_some());
+}

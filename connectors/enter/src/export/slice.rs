@@ -1,0 +1,347 @@
+//! Cuts the body of a day into rows while it arrives.
+//!
+//! A day is a JSON object with a list `Tickets` and some fields about its branch, or a list of such
+//! objects (`enter-central-export.txt`, the two methods). Nothing of it is decoded here. A row is
+//! `{"Ticket":…,"Department":…}`: the ticket's bytes as they came, and what stood before the list, so
+//! that a row says by itself in which zone it is. `DateTime`, the moment of the reply, is left out: it
+//! is another in every reply, and the event's own times say it.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use talon_sdk::Rows;
+
+/// What stands before the tickets may be so large.
+const LARGEST_HEAD: usize = 64 * 1024;
+
+/// Why a body cannot be cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum SliceFault {
+    #[error("the reply is no JSON of the documented form (byte {0})")]
+    Form(u64),
+    #[error("the reply ends in the middle of its JSON (byte {0})")]
+    Cut(u64),
+    #[error("a ticket or field of the reply is larger than `upstream.response.max.bytes`")]
+    TooLarge,
+}
+
+/// Takes a body piece by piece, and gives rows.
+#[derive(Debug)]
+pub(crate) struct Slicer {
+    at: State,
+    /// Containers that are open.
+    depth: u32,
+    /// The depth inside the object of a branch; 0 before the first one.
+    level: u32,
+    text: Option<Escape>,
+    /// The name of a field, or its value, or a ticket, as far as it has come.
+    part: Vec<u8>,
+    name: Vec<u8>,
+    /// Fields of the branch: `"Department":{…}`.
+    head: Vec<u8>,
+    largest: usize,
+    bytes: u64,
+    body: Vec<u8>,
+    spans: Vec<Range<usize>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Around the objects of branches.
+    Outside,
+    /// Inside one, before the name of a field.
+    Field,
+    /// In the name of a field.
+    Name,
+    /// Before the value of a field.
+    Colon,
+    /// In the value of a field.
+    Value,
+    /// Between tickets.
+    Tickets,
+    /// In a ticket.
+    Ticket,
+}
+
+/// Inside a string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Escape {
+    No,
+    /// The next byte belongs to a backslash.
+    Next,
+}
+
+impl Slicer {
+    /// For tickets of at most so many bytes.
+    pub(crate) fn new(largest: usize) -> Slicer {
+        Slicer {
+            at: State::Outside,
+            depth: 0,
+            level: 0,
+            text: None,
+            part: Vec::new(),
+            name: Vec::new(),
+            head: Vec::new(),
+            largest,
+            bytes: 0,
+            body: Vec::new(),
+            spans: Vec::new(),
+        }
+    }
+
+    /// Takes the next piece of the body.
+    pub(crate) fn take(&mut self, piece: &[u8]) -> Result<(), SliceFault> {
+        let mut place = 0;
+        while place < piece.len() {
+            place += match self.at {
+                State::Value | State::Ticket => self.inside(&piece[place..])?,
+                State::Name => self.in_name(&piece[place..])?,
+                _ => {
+                    self.between(piece[place])?;
+                    1
+                }
+            };
+        }
+        self.bytes += piece.len() as u64;
+        Ok(())
+    }
+
+    /// Says that the body is over.
+    pub(crate) fn finish(&self) -> Result<(), SliceFault> {
+        let is_whole = self.at == State::Outside && self.depth == 0 && self.level > 0;
+        if is_whole { Ok(()) } else { Err(SliceFault::Cut(self.bytes)) }
+    }
+
+    /// Bytes of the rows that wait to be given.
+    pub(crate) fn waiting(&self) -> usize {
+        self.body.len()
+    }
+
+    /// The rows so far.
+    pub(crate) fn rows(&mut self) -> Rows {
+        Rows::of_spans(Bytes::from(std::mem::take(&mut self.body)), std::mem::take(&mut self.spans))
+    }
+
+    /// What the reply says of the branch, as a JSON object.
+    pub(crate) fn head(&self) -> Vec<u8> {
+        [b"{", self.head.as_slice(), b"}"].concat()
+    }
+
+    /// One byte around fields and tickets.
+    fn between(&mut self, byte: u8) -> Result<(), SliceFault> {
+        if byte.is_ascii_whitespace() {
+            return Ok(());
+        }
+        match (self.at, byte) {
+            // A byte order mark.
+            (State::Outside, 0xef | 0xbb | 0xbf) if self.depth == 0 => {}
+            (State::Outside, b'[') if self.depth == 0 && self.level == 0 => self.depth = 1,
+            (State::Outside, b'{') if self.depth <= 1 && (self.level == 0 || self.depth == 1) => {
+                self.depth += 1;
+                self.level = self.depth;
+                self.head.clear();
+                self.at = State::Field;
+            }
+            (State::Outside, b',') if self.depth == 1 => {}
+            (State::Outside, b']') if self.depth == 1 => (self.depth, self.level) = (0, 1),
+            (State::Field, b'"') => {
+                self.part.clear();
+                self.text = Some(Escape::No);
+                self.at = State::Name;
+            }
+            (State::Field, b',') => {}
+            (State::Field, b'}') => {
+                self.depth -= 1;
+                self.at = State::Outside;
+                // A reply without a list around has but one object.
+                self.level = if self.depth == 0 { 1 } else { 0 };
+            }
+            (State::Colon, b':') => {}
+            (State::Colon, b'[') if self.name == b"Tickets" => {
+                self.depth += 1;
+                self.at = State::Tickets;
+            }
+            (State::Colon, _) => return self.begin(State::Value, byte),
+            (State::Tickets, b',') => {}
+            (State::Tickets, b']') => {
+                self.depth -= 1;
+                self.at = State::Field;
+            }
+            (State::Tickets, _) => return self.begin(State::Ticket, byte),
+            _ => return Err(SliceFault::Form(self.bytes)),
+        }
+        Ok(())
+    }
+
+    /// The first byte of a value or a ticket.
+    fn begin(&mut self, at: State, byte: u8) -> Result<(), SliceFault> {
+        if matches!(byte, b',' | b'}' | b']') {
+            return Err(SliceFault::Form(self.bytes));
+        }
+        self.part.clear();
+        self.at = at;
+        self.inside(&[byte]).map(drop)
+    }
+
+    fn in_name(&mut self, piece: &[u8]) -> Result<usize, SliceFault> {
+        for (place, &byte) in piece.iter().enumerate() {
+            match (self.text, byte) {
+                (Some(Escape::Next), _) => self.text = Some(Escape::No),
+                (_, b'\\') => self.text = Some(Escape::Next),
+                (_, b'"') => {
+                    self.text = None;
+                    self.name.clone_from(&self.part);
+                    self.at = State::Colon;
+                    return Ok(place + 1);
+                }
+                _ => {}
+            }
+            self.part.push(byte);
+            if self.part.len() > LARGEST_HEAD {
+                return Err(SliceFault::Form(self.bytes));
+            }
+        }
+        Ok(piece.len())
+    }
+
+    /// Takes as much of the piece as belongs to the value or ticket; gives how much.
+    fn inside(&mut self, piece: &[u8]) -> Result<usize, SliceFault> {
+        // Where the container is that the value stands in.
+        let around = if self.at == State::Ticket { self.level + 1 } else { self.level };
+        let mut end = None;
+        for (place, &byte) in piece.iter().enumerate() {
+            match self.text {
+                Some(Escape::Next) => self.text = Some(Escape::No),
+                Some(Escape::No) => match byte {
+                    b'"' => self.text = None,
+                    b'\\' => self.text = Some(Escape::Next),
+                    _ => {}
+                },
+                None => match byte {
+                    b'"' => self.text = Some(Escape::No),
+                    b'{' | b'[' => self.depth += 1,
+                    b'}' | b']' if self.depth > around => {
+                        self.depth -= 1;
+                        if self.depth == around {
+                            end = Some(place + 1);
+                            break;
+                        }
+                    }
+                    // What ends a value that is no container stands behind it.
+                    b',' | b'}' | b']' if self.depth == around => {
+                        end = Some(place);
+                        break;
+                    }
+                    _ => {}
+                },
+            }
+        }
+        let taken = end.unwrap_or(piece.len());
+        self.part.extend_from_slice(&piece[..taken]);
+        let largest = if self.at == State::Ticket { self.largest } else { LARGEST_HEAD };
+        if self.part.len() > largest {
+            return Err(SliceFault::TooLarge);
+        }
+        if end.is_some() {
+            self.end();
+        }
+        Ok(taken)
+    }
+
+    /// A value or a ticket is whole.
+    fn end(&mut self) {
+        if self.at == State::Ticket {
+            let start = self.body.len();
+            self.body.extend_from_slice(b"{\"Ticket\":");
+            self.body.extend_from_slice(&self.part);
+            if !self.head.is_empty() {
+                self.body.push(b',');
+                self.body.extend_from_slice(&self.head);
+            }
+            self.body.push(b'}');
+            self.spans.push(start..self.body.len());
+            self.at = State::Tickets;
+            return;
+        }
+        if self.name != b"DateTime" && self.head.len() < LARGEST_HEAD {
+            if !self.head.is_empty() {
+                self.head.push(b',');
+            }
+            self.head.push(b'"');
+            self.head.extend_from_slice(&self.name);
+            self.head.extend_from_slice(b"\":");
+            self.head.extend_from_slice(self.part.trim_ascii_end());
+        }
+        self.at = State::Field;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HISTORY: &str = r#" [ {"Department": {"Name":"\"]},","Id":"b"} , "Tickets": [ {"Id":"1","P":[{"x":"}]"}]},
+        {"Id":"2\\"} , 7 ] }, {"Department":{"Id":"c"},"Tickets":[{"Id":"3"}],"More":1}, {"Tickets":[]} ] "#;
+
+    fn cut(text: &str, pieces: usize) -> (Vec<String>, Result<(), SliceFault>) {
+        let mut slicer = Slicer::new(1000);
+        let mut rows = Vec::new();
+        for piece in text.as_bytes().chunks(pieces) {
+            if let Err(fault) = slicer.take(piece) {
+                return (rows, Err(fault));
+            }
+            rows.extend(slicer.rows().iter().map(|row| String::from_utf8(row.to_vec()).unwrap()));
+        }
+        (rows, slicer.finish())
+    }
+
+    #[test]
+    fn rows_are_the_same_however_the_body_is_cut_into_pieces() {
+        let expected = [
+            r#"{"Ticket":{"Id":"1","P":[{"x":"}]"}]},"Department":{"Name":"\"]},","Id":"b"}}"#,
+            r#"{"Ticket":{"Id":"2\\"},"Department":{"Name":"\"]},","Id":"b"}}"#,
+            r#"{"Ticket":7 ,"Department":{"Name":"\"]},","Id":"b"}}"#,
+            r#"{"Ticket":{"Id":"3"},"Department":{"Id":"c"}}"#,
+        ];
+        for pieces in 1..HISTORY.len() {
+            let (rows, end) = cut(HISTORY, pieces);
+            assert_eq!(
+                (rows.as_slice(), end),
+                (&expected.map(str::to_owned)[..], Ok(())),
+                "{pieces}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_old_method_is_cut_too_and_its_moment_is_left_out() {
+        let text =
+            "\u{feff}{\"ServerId\":\"b\",\"DateTime\":\"2017\",\"N\":null,\"Tickets\":[{}]}\n";
+        for pieces in [1, 7, 1000] {
+            let (rows, end) = cut(text, pieces);
+            assert_eq!(rows, [r#"{"Ticket":{},"ServerId":"b","N":null}"#]);
+            assert_eq!(end, Ok(()));
+        }
+        assert_eq!(cut("[]", 1), (vec![], Ok(())));
+        assert_eq!(cut("{}", 1), (vec![], Ok(())));
+    }
+
+    #[test]
+    fn what_came_before_a_cut_is_given_and_the_cut_is_seen() {
+        for length in 0..HISTORY.trim_end().len() {
+            let Some(text) = HISTORY.get(..length) else { continue };
+            assert!(cut(text, 5).1.is_err(), "{text}");
+        }
+        let at = HISTORY.find(", 7").unwrap();
+        assert_eq!(cut(&HISTORY[..at], 3).0.len(), 2);
+    }
+
+    #[test]
+    fn other_things_than_days_are_refused() {
+        for text in ["<html>", "null", "[1]", "[[{}]]", "{}{}", "[{}]]", "{1}", "\"x\""] {
+            assert!(matches!(cut(text, 3).1, Err(SliceFault::Form(_))), "{text}");
+        }
+        let large = format!("{{\"Tickets\":[\"{}\"]}}", "x".repeat(2000));
+        assert_eq!(cut(&large, 100).1, Err(SliceFault::TooLarge));
+    }
+}

@@ -1,0 +1,9 @@
+//! The connectors for the queue-management system СУО Enter.
+//!
+//! * [`EnterExport`]: the ticket export of the central server (`enter-central-export.txt`).
+#![forbid(unsafe_code)]
+#![allow(rustdoc::private_intra_doc_links)]
+
+mod export;
+
+pub use export::EnterExport;

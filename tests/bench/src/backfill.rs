@@ -1,0 +1,275 @@
+//! The past of a central server of Enter, from its replies to the bus, against a client that downloads
+//! the same days and steps over their JSON.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use futures_util::StreamExt;
+use jiff::{ToSpan, Zoned};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use talon_brokers::unique;
+use talon_enter::EnterExport;
+use talon_http::{Client, Request};
+use talon_runtime::bus::Bus;
+use talon_runtime::metrics::Metrics;
+use talon_runtime::options::{self, Options};
+use talon_runtime::{Engine, Parts, Setup, shard_spec};
+use talon_sdk::config::{Secrets, Settings};
+use talon_sdk::{Class, Clock, Context as Lent};
+
+use crate::cluster::{Cluster, Real};
+use crate::measure::{Lap, Started, status_bytes};
+use crate::void::Void;
+
+/// How often the standing is looked at.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// `backfill`
+#[derive(Args)]
+pub(crate) struct Backfill {
+    /// Branches of the central server
+    #[arg(long, default_value_t = 50)]
+    branches: usize,
+    /// Days before today
+    #[arg(long, default_value_t = 365)]
+    days: i32,
+    /// Tickets of a branch in a day
+    #[arg(long, default_value_t = 200)]
+    tickets: usize,
+    /// Days that are read at once, on both sides
+    #[arg(long, default_value_t = 8)]
+    concurrency: usize,
+    /// Where records go
+    #[arg(long, value_enum, default_value = "kafka")]
+    to: To,
+    /// Whether updates carry the value before
+    #[arg(long, value_enum, default_value = "none")]
+    before_image: Image,
+    /// Seed of the tickets
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum To {
+    /// Nowhere: without the client and the broker
+    Void,
+    /// librdkafka's broker inside this process
+    Mock,
+    /// A real Kafka
+    Kafka,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Image {
+    None,
+    Full,
+}
+
+impl Backfill {
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        let upstream = Upstream::start(&self)?;
+        println!(
+            "{} branches, {} days, {} tickets a day, {} days at once, seed {}",
+            self.branches, self.days, self.tickets, self.concurrency, self.seed
+        );
+        let limit = self.download(&upstream.url).await?;
+        self.print("download and scan", limit)?;
+        let prefix = unique("backfill");
+        match self.to {
+            To::Void => self.read(&upstream.url, &prefix, Arc::new(Void), None).await,
+            To::Mock => {
+                let cluster = Cluster::mock()?;
+                self.read(&upstream.url, &prefix, cluster.bus(&prefix)?, Some(&cluster)).await
+            }
+            To::Kafka => {
+                let cluster = Cluster::real(Real::Kafka)?;
+                self.read(&upstream.url, &prefix, cluster.bus(&prefix)?, Some(&cluster)).await
+            }
+        }
+    }
+
+    /// The whole runtime, until the backfill says that it is done.
+    async fn read(
+        &self,
+        url: &str,
+        prefix: &str,
+        bus: Arc<dyn Bus>,
+        cluster: Option<&Cluster>,
+    ) -> anyhow::Result<()> {
+        let metrics = Metrics::new()?;
+        let setup = self.setup(url, &metrics)?;
+        if let Some(cluster) = cluster {
+            cluster.create_topics(&shard_spec(prefix, &setup))?;
+        }
+        let started = Started::now()?;
+        let engine = Engine::start(Parts {
+            prefix: prefix.to_owned(),
+            bus,
+            registry: None,
+            connectors: vec![setup],
+            clock: Clock::System,
+            metrics: metrics.clone(),
+        });
+        let mut told = Instant::now();
+        loop {
+            let standing = metrics.upstream.backfills.standing("bench");
+            if standing.is_some_and(|now| now.total > 0 && now.done == now.total) {
+                break;
+            }
+            if told.elapsed() > Duration::from_secs(30) {
+                eprintln!("{standing:?}");
+                told = Instant::now();
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        let view = engine.view();
+        // What is read is committed before it stops.
+        anyhow::ensure!(engine.stop(Duration::from_secs(60)).await, "it did not stop");
+        self.print("backfill", started.lap()?)?;
+        let scrape = view.scrape();
+        let of_interest =
+            ["talon_feed_entities{", "talon_changes_total{", "talon_upstream_requests_total{"];
+        for line in
+            scrape.lines().filter(|line| of_interest.iter().any(|name| line.starts_with(name)))
+        {
+            println!("  {line}");
+        }
+        Ok(())
+    }
+
+    fn setup(&self, url: &str, metrics: &Metrics) -> anyhow::Result<Setup> {
+        let from = Zoned::now().date().checked_sub(self.days.days())?;
+        let image = if self.before_image == Image::Full { "full" } else { "none" };
+        let texts = [
+            ("class", "enter-export".to_owned()),
+            ("upstream.url", url.to_owned()),
+            ("upstream.requests.per.second", "100000".to_owned()),
+            ("backfill.from", from.to_string()),
+            ("backfill.concurrency", self.concurrency.to_string()),
+            ("before.image", image.to_owned()),
+            // Only the backfill, and today once.
+            ("poll.interval.ms", "3600000".to_owned()),
+            ("late.max.age.days", "0".to_owned()),
+        ];
+        let texts: BTreeMap<String, String> =
+            texts.into_iter().map(|(key, text)| (key.to_owned(), text)).collect();
+        let mut keys = options::keys();
+        keys.extend(EnterExport.keys());
+        let secrets = Secrets::Unresolved;
+        let mut settings = Settings::new("", &keys, texts, &secrets);
+        let options = Options::read(&settings);
+        let connector = EnterExport.configure(&mut settings, lent(metrics));
+        let connector = connector.with_context(|| format!("{:?}", settings.problems()))?;
+        Ok(Setup {
+            name: "bench".to_owned(),
+            class: "enter-export",
+            options,
+            connector,
+            commands: None,
+        })
+    }
+
+    /// The same days, downloaded whole and stepped over.
+    async fn download(&self, url: &str) -> anyhow::Result<Lap> {
+        let keys = talon_http::keys();
+        let texts = BTreeMap::from([
+            ("upstream.url".to_owned(), url.to_owned()),
+            ("upstream.requests.per.second".to_owned(), "100000".to_owned()),
+        ]);
+        let secrets = Secrets::Unresolved;
+        let config = talon_http::read(&mut Settings::new("", &keys, texts, &secrets));
+        let client = Client::new(config, &lent(&Metrics::new()?))?;
+        let list = Request::get("GET /api/1/config/servers", ["api", "1", "config", "servers"]);
+        let branches: Vec<Head> = serde_json::from_slice(&client.read_json(list).await?)?;
+        let today = Zoned::now().date();
+        let days = (1..=self.days).map(|age| today.checked_sub(age.days()));
+        let days = days.collect::<Result<Vec<_>, _>>()?;
+        let started = Started::now()?;
+        let (client, branches) = (&client, &branches);
+        let asked = days.iter().flat_map(|day| branches.iter().map(move |branch| (day, branch)));
+        let mut replies = futures_util::stream::iter(asked)
+            .map(|(day, branch)| async move {
+                let path = ["api", "1", "queue", "statistics", "tickets", "history"];
+                let request = Request::get("GET /api/1/queue/statistics/tickets/history", path)
+                    .query("date", day.strftime("%d.%m.%Y").to_string())
+                    .query("serverId", branch.id.clone())
+                    .query("includeDataFields", "false");
+                let body = client.read_json(request).await?;
+                serde_json::from_slice::<IgnoredAny>(&body)?;
+                anyhow::Ok(())
+            })
+            .buffer_unordered(self.concurrency);
+        while let Some(reply) = replies.next().await {
+            reply?;
+        }
+        started.lap()
+    }
+
+    fn print(&self, what: &str, lap: Lap) -> anyhow::Result<()> {
+        let tickets = self.branches * self.tickets * usize::try_from(self.days)?;
+        let rate = |time: Duration| tickets as f64 / time.as_secs_f64() / 1e3;
+        println!(
+            "{what:<20} {:>8.1} s wall ({:.1} k tickets/s), {:.1} s cpu ({:.1} k tickets/s), \
+             largest {:.0} MB",
+            lap.wall.as_secs_f64(),
+            rate(lap.wall),
+            lap.cpu.as_secs_f64(),
+            rate(lap.cpu),
+            status_bytes(std::process::id(), "VmHWM")? as f64 / 1e6,
+        );
+        Ok(())
+    }
+}
+
+#[derive(Deserialize)]
+struct Head {
+    #[serde(rename = "Id")]
+    id: String,
+}
+
+fn lent(metrics: &Metrics) -> Lent {
+    Lent { name: "bench".to_owned(), clock: Clock::System, metrics: metrics.upstream.clone() }
+}
+
+/// The simulated central server as a process of its own, so that its work is not counted. Killed when
+/// dropped.
+struct Upstream {
+    child: Child,
+    url: String,
+}
+
+impl Upstream {
+    fn start(bench: &Backfill) -> anyhow::Result<Upstream> {
+        let binary = std::env::current_exe()?.with_file_name("talon-simulators");
+        anyhow::ensure!(
+            binary.exists(),
+            "build it first: `cargo build --release -p talon-simulators`"
+        );
+        let mut child = Command::new(binary)
+            .arg("enter-export")
+            .args(["--branches", &bench.branches.to_string()])
+            .args(["--tickets-per-day", &bench.tickets.to_string()])
+            .args(["--seed", &bench.seed.to_string()])
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let output = child.stdout.take().context("the simulator's output")?;
+        let mut url = String::new();
+        BufReader::new(output).read_line(&mut url)?;
+        Ok(Upstream { child, url: url.trim().to_owned() })
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        // It may have ended already.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}

@@ -1,0 +1,188 @@
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Context;
+use jiff::civil::Date;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use super::faults::{Fault, Faults};
+use super::settings::Settings;
+use super::world::World;
+use super::{life, routes, write};
+
+/// A running upstream; a cheap handle, for any number of tasks at once. It ends with
+/// [`Simulator::stop`] or with the last handle.
+#[derive(Clone)]
+pub struct Simulator(Arc<Running>);
+
+/// A branch-day that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Asked {
+    /// The place of the branch.
+    pub branch: usize,
+    /// The day.
+    pub day: Date,
+}
+
+impl Simulator {
+    /// Makes the world of the settings and listens.
+    ///
+    /// # Errors
+    ///
+    /// A setting out of its bounds, or an address that cannot be listened on.
+    pub async fn start(settings: Settings) -> anyhow::Result<Self> {
+        settings.check()?;
+        let listen = settings.listen;
+        let shared = Arc::new(Shared {
+            world: World::new(&settings),
+            settings: Mutex::new(settings),
+            faults: Faults::default(),
+            asked: Mutex::default(),
+            clock: Arc::new(AtomicI64::new(0)),
+        });
+        let tcp = TcpListener::bind(listen)
+            .await
+            .with_context(|| format!("cannot listen on `{listen}`"))?;
+        let addr = tcp.local_addr()?;
+        let router = routes::router(Arc::clone(&shared));
+        let server = tokio::spawn(async move {
+            if let Err(error) = axum::serve(tcp, router).await {
+                tracing::error!(%error, "the simulator stopped serving");
+            }
+        });
+        Ok(Self(Arc::new(Running { shared, addr, server })))
+    }
+
+    /// `http://<address>`, without a slash at the end.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.0.addr)
+    }
+
+    /// Its clock: milliseconds since 1970 UTC, to be read and set; 0 is the machine's clock.
+    pub fn clock(&self) -> Arc<AtomicI64> {
+        Arc::clone(&self.0.shared.clock)
+    }
+
+    /// The identifiers of the branches, by place.
+    pub fn branches(&self) -> Vec<String> {
+        self.0.shared.world.branches.iter().map(|branch| branch.id.to_string()).collect()
+    }
+
+    /// The tickets of a branch's day as they are now, with history and without data fields.
+    pub fn day(&self, branch: usize, day: Date) -> Vec<Value> {
+        let shared = &self.0.shared;
+        let place = &shared.world.branches[branch];
+        let now = place.local(shared.now_ms());
+        let view = write::View {
+            history: true,
+            fields: false,
+            now,
+            unknown_state: false,
+            undecodable: false,
+        };
+        let mut tickets = Vec::new();
+        for ticket in life::tickets(&shared.world, branch, day) {
+            let mut text = String::new();
+            if write::ticket(&shared.world, place, &ticket, view, &mut text) {
+                tickets.extend(serde_json::from_str::<Value>(&text));
+            }
+        }
+        tickets
+    }
+
+    /// Adds a fault.
+    pub fn fault(&self, fault: impl Into<Fault>) {
+        self.0.shared.faults.add(fault);
+    }
+
+    /// The faults in force.
+    pub fn faults(&self) -> Faults {
+        self.0.shared.faults.clone()
+    }
+
+    /// How often each branch-day was asked for, refused ones included.
+    pub fn asked(&self) -> BTreeMap<Asked, u64> {
+        self.0.shared.counts().days.clone()
+    }
+
+    /// How many requests came, by path.
+    pub fn requests(&self) -> BTreeMap<String, u64> {
+        self.0.shared.counts().requests.clone()
+    }
+
+    /// How it behaves now.
+    pub fn settings(&self) -> Settings {
+        self.0.shared.settings().clone()
+    }
+
+    /// Changes how it behaves, from a JSON object with the fields to change.
+    ///
+    /// # Errors
+    ///
+    /// As [`Settings::changed`]; nothing is changed then.
+    pub fn change_settings(&self, patch: &Value) -> anyhow::Result<()> {
+        self.0.shared.change_settings(patch)
+    }
+
+    /// Closes the port and all connections, for other handles as well.
+    pub fn stop(self) {
+        self.0.server.abort();
+    }
+}
+
+struct Running {
+    shared: Arc<Shared>,
+    addr: SocketAddr,
+    server: JoinHandle<()>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+/// What requests and the handles share.
+pub(super) struct Shared {
+    pub(super) world: World,
+    pub(super) faults: Faults,
+    pub(super) clock: Arc<AtomicI64>,
+    settings: Mutex<Settings>,
+    asked: Mutex<Counts>,
+}
+
+#[derive(Default)]
+pub(super) struct Counts {
+    pub(super) requests: BTreeMap<String, u64>,
+    pub(super) days: BTreeMap<Asked, u64>,
+}
+
+impl Shared {
+    pub(super) fn now_ms(&self) -> i64 {
+        match self.clock.load(Ordering::SeqCst) {
+            0 => SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX)),
+            set => set,
+        }
+    }
+
+    pub(super) fn settings(&self) -> MutexGuard<'_, Settings> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn change_settings(&self, patch: &Value) -> anyhow::Result<()> {
+        let mut settings = self.settings();
+        *settings = settings.changed(patch)?;
+        Ok(())
+    }
+}
