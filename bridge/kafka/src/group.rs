@@ -121,8 +121,11 @@ impl Member {
                 }
             }
         }
-        // Leaves the group, so that what was run here moves at once.
-        consumer.unsubscribe();
+        // Leaves the group, so that what was run here moves at once; but for a process with a place of
+        // its own, which is kept for it until it is back.
+        if config.get("group.instance.id").is_none() {
+            consumer.unsubscribe();
+        }
         Ok(())
     }
 }

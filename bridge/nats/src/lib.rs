@@ -30,6 +30,7 @@ mod tail;
 mod window;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use talon_runtime::bus::{Bus, BusFault, GiveUp, Membership, ShardLog, ShardSpec, Start, Tailed};
@@ -64,6 +65,8 @@ struct Shared {
     access: Access,
     prefix: String,
     connection: Mutex<Option<Connection>>,
+    /// Replicas of what all connectors share.
+    replication: AtomicU16,
 }
 
 impl Shared {
@@ -88,6 +91,7 @@ impl Nats {
             access: Access::read(settings)?,
             prefix: prefix.to_owned(),
             connection: Mutex::new(None),
+            replication: AtomicU16::new(0),
         };
         Some(Nats { shared: Arc::new(shared), seen: Seen::default() })
     }
@@ -134,6 +138,7 @@ impl Bus for Nats {
 
     fn join(&self, membership: Membership) -> JoinHandle<()> {
         let shared = self.shared.clone();
+        shared.replication.store(membership.replication, Ordering::Relaxed);
         tokio::spawn(async move {
             while !membership.give_up.is_set() {
                 match shared.connection(&membership.give_up).await {

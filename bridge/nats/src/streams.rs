@@ -114,6 +114,12 @@ async fn stream(
         // An operator has said that it may be made again.
         Mark::Deleted => false,
     };
+    // What was not there may have been created since by another shard or process, which has then said
+    // so. Whoever finds it said looks again.
+    let found = match found {
+        None if existed => info(connection, name).await?,
+        found => found,
+    };
     let config = match found {
         Some(found) => adapt(connection, role, found.config, wanted).await?,
         None if existed => {

@@ -4,13 +4,15 @@
 mod support;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use nkeys::KeyPair;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair as TlsKey};
 use serde_json::{Value, json};
 use talon_brokers::Nats as Server;
-use talon_runtime::bus::BusFault;
+use talon_runtime::bus::{Bus, BusFault, GiveUp};
+use talon_runtime::lane::{LaneRecord, LaneTopic};
 
 use crate::support::World;
 
@@ -202,6 +204,24 @@ fn the_rights_that_the_readme_lists_are_enough() {
     log.delete("1", "1d");
     log.commit(Some("c")).unwrap();
     assert_eq!(world.open(&world.process()).1.records.len(), 1);
+
+    // And for commands, by two owners in turn.
+    let _inside = world.runtime.enter();
+    for owner in [world.process(), world.process()] {
+        let lane = world.lane_spec();
+        let (mut reader, mut log) = owner.open_lane(&lane, &GiveUp::default()).unwrap();
+        log.recover(&mut |_| {}).unwrap();
+        owner.send(&lane, "1", b"{}").unwrap();
+        let arrival = loop {
+            if let Some(arrival) = reader.next(Duration::from_secs(1)).unwrap() {
+                break arrival;
+            }
+        };
+        let (key, value, id) = ("1".to_owned(), b"{}".to_vec(), arrival.position.to_string());
+        let record = LaneRecord { topic: LaneTopic::Results, key, value, headers: vec![], id };
+        log.append(&record).unwrap();
+        log.commit(&[arrival.position]).unwrap();
+    }
 }
 
 #[test]

@@ -8,28 +8,10 @@ use std::time::{Duration, Instant};
 
 use talon_brokers::Nats as Server;
 use talon_nats::Nats;
-use talon_runtime::bus::{Bus, BusFault, GiveUp, Purpose, Start, TopicSpec};
-use talon_runtime::lane::{
-    Arrival, LaneLog, LaneReader, LaneRecord, LaneSpec, LaneTopic, Position,
-};
+use talon_runtime::bus::{Bus, BusFault, GiveUp, Start};
+use talon_runtime::lane::{Arrival, LaneLog, LaneReader, LaneRecord, LaneTopic, Position};
 
 use crate::support::{World, header};
-
-fn spec(world: &World) -> LaneSpec {
-    let topic = |what: &str, purpose| TopicSpec {
-        name: format!("{}.field.{what}", world.prefix),
-        purpose,
-        partitions: 1,
-        replication: world.replication,
-        keep_ms: world.keep.as_millis() as u64,
-    };
-    LaneSpec {
-        name: "field".to_owned(),
-        commands: topic("commands", Purpose::Commands),
-        results: topic("results", Purpose::Results),
-        dead_letters: topic("dlq", Purpose::DeadLetters),
-    }
-}
 
 /// A lane as its owner has it, used inside the runtime.
 struct Lane<'w> {
@@ -41,7 +23,7 @@ struct Lane<'w> {
 impl<'w> Lane<'w> {
     fn try_open(world: &'w World, nats: &Nats) -> Result<Lane<'w>, BusFault> {
         let _inside = world.runtime.enter();
-        let (reader, log) = nats.open_lane(&spec(world), &GiveUp::default())?;
+        let (reader, log) = nats.open_lane(&world.lane_spec(), &GiveUp::default())?;
         Ok(Lane { world, reader, log })
     }
 
@@ -133,7 +115,7 @@ fn send(world: &World, nats: &Nats, range: std::ops::Range<usize>) {
     let _inside = world.runtime.enter();
     for number in range {
         let key = format!("key {}", number % 3);
-        nats.send(&spec(world), &key, number.to_string().as_bytes()).unwrap();
+        nats.send(&world.lane_spec(), &key, number.to_string().as_bytes()).unwrap();
     }
 }
 
@@ -144,7 +126,7 @@ fn a_command_is_read_its_outcome_is_stored_and_it_does_not_come_again() {
     let nats = world.process();
     {
         let _inside = world.runtime.enter();
-        let fault = nats.send(&spec(&world), "k", b"early").unwrap_err();
+        let fault = nats.send(&world.lane_spec(), "k", b"early").unwrap_err();
         assert!(matches!(fault, BusFault::Misconfigured(_)), "{fault}");
     }
     let (mut lane, results) = Lane::open(&world, &nats);
@@ -497,4 +479,23 @@ fn a_command_that_runs_for_long_does_not_come_again() {
     }
     lane.settle(&read).unwrap();
     assert!(Lane::open(&world, &nats).0.next(Duration::from_millis(300)).unwrap().is_none());
+}
+
+#[test]
+fn shards_and_lanes_that_open_at_once_create_their_streams_together() {
+    let Some(server) = Server::shared("shards_and_lanes_that_open") else { return };
+    for _ in 0..10 {
+        let world = World::new(server.url());
+        let processes = [world.process(), world.process()];
+        std::thread::scope(|scope| {
+            for nats in &processes {
+                scope.spawn(|| drop(world.try_open(nats).unwrap()));
+                scope.spawn(|| match Lane::try_open(&world, nats).map(drop) {
+                    // Two lanes: one of them is the newer.
+                    Ok(()) | Err(BusFault::Fenced(_)) => {}
+                    Err(fault) => panic!("{fault}"),
+                });
+            }
+        });
+    }
 }

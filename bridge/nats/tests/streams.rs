@@ -3,11 +3,13 @@
 
 mod support;
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
-use talon_brokers::Nats as Server;
-use talon_runtime::bus::BusFault;
+use talon_brokers::{Nats as Server, NatsCluster as Cluster};
+use talon_runtime::bus::{Bus, BusFault, GiveUp, Membership};
+use talon_runtime::ownership::Ownership;
 
 use crate::support::{KEEP, TABLE, World};
 
@@ -190,4 +192,36 @@ fn a_prefix_that_looks_the_same_to_nats_is_refused() {
     one.open(&one.process());
     let why = misconfigured(two.try_open(&two.process()).map(drop));
     assert!(why.contains("belongs to the prefix"), "{why}");
+}
+
+#[test]
+fn the_leases_have_the_replicas_of_the_safest_connector() {
+    let Some(cluster) = Cluster::start("the_leases_have_the_replicas") else { return };
+    let world = World::new(&cluster.urls());
+    let give_up = GiveUp::default();
+    let membership = Membership {
+        shards: vec!["field".to_owned()],
+        replication: 3,
+        ownership: Ownership::default(),
+        report: Arc::new(|_| {}),
+        give_up: give_up.clone(),
+    };
+    let member = {
+        let _inside = world.runtime.enter();
+        world.process().join(membership)
+    };
+    let jetstream = world.jetstream();
+    let bucket = format!("KV_{}_leases", world.prefix);
+    let since = Instant::now();
+    let replicas = loop {
+        let stream = world.runtime.block_on(jetstream.get_stream(&bucket));
+        if let Ok(stream) = stream {
+            break stream.cached_info().config.num_replicas;
+        }
+        assert!(since.elapsed() < Duration::from_secs(60), "no bucket");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert_eq!(replicas, 3);
+    give_up.set();
+    world.runtime.block_on(member).unwrap();
 }

@@ -23,7 +23,7 @@ use talon_runtime::{Engine, Parts, Setup, shard_spec};
 use talon_sdk::config::{Secrets, Settings};
 use talon_sdk::{Class, Clock, Context as Lent};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Real};
 use crate::measure::{Lap, Started, status_bytes};
 use crate::void::Void;
 
@@ -86,11 +86,11 @@ impl Backfill {
             To::Void => self.read(&upstream.url, &prefix, Arc::new(Void), None).await,
             To::Mock => {
                 let cluster = Cluster::mock()?;
-                self.read(&upstream.url, &prefix, cluster.bus(&prefix), Some(&cluster)).await
+                self.read(&upstream.url, &prefix, cluster.bus(&prefix)?, Some(&cluster)).await
             }
             To::Kafka => {
-                let cluster = Cluster::real()?;
-                self.read(&upstream.url, &prefix, cluster.bus(&prefix), Some(&cluster)).await
+                let cluster = Cluster::real(Real::Kafka)?;
+                self.read(&upstream.url, &prefix, cluster.bus(&prefix)?, Some(&cluster)).await
             }
         }
     }

@@ -4,14 +4,13 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use anyhow::Context;
 use clap::{Args, ValueEnum};
 use talon_brokers::unique;
 use talon_runtime::bus::Bus;
 use tokio::task::block_in_place;
 
 use crate::calls::{self, Lists, Size};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Real};
 use crate::measure::{Duel, Lap, timed};
 use crate::peer::{Peer, Records};
 use crate::stage::Stage;
@@ -48,6 +47,8 @@ enum To {
     Mock,
     /// A real Kafka
     Kafka,
+    /// A real NATS
+    Nats,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -70,7 +71,10 @@ impl Changed {
                 self.with_produce(size, &lists, &Cluster::mock()?).await?;
             }
             if or_all(To::Kafka) {
-                self.with_produce(size, &lists, &Cluster::real()?).await?;
+                self.with_produce(size, &lists, &Cluster::real(Real::Kafka)?).await?;
+            }
+            if or_all(To::Nats) {
+                self.with_produce(size, &lists, &Cluster::real(Real::Nats)?).await?;
             }
         }
         Ok(())
@@ -110,19 +114,18 @@ impl Changed {
         ] {
             let prefix = unique("bench");
             let shard = cluster.shard(&prefix, before_images)?;
-            let topic = shard.topics.first().context("a topic for calls")?.name.clone();
             let headers = records != Records::Bare;
-            let mut producer = block_in_place(|| cluster.producer(&unique("peer"), headers))?;
+            let mut producer = block_in_place(|| cluster.producer(&shard, headers))?;
             let mut peer = Peer::new(records)?;
             let limit = |list: &[u8]| {
                 timed(|| {
                     producer.begin()?;
-                    peer.run(list, |key, record| producer.send(&topic, key, record))?;
+                    peer.run(list, |key, record| producer.send(key, record))?;
                     producer.commit()
                 })
             };
             let name = name(cluster.name(), size, before_images, records);
-            let bus = cluster.bus(&prefix);
+            let bus = cluster.bus(&prefix)?;
             self.duel(&name, before_images, lists, (&prefix, bus), limit).await?;
         }
         Ok(())

@@ -1,32 +1,34 @@
-//! Kafka clusters to measure against, and plain clients for them.
+//! Buses to measure on.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use rdkafka::config::ClientConfig;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use clap::ValueEnum;
 use talon_kafka::{InProcess, Kafka};
-use talon_runtime::bus::ShardSpec;
+use talon_nats::Nats;
+use talon_runtime::bus::{Bus, ShardSpec};
 use talon_runtime::shard_spec;
-use talon_schemas::contractor::CALL;
+use talon_sdk::config::{Secrets, Settings};
 
+use crate::bare::{self, Producer};
 use crate::stage::Stage;
-
-fn servers(servers: String) -> BTreeMap<String, String> {
-    BTreeMap::from([("bootstrap.servers".to_owned(), servers)])
-}
 
 /// How long a broker may be silent.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// A bus that runs for real.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Real {
+    Kafka,
+    Nats,
+}
+
 /// Where records go.
 pub(crate) struct Cluster {
     broker: Broker,
-    /// Of librdkafka, for Talon's clients.
+    /// Settings of the bus, for Talon's clients.
     properties: BTreeMap<String, String>,
 }
 
@@ -34,23 +36,43 @@ enum Broker {
     /// librdkafka's own, in this process.
     Mock(InProcess),
     /// A real one, which ends when it is dropped.
-    Real { _kafka: talon_brokers::Kafka },
+    Kafka {
+        _kafka: talon_brokers::Kafka,
+    },
+    Nats {
+        _nats: talon_brokers::Nats,
+    },
 }
 
 impl Cluster {
     pub(crate) fn mock() -> anyhow::Result<Cluster> {
         let mock = InProcess::start().map_err(anyhow::Error::msg)?;
-        Ok(Cluster { properties: servers(mock.bootstrap_servers()), broker: Broker::Mock(mock) })
+        let servers = mock.bootstrap_servers();
+        Ok(Cluster::of(Broker::Mock(mock), servers))
     }
 
-    /// One of its own, or that of `TALON_TEST_KAFKA`.
-    pub(crate) fn real() -> anyhow::Result<Cluster> {
-        let kafka = talon_brokers::Kafka::find()?;
-        let properties = servers(kafka.bootstrap().to_owned());
-        Ok(Cluster { properties, broker: Broker::Real { _kafka: kafka } })
+    /// One of its own, or that of `TALON_TEST_KAFKA` or `TALON_TEST_NATS`.
+    pub(crate) fn real(bus: Real) -> anyhow::Result<Cluster> {
+        Ok(match bus {
+            Real::Kafka => {
+                let kafka = talon_brokers::Kafka::find()?;
+                let servers = kafka.bootstrap().to_owned();
+                Cluster::of(Broker::Kafka { _kafka: kafka }, servers)
+            }
+            Real::Nats => {
+                let nats = talon_brokers::Nats::find()?;
+                let servers = nats.url().to_owned();
+                Cluster::of(Broker::Nats { _nats: nats }, servers)
+            }
+        })
     }
 
-    /// With further properties, each `name=value`.
+    fn of(broker: Broker, servers: String) -> Cluster {
+        let name = if let Broker::Nats { .. } = broker { "servers" } else { "bootstrap.servers" };
+        Cluster { broker, properties: BTreeMap::from([(name.to_owned(), servers)]) }
+    }
+
+    /// With further settings, each `name=value`.
     pub(crate) fn with(mut self, properties: &[String]) -> anyhow::Result<Cluster> {
         for property in properties {
             let (name, value) = property.split_once('=').context("a property is `name=value`")?;
@@ -62,17 +84,35 @@ impl Cluster {
     pub(crate) fn name(&self) -> &'static str {
         match self.broker {
             Broker::Mock(_) => "mock",
-            Broker::Real { .. } => "kafka",
+            Broker::Kafka { .. } => "kafka",
+            Broker::Nats { .. } => "nats",
         }
     }
 
     pub(crate) fn servers(&self) -> &str {
-        &self.properties["bootstrap.servers"]
+        let servers = self.properties.get("servers");
+        servers.or(self.properties.get("bootstrap.servers")).map_or("", String::as_str)
+    }
+
+    /// The line of a configuration that says which bus it is.
+    pub(crate) fn setting(&self) -> String {
+        let key = match self.broker {
+            Broker::Nats { .. } => "bus.nats.servers",
+            _ => "bus.kafka.bootstrap.servers",
+        };
+        format!("{key}: {}", self.servers())
     }
 
     /// The bus on it.
-    pub(crate) fn bus(&self, prefix: &str) -> Arc<Kafka> {
-        Arc::new(Kafka::new(self.properties.clone(), prefix, "bench"))
+    pub(crate) fn bus(&self, prefix: &str) -> anyhow::Result<Arc<dyn Bus>> {
+        let properties = self.properties.clone();
+        if let Broker::Nats { .. } = self.broker {
+            let (keys, secrets) = (talon_nats::keys(), Secrets::of_process());
+            let mut settings = Settings::new(talon_nats::SECTION, &keys, properties, &secrets);
+            let nats = Nats::new(&mut settings, prefix);
+            return Ok(Arc::new(nats.with_context(|| format!("{:?}", settings.problems()))?));
+        }
+        Ok(Arc::new(Kafka::new(properties, prefix, "bench")))
     }
 
     /// What the stage's connector writes; its topics are created where Talon could not.
@@ -87,67 +127,37 @@ impl Cluster {
     pub(crate) fn create_topics(&self, shard: &ShardSpec) -> anyhow::Result<()> {
         match &self.broker {
             Broker::Mock(mock) => mock.create_topics(shard).map_err(anyhow::Error::msg),
-            Broker::Real { .. } => Ok(()),
+            Broker::Kafka { .. } | Broker::Nats { .. } => Ok(()),
         }
     }
 
-    /// A transactional producer with the settings of Talon's.
-    pub(crate) fn producer(&self, id: &str, headers: bool) -> anyhow::Result<BareProducer> {
-        let producer: BaseProducer = ClientConfig::new()
-            .set("bootstrap.servers", self.servers())
-            .set("enable.idempotence", "true")
-            .set("partitioner", "murmur2_random")
-            .set("compression.type", "lz4")
-            .set("linger.ms", "2")
-            .set("queue.buffering.max.kbytes", "65536")
-            .set("transactional.id", id)
-            .create()?;
-        producer.init_transactions(PATIENCE)?;
-        Ok(BareProducer { producer, headers, sent: 0 })
-    }
-}
-
-/// Produces in transactions, as plainly as the client allows.
-pub(crate) struct BareProducer {
-    producer: BaseProducer,
-    headers: bool,
-    sent: u32,
-}
-
-impl BareProducer {
-    pub(crate) fn begin(&self) -> anyhow::Result<()> {
-        Ok(self.producer.begin_transaction()?)
+    /// A bare producer with the settings of Talon's, to the topic of a shard; on NATS to a stream of
+    /// its own, since a subject has one writer.
+    pub(crate) fn producer(
+        &self,
+        shard: &ShardSpec,
+        headers: bool,
+    ) -> anyhow::Result<Box<dyn Producer>> {
+        let topic = |shard: &ShardSpec| shard.topics.first().map(|topic| topic.name.clone());
+        if let Broker::Nats { .. } = self.broker {
+            let prefix = talon_brokers::unique("peer");
+            let shard = self.shard(&prefix, false)?;
+            // Creates the streams.
+            drop(self.bus(&prefix)?.open(&shard, &Default::default())?);
+            let topic = topic(&shard).context("a topic for calls")?;
+            return Ok(Box::new(bare::nats::Producer::new(self.servers(), topic, headers)?));
+        }
+        let topic = topic(shard).context("a topic for calls")?;
+        Ok(Box::new(bare::kafka::Producer::new(self.servers(), topic, headers)?))
     }
 
-    pub(crate) fn send(&mut self, topic: &str, key: &str, value: &[u8]) -> anyhow::Result<()> {
-        let mut record = BaseRecord::to(topic).key(key).payload(value);
-        if self.headers {
-            // Something that compresses as badly as a hash.
-            let id = u128::from(self.sent).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
-            let schema = Header { key: "talon-schema", value: Some(CALL.full_name()) };
-            let id = Header { key: "talon-event-id", value: Some(&format!("{id:032x}")) };
-            let headers = OwnedHeaders::new_with_capacity(2).insert(schema).insert(id);
-            record = record.headers(headers);
+    /// Reads the topic of a shard to its end as plainly as the client allows, and keeps nothing; how
+    /// many records there were.
+    pub(crate) fn read(&self, shard: &ShardSpec) -> anyhow::Result<usize> {
+        let topic = &shard.topics.first().context("a topic for calls")?.name;
+        match self.broker {
+            Broker::Nats { .. } => bare::nats::read(self.servers(), topic),
+            _ => bare::kafka::read(self.servers(), topic),
         }
-        while let Err((error, back)) = self.producer.send(record) {
-            if !matches!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)) {
-                return Err(error.into());
-            }
-            record = back;
-            self.producer.poll(Duration::from_millis(1));
-        }
-        self.sent += 1;
-        if self.sent.is_multiple_of(1_000) {
-            self.producer.poll(Duration::ZERO);
-        }
-        Ok(())
-    }
-
-    /// The outstanding records first, by short polls: otherwise the commit takes 100 ms.
-    pub(crate) fn commit(&self) -> anyhow::Result<()> {
-        while self.producer.in_flight_count() > 0 {
-            self.producer.poll(Duration::from_millis(1));
-        }
-        Ok(self.producer.commit_transaction(PATIENCE)?)
     }
 }

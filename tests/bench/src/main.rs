@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod backfill;
+mod bare;
 mod calls;
 mod changed;
 mod cluster;
@@ -28,7 +29,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Benchmark {
-    /// Changed rows, from bytes to Kafka, against a hand-written loop
+    /// Changed rows, from bytes to a bus, against a hand-written loop
     Changed(changed::Changed),
     /// A list that has not changed, against a scan of its bytes
     Unchanged(unchanged::Unchanged),

@@ -11,7 +11,7 @@ use talon_simulators::contractor::{Settings, Simulator};
 use tokio::task::block_in_place;
 
 use crate::calls::{self, Size};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Real};
 use crate::measure::{Spread, status_bytes};
 use crate::program::Program;
 use crate::stage::options;
@@ -82,14 +82,14 @@ impl Memory {
     }
 
     async fn of_program(&self) -> anyhow::Result<()> {
-        let cluster = Cluster::real()?;
+        let cluster = Cluster::real(Real::Kafka)?;
         let settings = Settings { calls: 0, seed: self.seed, ..Settings::default() };
         let upstream = Simulator::start(settings).await?;
         let mut figures = Vec::new();
         for _ in 0..self.rounds {
             let prefix = talon_brokers::unique("idle");
             block_in_place(|| {
-                let mut program = Program::run(&prefix, cluster.servers(), &upstream.url())?;
+                let mut program = Program::run(&prefix, &cluster.setting(), &upstream.url())?;
                 program.ready()?;
                 // Every feed has been read a few times.
                 std::thread::sleep(std::time::Duration::from_secs(15));

@@ -20,7 +20,7 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    pub(crate) fn run(prefix: &str, servers: &str, upstream: &str) -> anyhow::Result<Program> {
+    pub(crate) fn run(prefix: &str, bus: &str, upstream: &str) -> anyhow::Result<Program> {
         // Taken and given back, which is good enough for a loopback port that nobody else asks for.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let mut file = tempfile::Builder::new().suffix(".yaml").tempfile()?;
@@ -29,7 +29,7 @@ impl Program {
             "talon.prefix: {prefix}\n\
              talon.group: {prefix}\n\
              http.listen: {address}\n\
-             bus.kafka.bootstrap.servers: {servers}\n\
+             {bus}\n\
              connectors.bench.class: contractor\n\
              connectors.bench.upstream.url: {upstream}\n\
              connectors.bench.upstream.requests.per.second: 100000\n\

@@ -1,17 +1,8 @@
 //! Reading back what was published, against a consumer that only reads; and starts.
 
-use std::hint::black_box;
-use std::time::Duration;
-
-use anyhow::Context;
 use clap::Args;
-use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
-use rdkafka::message::Message;
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use talon_brokers::unique;
-use talon_runtime::bus::{Append, Bus, GiveUp, Place, ShardSpec};
+use talon_runtime::bus::{Append, GiveUp, Place, ShardSpec};
 use talon_runtime::diff::Differ;
 use talon_schemas::contractor::CALL;
 use talon_schemas::wire::{Payload, Wire};
@@ -19,7 +10,7 @@ use talon_schemas::{Envelope, Op, Source};
 use talon_simulators::contractor::{Settings, Simulator};
 use tokio::task::block_in_place;
 
-use crate::cluster::{Cluster, PATIENCE};
+use crate::cluster::{Cluster, Real};
 use crate::measure::{Duel, Lap, Spread, timed};
 use crate::memory::encoded;
 use crate::program::Program;
@@ -40,14 +31,17 @@ pub(crate) struct Recovery {
     /// Seed of the calls
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// A property of librdkafka for Talon's clients in this process, `name=value`
+    /// The bus
+    #[arg(long, value_enum, default_value = "kafka")]
+    bus: Real,
+    /// A setting of the bus for Talon's clients in this process, `name=value`
     #[arg(long)]
     property: Vec<String>,
 }
 
 impl Recovery {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let cluster = Cluster::real()?.with(&self.property)?;
+        let cluster = Cluster::real(self.bus)?.with(&self.property)?;
         let values = encoded(DIFFERENT, self.seed).await?;
         let prefix = unique("recovery");
         let shard = cluster.shard(&prefix, true)?;
@@ -67,7 +61,7 @@ impl Recovery {
                     || recover(&cluster, &prefix, &shard, before_images, self.entities),
                     || read(&cluster, &shard, self.entities),
                 )?;
-                duel.print_wall_times(&format!("recovery before={image}"));
+                duel.print_wall_times(&format!("recovery {} before={image}", cluster.name()));
             }
             anyhow::Ok(())
         })?;
@@ -82,7 +76,7 @@ impl Recovery {
         for _ in 0..self.rounds {
             let prefix = filled.map_or_else(|| unique("empty"), str::to_owned);
             for times in [&mut first, &mut again] {
-                let stage = Stage::start(&prefix, cluster.bus(&prefix), true)?;
+                let stage = Stage::start(&prefix, cluster.bus(&prefix)?, true)?;
                 times.push(block_in_place(|| stage.ready())?.wall.as_secs_f64() * 1e3);
                 stage.stop().await?;
             }
@@ -106,7 +100,7 @@ impl Recovery {
             let prefix = unique("program");
             for times in [&mut first, &mut again] {
                 times.push(block_in_place(|| {
-                    let mut program = Program::run(&prefix, cluster.servers(), &upstream.url())?;
+                    let mut program = Program::run(&prefix, &cluster.setting(), &upstream.url())?;
                     let ready = program.ready()?.as_secs_f64() * 1e3;
                     program.stop()?;
                     anyhow::Ok(ready)
@@ -130,7 +124,7 @@ fn fill(
     values: &[Vec<u8>],
     entities: usize,
 ) -> anyhow::Result<Lap> {
-    let mut log = cluster.bus(prefix).open(shard, &GiveUp::default())?;
+    let mut log = cluster.bus(prefix)?.open(shard, &GiveUp::default())?;
     let mut record = Vec::new();
     timed(|| {
         for entity in 0..entities {
@@ -170,7 +164,7 @@ fn recover(
     before_images: bool,
     entities: usize,
 ) -> anyhow::Result<Lap> {
-    let mut log = cluster.bus(prefix).open(shard, &GiveUp::default())?;
+    let mut log = cluster.bus(prefix)?.open(shard, &GiveUp::default())?;
     let codec = talon_contractor::plain_codec("call");
     let guard = options(before_images).guard;
     let mut differ = Differ::new("bench".to_owned(), &CALL, codec, guard, before_images);
@@ -192,37 +186,8 @@ fn recover(
 
 /// Reads the same topic to its end, and keeps nothing.
 fn read(cluster: &Cluster, shard: &ShardSpec, records: usize) -> anyhow::Result<Lap> {
-    let topic = &shard.topics.first().context("a topic for calls")?.name;
     timed(|| {
-        let consumer: BaseConsumer = ClientConfig::new()
-            .set("bootstrap.servers", cluster.servers())
-            .set("group.id", "bench")
-            .set("isolation.level", "read_committed")
-            .set("enable.auto.commit", "false")
-            .set("enable.partition.eof", "true")
-            .set("fetch.wait.max.ms", "5")
-            .set("fetch.message.max.bytes", "8388608")
-            .set("queued.min.messages", "1000000")
-            .create()?;
-        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE)?;
-        let partitions = metadata.topics().first().context("the topic")?.partitions();
-        let mut assignment = TopicPartitionList::new();
-        for partition in partitions {
-            assignment.add_partition_offset(topic, partition.id(), Offset::Beginning)?;
-        }
-        consumer.assign(&assignment)?;
-        let (mut open, mut read) = (assignment.count(), 0);
-        while open > 0 {
-            match consumer.poll(Duration::from_millis(100)) {
-                Some(Ok(message)) => {
-                    black_box(message.payload());
-                    read += 1;
-                }
-                Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
-                Some(Err(error)) => return Err(error.into()),
-                None => {}
-            }
-        }
+        let read = cluster.read(shard)?;
         anyhow::ensure!(read == records, "{read} of {records} records read");
         Ok(())
     })

@@ -38,6 +38,11 @@ impl Producer {
                 producer.flush(Duration::from_secs(30)).unwrap();
             }
             Producer::Nats(jetstream) => {
+                // Created by whoever runs the connector, which may be another process than is ready.
+                super::until("a stream takes commands", async || {
+                    jetstream.stream_by_subject(format!("{topic}.x")).await.is_ok()
+                })
+                .await;
                 for (key, command) in commands {
                     let subject = format!("{topic}.{key}");
                     let sent = jetstream.publish(subject, command.to_string().into()).await;

@@ -26,7 +26,8 @@ pub(crate) struct LaneLayout {
 }
 
 impl LaneLayout {
-    pub(crate) fn new(prefix: &str, lane: &LaneSpec, access: &Access) -> LaneLayout {
+    /// `shared` is the number of replicas of what all connectors share.
+    pub(crate) fn new(prefix: &str, lane: &LaneSpec, shared: u16, access: &Access) -> LaneLayout {
         let name = &lane.name;
         let of = |stream_name: String, what: &str, topic: &TopicSpec| {
             let keep = Duration::from_millis(topic.keep_ms);
@@ -53,7 +54,7 @@ impl LaneLayout {
                 letters.replication,
                 access,
             ),
-            checkpoints: Bucket::new(prefix, lane.results.replication, access),
+            checkpoints: Bucket::new(prefix, shared.max(lane.results.replication), access),
             command_subject: format!("{}.", lane.commands.name),
             result_subject: format!("{}.", lane.results.name),
             dead_letter_subject: letters.name.clone(),

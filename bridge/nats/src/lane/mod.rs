@@ -28,6 +28,7 @@ mod log;
 mod reader;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
 use async_nats::Subject;
@@ -81,7 +82,8 @@ pub(crate) async fn open(
     give_up: &GiveUp,
 ) -> Result<(NatsLaneReader, NatsLaneLog), BusFault> {
     let connection = shared.connection(give_up).await?;
-    let layout = LaneLayout::new(&shared.prefix, lane, &shared.access);
+    let replication = shared.replication.load(Ordering::Relaxed);
+    let layout = LaneLayout::new(&shared.prefix, lane, replication, &shared.access);
     let wanted = [
         (Role::Commands, &layout.commands),
         (Role::Results, &layout.results),

@@ -12,6 +12,7 @@ use talon_runtime::bus::{
     Append, Bus, BusFault, Delivery, GiveUp, Place, Purpose, Recovered, ShardLog, ShardSpec,
     TopicSpec,
 };
+use talon_runtime::lane::LaneSpec;
 use talon_sdk::Kind;
 use talon_sdk::config::{Secrets, Settings};
 use tokio::runtime::Runtime;
@@ -91,6 +92,22 @@ impl World {
                 replication: self.replication,
                 keep_ms: 0,
             },
+        }
+    }
+
+    pub(crate) fn lane_spec(&self) -> LaneSpec {
+        let topic = |what: &str, purpose| TopicSpec {
+            name: format!("{}.field.{what}", self.prefix),
+            purpose,
+            partitions: 1,
+            replication: self.replication,
+            keep_ms: self.keep.as_millis() as u64,
+        };
+        LaneSpec {
+            name: "field".to_owned(),
+            commands: topic("commands", Purpose::Commands),
+            results: topic("results", Purpose::Results),
+            dead_letters: topic("dlq", Purpose::DeadLetters),
         }
     }
 

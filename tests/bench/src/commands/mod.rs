@@ -20,7 +20,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use crate::cluster::{Cluster, PATIENCE};
+use crate::cluster::{Cluster, PATIENCE, Real};
 use crate::program::Program;
 use upstream::Upstream;
 
@@ -68,11 +68,11 @@ const KINDS: [Kind; 2] = [
 
 impl Commands {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let cluster = Cluster::real()?;
+        let cluster = Cluster::real(Real::Kafka)?;
         let upstream = Upstream::start()?;
         let prefix = format!("bench{}", std::process::id());
         let topic = format!("{prefix}.bench.commands");
-        let mut program = Program::run(&prefix, cluster.servers(), &upstream.url())?;
+        let mut program = Program::run(&prefix, &cluster.setting(), &upstream.url())?;
         program.ready()?;
         let producer: BaseProducer = ClientConfig::new()
             .set("bootstrap.servers", cluster.servers())
