@@ -31,7 +31,7 @@ pub(crate) async fn until(what: &str, mut met: impl FnMut() -> bool) {
     let since = Instant::now();
     while !met() {
         assert!(since.elapsed() < PATIENCE, "waited {PATIENCE:?} until {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 

@@ -159,9 +159,11 @@ async fn midnight_comes_to_kamchatka_and_kaliningrad_when_it_does_there() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_booking_that_changes_sixty_days_later_is_one_update_and_its_facts_come_once() {
-    let settings = Settings { branches: 1, booked: 1.0, tickets_per_day: 30, ..small() };
+    let settings = Settings { branches: 1, booked: 1.0, tickets_per_day: 12, ..small() };
     for before_image in ["full", "none"] {
-        let mut hall = Hall::open(settings.clone(), &[("before.image", before_image)]).await;
+        // Sixty days are read again in each round, so the rounds leave the test some time.
+        let texts = [("before.image", before_image), ("late.poll.interval.ms", "1000")];
+        let mut hall = Hall::open(settings.clone(), &texts).await;
         let engine = hall.start();
         until("today is read", || hall.is_settled(&[0], TODAY, TODAY)).await;
         hall.pass(12 * HOUR);
@@ -176,7 +178,7 @@ async fn a_booking_that_changes_sixty_days_later_is_one_update_and_its_facts_com
                 .filter(|(_, ticket)| ticket["day"] == "2024-07-10" && ticket["is_open"] == true);
             open.map(|(key, _)| key.clone()).collect()
         };
-        assert!(waiting.len() > 5, "{} bookings wait", waiting.len());
+        assert!(waiting.len() > 2, "{} bookings wait", waiting.len());
         let count = |hall: &Hall, key: &str| {
             hall.events("ticket").iter().filter(|event| event.key == key).count()
         };
