@@ -131,7 +131,7 @@ impl Attachments {
             // With path and query, as they are: they may be signed.
             url: url.to_string(),
             response_max_bytes: self.limits.max_bytes,
-            client_certificate: None,
+            tls: talon_http::Tls { client_certificate: None, ..self.http.tls.clone() },
             ..self.http.clone()
         };
         let client = Client::new(config, &self.context).map_err(ApplyFault::NotApplied)?;
