@@ -18,6 +18,7 @@
 #![forbid(unsafe_code)]
 #![allow(rustdoc::private_intra_doc_links)]
 
+mod blank;
 mod books;
 mod commands;
 mod config;

@@ -21,7 +21,7 @@ impl io::Write for Tape {
     /// Is given one event at a time.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(bytes);
-        RECORDED.fetch_or(text.contains("answered"), Ordering::Relaxed);
+        RECORDED.fetch_or(text.contains("exchanged"), Ordering::Relaxed);
         if offends(&text) {
             OFFENCES.lock().unwrap().push(text.into_owned());
         }

@@ -8,7 +8,7 @@
 //! Traps of the protocol, and where they are dealt with:
 //!
 //! * A push has the name of the reply: what arrives is kept as the newest list *and* answers a pending
-//!   read of that name (`live.rs`).
+//!   read of that name (`inbox.rs`).
 //! * Without ids, one request of a name is in flight; whether the server repeats an `id` is seen at
 //!   login (`live.rs`, `account.rs`).
 //! * `unsubscribe…` is answered as `subscribe…` ([`reply_name`]).
@@ -19,6 +19,7 @@
 mod account;
 mod connect;
 mod failure;
+mod inbox;
 mod line;
 mod live;
 mod pump;

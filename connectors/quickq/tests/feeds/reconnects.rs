@@ -36,7 +36,9 @@ async fn two_hundred_reconnects_under_load_lose_nothing() {
         echo_id: seed.is_multiple_of(2),
         ..Settings::default()
     };
-    let hall = hall(simulated, &[("upstream.request.timeout.ms", "5000")]).await;
+    // An empty list after a cut is believed the second time, which must not take a minute.
+    let settings = [("upstream.request.timeout.ms", "5000"), ("refresh.interval.ms", "1000")];
+    let hall = hall(simulated, &settings).await;
     let mut consumers = hall.reader("consumer");
     let mut boards = hall.reader("qboard");
     let mut queue = hall.reader("queue");

@@ -4,6 +4,7 @@ mod books;
 mod hall;
 mod queue;
 mod statistics;
+mod tickets;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -2,110 +2,18 @@
 //!
 //! Numbers come as strings here and there, switches as 0/1 or true/false, none as −1.
 
+mod level;
+mod values;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, Error, MapAccess, Unexpected, Visitor};
 use serde_json::value::RawValue;
-use talon_sdk::record::{Field, Text};
+use talon_sdk::record::Text;
 use talon_sdk::upstream_record;
 
-/// A whole number, also as a text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Int(pub i64);
-
-/// A switch: a boolean, or 0 or 1, also as a text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Flag(pub bool);
-
-/// A number that the row is nothing without.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Id(pub i64);
-
-impl<'de> Deserialize<'de> for Int {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Int, D::Error> {
-        struct AsInt;
-        impl Visitor<'_> for AsInt {
-            type Value = Int;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a whole number")
-            }
-
-            fn visit_i64<E: Error>(self, number: i64) -> Result<Int, E> {
-                Ok(Int(number))
-            }
-
-            fn visit_u64<E: Error>(self, number: u64) -> Result<Int, E> {
-                i64::try_from(number)
-                    .map(Int)
-                    .map_err(|_| E::invalid_value(Unexpected::Unsigned(number), &self))
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Int, E> {
-                text.trim()
-                    .parse()
-                    .map(Int)
-                    .map_err(|_| E::invalid_value(Unexpected::Str("…"), &self))
-            }
-        }
-        d.deserialize_any(AsInt)
-    }
-}
-
-impl<'de> Deserialize<'de> for Flag {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Flag, D::Error> {
-        struct AsFlag;
-        impl Visitor<'_> for AsFlag {
-            type Value = Flag;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a switch")
-            }
-
-            fn visit_bool<E: Error>(self, is_on: bool) -> Result<Flag, E> {
-                Ok(Flag(is_on))
-            }
-
-            fn visit_u64<E: Error>(self, number: u64) -> Result<Flag, E> {
-                match number {
-                    0 | 1 => Ok(Flag(number == 1)),
-                    _ => Err(E::invalid_value(Unexpected::Unsigned(number), &self)),
-                }
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Flag, E> {
-                match text {
-                    "0" | "false" => Ok(Flag(false)),
-                    "1" | "true" => Ok(Flag(true)),
-                    _ => Err(E::invalid_value(Unexpected::Str("…"), &self)),
-                }
-            }
-        }
-        d.deserialize_any(AsFlag)
-    }
-}
-
-impl Field<'_> for Id {
-    type Wire = Int;
-
-    fn of(wire: Option<Int>) -> Option<Id> {
-        wire.map(|number| Id(number.0))
-    }
-}
-
-/// Texts, also one alone.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
-pub enum Texts<'a> {
-    /// One.
-    #[serde(borrow)]
-    One(Text<'a>),
-    /// Several.
-    #[serde(borrow)]
-    Many(Vec<Text<'a>>),
-}
+pub(crate) use level::Level;
+pub use values::{Flag, Id, Int, Texts};
 
 /// `{"<stage>": [operation ids]}` of a service.
 pub type Stages<'a> = BTreeMap<Cow<'a, str>, Vec<Int>>;
@@ -370,58 +278,3 @@ upstream_record! {
 
 /// Words of the document.
 pub(crate) const STATES: &[&str] = &["WAITING", "SERVING", "SERVED", "REJECTED", "POSTPONE"];
-
-/// A level of `statistics`: its children apart from the rest of it.
-pub(crate) struct Level<'a> {
-    pub(crate) id: Int,
-    pub(crate) children: Vec<&'a RawValue>,
-    /// The object without the children.
-    pub(crate) rest: String,
-}
-
-impl<'a> Level<'a> {
-    /// `None` where it is no object with this id and a list of these children.
-    pub(crate) fn split(
-        text: &'a str,
-        children: &'static str,
-        id: &'static str,
-    ) -> Option<Level<'a>> {
-        let mut json = serde_json::Deserializer::from_str(text);
-        json.deserialize_map(Splitting { children, id }).ok()?
-    }
-}
-
-struct Splitting {
-    children: &'static str,
-    id: &'static str,
-}
-
-impl<'de> Visitor<'de> for Splitting {
-    type Value = Option<Level<'de>>;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let (mut id, mut children, mut rest) = (None, None, String::from("{"));
-        while let Some(Text(name)) = map.next_key::<Text<'de>>()? {
-            if name == self.children {
-                children = map.next_value::<Option<Vec<&'de RawValue>>>()?;
-                continue;
-            }
-            let value = map.next_value::<&'de RawValue>()?;
-            if name == self.id {
-                id = serde_json::from_str::<Int>(value.get()).ok();
-            }
-            if rest.len() > 1 {
-                rest.push(',');
-            }
-            rest.push_str(&serde_json::Value::from(&*name).to_string());
-            rest.push(':');
-            rest.push_str(value.get());
-        }
-        rest.push('}');
-        Ok(id.zip(children).map(|(id, children)| Level { id, children, rest }))
-    }
-}

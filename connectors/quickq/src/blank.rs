@@ -1,0 +1,61 @@
+//! Blanking what must not leave the process, in whatever it stands.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use memchr::memmem;
+
+/// The text with the values of secret fields replaced by as many stars, whatever else it is.
+pub(crate) fn blanked(text: Bytes) -> Bytes {
+    let mut places = Vec::new();
+    for key in [&b"\"password\""[..], b"\"hasp\"", b"\"token\""] {
+        for at in memmem::find_iter(&text, key) {
+            places.extend(value_after(&text, at + key.len()));
+        }
+    }
+    if places.is_empty() {
+        return text;
+    }
+    let mut blank = text.to_vec();
+    for place in places {
+        let star = if blank[place.start].is_ascii_digit() { b'0' } else { b'*' };
+        blank[place].fill(star);
+    }
+    blank.into()
+}
+
+/// The inside of the text or the number that follows a key. A text that is cut reaches to the end.
+fn value_after(text: &[u8], mut at: usize) -> Option<Range<usize>> {
+    let skip = |mut at: usize| {
+        while text.get(at).is_some_and(u8::is_ascii_whitespace) {
+            at += 1;
+        }
+        at
+    };
+    at = skip(at);
+    if text.get(at) != Some(&b':') {
+        return None;
+    }
+    at = skip(at + 1);
+    let start = if text.get(at) == Some(&b'"') { at + 1 } else { at };
+    let mut end = start;
+    if start > at {
+        while end < text.len() && text[end] != b'"' {
+            end += if text[end] == b'\\' { 2 } else { 1 };
+        }
+    } else {
+        while text.get(end).is_some_and(u8::is_ascii_digit) {
+            end += 1;
+        }
+    }
+    let end = end.min(text.len());
+    (start < end).then_some(start..end)
+}
+
+/// The command of a text that is no JSON.
+pub(crate) fn command_in(text: &[u8]) -> Option<String> {
+    let key = b"\"command\"";
+    let place = value_after(text, memmem::find(text, key)? + key.len())?;
+    let name = std::str::from_utf8(&text[place]).ok()?;
+    name.chars().all(|c| c.is_ascii_alphanumeric()).then(|| name.to_owned())
+}

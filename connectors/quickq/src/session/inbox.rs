@@ -1,0 +1,106 @@
+//! What becomes of a message that arrives.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::failure::Failure;
+use super::live::{Answer, Inner, Push, lock};
+use crate::frame::{Frame, Read, UpstreamError};
+
+/// Unreadable messages that wait for a feed to put them to the dead letters. More are counted and
+/// dropped with a warning: a peer that sends nothing else is no source of events.
+const STRAYS: usize = 16;
+
+impl Inner {
+    /// Takes a message in: for who waits for it, and for who follows its list.
+    pub(super) fn take(&self, text: Bytes) {
+        *lock(&self.heard) = Instant::now();
+        let read = match Frame::read(text) {
+            Ok(read) => read,
+            Err(unreadable) => {
+                return self.put_aside(unreadable.text, unreadable.command.as_deref());
+            }
+        };
+        let Read { frame, token } = read;
+        let frame = Arc::new(frame);
+        let is_list = lock(&self.pushes).contains_key(&frame.command);
+        if is_list && frame.error.is_none() {
+            if !frame.has_rows() {
+                return self.put_aside(frame.text(), Some(&frame.command));
+            }
+            if let Some(sender) = lock(&self.pushes).get(&frame.command) {
+                sender.send_replace(Push::List(frame.clone()));
+            }
+        }
+        let Some((waiter, command)) = self.waiter(&frame) else {
+            if frame.command.is_empty() {
+                return self.put_aside(frame.text(), None);
+            }
+            if !is_list {
+                tracing::debug!(command = frame.command, "a message that nobody waits for");
+            }
+            return;
+        };
+        let answer = match &frame.error {
+            None => Ok((frame, token)),
+            Some(error) => Err(refused(command, error)),
+        };
+        // Who stopped waiting needs no answer.
+        waiter.send(answer).ok();
+    }
+
+    /// Who waits for this answer. A message without our id is a push where the server repeats ids; it
+    /// satisfies a read of the same name all the same where it does not.
+    fn waiter(&self, frame: &Frame) -> Option<(oneshot::Sender<Answer>, String)> {
+        let mut waiting = lock(&self.waiting);
+        if let Some(id) = &frame.id
+            && let Some((name, sender)) = waiting.by_id.remove(id)
+        {
+            return Some((sender, name));
+        }
+        // A bare failure is about the one thing that was asked, if only one was.
+        let only = waiting.by_name.keys().next().filter(|_| waiting.by_name.len() == 1);
+        let name = if frame.command.is_empty() { only?.clone() } else { frame.command.clone() };
+        let (_, sender) = waiting.by_name.remove(&name)?;
+        Some((sender, name))
+    }
+
+    /// A message that cannot be read: a dead letter. Whoever waits for its command is told, and every
+    /// list is to be read again, for it may have been any.
+    fn put_aside(&self, text: Bytes, command: Option<&str>) {
+        let kept = {
+            let mut strays = lock(&self.strays);
+            let has_room = strays.len() < STRAYS;
+            if has_room {
+                strays.push_back(text);
+            }
+            has_room
+        };
+        if !kept {
+            let connector = &self.hub.context.name;
+            tracing::warn!(connector, "an unreadable message was dropped: too many wait already");
+        }
+        if let Some(command) = command {
+            let waiter = {
+                let mut waiting = lock(&self.waiting);
+                let id = waiting.by_id.iter().find(|(_, (name, _))| name == command);
+                let id = id.map(|(id, _)| id.clone());
+                let by_id = id.and_then(|id| waiting.by_id.remove(&id)).map(|(_, sender)| sender);
+                by_id.or_else(|| waiting.by_name.remove(command).map(|(_, sender)| sender))
+            };
+            if let Some(waiter) = waiter {
+                waiter.send(Err(Failure::Strange(command.to_owned()))).ok();
+            }
+        }
+        for sender in lock(&self.pushes).values() {
+            sender.send_replace(Push::Damaged);
+        }
+    }
+}
+
+fn refused(command: String, error: &UpstreamError) -> Failure {
+    Failure::Refused { command, error: error.clone() }
+}
