@@ -34,9 +34,13 @@ pub(crate) async fn hall(simulated: Settings, settings: &[(&str, &str)]) -> Hall
 
 impl Hall {
     pub(crate) fn reader(&self, feed: &str) -> Reader {
+        self.guarded_reader(feed, Guard { ratio: 0.3, entities: 10 })
+    }
+
+    /// A reader under another mass-delete guard than the usual one.
+    pub(crate) fn guarded_reader(&self, feed: &str, guard: Guard) -> Reader {
         let plan = plan(self.connector.as_ref(), feed);
         let contract = (plan.spec.contract)();
-        let guard = Guard { ratio: 0.3, entities: 10 };
         let topic = format!("talon.hall.{feed}");
         Reader {
             connector: self.connector.clone(),
@@ -144,7 +148,7 @@ impl Reader {
             }
         };
         if timeout(PATIENCE, steps).await.is_err() {
-            panic!("not in time: {what}");
+            panic!("not in time: {what}; {} deletes withheld", self.withheld);
         }
     }
 
