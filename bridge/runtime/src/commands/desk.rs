@@ -14,6 +14,7 @@ use crate::commands::intake::{Intake, Reading};
 use crate::commands::ledger::{IdHash, Known, Ledger};
 use crate::commands::metrics::LaneMetrics;
 use crate::commands::record::{Outcome, ResultRecord};
+use crate::commands::writer::Written;
 use crate::lane::{Arrival, LaneRecord, LaneTopic, Position};
 
 /// Commands that a lane holds unsettled, at most; beyond that it reads no further.
@@ -50,6 +51,8 @@ enum Ended {
         outcome: Option<(&'static str, Outcome)>,
         result: Result<(), Left>,
     },
+    /// A command that was put back, or is too large for that.
+    PutBack { waiting: Waiting, result: Result<Written, Left> },
 }
 
 /// Gives commands their turns.
@@ -172,7 +175,7 @@ impl Dispatch {
             Intake::Command(command) => {
                 if !self.ordered && !arrival.rekeyed && arrival.key.as_deref() != Some(&command.key)
                 {
-                    return self.rekey(arrival, &command).await;
+                    return self.rekey(arrival, command).await;
                 }
                 if !self.switched_on.iter().any(|on| std::ptr::eq(*on, command.spec)) {
                     let message = format!(
@@ -184,20 +187,28 @@ impl Dispatch {
                     let refused = self.refusal(&command.id, kind, position, answer);
                     return self.settle(vec![], refused, kind, position).await;
                 }
-                let bytes = arrival.value.len();
-                self.open.insert(position);
-                self.bytes += bytes;
-                let key = command.key.clone();
-                let turn = Turn { command, position, intent: None };
-                let waiting = Waiting { turn, bytes, since: Instant::now() };
-                match self.lines.get_mut(&key) {
-                    Some(line) => line.push_back(waiting),
-                    None => {
-                        self.lines.insert(key, VecDeque::new());
-                        self.ready.push_back(waiting);
-                    }
-                }
+                let waiting = self.hold(command, position, arrival.value.len());
+                self.line_up(waiting);
                 Ok(())
+            }
+        }
+    }
+
+    /// Counts a command among those that are held.
+    fn hold(&mut self, command: Command, position: Position, bytes: usize) -> Waiting {
+        self.open.insert(position);
+        self.bytes += bytes;
+        Waiting { turn: Turn { command, position, intent: None }, bytes, since: Instant::now() }
+    }
+
+    /// Puts a command behind those with its key.
+    fn line_up(&mut self, waiting: Waiting) {
+        let key = &waiting.turn.command.key;
+        match self.lines.get_mut(key) {
+            Some(line) => line.push_back(waiting),
+            None => {
+                self.lines.insert(key.clone(), VecDeque::new());
+                self.ready.push_back(waiting);
             }
         }
     }
@@ -248,7 +259,19 @@ impl Dispatch {
                 }
                 return true;
             }
-            Ended::Command { .. } | Ended::Written { .. } => return false,
+            Ended::PutBack { waiting, result: Ok(Written::Done) } => {
+                let position = waiting.turn.position;
+                self.open.remove(&position);
+                self.bytes -= waiting.bytes;
+                self.ledger.remember(position);
+                return true;
+            }
+            Ended::PutBack { waiting, result: Ok(Written::TooLarge) } => {
+                // Rather out of order than not at all.
+                self.line_up(waiting);
+                return true;
+            }
+            Ended::Command { .. } | Ended::Written { .. } | Ended::PutBack { .. } => return false,
         };
         let Turn { command, position, .. } = &waiting.turn;
         if let Some(outcome) = record.outcome() {
@@ -284,7 +307,7 @@ impl Dispatch {
     }
 
     /// Puts a command back under its ordering key, once, so that it stands in order with the others.
-    async fn rekey(&mut self, arrival: Arrival, command: &Command) -> Result<(), Left> {
+    async fn rekey(&mut self, arrival: Arrival, command: Command) -> Result<(), Left> {
         let position = arrival.position;
         let mut headers = vec![("talon-rekeyed", b"1".to_vec())];
         headers.extend(arrival.traceparent.map(|parent| ("traceparent", parent.into_bytes())));
@@ -295,7 +318,13 @@ impl Dispatch {
             headers,
             id: format!("{}/{position}/rekeyed", command.id),
         };
-        self.write(vec![record], position, None).await
+        let waiting = self.hold(command, position, record.value.len());
+        let written = self.desk.writer.hand(vec![record], Some(position)).await?;
+        self.tasks.spawn(async move {
+            let result = written.await.map_err(|_| Left);
+            Ended::PutBack { waiting, result }
+        });
+        Ok(())
     }
 
     /// What is no command goes to the dead letters; if its id can be read, it gets an outcome too.
@@ -395,7 +424,7 @@ impl Dispatch {
         self.open.insert(position);
         let written = self.desk.writer.hand(records, Some(position)).await?;
         self.tasks.spawn(async move {
-            let result = written.await.map_err(|_| Left);
+            let result = written.await.map(drop).map_err(|_| Left);
             Ended::Written { position, outcome, result }
         });
         Ok(())

@@ -27,7 +27,16 @@ pub(crate) struct Writer {
 struct Write {
     records: Vec<LaneRecord>,
     settled: Option<Position>,
-    done: oneshot::Sender<()>,
+    done: oneshot::Sender<Written>,
+}
+
+/// What became of records that were handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// They are durable.
+    Done,
+    /// A command is too large to be put back under its ordering key: nothing was written.
+    TooLarge,
 }
 
 /// The thread's side.
@@ -60,7 +69,7 @@ impl Writer {
         settled: Option<Position>,
     ) -> Result<(), Gone> {
         let record = self.encode(record)?;
-        self.hand(vec![record], settled).await?.await.map_err(|_| Gone)
+        self.hand(vec![record], settled).await?.await.map(drop).map_err(|_| Gone)
     }
 
     /// A result in its wire format.
@@ -75,7 +84,7 @@ impl Writer {
         &self,
         records: Vec<LaneRecord>,
         settled: Option<Position>,
-    ) -> Result<oneshot::Receiver<()>, Gone> {
+    ) -> Result<oneshot::Receiver<Written>, Gone> {
         let (done, written) = oneshot::channel();
         self.inbox.send(Write { records, settled, done }).await.map_err(|_| Gone)?;
         Ok(written)
@@ -91,19 +100,27 @@ impl Writing {
             let started = Instant::now();
             let mut next = Some(write);
             while let Some(write) = next {
+                let mut written = Written::Done;
                 for record in &write.records {
-                    self.append(record)?;
+                    match self.append(record) {
+                        Err(BusFault::TooLarge(_)) if record.topic == LaneTopic::Commands => {
+                            written = Written::TooLarge;
+                        }
+                        other => other?,
+                    }
                 }
-                settled.extend(write.settled);
-                done.push(write.done);
+                if written == Written::Done {
+                    settled.extend(write.settled);
+                }
+                done.push((write.done, written));
                 next = self.inbox.try_recv().ok();
             }
             self.log.commit(&settled)?;
             settled.clear();
             self.metrics.published(&self.name, started.elapsed());
-            for done in done.drain(..) {
+            for (done, written) in done.drain(..) {
                 // Who waited may have been dropped.
-                done.send(()).ok();
+                done.send(written).ok();
             }
         }
         Ok(())

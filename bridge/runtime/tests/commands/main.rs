@@ -185,6 +185,21 @@ async fn a_command_under_a_wrong_key_is_put_back_once_under_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_is_too_large_to_be_put_back_runs_where_it_stands() {
+    let (bus, upstream) = (Memory::default(), Upstream::default());
+    let text = "x".repeat(2_000);
+    let large =
+        format!(r#"{{"id": "a", "type": "Add", "params": {{"call_id": 7, "text": "{text}"}}}}"#);
+    bus.put(0, "somewhere", &large);
+    bus.put(0, "somewhere", &command("b", "Add", 7));
+    settle(&bus, &upstream).await;
+    let mut effects = upstream.effects();
+    effects.sort();
+    assert_eq!(effects, ["a", "b"]);
+    assert!(bus.outcomes().values().all(|outcomes| outcomes == &["APPLIED"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn commands_of_one_key_run_one_after_another_and_others_side_by_side() {
     let (bus, upstream) = (Memory::default(), Upstream::default());
     let ids: Vec<String> = (0..400).map(|i| format!("c{i:03}")).collect();

@@ -12,6 +12,9 @@ use talon_runtime::lane::{
 use talon_schemas::result::RESULT;
 use talon_schemas::wire::{Payload, Wire};
 
+/// The largest command that it takes back.
+const LARGEST: usize = 1_000;
+
 /// Partitions of the topic of commands.
 pub(crate) const PARTITIONS: usize = 2;
 
@@ -190,6 +193,9 @@ impl LaneLog for Log {
     }
 
     fn append(&mut self, record: &LaneRecord) -> Result<(), BusFault> {
+        if record.topic == LaneTopic::Commands && record.value.len() > LARGEST {
+            return Err(BusFault::TooLarge("a command".to_owned()));
+        }
         self.pending.push(record.clone());
         Ok(())
     }
