@@ -12,7 +12,7 @@ use talon_runtime::bus::GiveUp;
 use talon_runtime::{lane_spec, shard_spec};
 use talon_sdk::Clock;
 use talon_sdk::config::Secrets;
-use talon_simulators::contractor::{Settings, Simulator};
+use talon_simulators::contractor::{Kind, Settings, Simulator};
 
 use crate::End;
 use crate::config::load;
@@ -90,8 +90,11 @@ impl Dev {
         let inside = if in_process.is_some() { "in this process; " } else { "" };
         println!("  bus        {}  ({inside}any client can connect)", loaded.bus.describe());
         println!("  page       http://{listen}/");
+        let open = |call: &String| !call.contains("\"status\":\"Closed\"");
+        let calls = simulator.history().current(Kind::Calls);
+        let call = calls.iter().find(|(_, call)| open(call)).map_or(1, |(id, _)| *id);
         println!(
-            "  a command  talon send --config {} field-service SendDispatcherMessage call_id=1 message=hello written_at=2026-01-31T10:00:00Z --wait",
+            "  a command  talon send --config {} field-service SendDispatcherMessage call_id={call} message=hello written_at=2026-01-31T10:00:00Z --wait",
             file.0.display()
         );
         println!("Ctrl-C ends it.\n");
