@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use talon_sdk::{Answer, Applier, ApplyFault, Clock, Command, Evidence, Fault, Finding, Repeat};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::time::{Instant, sleep};
 
 use crate::backoff::Backoff;
@@ -48,7 +48,6 @@ pub struct Patience {
 }
 
 /// What all commands of a lane share.
-#[derive(Clone)]
 pub(crate) struct Desk {
     /// Name of the connector, which is that of its shard.
     pub(crate) name: String,
@@ -57,6 +56,9 @@ pub(crate) struct Desk {
     pub(crate) ownership: Ownership,
     pub(crate) clock: Clock,
     pub(crate) patience: Patience,
+    /// As many as commands may be at work in the upstream at the same time. None is held while a command
+    /// waits, or for its outcome to be durable: that holds up nobody with another key.
+    pub(crate) slots: Semaphore,
     /// True when nothing new is to be begun.
     pub(crate) halted: watch::Receiver<bool>,
     pub(crate) board: Board,
@@ -69,6 +71,14 @@ impl Desk {
     pub(crate) async fn halted(&self) {
         // The sender being gone means the same.
         self.halted.clone().wait_for(|halted| *halted).await.ok();
+    }
+
+    /// Waits for leave to have the upstream work.
+    async fn slot(&self) -> Result<SemaphorePermit<'_>, Left> {
+        tokio::select! {
+            slot = self.slots.acquire() => slot.map_err(|_| Left),
+            () = self.halted() => Err(Left),
+        }
     }
 
     /// Shows whether the upstream lets commands through.
@@ -188,6 +198,7 @@ impl Attempt<'_> {
     async fn send(&mut self) -> Result<Step, Left> {
         let Attempt { desk, command, .. } = *self;
         let repeat = command.spec.repeat;
+        let slot = desk.slot().await?;
         if let Some(expired) = self.expired() {
             return Ok(Step::End(expired));
         }
@@ -200,8 +211,12 @@ impl Attempt<'_> {
                     return Ok(Step::End(Ending::new(Outcome::Rejected, answer)));
                 }
                 // A look changes nothing.
-                Err(ApplyFault::NotApplied(fault)) => return self.again(&fault).await,
+                Err(ApplyFault::NotApplied(fault)) => {
+                    drop(slot);
+                    return self.again(&fault).await;
+                }
                 Err(ApplyFault::Unclear(answer)) => {
+                    drop(slot);
                     return self.again(&Fault::unavailable(answer.message)).await;
                 }
             };
@@ -224,7 +239,9 @@ impl Attempt<'_> {
         self.may_act()?;
         let sent_at_ms = desk.clock.now_ms();
         self.sent_at_ms = Some(sent_at_ms);
-        match desk.applier.apply(command, &before).await {
+        let applied = desk.applier.apply(command, &before).await;
+        drop(slot);
+        match applied {
             Ok(answer) => {
                 desk.show(None);
                 Ok(Step::End(Ending::new(Outcome::Applied, answer)))
@@ -273,7 +290,10 @@ impl Attempt<'_> {
         answer: Option<Answer>,
     ) -> Result<Step, Left> {
         let Attempt { desk, command, .. } = *self;
-        match desk.applier.probe(command, &before, sent_at_ms).await {
+        let slot = desk.slot().await?;
+        let found = desk.applier.probe(command, &before, sent_at_ms).await;
+        drop(slot);
+        match found {
             Ok(Finding::Applied(mut found)) => {
                 if found.message.is_empty() {
                     "read back".clone_into(&mut found.message);

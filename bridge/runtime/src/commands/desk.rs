@@ -66,13 +66,12 @@ pub(crate) struct Dispatch {
     /// Whether commands come in one order, whatever their keys.
     ordered: bool,
     topic: String,
-    max_in_flight: usize,
     /// Positions that are held.
     open: HashSet<Position>,
     bytes: usize,
     /// Behind each ordering key that is at work: who comes next.
     lines: HashMap<String, VecDeque<Waiting>>,
-    /// Have their turn as soon as fewer than `max_in_flight` run.
+    /// Have their turn now.
     ready: VecDeque<Waiting>,
     /// Ids that run, and who waits for them under another key.
     running: HashMap<IdHash, Vec<Waiting>>,
@@ -88,7 +87,6 @@ pub(crate) struct DispatchParts {
     pub(crate) metrics: LaneMetrics,
     pub(crate) ordered: bool,
     pub(crate) topic: String,
-    pub(crate) max_in_flight: usize,
 }
 
 impl Dispatch {
@@ -101,7 +99,6 @@ impl Dispatch {
             metrics: parts.metrics,
             ordered: parts.ordered,
             topic: parts.topic,
-            max_in_flight: parts.max_in_flight,
             open: HashSet::new(),
             bytes: 0,
             lines: HashMap::new(),
@@ -215,9 +212,7 @@ impl Dispatch {
 
     /// Starts whoever is ready.
     fn start(&mut self) {
-        while self.tasks.len() < self.max_in_flight
-            && let Some(mut waiting) = self.ready.pop_front()
-        {
+        while let Some(mut waiting) = self.ready.pop_front() {
             let id = IdHash::of(&waiting.turn.command.id);
             if let Some(behind) = self.running.get_mut(&id) {
                 behind.push(waiting);

@@ -28,7 +28,7 @@ use talon_schemas::result::RESULT;
 use talon_schemas::wire::{Payload, Wire};
 use talon_sdk::{Applier, Commands, Connector, Fault};
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::backoff::Backoff;
@@ -148,6 +148,7 @@ impl Lane {
                 ownership: self.shared.ownership.clone(),
                 clock: self.shared.clock.clone(),
                 patience: self.setup.options.lane.patience,
+                slots: Semaphore::new(self.setup.options.lane.max_in_flight),
                 halted,
                 board: self.shared.board.clone(),
                 component: self.component.clone(),
@@ -162,7 +163,6 @@ impl Lane {
             metrics: self.metrics.clone(),
             ordered,
             topic: lane_spec(&self.shared.prefix, &self.setup).commands.name,
-            max_in_flight: self.setup.options.lane.max_in_flight,
         });
         let enough = Arc::new(AtomicBool::new(false));
         let reading = {

@@ -143,8 +143,8 @@ fn latencies(
         put(id, &command)?;
         let arrived = upstream.wait_for(id, Duration::from_secs(20))?;
         taken.push(arrived.saturating_duration_since(started));
-        // Not in step with anybody's poll.
-        std::thread::sleep(Duration::from_micros(3_000 + u64::from(id % 7) * 900));
+        // Until the outcome of this one is committed, and not in step with anybody's poll.
+        std::thread::sleep(Duration::from_micros(40_000 + u64::from(id % 7) * 900));
     }
     taken.sort();
     Ok(taken)
