@@ -110,6 +110,7 @@ impl Service for Feeds {
 
     fn standby(&self) {
         let Feeds { shared, setup, plans } = self;
+        shared.metrics.owned(&setup.name, false);
         let message = "another process of the group runs it";
         shared.board.set(&setup.name, Weight::Vital, State::Standby, message);
         for (plan, metrics) in plans {
