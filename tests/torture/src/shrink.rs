@@ -49,7 +49,8 @@ mod tests {
     #[tokio::test]
     async fn what_does_not_matter_is_left_out() {
         let guilty = [(3, Action::Kill(0, 3)), (8, Action::Kill(0, 8))];
-        let cut = shrink(&history(20), Duration::MAX, async |history: &History| {
+        let all = history(20);
+        let cut = shrink(&all, Duration::MAX, async |history: &History| {
             guilty.iter().all(|action| history.0.contains(action))
         });
         assert_eq!(cut.await.0, guilty);
@@ -63,7 +64,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_fails_without_any_fault_is_cut_to_nothing() {
-        let cut = shrink(&history(9), Duration::MAX, async |_: &History| true);
+        let all = history(9);
+        let cut = shrink(&all, Duration::MAX, async |_: &History| true);
         assert_eq!(cut.await, History::default());
     }
 }
