@@ -71,6 +71,8 @@ struct Door {
     advertised: u16,
 }
 
+type Way = fn(&[Door]) -> Result<Broker, Failure>;
+
 impl Kafka {
     /// One of the test's own, as [`start`](Self::start), that also serves those who come through proxies:
     /// for each of these ports of the loopback address, where a proxy listens, the broker has a
@@ -85,8 +87,7 @@ impl Kafka {
             Ok(doors) => doors,
             Err(error) => panic!("{test}: no free port: {error}"),
         };
-        let ways: [(&str, fn(&[Door]) -> Result<Broker, Failure>); 2] =
-            [("program", on_path), ("packages", packaged)];
+        let ways: [(&str, Way); 2] = [("program", on_path), ("packages", packaged)];
         let doors = &doors;
         let ways = ways.map(|(name, way)| (name, move || way(doors)));
         let addresses = doors.iter().map(|door| loopback(door.listen)).collect();

@@ -14,19 +14,19 @@ use crate::facts::Issued;
 use crate::subject::Subject;
 
 /// Longest wait for the broker, which may be down.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A client of either bus.
 enum Producer {
     Kafka(Arc<BaseProducer>),
-    Nats(async_nats::jetstream::Context),
+    Nats(Box<async_nats::jetstream::Context>),
 }
 
 impl Producer {
     async fn new(address: &str) -> anyhow::Result<Producer> {
         if address.starts_with("nats://") {
             let client = async_nats::connect(address).await?;
-            return Ok(Producer::Nats(async_nats::jetstream::new(client)));
+            return Ok(Producer::Nats(Box::new(async_nats::jetstream::new(client))));
         }
         let producer: BaseProducer = ClientConfig::new()
             .set("bootstrap.servers", address)

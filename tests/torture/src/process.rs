@@ -97,10 +97,13 @@ impl Process {
     /// # Errors
     /// It cannot be asked.
     pub fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
-        match &mut self.running {
-            Some(running) => Ok(running.child.try_wait()?),
-            None => Ok(None),
+        let Some(running) = &mut self.running else { return Ok(None) };
+        let ended = running.child.try_wait()?;
+        if ended.is_some() {
+            // Its number may be another's from now on.
+            self.running = None;
         }
+        Ok(ended)
     }
 
     /// SIGTERM; gives how it ended, or `None` where it does not end.

@@ -125,7 +125,7 @@ impl Subject for Contractor {
             Upstream::TooMany => status(429, Some(1)),
             Upstream::Unauthorized => status(401, None),
             Upstream::Slow => FaultKind::Slow { ms: 1_000 }.into(),
-            Upstream::Cut => FaultKind::Cut { chunked: times % 2 == 0 }.into(),
+            Upstream::Cut => FaultKind::Cut { chunked: times.is_multiple_of(2) }.into(),
             Upstream::LostReply => Fault::from(FaultKind::LostReply).method("POST"),
             Upstream::LostRequest => Fault::from(FaultKind::LostRequest).method("POST"),
             Upstream::EmptyList => list(FaultKind::EmptyList),
