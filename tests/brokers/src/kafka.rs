@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::broker::{Broker, Kind};
+use crate::broker::{self, Broker, Kind};
 use crate::container::{Container, Image};
 use crate::fixture::fixture;
 use crate::process::{Launch, Process};
-use crate::skip::Failure;
+use crate::skip::{self, Failure};
 use crate::{command, fetch, port, probe};
 
 fixture! {
@@ -49,27 +49,7 @@ impl Kind for Kafka {
     }
 
     fn from_path() -> Result<Broker, Failure> {
-        let find = |names: &[&str]| {
-            command::on_path(names)
-                .ok_or_else(|| Failure::Absent(format!("no `{}` on the PATH", names[0])))
-        };
-        let server = find(&["kafka-server-start", "kafka-server-start.sh"])?;
-        let storage = find(&["kafka-storage", "kafka-storage.sh"])?;
-        let (port, process) = Process::start("kafka", |port, data| {
-            let settings = write_settings(port, data).map_err(|e| Failure::broken("kafka", e))?;
-            let mut format = Command::new(&storage);
-            format_arguments(&mut format, &settings);
-            command::run("kafka-format", &mut format, FORMAT_LIMIT)?;
-            let logging = format!("-Dlog4j2.configurationFile={}", logging(data));
-            let environment = vec![
-                ("KAFKA_HEAP_OPTS", "-Xmx512m".to_owned()),
-                ("KAFKA_LOG4J_OPTS", logging),
-                ("LOG_DIR", data.display().to_string()),
-            ];
-            let arguments = vec![settings.display().to_string()];
-            Ok(launch(port, server.clone(), arguments, environment))
-        })?;
-        Ok(Broker::of_process(loopback(port), process))
+        on_path(&[])
     }
 
     fn from_container() -> Result<Broker, Failure> {
@@ -78,25 +58,89 @@ impl Kind for Kafka {
     }
 
     fn from_packages() -> Result<Broker, Failure> {
-        let java = command::java()?;
-        let jars = fetch::kafka()?;
-        let class_path = format!("{}/*", jars.display());
-        let formatted = formatted(&java, &class_path)?;
-        let (port, process) = Process::start("kafka", |port, data| {
-            let failed = |error| Failure::broken("kafka", error);
-            let settings = write_settings(port, data).map_err(failed)?;
-            copy_formatted(&formatted, &data.join("log")).map_err(failed)?;
-            let logging = format!("-Dlog4j2.configurationFile={}", logging(data));
-            let settings = settings.display().to_string();
-            let arguments = ["-Xmx512m", "-XX:+UseSerialGC", &logging, "-cp", &class_path];
-            let arguments = arguments.into_iter().chain(["kafka.Kafka", &settings]);
-            let arguments = arguments.map(str::to_owned).collect();
-            Ok(launch(port, java.clone(), arguments, Vec::new()))
-        })?;
-        Ok(Broker::of_process(loopback(port), process))
+        packaged(&[])
     }
 }
 
+/// A listener of its own for those who come through something that stands before the broker.
+#[derive(Debug, Clone, Copy)]
+struct Door {
+    /// Where the broker listens.
+    listen: u16,
+    /// Where it tells its clients to connect to.
+    advertised: u16,
+}
+
+type Way = fn(&[Door]) -> Result<Broker, Failure>;
+
+impl Kafka {
+    /// One of the test's own, as [`start`](Self::start), that also serves those who come through proxies:
+    /// for each of these ports of the loopback address, where a proxy listens, the broker has a
+    /// listener, which tells its clients to come through that proxy. The addresses of the listeners,
+    /// where the proxies shall lead to, are given in the same order.
+    ///
+    /// Never in a container.
+    pub fn start_behind(test: &str, proxies: &[u16]) -> Option<(Self, Vec<String>)> {
+        let doors =
+            proxies.iter().map(|&advertised| Ok(Door { listen: port::free()?, advertised }));
+        let doors: Vec<Door> = match doors.collect::<io::Result<_>>() {
+            Ok(doors) => doors,
+            Err(error) => panic!("{test}: no free port: {error}"),
+        };
+        let ways: [(&str, Way); 2] = [("program", on_path), ("packages", packaged)];
+        let doors = &doors;
+        let ways = ways.map(|(name, way)| (name, move || way(doors)));
+        let addresses = doors.iter().map(|door| loopback(door.listen)).collect();
+        match broker::first(Self::WHAT, ways) {
+            Ok(broker) => Some((Self { broker }, addresses)),
+            Err(unavailable) => skip::or_skip(test, Err(&unavailable)),
+        }
+    }
+}
+
+fn on_path(doors: &[Door]) -> Result<Broker, Failure> {
+    let find = |names: &[&str]| {
+        command::on_path(names)
+            .ok_or_else(|| Failure::Absent(format!("no `{}` on the PATH", names[0])))
+    };
+    let server = find(&["kafka-server-start", "kafka-server-start.sh"])?;
+    let storage = find(&["kafka-storage", "kafka-storage.sh"])?;
+    let (port, process) = Process::start("kafka", |port, data| {
+        let settings =
+            write_settings(port, data, doors).map_err(|e| Failure::broken("kafka", e))?;
+        let mut format = Command::new(&storage);
+        format_arguments(&mut format, &settings);
+        command::run("kafka-format", &mut format, FORMAT_LIMIT)?;
+        let logging = format!("-Dlog4j2.configurationFile={}", logging(data));
+        let environment = vec![
+            ("KAFKA_HEAP_OPTS", "-Xmx512m".to_owned()),
+            ("KAFKA_LOG4J_OPTS", logging),
+            ("LOG_DIR", data.display().to_string()),
+        ];
+        let arguments = vec![settings.display().to_string()];
+        Ok(launch(port, server.clone(), arguments, environment))
+    })?;
+    Ok(Broker::of_process(loopback(port), process))
+}
+
+fn packaged(doors: &[Door]) -> Result<Broker, Failure> {
+    let java = command::java()?;
+    let jars = fetch::kafka()?;
+    let class_path = format!("{}/*", jars.display());
+    let formatted = formatted(&java, &class_path)?;
+    let (port, process) = Process::start("kafka", |port, data| {
+        let failed = |error| Failure::broken("kafka", error);
+        let settings = write_settings(port, data, doors).map_err(failed)?;
+        copy_formatted(&formatted, &data.join("log")).map_err(failed)?;
+        let logging = format!("-Dlog4j2.configurationFile={}", logging(data));
+        let settings = settings.display().to_string();
+        let arguments = ["-Xmx512m", "-XX:+UseSerialGC", &logging, "-cp", &class_path];
+        let arguments = arguments.into_iter().chain(["kafka.Kafka", &settings]);
+        let arguments = arguments.map(str::to_owned).collect();
+        Ok(launch(port, java.clone(), arguments, Vec::new()))
+    })?;
+    Ok(Broker::of_process(loopback(port), process))
+}
 fn launch(
     port: u16,
     program: PathBuf,
@@ -116,20 +160,29 @@ fn loopback(port: u16) -> String {
     format!("127.0.0.1:{port}")
 }
 
-fn write_settings(port: u16, data: &Path) -> io::Result<PathBuf> {
+fn write_settings(port: u16, data: &Path, doors: &[Door]) -> io::Result<PathBuf> {
     fs::write(data.join("log4j2.properties"), LOGGING)?;
     let path = data.join("server.properties");
-    let settings = settings(port, port::free()?, &data.join("log").display().to_string());
+    let settings = settings(port, port::free()?, &data.join("log").display().to_string(), doors);
     fs::write(&path, settings)?;
     Ok(path)
 }
 
-fn settings(port: u16, controller: u16, log: &str) -> String {
+fn settings(port: u16, controller: u16, log: &str, doors: &[Door]) -> String {
+    let mut listeners = format!("PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}");
+    let mut advertised = format!("PLAINTEXT://127.0.0.1:{port}");
+    let mut protocols = "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT".to_owned();
+    for (number, door) in doors.iter().enumerate() {
+        listeners.push_str(&format!(",DOOR{number}://127.0.0.1:{}", door.listen));
+        advertised.push_str(&format!(",DOOR{number}://127.0.0.1:{}", door.advertised));
+        protocols.push_str(&format!(",DOOR{number}:PLAINTEXT"));
+    }
     format!(
         "{SETTINGS}\n\
          log.dirs={log}\n\
-         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+         listeners={listeners}\n\
+         advertised.listeners={advertised}\n\
+         listener.security.protocol.map={protocols}\n\
          controller.quorum.voters=1@127.0.0.1:{controller}\n"
     )
 }
@@ -149,7 +202,7 @@ fn formatted(java: &Path, class_path: &str) -> Result<PathBuf, Failure> {
         let log = directory.display().to_string();
         let path = directory.with_extension("properties");
         let failed = |error| Failure::broken("kafka-format", error);
-        fs::write(&path, settings(1, 2, &log)).map_err(failed)?;
+        fs::write(&path, settings(1, 2, &log, &[])).map_err(failed)?;
         let mut format = Command::new(java);
         format.args(["-cp", class_path, "kafka.tools.StorageTool"]);
         format_arguments(&mut format, &path);
@@ -183,7 +236,7 @@ fn cluster_id() -> String {
 }
 
 fn image(port: u16) -> Image {
-    let inside = settings(port, 9093, "/tmp/talon-kafka").replace(
+    let inside = settings(port, 9093, "/tmp/talon-kafka", &[]).replace(
         &format!("listeners=PLAINTEXT://127.0.0.1:{port},"),
         &format!("listeners=PLAINTEXT://0.0.0.0:{port},"),
     );

@@ -1,0 +1,207 @@
+//! The checker catches, in recorded histories, what it is there for.
+
+use super::*;
+use crate::facts::{CommandFacts, Content, FeedFacts, Issued, Published, Sight};
+
+fn change(id: &str, before: Option<Content>, after: Option<Content>) -> Published {
+    Published::Change { id: id.to_owned(), before, after }
+}
+
+/// One key that was in the states 1, 2, 3, of which 1 and 3 are published, and one command.
+fn sound() -> Facts {
+    let key = || "7".to_owned();
+    let events = vec![change("a", None, Some(1)), change("b", Some(1), Some(3))];
+    let issued = |id: &str, times| Issued { id: id.to_owned(), key: key(), times };
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    Facts {
+        feeds: vec![FeedFacts {
+            feed: "call".to_owned(),
+            published: [(key(), events)].into(),
+            truth: [(key(), vec![Some(1), Some(2), Some(3)])].into(),
+        }],
+        commands: CommandFacts {
+            issued: vec![issued("c1", 2), issued("c2", 1), issued("c3", 1)],
+            outcomes: [
+                ("c1".to_owned(), words(&["APPLIED", "DUPLICATE"])),
+                ("c2".to_owned(), words(&["REJECTED"])),
+                ("c3".to_owned(), words(&["APPLIED"])),
+            ]
+            .into(),
+            effects: words(&["c1", "c3"]),
+        },
+        sights: vec![Sight {
+            feed: "call".to_owned(),
+            cursor: "9".to_owned(),
+            claimed: [(key(), 1)].into(),
+            published: [(key(), Some(1))].into(),
+        }],
+        canaries: vec!["canary".to_owned()],
+        told: vec![("the log".to_owned(), "nothing".to_owned())],
+    }
+}
+
+fn broken(change: impl FnOnce(&mut Facts)) -> Vec<Property> {
+    let mut facts = sound();
+    change(&mut facts);
+    let mut properties: Vec<_> =
+        check(&facts).into_iter().map(|finding| finding.property).collect();
+    properties.dedup();
+    properties
+}
+
+fn events(facts: &mut Facts) -> &mut Vec<Published> {
+    facts.feeds[0].published.get_mut("7").unwrap()
+}
+
+fn truth(facts: &mut Facts) -> &mut Vec<Option<Content>> {
+    facts.feeds[0].truth.get_mut("7").unwrap()
+}
+
+#[test]
+fn a_sound_history_has_no_finding() {
+    assert_eq!(check(&sound()), []);
+}
+
+#[test]
+fn a_delete_of_what_is_gone_and_its_return_are_sound() {
+    let found = broken(|facts| {
+        truth(facts).extend([None, Some(1)]);
+        events(facts).extend([
+            change("c", Some(3), None),
+            Published::Tombstone,
+            change("d", None, Some(1)),
+        ]);
+    });
+    assert_eq!(found, []);
+}
+
+#[test]
+fn a_lost_event_is_caught() {
+    assert_eq!(broken(|facts| drop(events(facts).pop())), [Property::NothingLost]);
+}
+
+#[test]
+fn a_lost_key_is_caught() {
+    assert_eq!(broken(|facts| facts.feeds[0].published.clear()), [Property::NothingLost]);
+}
+
+#[test]
+fn a_lost_event_between_two_is_caught_by_what_was_before() {
+    let found = broken(|facts| events(facts)[0] = change("a", None, Some(2)));
+    assert_eq!(found, [Property::NothingInvented]);
+}
+
+#[test]
+fn a_record_that_is_there_twice_is_caught() {
+    let found = broken(|facts| {
+        let last = events(facts)[1].clone();
+        events(facts).push(last);
+    });
+    assert_eq!(found, [Property::NothingTwice, Property::NothingInvented]);
+}
+
+#[test]
+fn the_same_change_under_another_id_is_caught() {
+    let found = broken(|facts| events(facts).push(change("c", Some(3), Some(3))));
+    assert_eq!(found, [Property::NothingTwice, Property::NothingInvented]);
+}
+
+#[test]
+fn a_state_that_never_was_is_caught() {
+    let found = broken(|facts| {
+        events(facts).insert(1, change("x", Some(1), Some(99)));
+        events(facts)[2] = change("b", Some(99), Some(3));
+    });
+    assert_eq!(found, [Property::NothingInvented]);
+}
+
+#[test]
+fn an_old_owner_s_state_after_a_newer_one_is_caught() {
+    let found = broken(|facts| {
+        events(facts).push(change("x", Some(3), Some(2)));
+        events(facts).push(change("y", Some(2), Some(3)));
+    });
+    assert_eq!(found, [Property::NothingInvented]);
+}
+
+#[test]
+fn a_delete_of_what_is_there_is_caught() {
+    let found = broken(|facts| {
+        truth(facts).push(Some(1));
+        events(facts).extend([
+            change("c", Some(3), None),
+            Published::Tombstone,
+            change("d", None, Some(1)),
+        ]);
+    });
+    assert_eq!(found, [Property::NothingDeleted]);
+}
+
+#[test]
+fn a_tombstone_without_a_delete_is_caught() {
+    let found = broken(|facts| events(facts).push(Published::Tombstone));
+    assert_eq!(found, [Property::NothingDeleted]);
+}
+
+#[test]
+fn a_checkpoint_ahead_of_its_events_is_caught() {
+    let found = broken(|facts| facts.sights[0].claimed = [("7".to_owned(), 2)].into());
+    assert_eq!(found, [Property::CheckpointBehindEvents]);
+}
+
+#[test]
+fn a_missing_outcome_is_caught() {
+    let found = broken(|facts| drop(facts.commands.outcomes.remove("c3")));
+    assert_eq!(found, [Property::AnOutcome]);
+}
+
+#[test]
+fn a_second_outcome_is_caught() {
+    let found = broken(|facts| {
+        let words = facts.commands.outcomes.get_mut("c3").unwrap();
+        words.push("APPLIED".to_owned());
+    });
+    assert_eq!(found, [Property::OneOutcome]);
+}
+
+#[test]
+fn an_outcome_of_nothing_is_caught() {
+    let found = broken(|facts| {
+        let words = vec!["REJECTED".to_owned()];
+        facts.commands.outcomes.insert("stranger".to_owned(), words);
+    });
+    assert_eq!(found, [Property::OneOutcome]);
+}
+
+#[test]
+fn an_effect_that_happens_twice_is_caught() {
+    let found = broken(|facts| facts.commands.effects.push("c3".to_owned()));
+    assert_eq!(found, [Property::EffectAsSaid]);
+}
+
+#[test]
+fn an_effect_of_what_was_rejected_is_caught() {
+    let found = broken(|facts| facts.commands.effects.insert(1, "c2".to_owned()));
+    assert_eq!(found, [Property::EffectAsSaid]);
+}
+
+#[test]
+fn applied_without_an_effect_is_caught() {
+    let found = broken(|facts| drop(facts.commands.effects.pop()));
+    assert_eq!(found, [Property::EffectAsSaid]);
+}
+
+#[test]
+fn effects_of_a_key_out_of_order_are_caught() {
+    let found = broken(|facts| facts.commands.effects.reverse());
+    assert_eq!(found, [Property::EffectsInOrder]);
+}
+
+#[test]
+fn a_leak_is_caught_and_not_repeated() {
+    let mut facts = sound();
+    facts.told.push(("a page".to_owned(), "my canary sings".to_owned()));
+    let found = check(&facts);
+    assert_eq!(found[0].property, Property::Discreet);
+    assert!(!found[0].text.contains("sings"));
+}

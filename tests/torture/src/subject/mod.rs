@@ -1,0 +1,88 @@
+//! What a connector must say to be tortured.
+
+mod contractor;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rand_chacha::ChaCha8Rng;
+use serde_json::Value;
+use talon_schemas::Contract;
+use talon_sdk::RowCodec;
+
+use crate::scenario::Upstream;
+
+/// An upstream that is simulated, and the connector to it. Methods are called from any thread at any
+/// time, but for [`Subject::quiet`], which comes after all faults.
+///
+/// To add a connector: implement this, and name it in [`start`] and [`NAMES`].
+pub trait Subject: Send + Sync {
+    /// The class of the connector.
+    fn class(&self) -> &'static str;
+
+    /// Where the simulator listens. A process comes to it through a proxy.
+    fn address(&self) -> SocketAddr;
+
+    /// The settings of the connector without `class`, for an upstream at this address.
+    fn settings(&self, upstream: SocketAddr) -> Vec<(String, String)>;
+
+    /// The settings that are put over them for a process that was configured anew for the `roll`-th
+    /// time: what is published must not change by them.
+    fn rolled(&self, roll: u64) -> Vec<(String, String)>;
+
+    /// The feeds that the settings switch on.
+    fn feeds(&self) -> Vec<Feed>;
+
+    /// How many random edits happen in a second from now on.
+    fn live(&self, edits_per_second: f64);
+
+    /// No more edits, and no more faults; what was held back becomes visible.
+    fn quiet(&self);
+
+    /// Misbehaves in the next so many requests that the fault can concern. It must be a fault that the
+    /// connector can know: a *delta* that silently leaves something out is none.
+    fn fault(&self, kind: Upstream, times: u64);
+
+    /// The states that each entity of a feed was in, in order, the last one being that of now: rows as
+    /// the upstream serves them, or none where it was absent. States are only ever appended.
+    fn truth(&self, feed: &str) -> BTreeMap<String, Vec<Option<Vec<u8>>>>;
+
+    /// Of each entity, how many of its states ([`Subject::truth`]) have surely been read by a feed
+    /// whose checkpoint has this cursor. Empty where a cursor says nothing of that.
+    fn claimed(&self, feed: &str, cursor: &str) -> BTreeMap<String, usize>;
+
+    /// A command with this id: its key, and its JSON. One that has an effect each time that it is done,
+    /// and whose effect can be told from others by the id. `None` where the connector has none.
+    fn command(&self, id: &str, random: &mut ChaCha8Rng) -> Option<(String, Value)>;
+
+    /// The ids of the commands that had an effect, in the order of the effects, as often as they had.
+    fn effects(&self) -> Vec<String>;
+
+    /// What is planted and must appear nowhere but in values on topics: secrets and personal data.
+    fn canaries(&self) -> Vec<String>;
+}
+
+/// A feed under test.
+pub struct Feed {
+    /// Its name.
+    pub name: &'static str,
+    /// The schema of its events.
+    pub contract: &'static Contract,
+    /// How its rows read with the subject's settings.
+    pub codec: Arc<dyn RowCodec>,
+}
+
+/// The subjects by name.
+pub const NAMES: [&str; 1] = ["contractor"];
+
+/// Starts the simulator of a subject.
+///
+/// # Errors
+/// An unknown name, or a simulator that does not start.
+pub async fn start(name: &str, seed: u64) -> anyhow::Result<Arc<dyn Subject>> {
+    match name {
+        "contractor" => Ok(Arc::new(contractor::Contractor::start(seed).await?)),
+        _ => anyhow::bail!("no connector `{name}`, expected one of {}", NAMES.join(", ")),
+    }
+}
