@@ -65,10 +65,6 @@ impl Unsettled {
         self.lock().values().cloned().collect()
     }
 
-    fn count(&self) -> usize {
-        self.lock().len()
-    }
-
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Subject>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

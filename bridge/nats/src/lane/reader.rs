@@ -11,7 +11,7 @@ use talon_runtime::lane::{Arrival, LaneReader, Position};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use super::consumer::{MAX_UNSETTLED, look, take_over};
+use super::consumer::{look, take_over};
 use super::{LaneLayout, Unsettled};
 use crate::PATIENCE;
 use crate::connection::Connection;
@@ -27,6 +27,9 @@ const HEARTBEAT: Duration = Duration::from_secs(2);
 
 /// After a loss of the connection, what was delivered must have come after so long.
 const LATE: Duration = Duration::from_secs(1);
+
+/// How often the server is asked how many commands are left, when none comes.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Pause after a failure to read.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -49,6 +52,8 @@ pub(crate) struct NatsLaneReader {
     /// Number of the last delivery.
     delivered: u64,
     behind: u64,
+    /// When the server was asked for that last.
+    looked: Instant,
     /// Losses of the connection that were looked after.
     losses: u64,
     /// Deliveries up to this number must come, or are lost.
@@ -80,6 +85,7 @@ impl NatsLaneReader {
             messages,
             unsettled: unsettled.clone(),
             delivered: 0,
+            looked: Instant::now(),
             losses,
             awaited: None,
             failing: None,
@@ -99,12 +105,23 @@ impl NatsLaneReader {
             Ok(Some(Err(error))) => self.look_into(&error).await.map(|()| None),
             Ok(None) => self.look_into(&"the server has ended it").await.map(|()| None),
             Err(_) => {
-                if self.unsettled.count() < MAX_UNSETTLED {
-                    self.behind = 0;
-                }
+                self.look_behind().await?;
                 Ok(None)
             }
         }
+    }
+
+    /// Nothing comes although there should be more: commands may have gone by their age. Silence alone
+    /// says nothing, since the first answer takes a while.
+    async fn look_behind(&mut self) -> Result<(), BusFault> {
+        if self.behind > 0 && self.looked.elapsed() >= LOOK_EVERY && self.connection.is_up() {
+            self.looked = Instant::now();
+            let found = look(&self.connection, &self.stream, self.consumer()).await?;
+            if found.delivered.consumer_sequence == self.delivered {
+                self.behind = found.num_pending;
+            }
+        }
+        Ok(())
     }
 
     fn take(&mut self, message: &Message) -> Result<Arrival, BusFault> {
