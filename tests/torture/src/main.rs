@@ -12,6 +12,7 @@ use talon_torture::report::Report;
 use talon_torture::scenario::{Fault, History};
 use talon_torture::shrink::shrink;
 use talon_torture::world::{self, Outcome, Plan};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// How many findings of one run are printed.
 const SHOWN: usize = 20;
@@ -64,7 +65,18 @@ fn bus(text: &str) -> Result<On, String> {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
-    let arguments = Arguments::parse();
+    let mut terminated = signal(SignalKind::terminate())?;
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    // What is dropped kills the processes that it started.
+    tokio::select! {
+        done = all(Arguments::parse()) => done,
+        _ = terminated.recv() => anyhow::bail!("terminated"),
+        _ = interrupted.recv() => anyhow::bail!("interrupted"),
+    }
+}
+
+/// All runs, and the table.
+async fn all(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let program = match &arguments.talon {
         Some(program) => program.clone(),
         None => std::env::current_exe()?.with_file_name("talon"),
