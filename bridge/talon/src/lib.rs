@@ -1,0 +1,172 @@
+//! The program: its command line, its configuration, its HTTP server.
+//!
+//! A library for tests alone; nothing else depends on it.
+#![forbid(unsafe_code)]
+
+mod buses;
+mod check;
+mod commands;
+mod config;
+mod connectors;
+#[cfg(feature = "dev")]
+mod console;
+#[cfg(feature = "dev")]
+mod dev;
+mod plugins;
+mod run;
+mod schemas;
+
+mod server;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use talon_sdk::Clock;
+use talon_sdk::config::{Problem, Secrets};
+
+/// Streams what happens in service desks, queue halls and field-service systems onto Kafka or NATS
+/// JetStream, as Avro change events.
+#[derive(Parser)]
+#[command(version, propagate_version = true)]
+struct Cli {
+    /// How much to log: off, error, warn, info, debug, trace, or filters such as info,librdkafka=debug
+    #[arg(long, global = true, env = "TALON_LOG", default_value = "info,async_nats=warn")]
+    log: String,
+    /// How log lines look
+    #[arg(long, global = true, value_enum, default_value = "text")]
+    log_format: LogFormat,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// The whole product on this machine, with nothing installed: a simulated upstream with life in
+    /// it, an in-process Kafka-compatible broker, the connector, a status page
+    #[cfg(feature = "dev")]
+    Dev(dev::Dev),
+    /// Production
+    Run {
+        /// The YAML file
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// Every problem of a configuration at once, each with its key; does no I/O without --probe
+    Check {
+        /// The YAML file
+        #[arg(long)]
+        config: PathBuf,
+        /// Also resolve secrets, and connect to the bus, the registry and the upstreams
+        #[arg(long)]
+        probe: bool,
+    },
+    /// The connectors; with a class, its feeds, commands and settings
+    Plugins {
+        /// Class of a connector
+        class: Option<String>,
+    },
+    /// The commands that connectors carry; with a class, their parameters
+    Commands {
+        /// Class of a connector
+        class: Option<String>,
+    },
+    /// Puts a command on the topic of a connector, as any client can
+    Send(commands::Send),
+    /// The contract with consumers: the Avro schema of every feed, of commands and of their results
+    Schemas {
+        /// The YAML file; with it, the subjects of this configuration
+        #[arg(long)]
+        config: Option<PathBuf>,
+        /// Register them in the configuration's schema registry
+        #[arg(long, requires = "config")]
+        register: bool,
+    },
+}
+
+/// All settings of a configuration's text by their full keys: nested maps are joined by dots, lists by
+/// commas.
+///
+/// # Errors
+/// Where it is no YAML map of settings, or sets a key twice.
+pub fn settings(yaml: &str) -> Result<BTreeMap<String, String>, Vec<Problem>> {
+    config::flatten(yaml)
+}
+
+/// Every problem of a configuration, without I/O: what `talon check` lists.
+pub fn problems(settings: BTreeMap<String, String>) -> Vec<Problem> {
+    config::load(settings, &Secrets::Unresolved, Clock::System).err().unwrap_or_default()
+}
+
+/// How the program ends.
+pub(crate) enum End {
+    /// As asked.
+    Done,
+    /// Something failed; it has been said what.
+    Failed,
+    /// The configuration is wrong; it has been said how.
+    Misconfigured,
+}
+
+/// Does what the command line says.
+///
+/// Exit codes: 0 asked to stop and drained, 1 failed, 2 configuration wrong.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Err(error) = start_logging(&cli.log, cli.log_format) {
+        eprintln!("talon: `--log` is `{}`: {error}", cli.log);
+        return ExitCode::from(2);
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("talon: no threads to run on: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let ended = runtime.block_on(async {
+        match cli.command {
+            #[cfg(feature = "dev")]
+            Command::Dev(dev) => dev.run().await,
+            Command::Run { config } => run::run(&config).await,
+            Command::Check { config, probe } => check::check(&config, probe).await,
+            Command::Plugins { class } => plugins::plugins(class.as_deref()),
+            Command::Commands { class } => commands::commands(class.as_deref()),
+            Command::Send(send) => send.run().await,
+            Command::Schemas { config, register } => {
+                schemas::schemas(config.as_deref(), register).await
+            }
+        }
+    });
+    // Threads that still wait for a bus which is away must not hold the process.
+    runtime.shutdown_background();
+    match ended {
+        Ok(End::Done) => ExitCode::SUCCESS,
+        Ok(End::Failed) => ExitCode::FAILURE,
+        Ok(End::Misconfigured) => ExitCode::from(2),
+        Err(error) => {
+            eprintln!("talon: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start_logging(filter: &str, format: LogFormat) -> anyhow::Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_new(filter)?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => builder
+            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+            .with_target(false)
+            .init(),
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+    }
+    Ok(())
+}
