@@ -20,8 +20,10 @@ pub(crate) fn flatten(yaml: &str) -> Result<BTreeMap<String, String>, Vec<Proble
     if yaml.trim().is_empty() {
         return Ok(BTreeMap::new());
     }
-    let value: Value =
-        serde_saphyr::from_str(yaml).map_err(|error| wrong(format!("is no YAML: {error}")))?;
+    // The library would show the lines around the mistake, and a secret may stand in them.
+    let options = serde_saphyr::options! { with_snippet: false };
+    let value: Value = serde_saphyr::from_str_with_options(yaml, options)
+        .map_err(|error| wrong(format!("is no YAML: {error}")))?;
     let Value::Object(_) = value else {
         return Err(wrong("is no map of settings".to_owned()));
     };
@@ -85,6 +87,15 @@ mod tests {
     fn a_key_that_is_set_twice_is_a_problem() {
         let problems = flatten("a.b: 1\na:\n  b: 2\n").unwrap_err();
         assert_eq!(problems[0].to_string(), "`a.b` is set twice");
+    }
+
+    #[test]
+    fn invariant_8_what_is_wrong_is_said_without_the_lines_around_it() {
+        for yaml in ["password: hunter2\nservers: [", "password: hunter2\npassword: hunter2\n"] {
+            let problem = flatten(yaml).unwrap_err()[0].to_string();
+            assert!(!problem.contains("hunter2"), "{problem}");
+            assert!(problem.contains("line 2"), "{problem}");
+        }
     }
 
     #[test]
