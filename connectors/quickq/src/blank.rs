@@ -5,7 +5,10 @@ use std::ops::Range;
 use bytes::Bytes;
 use memchr::memmem;
 
-/// The text with the values of secret fields replaced by as many stars, whatever else it is.
+/// The text with the values of secret fields replaced by as many stars, whatever else it is. The digits
+/// of a number become ones, which keep it a number.
+///
+/// A field whose name is written with escapes is not known.
 pub(crate) fn blanked(text: Bytes) -> Bytes {
     let mut places = Vec::new();
     for key in [&b"\"password\""[..], b"\"hasp\"", b"\"token\""] {
@@ -18,8 +21,14 @@ pub(crate) fn blanked(text: Bytes) -> Bytes {
     }
     let mut blank = text.to_vec();
     for place in places {
-        let star = if blank[place.start].is_ascii_digit() { b'0' } else { b'*' };
-        blank[place].fill(star);
+        let is_text = text[..place.start].ends_with(b"\"");
+        for byte in &mut blank[place] {
+            match (is_text, *byte) {
+                (true, _) => *byte = b'*',
+                (false, b'0'..=b'9') => *byte = b'1',
+                (false, _) => {}
+            }
+        }
     }
     blank.into()
 }
@@ -44,7 +53,8 @@ fn value_after(text: &[u8], mut at: usize) -> Option<Range<usize>> {
             end += if text[end] == b'\\' { 2 } else { 1 };
         }
     } else {
-        while text.get(end).is_some_and(u8::is_ascii_digit) {
+        let is_number = |byte: &u8| byte.is_ascii_digit() || b"-+.eE".contains(byte);
+        while text.get(end).is_some_and(is_number) {
             end += 1;
         }
     }

@@ -109,8 +109,18 @@ fn invariant_8_secrets_are_blanked_also_where_nothing_can_be_read() {
         assert!(!shown.contains("5ecret"), "{shown}");
         assert_eq!(shown.len(), text.len(), "nothing else is touched");
     }
-    let hasp = read(r#"{"command":"info","data":{"hasp":1023919797,"db":"1"}}"#);
-    assert_eq!(hasp.data(), r#"{"hasp":0000000000,"db":"1"}"#);
+}
+
+#[test]
+fn invariant_8_a_secret_number_is_blanked_and_stays_a_number() {
+    for (number, blank) in
+        [("1023919797", "1111111111"), ("-10.25", "-11.11"), ("4e200", "1e111"), ("0", "1")]
+    {
+        let text = format!(r#"{{"command":"info","data":{{"hasp":{number},"db":"1"}}}}"#);
+        let frame = read(&text);
+        assert_eq!(frame.data(), format!(r#"{{"hasp":{blank},"db":"1"}}"#));
+        assert!(frame.entity().is_some(), "it is still JSON: {blank}");
+    }
 }
 
 #[test]
