@@ -15,8 +15,13 @@ const ID_MAX: usize = 200;
 /// Longest ordering key.
 const KEY_MAX: usize = 500;
 
+/// Most problems that are listed, and the longest text of one: they go to the log, to the results and
+/// into a header, which have limits of their own.
+const PROBLEMS: usize = 20;
+const PROBLEM_MAX: usize = 400;
+
 /// What a record came to.
-pub(crate) enum Intake {
+pub enum Intake {
     /// A command.
     Command(Command),
     /// No command, or one with mistakes: all of them. No value is quoted.
@@ -25,23 +30,27 @@ pub(crate) enum Intake {
         id: Option<String>,
         /// Its type, where there is such a one.
         kind: &'static str,
-        /// What is wrong.
+        /// What is wrong: not so many, and not so long, that it could not be written anywhere.
         problems: Vec<String>,
     },
 }
 
 /// Reads records of a connector's topic of commands.
-pub(crate) struct Reading {
-    pub(crate) commands: Commands,
+pub struct Reading {
+    /// What commands there are.
+    pub commands: Commands,
     /// How a command of this version's schema is written.
-    pub(crate) wire: Wire,
-    pub(crate) registry: Option<Registry>,
+    pub wire: Wire,
+    /// Where the schemas of others are.
+    pub registry: Option<Registry>,
 }
 
 impl Reading {
+    /// Reads the value of a record.
+    ///
     /// # Errors
     /// Only where the registry is needed and does not answer.
-    pub(crate) async fn read(&self, value: &[u8]) -> Result<Intake, BusFault> {
+    pub async fn read(&self, value: &[u8]) -> Result<Intake, BusFault> {
         let contract = (self.commands.contract)();
         let object = match self.wire.open(contract, value) {
             Payload::Own(datum) => contract.read(datum, None).ok(),
@@ -135,7 +144,7 @@ impl Reading {
         let (Some(id), Some(spec), Some(params), true) =
             (id.clone(), spec, params, problems.is_empty())
         else {
-            return Intake::Malformed { id, kind, problems };
+            return Intake::Malformed { id, kind, problems: bounded(problems) };
         };
         let key = ordering_key(spec, &id, &params);
         if key.is_empty() || key.len() > KEY_MAX {
@@ -149,6 +158,22 @@ impl Reading {
 
 fn nothing(problem: &str) -> Intake {
     Intake::Malformed { id: None, kind: "", problems: vec![problem.to_owned()] }
+}
+
+/// What is listed of many or long problems.
+fn bounded(mut problems: Vec<String>) -> Vec<String> {
+    let more = problems.len().saturating_sub(PROBLEMS);
+    problems.truncate(PROBLEMS);
+    for problem in &mut problems {
+        if let Some((end, _)) = problem.char_indices().nth(PROBLEM_MAX) {
+            problem.truncate(end);
+            problem.push('…');
+        }
+    }
+    if more > 0 {
+        problems.push(format!("and {more} more"));
+    }
+    problems
 }
 
 fn unknown_type(specs: &[CommandSpec], kind: &str) -> String {
@@ -292,6 +317,18 @@ mod tests {
         let (id, problems) = malformed(&json!({"id": 5, "type": "SetStatsu"})).await;
         assert_eq!(id, None);
         assert_eq!(problems[1], "there is no command `SetStatsu`; did you mean `SetStatus`?");
+    }
+
+    #[tokio::test]
+    async fn invariant_6_of_many_or_long_mistakes_only_so_much_is_said() {
+        let names = (0..50_000).map(|i| (format!("x{i}"), json!(1)));
+        let many = Json::Object(names.collect());
+        let long = json!({"id": "c-1", "x".repeat(100_000): 1, "params": {"y".repeat(100_000): 1}});
+        for value in [many, long] {
+            let (_, problems) = malformed(&value).await;
+            let bytes: usize = problems.iter().map(String::len).sum();
+            assert!(problems.len() <= 21 && bytes < 4_000, "{bytes} bytes");
+        }
     }
 
     #[tokio::test]
