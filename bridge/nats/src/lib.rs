@@ -49,7 +49,7 @@ use crate::log::NatsLog;
 use crate::streams::Seen;
 
 pub use config::{SECTION, keys, problems};
-pub use names::{key, token};
+pub use names::{bucket_key, checkpoint_key, key, token};
 
 /// How long the server may be silent before it counts as away.
 const PATIENCE: Duration = Duration::from_secs(10);

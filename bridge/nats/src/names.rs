@@ -106,7 +106,7 @@ pub fn key(token: &str) -> Option<String> {
 }
 
 /// The key in the bucket for a checkpoint's key.
-pub(crate) fn bucket_key(key: &str) -> String {
+pub fn bucket_key(key: &str) -> String {
     let mut out = String::with_capacity(key.len());
     for byte in key.bytes() {
         match byte {
@@ -118,7 +118,7 @@ pub(crate) fn bucket_key(key: &str) -> String {
 }
 
 /// The checkpoint's key for a key in the bucket; `None` where it is something else.
-pub(crate) fn checkpoint_key(bucket_key: &str) -> Option<String> {
+pub fn checkpoint_key(bucket_key: &str) -> Option<String> {
     let key = unescape(bucket_key, '=')?;
     (self::bucket_key(&key) == bucket_key).then_some(key)
 }

@@ -45,27 +45,13 @@ fn shown(contract: &Contract, value: &[u8]) -> Value {
     contract.to_json(&event).unwrap()["after"].clone()
 }
 
+fn sample(name: &str) -> Value {
+    let path = format!("{}/tests/samples/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
 fn call() -> Value {
-    json!({
-        "id": 42, "number": "ОБР-42", "status": "Committed", "userId": 7, "critical": true,
-        "created": "2026-01-31T13:00:00", "commited": "2026-01-31T10:05:00Z", "finished": null,
-        "ttf": "2026-02-01T10:00:00+03:00", "tto": "0001-01-01T00:00:00",
-        "clientName": "ООО Ромашка",
-        "contactPersonName": "Иван Петров", "contactPersonEmail": "ivan@example.org",
-        "contactPersonPhone": "+7 900 000-00-00",
-        "serviceObjectName": "Офис", "serviceObjectType": "Банкомат", "serviceObjectAddress": "Москва, Тверская, 1",
-        "serviceObjectLatitude": 55.751244, "serviceObjectLongitude": 37.618423,
-        "comments": "звонить заранее", "descriptionHtmlText": "<p>сломано</p>",
-        "descriptionTextForFieldEmployee": "взять лестницу",
-        "tasks": [{"id": 2, "title": "б", "status": "New", "result": null},
-                  {"id": 1, "title": "а", "status": "Done", "result": {"attachments": [
-                      {"id": 9, "name": "фото.jpg", "blobServiceFileName": "x", "type": "JPEG",
-                       "downloaded": "2026-01-31T10:00:00Z"}]}}],
-        "jeopardies": [{"id": 5, "callId": 42, "comment": "не успеваем", "date": "2026-01-31T10:00:00Z",
-                        "answerComment": "хорошо", "answerDate": null, "timestamp": 11}],
-        "availableExpenditureItems": [{"id": 3, "name": "Парковка"}],
-        "timestamp": 1234
-    })
+    sample("call")
 }
 
 #[test]
@@ -129,8 +115,7 @@ fn personal<'v>(contract: &Contract, value: &'v Value, found: &mut Vec<(String, 
 
 #[test]
 fn invariant_8_every_marked_field_follows_the_policy_and_no_other_does() {
-    let message = json!({"id": 1, "callId": 42, "date": "2026-01-31T10:00:00Z", "message": "перезвоните",
-                         "owner": {"id": 7, "name": "Пётр"}, "timestamp": 3});
+    let message = sample("call_message");
     let jeopardy = call()["jeopardies"][0].clone();
     let contracts = talon_contractor_contracts();
     for (feed, row) in [("call", call()), ("call_message", message), ("call_jeopardy", jeopardy)] {

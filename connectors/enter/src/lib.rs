@@ -7,3 +7,6 @@
 mod export;
 
 pub use export::EnterExport;
+// For the tests that feed it with anything.
+#[doc(hidden)]
+pub use export::slice::{SliceFault, Slicer};

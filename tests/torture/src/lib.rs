@@ -5,13 +5,14 @@
 //! ([`scenario`]), all in a [`world`]. A [`driver`] edits the upstream and issues commands. When all is
 //! over and settled, the [`recorder`] reads what any consumer would, and [`check`] holds it against the
 //! upstream's own history and journal ([`facts`]). A history that fails is cut ([`shrink`]); what came
-//! of all runs is a table ([`report`]).
+//! of all runs is a table ([`report`]). Apart from all that, [`fuzz`] feeds the readers with anything.
 #![forbid(unsafe_code)]
 
 pub mod broker;
 pub mod check;
 pub mod driver;
 pub mod facts;
+pub mod fuzz;
 pub mod process;
 pub mod proxy;
 pub mod recorder;

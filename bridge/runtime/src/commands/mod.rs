@@ -36,7 +36,6 @@ use crate::board::{State, Weight};
 use crate::bus::{BusFault, Purpose, Recovered, TopicSpec};
 use crate::commands::attempt::Desk;
 use crate::commands::desk::{Dispatch, DispatchParts, Incoming};
-use crate::commands::intake::Reading;
 use crate::commands::ledger::Ledger;
 use crate::lane::{LaneLog, LaneReader, LaneSpec};
 use crate::options::Format;
@@ -45,7 +44,7 @@ use crate::supervise::{Setup, Shared, blocking, topic};
 use crate::tenure::{End, Service};
 
 pub use attempt::Patience;
-pub use intake::ordering_key;
+pub use intake::{Intake, Reading, ordering_key};
 pub use metrics::{LaneMetrics, LaneStatus};
 pub use record::{Outcome, ResultRecord};
 

@@ -26,7 +26,7 @@ mod map;
 mod model;
 mod plan;
 mod reading;
-mod slice;
+pub(crate) mod slice;
 mod zone;
 
 use std::sync::{Arc, OnceLock};

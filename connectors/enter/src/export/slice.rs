@@ -16,18 +16,21 @@ const LARGEST_HEAD: usize = 64 * 1024;
 
 /// Why a body cannot be cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum SliceFault {
+pub enum SliceFault {
+    /// Another form.
     #[error("the reply is no JSON of the documented form (byte {0})")]
     Form(u64),
+    /// It ends too early.
     #[error("the reply ends in the middle of its JSON (byte {0})")]
     Cut(u64),
+    /// A part that is larger than allowed.
     #[error("a ticket or field of the reply is larger than `upstream.response.max.bytes`")]
     TooLarge,
 }
 
 /// Takes a body piece by piece, and gives rows.
 #[derive(Debug)]
-pub(crate) struct Slicer {
+pub struct Slicer {
     at: State,
     /// Containers that are open.
     depth: u32,
@@ -73,7 +76,7 @@ enum Escape {
 
 impl Slicer {
     /// For tickets of at most so many bytes.
-    pub(crate) fn new(largest: usize) -> Slicer {
+    pub fn new(largest: usize) -> Slicer {
         Slicer {
             at: State::Outside,
             depth: 0,
@@ -90,7 +93,7 @@ impl Slicer {
     }
 
     /// Takes the next piece of the body.
-    pub(crate) fn take(&mut self, piece: &[u8]) -> Result<(), SliceFault> {
+    pub fn take(&mut self, piece: &[u8]) -> Result<(), SliceFault> {
         let mut place = 0;
         while place < piece.len() {
             place += match self.at {
@@ -107,23 +110,23 @@ impl Slicer {
     }
 
     /// Says that the body is over.
-    pub(crate) fn finish(&self) -> Result<(), SliceFault> {
+    pub fn finish(&self) -> Result<(), SliceFault> {
         let is_whole = self.at == State::Outside && self.depth == 0 && self.level > 0;
         if is_whole { Ok(()) } else { Err(SliceFault::Cut(self.bytes)) }
     }
 
     /// Bytes of the rows that wait to be given.
-    pub(crate) fn waiting(&self) -> usize {
+    pub fn waiting(&self) -> usize {
         self.body.len()
     }
 
     /// The rows so far.
-    pub(crate) fn rows(&mut self) -> Rows {
+    pub fn rows(&mut self) -> Rows {
         Rows::of_spans(Bytes::from(std::mem::take(&mut self.body)), std::mem::take(&mut self.spans))
     }
 
     /// What the reply says of the branch, as a JSON object.
-    pub(crate) fn head(&self) -> Vec<u8> {
+    pub fn head(&self) -> Vec<u8> {
         [b"{", self.head.as_slice(), b"}"].concat()
     }
 

@@ -1,0 +1,2 @@
+#![no_main]
+talon_fuzz::fuzz!("keys_nats");

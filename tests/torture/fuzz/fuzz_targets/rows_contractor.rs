@@ -1,0 +1,2 @@
+#![no_main]
+talon_fuzz::fuzz!("rows_contractor");
