@@ -115,3 +115,44 @@ fn a_lane_that_doubles_outcomes_is_caught() {
         pipeline.catches(&issued, &[Property::OneOutcome]).await;
     });
 }
+
+#[test]
+fn a_lane_that_loses_an_outcome_is_caught() {
+    to_its_end(async {
+        let Some(mut pipeline) = Pipeline::start("unsaid").await else { return };
+        pipeline.run(pipeline.bus(Defect::LosesOutcome), pipeline.setup());
+        let issued = pipeline.issue(8).await;
+        // All others have theirs, so it is not due any more.
+        pipeline
+            .until(&issued, |facts| {
+                let missing = check(facts);
+                let missing = missing.iter().filter(|one| one.property == Property::AnOutcome);
+                missing.count() == 1 && facts.commands.outcomes.len() + 1 == issued.len()
+            })
+            .await;
+    });
+}
+
+#[test]
+fn a_connector_that_answers_early_is_caught() {
+    to_its_end(async {
+        let Some(mut pipeline) = Pipeline::start("early").await else { return };
+        let mut setup = pipeline.setup();
+        setup.connector = connector::that_answers_early(setup.connector);
+        pipeline.run(pipeline.bus(Defect::None), setup);
+        let issued = pipeline.issue(60).await;
+        pipeline.catches(&issued, &[Property::EffectsInOrder]).await;
+    });
+}
+
+#[test]
+fn a_connector_that_quotes_is_caught() {
+    to_its_end(async {
+        let Some(mut pipeline) = Pipeline::start("quotes").await else { return };
+        let mut setup = pipeline.setup();
+        setup.connector = connector::that_quotes(setup.connector);
+        pipeline.run(pipeline.bus(Defect::None), setup);
+        let issued = pipeline.issue(3).await;
+        pipeline.catches(&issued, &[Property::Discreet]).await;
+    });
+}
