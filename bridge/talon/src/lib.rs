@@ -5,6 +5,7 @@
 
 mod buses;
 mod check;
+mod clock;
 mod commands;
 mod config;
 mod connectors;

@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::End;
+use crate::clock;
 use crate::config::{Loaded, flatten, load};
 use crate::server::{self, About, Recent};
 
@@ -66,6 +67,10 @@ pub(crate) async fn serve(
         mode,
         recent,
     };
+    if let (Some(file), Clock::Shifted(by_ms)) = (loaded.root.clock_file, &loaded.clock) {
+        tracing::warn!(file = %file.display(), "the clock is shifted, which is for tests alone");
+        clock::follow(file, by_ms.clone());
+    }
     let timeout = loaded.root.shutdown_timeout;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),

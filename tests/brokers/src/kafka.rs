@@ -49,7 +49,7 @@ impl Kind for Kafka {
     }
 
     fn from_path() -> Result<Broker, Failure> {
-        on_path(&[])
+        on_path(&House::default())
     }
 
     fn from_container() -> Result<Broker, Failure> {
@@ -58,7 +58,7 @@ impl Kind for Kafka {
     }
 
     fn from_packages() -> Result<Broker, Failure> {
-        packaged(&[])
+        packaged(&House::default())
     }
 }
 
@@ -71,7 +71,15 @@ struct Door {
     advertised: u16,
 }
 
-type Way = fn(&[Door]) -> Result<Broker, Failure>;
+/// Where a broker of a test's own is reached and keeps its data.
+#[derive(Default)]
+struct House {
+    doors: Vec<Door>,
+    /// By default in a directory that is removed with the broker.
+    data: Option<PathBuf>,
+}
+
+type Way = fn(&House) -> Result<Broker, Failure>;
 
 impl Kafka {
     /// One of the test's own, as [`start`](Self::start), that also serves those who come through proxies:
@@ -81,6 +89,16 @@ impl Kafka {
     ///
     /// Never in a container.
     pub fn start_behind(test: &str, proxies: &[u16]) -> Option<(Self, Vec<String>)> {
+        Self::start_in(test, proxies, None)
+    }
+
+    /// As [`start_behind`](Self::start_behind), with the broker's log in this directory, which must not
+    /// exist and is not removed: on a file system that a test fills, say.
+    pub fn start_in(
+        test: &str,
+        proxies: &[u16],
+        data: Option<PathBuf>,
+    ) -> Option<(Self, Vec<String>)> {
         let doors =
             proxies.iter().map(|&advertised| Ok(Door { listen: port::free()?, advertised }));
         let doors: Vec<Door> = match doors.collect::<io::Result<_>>() {
@@ -88,9 +106,9 @@ impl Kafka {
             Err(error) => panic!("{test}: no free port: {error}"),
         };
         let ways: [(&str, Way); 2] = [("program", on_path), ("packages", packaged)];
-        let doors = &doors;
-        let ways = ways.map(|(name, way)| (name, move || way(doors)));
-        let addresses = doors.iter().map(|door| loopback(door.listen)).collect();
+        let house = &House { doors, data };
+        let ways = ways.map(|(name, way)| (name, move || way(house)));
+        let addresses = house.doors.iter().map(|door| loopback(door.listen)).collect();
         match broker::first(Self::WHAT, ways) {
             Ok(broker) => Some((Self { broker }, addresses)),
             Err(unavailable) => skip::or_skip(test, Err(&unavailable)),
@@ -98,7 +116,7 @@ impl Kafka {
     }
 }
 
-fn on_path(doors: &[Door]) -> Result<Broker, Failure> {
+fn on_path(house: &House) -> Result<Broker, Failure> {
     let find = |names: &[&str]| {
         command::on_path(names)
             .ok_or_else(|| Failure::Absent(format!("no `{}` on the PATH", names[0])))
@@ -107,7 +125,7 @@ fn on_path(doors: &[Door]) -> Result<Broker, Failure> {
     let storage = find(&["kafka-storage", "kafka-storage.sh"])?;
     let (port, process) = Process::start("kafka", |port, data| {
         let settings =
-            write_settings(port, data, doors).map_err(|e| Failure::broken("kafka", e))?;
+            write_settings(port, data, house).map_err(|e| Failure::broken("kafka", e))?;
         let mut format = Command::new(&storage);
         format_arguments(&mut format, &settings);
         command::run("kafka-format", &mut format, FORMAT_LIMIT)?;
@@ -123,15 +141,15 @@ fn on_path(doors: &[Door]) -> Result<Broker, Failure> {
     Ok(Broker::of_process(loopback(port), process))
 }
 
-fn packaged(doors: &[Door]) -> Result<Broker, Failure> {
+fn packaged(house: &House) -> Result<Broker, Failure> {
     let java = command::java()?;
     let jars = fetch::kafka()?;
     let class_path = format!("{}/*", jars.display());
     let formatted = formatted(&java, &class_path)?;
     let (port, process) = Process::start("kafka", |port, data| {
         let failed = |error| Failure::broken("kafka", error);
-        let settings = write_settings(port, data, doors).map_err(failed)?;
-        copy_formatted(&formatted, &data.join("log")).map_err(failed)?;
+        let settings = write_settings(port, data, house).map_err(failed)?;
+        copy_formatted(&formatted, &house.log(data)).map_err(failed)?;
         let logging = format!("-Dlog4j2.configurationFile={}", logging(data));
         let settings = settings.display().to_string();
         let arguments = ["-Xmx512m", "-XX:+UseSerialGC", &logging, "-cp", &class_path];
@@ -141,6 +159,13 @@ fn packaged(doors: &[Door]) -> Result<Broker, Failure> {
     })?;
     Ok(Broker::of_process(loopback(port), process))
 }
+
+impl House {
+    fn log(&self, data: &Path) -> PathBuf {
+        self.data.clone().unwrap_or_else(|| data.join("log"))
+    }
+}
+
 fn launch(
     port: u16,
     program: PathBuf,
@@ -160,10 +185,11 @@ fn loopback(port: u16) -> String {
     format!("127.0.0.1:{port}")
 }
 
-fn write_settings(port: u16, data: &Path, doors: &[Door]) -> io::Result<PathBuf> {
+fn write_settings(port: u16, data: &Path, house: &House) -> io::Result<PathBuf> {
     fs::write(data.join("log4j2.properties"), LOGGING)?;
     let path = data.join("server.properties");
-    let settings = settings(port, port::free()?, &data.join("log").display().to_string(), doors);
+    let settings =
+        settings(port, port::free()?, &house.log(data).display().to_string(), &house.doors);
     fs::write(&path, settings)?;
     Ok(path)
 }

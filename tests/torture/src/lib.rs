@@ -10,6 +10,7 @@
 
 pub mod broker;
 pub mod check;
+pub mod disk;
 pub mod driver;
 pub mod facts;
 pub mod fuzz;

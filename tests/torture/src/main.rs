@@ -20,7 +20,7 @@ const SHOWN: usize = 20;
 /// Breaks Talon on purpose: real brokers, simulated upstreams, processes that are killed.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Connectors, as `contractor`.
+    /// Connectors: `contractor`, `enter-export`, `quickq`.
     #[arg(long, value_delimiter = ',', default_value = "contractor")]
     connector: Vec<String>,
     /// Buses: `kafka`, `nats`.
@@ -93,16 +93,7 @@ async fn all(arguments: Arguments) -> anyhow::Result<ExitCode> {
         for on in &arguments.bus {
             for fault in &arguments.fault {
                 for seed in first..first + arguments.runs {
-                    let plan = Plan {
-                        connector: connector.clone(),
-                        on: *on,
-                        processes: arguments.processes.unwrap_or(1 + seed % 3) as usize,
-                        seed,
-                        length: Duration::from_secs(arguments.seconds),
-                        edits_per_second: arguments.edits,
-                        pause: Duration::from_millis(60),
-                        program: program.clone(),
-                    };
+                    let processes = arguments.processes.unwrap_or(1 + seed % 3) as usize;
                     let history = match &arguments.history {
                         Some(file) => std::fs::read_to_string(file)
                             .with_context(|| format!("`{}`", file.display()))?
@@ -110,8 +101,20 @@ async fn all(arguments: Arguments) -> anyhow::Result<ExitCode> {
                             .map_err(anyhow::Error::msg)?,
                         None => {
                             let length_ms = arguments.seconds * 1_000;
-                            History::plan(seed, *fault, plan.processes, length_ms)
+                            History::plan(seed, *fault, processes, length_ms)
                         }
+                    };
+                    let plan = Plan {
+                        connector: connector.clone(),
+                        on: *on,
+                        processes,
+                        seed,
+                        length: Duration::from_secs(arguments.seconds),
+                        edits_per_second: arguments.edits,
+                        pause: Duration::from_millis(60),
+                        registry: *fault == Fault::Registry || history.needs_registry(),
+                        small_disk: *fault == Fault::Disk || history.fills_disk(),
+                        program: program.clone(),
                     };
                     let sound = one(&arguments, &plan, *fault, &history, &mut report).await?;
                     failed |= !sound;

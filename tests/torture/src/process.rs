@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// As much as it can say of itself without that the clients of the brokers flood it.
 const LOG: &str = "info,talon=debug,talon_runtime=debug,talon_http=debug,talon_contractor=debug,\
-                   talon_kafka=debug,talon_nats=debug";
+                   talon_enter=debug,talon_quickq=debug,talon_kafka=debug,talon_nats=debug";
 
 /// A place in a deployment: a configuration, and the process that runs with it, again and again. Killed
 /// when dropped.
@@ -26,6 +26,8 @@ pub struct Process {
     /// Of all processes that there were in this place.
     log: Arc<Mutex<Vec<String>>>,
     client: reqwest::Client,
+    /// What is added to its clock, for the program to read.
+    clock: tempfile::NamedTempFile,
 }
 
 struct Running {
@@ -40,17 +42,29 @@ impl Process {
     ///
     /// # Errors
     /// The HTTP client cannot be made.
-    pub fn new(program: &Path, settings: BTreeMap<String, String>) -> anyhow::Result<Process> {
+    pub fn new(program: &Path, mut settings: BTreeMap<String, String>) -> anyhow::Result<Process> {
         // The HTTP library is built without a crypto provider of its own choice; it may be there.
         rustls::crypto::ring::default_provider().install_default().ok();
         let client = reqwest::Client::builder().timeout(Duration::from_secs(2)).build()?;
-        let log = Arc::default();
-        Ok(Process { program: program.to_owned(), settings, running: None, log, client })
+        let (log, program) = (Arc::default(), program.to_owned());
+        let clock = tempfile::NamedTempFile::new()?;
+        let file = clock.path().display().to_string();
+        settings.insert("talon.test.clock.file".to_owned(), file);
+        Ok(Process { program, settings, running: None, log, client, clock })
     }
 
     /// Its configuration from the next start on.
     pub fn settings(&mut self) -> &mut BTreeMap<String, String> {
         &mut self.settings
+    }
+
+    /// Sets its clock to so many ms ahead of the machine's, or behind. Counts for those that are started
+    /// later too.
+    ///
+    /// # Errors
+    /// It cannot be told.
+    pub fn set_clock(&self, ahead_ms: i64) -> anyhow::Result<()> {
+        Ok(std::fs::write(self.clock.path(), format!("{ahead_ms}\n"))?)
     }
 
     /// Starts it.

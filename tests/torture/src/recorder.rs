@@ -7,14 +7,13 @@ use anyhow::{Context, bail, ensure};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::message::{Headers, Message};
+use rdkafka::message::{Headers, Message as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use talon_runtime::checkpoint::Checkpoint;
 use talon_runtime::commands::ResultRecord;
-use talon_schemas::Contract;
 use talon_schemas::result::RESULT;
 use talon_schemas::wire::{Payload, Wire};
-use talon_sdk::Row;
+use talon_schemas::{Contract, Message};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::facts::{CommandFacts, Content, Facts, FeedFacts, Published, Sight};
@@ -221,9 +220,7 @@ fn read_kafka(bootstrap: &str, topic: &str) -> anyhow::Result<Vec<Record>> {
 
 fn event(contract: &Contract, record: &Record) -> Published {
     let Some(value) = record.value.as_deref() else { return Published::Tombstone };
-    let Payload::Own(datum) = Wire::SingleObject.open(contract, value) else {
-        return Published::Unreadable;
-    };
+    let Some(datum) = datum(contract, value) else { return Published::Unreadable };
     let Ok(parts) = contract.cut(datum) else { return Published::Unreadable };
     let content =
         |entity: Option<&[u8]>| entity.map(|entity| content(contract, entity)).transpose();
@@ -245,22 +242,21 @@ fn truth(
     feed: &Feed,
     subject: &dyn Subject,
 ) -> anyhow::Result<BTreeMap<String, Vec<Option<Content>>>> {
-    let mut row = Row::default();
-    let mut of = |state: Option<Vec<u8>>| {
-        let Some(bytes) = state else { return Ok(None) };
-        row.clear();
-        feed.codec.decode(&bytes, "", &mut row)?;
-        content(feed.contract, &row.value).map(Some)
-    };
-    let entities = subject.truth(feed.name).into_iter();
+    let of = |state: Option<Vec<u8>>| state.map(|datum| content(feed.contract, &datum)).transpose();
+    let entities = subject.truth(feed.name)?.into_iter();
     entities
-        .map(|(key, states)| Ok((key, states.into_iter().map(&mut of).collect::<Result<_, _>>()?)))
+        .map(|(key, states)| Ok((key, states.into_iter().map(of).collect::<Result<_, _>>()?)))
         .collect()
 }
 
 fn result(record: &Record) -> Option<ResultRecord> {
-    match Wire::SingleObject.open(&*RESULT, record.value.as_deref()?) {
-        Payload::Own(datum) => RESULT.decode(datum).ok(),
+    RESULT.decode(datum(&*RESULT, record.value.as_deref()?)?).ok()
+}
+
+/// The datum of a message, with or without a registry: there is but one version of each schema.
+fn datum<'m>(of: &impl AsRef<Message>, message: &'m [u8]) -> Option<&'m [u8]> {
+    match Wire::SingleObject.open(of, message) {
+        Payload::Own(datum) | Payload::Registered(_, datum) => Some(datum),
         _ => None,
     }
 }

@@ -32,6 +32,12 @@ pub enum Action {
     Line(Line, Wire, u64),
     /// A fault of the upstream in so many requests.
     Upstream(Upstream, u64),
+    /// The clock of a process is set by so many ms, and back after so many ms.
+    Clock(usize, i64, u64),
+    /// The disk of the broker is full for so many ms.
+    DiskFull(u64),
+    /// SIGKILL of the schema registry, which is started again after so many ms.
+    RegistryKill(u64),
 }
 
 /// Between a process and something.
@@ -100,13 +106,19 @@ pub enum Fault {
     Network,
     /// The upstream misbehaves.
     Upstream,
-    /// All of them.
+    /// Clocks of processes are set forward and back.
+    Clock,
+    /// The disk of the broker is full.
+    Disk,
+    /// The schema registry goes away.
+    Registry,
+    /// All of them but the last two, which need more around.
     Everything,
 }
 
 impl Fault {
     /// All.
-    pub const ALL: [Fault; 9] = [
+    pub const ALL: [Fault; 12] = [
         Fault::Nothing,
         Fault::Kill,
         Fault::Pause,
@@ -115,7 +127,22 @@ impl Fault {
         Fault::BrokerPause,
         Fault::Network,
         Fault::Upstream,
+        Fault::Clock,
+        Fault::Disk,
+        Fault::Registry,
         Fault::Everything,
+    ];
+
+    /// What [`Fault::Everything`] is drawn from.
+    const MIXED: [Fault; 8] = [
+        Fault::Kill,
+        Fault::Pause,
+        Fault::Replicas,
+        Fault::BrokerKill,
+        Fault::BrokerPause,
+        Fault::Network,
+        Fault::Upstream,
+        Fault::Clock,
     ];
 
     /// Its name in the table and on the command line.
@@ -129,6 +156,9 @@ impl Fault {
             Fault::BrokerPause => "broker-pause",
             Fault::Network => "network",
             Fault::Upstream => "upstream",
+            Fault::Clock => "clock",
+            Fault::Disk => "disk",
+            Fault::Registry => "registry",
             Fault::Everything => "everything",
         }
     }
@@ -167,9 +197,23 @@ impl Fault {
                 Action::Upstream(kind, random.random_range(1..6))
             }
             Fault::Everything => {
-                let families = &Fault::ALL[1..Fault::ALL.len() - 1];
-                return families.choose(random)?.draw(random, processes);
+                return Fault::MIXED.choose(random)?.draw(random, processes);
             }
+            Fault::Clock => {
+                // Minutes or hours, forward or back, and short enough for several in a run.
+                let by = match random.random_range(0..2) {
+                    0 => random.random_range(1..10) * 60_000,
+                    _ => random.random_range(1..5) * 3_600_000,
+                };
+                let by = if random.random() { by } else { -by };
+                Action::Clock(process, by, random.random_range(500..6_000))
+            }
+            Fault::Disk => Action::DiskFull(500 + short * 4),
+            // Of a registry that is away only a process takes note that opens its shard.
+            Fault::Registry => match random.random_range(0..3) {
+                0 => Action::RegistryKill(short * 4),
+                _ => Action::Kill(process, short),
+            },
         })
     }
 
@@ -182,7 +226,9 @@ impl Fault {
             Fault::Network => 1_200,
             Fault::Replicas => 1_500,
             Fault::BrokerPause => 3_000,
-            Fault::Nothing | Fault::Everything => 1_200,
+            Fault::Clock => 2_000,
+            Fault::Disk => 6_000,
+            Fault::Nothing | Fault::Everything | Fault::Registry => 1_200,
         }
     }
 }
@@ -216,6 +262,16 @@ impl History {
             at += random.random_range(fault.pace() / 2..=fault.pace() * 3 / 2);
         }
         history
+    }
+
+    /// Whether the disk of the broker fills up in it.
+    pub fn fills_disk(&self) -> bool {
+        self.0.iter().any(|(_, action)| matches!(action, Action::DiskFull(_)))
+    }
+
+    /// Whether it is about a schema registry.
+    pub fn needs_registry(&self) -> bool {
+        self.0.iter().any(|(_, action)| matches!(action, Action::RegistryKill(_)))
     }
 
     /// How many processes it kills.
@@ -262,6 +318,9 @@ impl fmt::Display for Action {
                 let name = UPSTREAM.iter().find(|(_, known)| known == kind).map_or("", |(n, _)| n);
                 write!(f, "upstream {name} {times}")
             }
+            Action::Clock(process, by, ms) => write!(f, "clock {process} {by} {ms}"),
+            Action::DiskFull(ms) => write!(f, "disk-full {ms}"),
+            Action::RegistryKill(ms) => write!(f, "registry-kill {ms}"),
         }
     }
 }
@@ -303,6 +362,12 @@ impl FromStr for Action {
                 let known = UPSTREAM.iter().find(|(name, _)| *name == kind);
                 Action::Upstream(known.ok_or_else(wrong)?.1, number(times)?)
             }
+            ["clock", process, by, ms] => {
+                let by = by.parse().map_err(|_| wrong())?;
+                Action::Clock(place(process)?, by, number(ms)?)
+            }
+            ["disk-full", ms] => Action::DiskFull(number(ms)?),
+            ["registry-kill", ms] => Action::RegistryKill(number(ms)?),
             _ => return Err(wrong()),
         })
     }
@@ -355,7 +420,8 @@ mod tests {
 
     #[test]
     fn what_is_no_action_is_told() {
-        for wrong in ["kill", "10 kill x 1", "10 upstream away 3", "10 cut moon 1 1", "kill 0 1"] {
+        for wrong in ["kill", "10 kill x 1", "10 upstream away 3", "10 clock 0 soon 1", "kill 0 1"]
+        {
             assert!(wrong.parse::<History>().is_err(), "{wrong}");
         }
     }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
+use talon_brokers::Registry;
 use tokio::sync::{Mutex, watch};
 use tokio::task::{JoinSet, block_in_place};
 
@@ -46,6 +47,10 @@ pub struct Plan {
     pub edits_per_second: f64,
     /// Between two commands.
     pub pause: Duration,
+    /// Whether there is a schema registry.
+    pub registry: bool,
+    /// Whether the disk of the broker can be filled.
+    pub small_disk: bool,
     /// The program.
     pub program: PathBuf,
 }
@@ -71,6 +76,7 @@ pub struct Outcome {
 struct World {
     subject: Arc<dyn Subject>,
     broker: Mutex<Broker>,
+    registry: Option<Mutex<Registry>>,
     places: Vec<Mutex<Process>>,
     lines: HashMap<Line, (Mutex<()>, Proxy)>,
     rolls: AtomicU64,
@@ -83,7 +89,8 @@ struct World {
 /// What is not Talon's: no broker, a simulator that does not start.
 pub async fn run(plan: &Plan, history: &History) -> anyhow::Result<Outcome> {
     let world = Arc::new(World::start(plan).await?);
-    let has_commands = world.begin().await?;
+    world.begin().await?;
+    let has_commands = world.subject.has_commands();
     let (stop, stopped) = watch::channel(false);
     let driver = {
         let (world, plan, stopped) = (world.clone(), plan.clone(), stopped.clone());
@@ -157,7 +164,12 @@ impl World {
             let line = Entrance::take().await?.lead(subject.address());
             lines.insert(Line::Upstream(process), (Mutex::default(), line));
         }
-        let (broker, proxies) = block_in_place(|| Broker::start(plan.on, entrances))?;
+        let (broker, proxies) =
+            block_in_place(|| Broker::start(plan.on, plan.small_disk, entrances))?;
+        let registry = match plan.registry {
+            true => Some(block_in_place(|| Registry::start("torture")).context("no registry")?),
+            false => None,
+        };
         let prefix = talon_brokers::unique("torture");
         let mut places = Vec::new();
         for (process, line) in proxies.into_iter().enumerate() {
@@ -170,6 +182,9 @@ impl World {
             ] {
                 settings.insert(key.to_owned(), text.to_owned());
             }
+            if let Some(registry) = &registry {
+                settings.insert("schema.registry.url".to_owned(), registry.url().to_owned());
+            }
             let class = ("class".to_owned(), subject.class().to_owned());
             for (key, text) in subject.settings(upstream).into_iter().chain([class]) {
                 settings.insert(format!("connectors.{CONNECTOR}.{key}"), text);
@@ -180,11 +195,12 @@ impl World {
         let recorder =
             Recorder { address: broker.address(), prefix, connector: CONNECTOR.to_owned() };
         let (broker, rolls) = (Mutex::new(broker), AtomicU64::new(0));
-        Ok(World { subject, broker, places, lines, rolls, recorder })
+        let registry = registry.map(Mutex::new);
+        Ok(World { subject, broker, registry, places, lines, rolls, recorder })
     }
 
-    /// Starts the processes, and waits until one of them works. Gives whether it carries commands.
-    async fn begin(&self) -> anyhow::Result<bool> {
+    /// Starts the processes, and waits until one of them works.
+    async fn begin(&self) -> anyhow::Result<()> {
         for place in &self.places {
             place.lock().await.start()?;
         }
@@ -193,11 +209,10 @@ impl World {
         loop {
             for place in &self.places {
                 let place = place.lock().await;
-                match (place.state(CONNECTOR).await.as_deref(), place.state(&lane).await.as_deref())
-                {
-                    (Some("up"), Some("up")) => return Ok(true),
-                    (Some("up"), Some("misconfigured") | None) => return Ok(false),
-                    _ => {}
+                let is_up =
+                    async |component: &str| place.state(component).await.as_deref() == Some("up");
+                if is_up(CONNECTOR).await && (!self.subject.has_commands() || is_up(&lane).await) {
+                    return Ok(());
                 }
             }
             ensure!(
@@ -293,6 +308,28 @@ impl World {
             }
             Action::Upstream(kind, times) => {
                 self.subject.fault(kind, times);
+                Ok(None)
+            }
+            Action::Clock(process, by, ms) => {
+                let place = &self.places[process % count];
+                place.lock().await.set_clock(by)?;
+                for_ms(ms).await;
+                place.lock().await.set_clock(0)?;
+                Ok(None)
+            }
+            Action::DiskFull(ms) => {
+                let mut broker = self.broker.lock().await;
+                block_in_place(|| broker.fill())?;
+                for_ms(ms).await;
+                block_in_place(|| broker.free())?;
+                Ok(None)
+            }
+            Action::RegistryKill(ms) => {
+                let Some(registry) = &self.registry else { return Ok(None) };
+                let mut registry = registry.lock().await;
+                block_in_place(|| registry.kill());
+                for_ms(ms).await;
+                block_in_place(|| registry.restart());
                 Ok(None)
             }
         }

@@ -115,8 +115,8 @@ impl From<Gone> for Left {
 enum State {
     /// Surely not applied.
     NotSent,
-    /// It may have been applied.
-    Sent { before: Evidence, sent_at_ms: i64, answer: Option<Answer> },
+    /// It may have been applied; this process knows of that since then.
+    Sent { before: Evidence, sent_at_ms: i64, since: Instant, answer: Option<Answer> },
 }
 
 /// One command at work.
@@ -169,7 +169,7 @@ pub(crate) async fn run(desk: &Desk, turn: &Turn) -> Result<ResultRecord, Left> 
             let sent_at_ms = intent.sent_at.unwrap_or_default() / 1_000;
             attempt.sent_at_ms = Some(sent_at_ms);
             let before = Evidence(intent.evidence.clone().unwrap_or_default());
-            State::Sent { before, sent_at_ms, answer: None }
+            State::Sent { before, sent_at_ms, since: Instant::now(), answer: None }
         }
     };
     let ending = attempt.settle(state).await?;
@@ -183,8 +183,8 @@ impl Attempt<'_> {
         loop {
             let step = match state {
                 State::NotSent => self.send().await?,
-                State::Sent { before, sent_at_ms, answer } => {
-                    self.read_back(before, sent_at_ms, answer).await?
+                State::Sent { before, sent_at_ms, since, answer } => {
+                    self.read_back(before, sent_at_ms, since, answer).await?
                 }
             };
             match step {
@@ -237,7 +237,7 @@ impl Attempt<'_> {
             }
         }
         self.may_act()?;
-        let sent_at_ms = desk.clock.now_ms();
+        let (sent_at_ms, since) = (desk.clock.now_ms(), Instant::now());
         self.sent_at_ms = Some(sent_at_ms);
         let applied = desk.applier.apply(command, &before).await;
         drop(slot);
@@ -262,7 +262,7 @@ impl Attempt<'_> {
                 self.backoff.reset();
                 // To read back gets time of its own: to give up means not to know.
                 self.probe_until = Instant::now() + desk.patience.retry_budget;
-                Ok(Step::Go(State::Sent { before, sent_at_ms, answer: Some(answer) }))
+                Ok(Step::Go(State::Sent { before, sent_at_ms, since, answer: Some(answer) }))
             }
         }
     }
@@ -287,6 +287,7 @@ impl Attempt<'_> {
         &mut self,
         before: Evidence,
         sent_at_ms: i64,
+        since: Instant,
         answer: Option<Answer>,
     ) -> Result<Step, Left> {
         let Attempt { desk, command, .. } = *self;
@@ -301,13 +302,12 @@ impl Attempt<'_> {
                 Ok(Step::End(Ending::new(Outcome::Applied, found)))
             }
             Ok(Finding::Absent) => {
-                let believed_at = sent_at_ms.saturating_add(millis(desk.patience.settle));
-                let left = believed_at.saturating_sub(desk.clock.now_ms());
-                if left > 0 {
-                    // The clock of this process may have been set back meanwhile.
-                    let left = Duration::from_millis(left.unsigned_abs()).min(desk.patience.settle);
+                // By no clock that can be set: the one that `sent_at` is of may have been ahead or
+                // behind, and an earlier process's is not this one's.
+                let left = desk.patience.settle.saturating_sub(since.elapsed());
+                if !left.is_zero() {
                     self.wait(left).await?;
-                    return Ok(Step::Go(State::Sent { before, sent_at_ms, answer }));
+                    return Ok(Step::Go(State::Sent { before, sent_at_ms, since, answer }));
                 }
                 if Instant::now() >= self.send_until {
                     let ending = Ending::new(Outcome::Failed, answer.unwrap_or_default());
@@ -333,7 +333,7 @@ impl Attempt<'_> {
                     _ => self.backoff.slowest(),
                 };
                 self.wait(wait).await?;
-                Ok(Step::Go(State::Sent { before, sent_at_ms, answer }))
+                Ok(Step::Go(State::Sent { before, sent_at_ms, since, answer }))
             }
         }
     }
@@ -391,8 +391,4 @@ enum Step {
 /// What is known of a command that could not be resolved, for whoever looks into it.
 fn evidence(before: &Evidence, why: &str) -> String {
     serde_json::json!({"before": before.0, "probe": why}).to_string()
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

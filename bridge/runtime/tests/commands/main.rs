@@ -5,6 +5,7 @@ mod memory;
 mod upstream;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -15,15 +16,24 @@ use talon_runtime::{Engine, Parts};
 use talon_sdk::Clock;
 
 use memory::{Failing, Memory};
-use upstream::{Next, Upstream};
+use upstream::{HOUR_MS, Next, Upstream};
 
 fn start(bus: &Memory, upstream: &Upstream, lane: impl FnOnce(&mut LaneOptions)) -> Engine {
+    start_by(Clock::System, bus, upstream, lane)
+}
+
+fn start_by(
+    clock: Clock,
+    bus: &Memory,
+    upstream: &Upstream,
+    lane: impl FnOnce(&mut LaneOptions),
+) -> Engine {
     Engine::start(Parts {
         prefix: "t".to_owned(),
         bus: Arc::new(bus.clone()),
         registry: None,
         connectors: vec![upstream.setup(lane)],
-        clock: Clock::System,
+        clock,
         metrics: Metrics::new().unwrap(),
     })
 }
@@ -236,6 +246,37 @@ async fn a_slow_command_holds_up_only_its_own_key() {
     settle(&bus, &upstream).await;
     assert_eq!(bus.outcomes()["slow"], ["APPLIED"]);
     assert_eq!(upstream.effects(), ["slow", "other", "behind"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_5_a_clock_that_is_set_forward_does_not_make_absence_believed_too_early() {
+    let (bus, upstream) = (Memory::default(), Upstream::default());
+    put(&bus, "a", "Add", 7);
+    upstream.plan("a", [Next::StepAndLinger]);
+    let clock = Clock::Manual(upstream.0.lock().unwrap().clock.clone());
+    let engine = start_by(clock, &bus, &upstream, |lane| {
+        lane.patience.settle = Duration::from_secs(2);
+    });
+    until("everything is settled", || bus.is_settled()).await;
+    assert!(engine.stop(Duration::from_secs(10)).await);
+    assert_eq!(upstream.effects(), ["a"]);
+    assert_eq!(bus.outcomes()["a"], ["APPLIED"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_5_an_intent_of_a_clock_that_was_ahead_is_not_waited_for() {
+    let (bus, upstream) = (Memory::default(), Upstream::default());
+    put(&bus, "a", "Add", 7);
+    upstream.plan("a", [Next::Vanish]);
+    let at = |ms| Clock::Manual(Arc::new(AtomicI64::new(ms)));
+    let killed = start_by(at(2 * HOUR_MS), &bus, &upstream, |_| {});
+    until("it was sent", || upstream.0.lock().unwrap().plans["a"].is_empty()).await;
+    drop(killed);
+    let engine = start_by(at(HOUR_MS), &bus, &upstream, |_| {});
+    until("everything is settled", || bus.is_settled()).await;
+    assert!(engine.stop(Duration::from_secs(10)).await);
+    assert_eq!(upstream.effects(), ["a"]);
+    assert_eq!(bus.outcomes()["a"], ["APPLIED"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 //! An upstream in memory: it counts effects, and loses replies on request.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
@@ -36,6 +37,11 @@ static SPECS: [CommandSpec; 4] = [
     spec("Off", Repeat::Always),
 ];
 
+pub(crate) const HOUR_MS: i64 = 3_600_000;
+
+/// How much later a request has its effect that lingers.
+const LINGERING: Duration = Duration::from_millis(100);
+
 /// What the upstream does with the next request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Next {
@@ -51,6 +57,10 @@ pub(crate) enum Next {
     Hang,
     /// Cannot tell when read back.
     Forget,
+    /// Never answers, and the request is lost.
+    Vanish,
+    /// Does it later, and the reply is lost; meanwhile the clock is set an hour ahead.
+    StepAndLinger,
 }
 
 #[derive(Default)]
@@ -65,6 +75,8 @@ pub(crate) struct State {
     pub(crate) most: usize,
     pub(crate) overlaps: usize,
     pub(crate) probes: usize,
+    /// The clock of the engine, where it is one that can be set.
+    pub(crate) clock: Arc<AtomicI64>,
 }
 
 /// The upstream and its connector. Cheap to clone.
@@ -145,7 +157,16 @@ impl Applier for Upstream {
                 Err(ApplyFault::Refused(Answer { status: Some(409), ..Answer::saying("no") }))
             }
             Some(Next::Busy) => Err(ApplyFault::NotApplied(Fault::unavailable("busy"))),
-            Some(Next::Hang) => std::future::pending().await,
+            Some(Next::Hang | Next::Vanish) => std::future::pending().await,
+            Some(Next::StepAndLinger) => {
+                let (state, id) = (self.0.clone(), command.id.clone());
+                state.lock().unwrap().clock.fetch_add(HOUR_MS, Ordering::Relaxed);
+                tokio::spawn(async move {
+                    tokio::time::sleep(LINGERING).await;
+                    state.lock().unwrap().effects.push(id);
+                });
+                Err(ApplyFault::Unclear(Answer::saying("no reply")))
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ pub(crate) struct Root {
     pub(crate) listen: SocketAddr,
     pub(crate) shutdown_timeout: Duration,
     pub(crate) registry: Option<(String, Option<Secret>)>,
+    /// For tests alone: a file with what is added to the clock.
+    pub(crate) clock_file: Option<PathBuf>,
 }
 
 /// A configuration without problems.
@@ -43,6 +46,13 @@ pub(crate) fn keys() -> Vec<Key> {
         Key::whole("shutdown.timeout.ms", 100, 3_600_000).default("25000").doc("How long a stop may take to commit what was read."),
         Key::url("schema.registry.url").importance(Importance::High).doc("Schema registry with Confluent's API. Without it events are written in Avro single-object encoding."),
         Key::secret("schema.registry.basic.auth.user.info").doc("`user:password` for the schema registry."),
+    ]
+}
+
+/// Declares what is for tests alone, and on no page.
+fn test_keys() -> Vec<Key> {
+    vec![
+        Key::text("talon.test.clock.file").doc("A file with a whole number of milliseconds, which is added to the clock; it is read again and again."),
     ]
 }
 
@@ -72,10 +82,14 @@ pub(crate) fn load(
         }
     }
 
-    let root_keys = keys();
+    let root_keys = [keys(), test_keys()].concat();
     let mut settings = Settings::new("", &root_keys, own, secrets);
     let root = root(&mut settings);
     problems.extend(settings.into_problems());
+    let clock = match root.as_ref().and_then(|root| root.clock_file.as_ref()) {
+        Some(_) => Clock::Shifted(Arc::default()),
+        None => clock,
+    };
     let (prefix, group) = root.as_ref().map_or(("", ""), |root| (&root.prefix, &root.group));
     let bus = buses.configure(prefix, group, secrets, &mut problems);
     if connectors.is_empty() {
@@ -113,6 +127,11 @@ fn root(settings: &mut Settings<'_>) -> Option<Root> {
         settings.problem("http.listen", remedy);
     }
     let url = settings.text("schema.registry.url");
+    let clock_file = settings.text("talon.test.clock.file");
+    if !clock_file.is_empty() && !clock_file.starts_with('/') {
+        let quoted = settings.quote("talon.test.clock.file");
+        settings.problem("talon.test.clock.file", format!("{quoted}, expected an absolute path"));
+    }
     Some(Root {
         prefix: settings.text("talon.prefix"),
         group: settings.text("talon.group"),
@@ -120,6 +139,7 @@ fn root(settings: &mut Settings<'_>) -> Option<Root> {
         shutdown_timeout: settings.millis("shutdown.timeout.ms"),
         registry: (!url.is_empty())
             .then(|| (url, settings.secret("schema.registry.basic.auth.user.info"))),
+        clock_file: (!clock_file.is_empty()).then(|| PathBuf::from(clock_file)),
     })
 }
 

@@ -1,5 +1,7 @@
 //! The life of a ticket, from its beginning to its end, whenever that is.
 
+use std::collections::BTreeSet;
+
 use jiff::civil::Date;
 
 use super::random::{Guid, Random};
@@ -36,6 +38,16 @@ pub(super) struct Step {
     pub(super) at: i64,
     /// The workplace and its operator.
     pub(super) desk: Option<usize>,
+}
+
+impl Ticket {
+    /// When something about it changes, in order.
+    pub(super) fn times(&self) -> BTreeSet<i64> {
+        let steps = self.products.iter().flat_map(|product| &product.steps).map(|step| step.at);
+        let activation = self.activation.map(|(at, _)| at);
+        let all = steps.chain(activation).chain([self.created]);
+        all.filter(|at| *at >= self.created).collect()
+    }
 }
 
 impl Product {

@@ -17,6 +17,7 @@ use jiff::civil::Date;
 use serde_json::{Value, json};
 
 use super::faults::FaultKind;
+use super::settings::Settings;
 use super::simulator::{Asked, Shared};
 use super::world::Branch;
 use super::{control, life, write};
@@ -126,17 +127,11 @@ async fn day(
         unknown_state: false,
         undecodable: false,
     };
-    let mut head = branch_json(branch);
     let start = if with_history {
-        head["IsConnected"] = json!(!settings.offline.contains(&place));
-        head["WrongProtocol"] = json!(settings.wrong_protocol.contains(&place));
-        head["ClientId"] = json!(format!("department{:02}", place + 1));
-        if settings.tells_zone {
-            head["TimeZone"] =
-                json!({ "Id": branch.zone_id, "Name": branch.zone_id, "UtcOffset": "UTC+03:00" });
-        }
-        format!("[{{\"Department\":{head},\"Tickets\":[")
+        let department = department(branch, place, &settings);
+        format!("[{{\"Department\":{department},\"Tickets\":[")
     } else {
+        let head = branch_json(branch);
         format!(
             "{{\"ServerId\":\"{}\",\"DateTime\":\"{}\",\"OrganizationName\":{},\
              \"OrganizationAddress\":{},\"Tickets\":[",
@@ -153,6 +148,19 @@ async fn day(
     let unknown = settings.unknown_state;
     Pieces { shared: Arc::clone(&shared), place, date, view, next: 0, written: 0, faults, unknown }
         .response(start, end)
+}
+
+/// What a reply with history says of the branch.
+pub(super) fn department(branch: &Branch, place: usize, settings: &Settings) -> Value {
+    let mut head = branch_json(branch);
+    head["IsConnected"] = json!(!settings.offline.contains(&place));
+    head["WrongProtocol"] = json!(settings.wrong_protocol.contains(&place));
+    head["ClientId"] = json!(format!("department{:02}", place + 1));
+    if settings.tells_zone {
+        head["TimeZone"] =
+            json!({ "Id": branch.zone_id, "Name": branch.zone_id, "UtcOffset": "UTC+03:00" });
+    }
+    head
 }
 
 /// A day on its way to the client, written as it is taken.

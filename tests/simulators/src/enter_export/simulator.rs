@@ -95,6 +95,46 @@ impl Simulator {
         tickets
     }
 
+    /// The states that each ticket of a branch's day has been in up to a time (ms since 1970 UTC), by its
+    /// identifier and in order, with history and without data fields.
+    pub fn states(&self, branch: usize, day: Date, until_ms: i64) -> BTreeMap<String, Vec<String>> {
+        let world = &self.0.shared.world;
+        let place = &world.branches[branch];
+        let until = place.local(until_ms);
+        let tickets = life::tickets(world, branch, day).filter(|ticket| ticket.created <= until);
+        let states = |ticket: &life::Ticket| {
+            let mut states: Vec<String> = Vec::new();
+            for now in ticket.times().into_iter().filter(|at| *at <= until) {
+                let view = write::View {
+                    history: true,
+                    fields: false,
+                    now,
+                    unknown_state: false,
+                    undecodable: false,
+                };
+                let mut text = String::new();
+                if write::ticket(world, place, ticket, view, &mut text)
+                    && states.last() != Some(&text)
+                {
+                    states.push(text);
+                }
+            }
+            states
+        };
+        tickets.map(|ticket| (ticket.id.to_string(), states(&ticket))).collect()
+    }
+
+    /// What replies say of a branch beside its tickets.
+    pub fn department(&self, branch: usize) -> Value {
+        let shared = &self.0.shared;
+        routes::department(&shared.world.branches[branch], branch, &shared.settings())
+    }
+
+    /// Its time, milliseconds since 1970 UTC.
+    pub fn now_ms(&self) -> i64 {
+        self.0.shared.now_ms()
+    }
+
     /// Adds a fault.
     pub fn fault(&self, fault: impl Into<Fault>) {
         self.0.shared.faults.add(fault);

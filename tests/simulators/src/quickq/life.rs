@@ -69,8 +69,13 @@ impl Life {
     /// One random edit. What the house refuses changes nothing.
     pub(super) fn edit(&mut self, store: &mut Store) {
         self.edits += 1;
-        let workplaces: Vec<i64> =
-            store.rows(Book::Workplace).iter().filter_map(|place| place["id"].as_i64()).collect();
+        let quiet_from = store.settings.quiet_from;
+        let workplaces: Vec<i64> = store
+            .rows(Book::Workplace)
+            .iter()
+            .filter_map(|place| place["id"].as_i64())
+            .filter(|id| *id < quiet_from)
+            .collect();
         let workplace = workplaces.choose(&mut self.random).copied().unwrap_or(1);
         match self.random.random_range(0..100) {
             0..30 => self.arrive(store),

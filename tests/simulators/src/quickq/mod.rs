@@ -15,6 +15,7 @@ mod book;
 mod commands;
 mod control;
 mod faults;
+mod history;
 mod journal;
 mod life;
 mod reply;
@@ -26,6 +27,7 @@ mod store;
 
 pub use book::Book;
 pub use faults::{Fault, FaultKind, Faults};
+pub use history::{History, Kind};
 pub use journal::{Effect, Journal};
 pub use settings::{DateName, ErrorPlace, Settings, TokenPlace};
 pub use simulator::{Counts, Simulator};

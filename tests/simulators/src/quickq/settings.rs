@@ -15,9 +15,13 @@ pub struct Settings {
     pub workplaces: i64,
     /// *Start.* How many visitors wait at the start.
     pub visitors: usize,
+    /// *Start.* Whether the states of everything are kept, for checkers.
+    pub keep_history: bool,
 
     /// How many random edits happen in a second; 0 keeps everything still.
     pub edits_per_second: f64,
+    /// From this workplace on none takes part in random edits, and is left to those who test.
+    pub quiet_from: i64,
     /// The login of the one account.
     pub login: String,
     /// Its password as it is typed; the protocol carries its MD5.
@@ -54,7 +58,9 @@ impl Default for Settings {
             seed: 1,
             workplaces: 4,
             visitors: 20,
+            keep_history: false,
             edits_per_second: 0.0,
+            quiet_from: i64::MAX,
             login: "admin".to_owned(),
             password: "12345".to_owned(),
             echo_id: false,
@@ -90,7 +96,7 @@ impl Settings {
     }
 }
 
-const START: [&str; 4] = ["listen", "seed", "workplaces", "visitors"];
+const START: [&str; 5] = ["listen", "seed", "workplaces", "visitors", "keep_history"];
 
 /// Where the token of a login is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use super::book::Book;
 use super::commands::Topic;
 use super::faults::{Fault, Faults};
+use super::history::{History, Log};
 use super::journal::Journal;
 use super::life::{self, Life};
 use super::reply::{dress, push};
@@ -119,6 +120,11 @@ impl Simulator {
         self.0.shared.journal.clone()
     }
 
+    /// What was true when.
+    pub fn history(&self) -> History {
+        History { shared: Arc::clone(&self.0.shared) }
+    }
+
     /// How it behaves now.
     pub fn settings(&self) -> Settings {
         self.0.shared.world().store.settings.clone()
@@ -193,6 +199,7 @@ pub(super) struct Shared {
 pub(super) struct World {
     pub(super) store: Store,
     pub(super) peers: Peers,
+    pub(super) log: Log,
     life: Life,
 }
 
@@ -205,11 +212,13 @@ impl Shared {
             life.arrive(&mut store);
         }
         store.touched.clear();
+        let mut world = World { store, peers: Peers::default(), log: Log::default(), life };
+        world.record();
         Shared {
             faults: Faults::default(),
             journal: Journal::default(),
             pace,
-            world: Mutex::new(World { store, peers: Peers::default(), life }),
+            world: Mutex::new(world),
         }
     }
 
@@ -221,6 +230,7 @@ impl Shared {
     pub(super) fn edit(&self, edits: usize) {
         for _ in 0..edits {
             let mut guard = self.world();
+            guard.record();
             let World { store, life, .. } = &mut *guard;
             life.edit(store);
             guard.tell(&self.faults);
@@ -229,6 +239,7 @@ impl Shared {
 
     pub(super) fn arrive(&self, visitors: usize) {
         let mut guard = self.world();
+        guard.record();
         let World { store, life, .. } = &mut *guard;
         for _ in 0..visitors {
             life.arrive(store);
@@ -238,6 +249,7 @@ impl Shared {
 
     pub(super) fn act(&self, command: &str, data: Value) -> Result<Value, i64> {
         let mut world = self.world();
+        world.record();
         let token = "{inside}".to_owned();
         world.store.sessions.insert(token.clone());
         let request = super::commands::Request {
@@ -262,12 +274,20 @@ impl Shared {
 }
 
 impl World {
+    /// Notes what is true, where that is wanted.
+    pub(super) fn record(&mut self) {
+        if self.store.settings.keep_history {
+            self.log.record(&mut self.store);
+        }
+    }
+
     /// Pushes what was touched to those who are subscribed to it.
     pub(super) fn tell(&mut self, faults: &Faults) {
         let touched = std::mem::take(&mut self.store.touched);
         if touched.is_empty() {
             return;
         }
+        self.record();
         let (store, now) = (&self.store, self.store.now_ms());
         let mut made: BTreeMap<Topic, Option<(String, String)>> = BTreeMap::new();
         self.peers.push(faults, |topic| {

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use talon_schemas::contractor as contracts;
 use talon_simulators::contractor::{Fault, FaultKind, Kind, Settings, Simulator};
 
-use super::{Feed, Subject};
+use super::codecs::Codecs;
+use super::{Feed, Subject, Truth};
 use crate::scenario::Upstream;
 
 const TOKEN: &str = "canary-token-77f1";
@@ -24,6 +25,7 @@ pub(super) struct Contractor {
     upstream: Simulator,
     /// Calls that commands are about.
     busy: Vec<i64>,
+    codecs: Codecs,
 }
 
 impl Contractor {
@@ -37,8 +39,29 @@ impl Contractor {
         })
         .await?;
         let busy = upstream.history().current(Kind::Calls).into_keys().take(BUSY).collect();
-        Ok(Contractor { upstream, busy })
+        let codecs = Codecs::of(&talon_contractor::Contractor, settings(upstream.addr()))?;
+        Ok(Contractor { upstream, busy, codecs })
     }
+}
+
+fn settings(upstream: SocketAddr) -> Vec<(String, String)> {
+    let url = format!("http://{upstream}");
+    [
+        ("upstream.url", url.as_str()),
+        ("upstream.requests.per.second", "10000"),
+        ("upstream.request.timeout.ms", "2000"),
+        ("auth.external.token", TOKEN),
+        ("feeds", "call,call_message,call_jeopardy,call_task"),
+        ("call.poll.interval.ms", "100"),
+        ("call_message.poll.interval.ms", "100"),
+        ("call_jeopardy.poll.interval.ms", "100"),
+        ("call_task.poll.interval.ms", "300"),
+        ("commands", "SendDispatcherMessage"),
+        ("commands.settle.ms", "2500"),
+        ("commands.retry.budget.ms", "60000"),
+    ]
+    .map(|(key, text)| (key.to_owned(), text.to_owned()))
+    .to_vec()
 }
 
 fn kind(feed: &str) -> Option<Kind> {
@@ -61,23 +84,7 @@ impl Subject for Contractor {
     }
 
     fn settings(&self, upstream: SocketAddr) -> Vec<(String, String)> {
-        let url = format!("http://{upstream}");
-        [
-            ("upstream.url", url.as_str()),
-            ("upstream.requests.per.second", "10000"),
-            ("upstream.request.timeout.ms", "2000"),
-            ("auth.external.token", TOKEN),
-            ("feeds", "call,call_message,call_jeopardy,call_task"),
-            ("call.poll.interval.ms", "100"),
-            ("call_message.poll.interval.ms", "100"),
-            ("call_jeopardy.poll.interval.ms", "100"),
-            ("call_task.poll.interval.ms", "300"),
-            ("commands", "SendDispatcherMessage"),
-            ("commands.settle.ms", "2500"),
-            ("commands.retry.budget.ms", "60000"),
-        ]
-        .map(|(key, text)| (key.to_owned(), text.to_owned()))
-        .to_vec()
+        settings(upstream)
     }
 
     fn rolled(&self, roll: u64) -> Vec<(String, String)> {
@@ -95,12 +102,8 @@ impl Subject for Contractor {
             ("call_jeopardy", &*contracts::CALL_JEOPARDY),
             ("call_task", &*contracts::CALL_TASK),
         ]
-        .into_iter()
-        .map(|(name, contract)| {
-            let codec = talon_contractor::plain_codec(name);
-            Feed { name, contract, codec }
-        })
-        .collect()
+        .map(|(name, contract)| Feed { name, contract })
+        .into()
     }
 
     fn live(&self, edits_per_second: f64) {
@@ -134,15 +137,16 @@ impl Subject for Contractor {
         self.upstream.fault(fault.times(times));
     }
 
-    fn truth(&self, feed: &str) -> BTreeMap<String, Vec<Option<Vec<u8>>>> {
-        let Some(kind) = kind(feed) else { return BTreeMap::new() };
+    fn truth(&self, feed: &str) -> anyhow::Result<Truth> {
+        let Some(kind) = kind(feed) else { return Ok(Truth::new()) };
         let history = self.upstream.history();
         let ids = history.current(kind).into_keys();
         // Nothing vanishes from this upstream.
         let states = |id| history.states(kind, id).into_iter();
         ids.map(|id| {
-            let rows = states(id).map(|state| Some(state.json.into_bytes()));
-            (id.to_string(), rows.collect())
+            let datum = |json: String| self.codecs.datum(feed, json.as_bytes(), "").map(Some);
+            let data: anyhow::Result<_> = states(id).map(|state| datum(state.json)).collect();
+            Ok((id.to_string(), data?))
         })
         .collect()
     }

@@ -1,6 +1,9 @@
 //! What a connector must say to be tortured.
 
+mod codecs;
 mod contractor;
+mod enter_export;
+mod quickq;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -9,7 +12,6 @@ use std::sync::Arc;
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 use talon_schemas::Contract;
-use talon_sdk::RowCodec;
 
 use crate::scenario::Upstream;
 
@@ -44,13 +46,22 @@ pub trait Subject: Send + Sync {
     /// connector can know: a *delta* that silently leaves something out is none.
     fn fault(&self, kind: Upstream, times: u64);
 
-    /// The states that each entity of a feed was in, in order, the last one being that of now: rows as
-    /// the upstream serves them, or none where it was absent. States are only ever appended.
-    fn truth(&self, feed: &str) -> BTreeMap<String, Vec<Option<Vec<u8>>>>;
+    /// The states that each entity of a feed was in, in order, the last one being that of now: what the
+    /// upstream serves as the connector's codec encodes it, or none where it was absent. States are only
+    /// ever appended.
+    ///
+    /// # Errors
+    /// A row that the codec does not read.
+    fn truth(&self, feed: &str) -> anyhow::Result<Truth>;
 
     /// Of each entity, how many of its states ([`Subject::truth`]) have surely been read by a feed
     /// whose checkpoint has this cursor. Empty where a cursor says nothing of that.
     fn claimed(&self, feed: &str, cursor: &str) -> BTreeMap<String, usize>;
+
+    /// Whether the settings switch commands on.
+    fn has_commands(&self) -> bool {
+        true
+    }
 
     /// A command with this id: its key, and its JSON. One that has an effect each time that it is done,
     /// and whose effect can be told from others by the id. `None` where the connector has none.
@@ -69,12 +80,13 @@ pub struct Feed {
     pub name: &'static str,
     /// The schema of its events.
     pub contract: &'static Contract,
-    /// How its rows read with the subject's settings.
-    pub codec: Arc<dyn RowCodec>,
 }
 
+/// The states of each entity by its key, as encoded data; none where it was absent.
+pub type Truth = BTreeMap<String, Vec<Option<Vec<u8>>>>;
+
 /// The subjects by name.
-pub const NAMES: [&str; 1] = ["contractor"];
+pub const NAMES: [&str; 3] = ["contractor", "enter-export", "quickq"];
 
 /// Starts the simulator of a subject.
 ///
@@ -83,6 +95,8 @@ pub const NAMES: [&str; 1] = ["contractor"];
 pub async fn start(name: &str, seed: u64) -> anyhow::Result<Arc<dyn Subject>> {
     match name {
         "contractor" => Ok(Arc::new(contractor::Contractor::start(seed).await?)),
+        "enter-export" => Ok(Arc::new(enter_export::EnterExport::start(seed).await?)),
+        "quickq" => Ok(Arc::new(quickq::QuickQ::start(seed).await?)),
         _ => anyhow::bail!("no connector `{name}`, expected one of {}", NAMES.join(", ")),
     }
 }

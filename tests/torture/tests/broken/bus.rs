@@ -18,6 +18,8 @@ pub(crate) enum Defect {
     CommitsFirst,
     /// A result is appended twice.
     DoublesOutcomes,
+    /// The outcome of one command is not appended.
+    LosesOutcome,
 }
 
 /// Without a group: who opens the shard has it.
@@ -49,10 +51,8 @@ impl Bus for Broken {
 
     fn open_lane(&self, lane: &LaneSpec, give_up: &GiveUp) -> Result<OpenLane, BusFault> {
         let (reader, log) = self.bus.open_lane(lane, give_up)?;
-        if self.defect == Defect::DoublesOutcomes {
-            return Ok((reader, Box::new(BrokenLane { log })));
-        }
-        Ok((reader, log))
+        let defect = self.defect;
+        Ok((reader, Box::new(BrokenLane { log, defect, lost: None })))
     }
 }
 
@@ -132,6 +132,9 @@ impl ShardLog for BrokenLog {
 
 struct BrokenLane {
     log: Box<dyn LaneLog>,
+    defect: Defect,
+    /// Whose outcome is lost.
+    lost: Option<String>,
 }
 
 impl LaneLog for BrokenLane {
@@ -141,7 +144,16 @@ impl LaneLog for BrokenLane {
 
     fn append(&mut self, record: &LaneRecord) -> Result<(), BusFault> {
         if record.topic == LaneTopic::Results {
-            self.log.append(record)?;
+            match self.defect {
+                Defect::DoublesOutcomes => self.log.append(record)?,
+                Defect::LosesOutcome => {
+                    let lost = self.lost.get_or_insert_with(|| record.key.clone());
+                    if *lost == record.key {
+                        return Ok(());
+                    }
+                }
+                _ => {}
+            }
         }
         self.log.append(record)
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -22,10 +23,22 @@ pub(crate) fn that_retries_blindly(inner: Inner) -> Inner {
     Arc::new(Broken { inner, how: How::BlindRetries })
 }
 
+/// One that says of a command that it is done before it is.
+pub(crate) fn that_answers_early(inner: Inner) -> Inner {
+    Arc::new(Broken { inner, how: How::EarlyAnswers })
+}
+
+/// One whose outcomes quote what was to be written.
+pub(crate) fn that_quotes(inner: Inner) -> Inner {
+    Arc::new(Broken { inner, how: How::Quotes })
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum How {
     EmptyLists,
     BlindRetries,
+    EarlyAnswers,
+    Quotes,
 }
 
 struct Broken {
@@ -43,7 +56,7 @@ impl Connector for Broken {
         let inner = self.inner.open(feed)?;
         Ok(match self.how {
             How::EmptyLists => Box::new(EmptyLists { inner, reads: AtomicUsize::new(0) }),
-            How::BlindRetries => inner,
+            _ => inner,
         })
     }
 
@@ -55,6 +68,8 @@ impl Connector for Broken {
         let inner = self.inner.applier()?;
         Ok(match self.how {
             How::BlindRetries => Arc::new(BlindRetries { inner }),
+            How::EarlyAnswers => Arc::new(EarlyAnswers { inner, count: AtomicUsize::new(0) }),
+            How::Quotes => Arc::new(Quotes { inner }),
             How::EmptyLists => inner,
         })
     }
@@ -96,6 +111,64 @@ impl Applier for BlindRetries {
             Err(ApplyFault::Unclear(_)) => self.inner.apply(command, before).await,
             told => told,
         }
+    }
+
+    async fn probe(
+        &self,
+        command: &Command,
+        before: &Evidence,
+        sent_at_ms: i64,
+    ) -> Result<Finding, Fault> {
+        self.inner.probe(command, before, sent_at_ms).await
+    }
+}
+
+struct EarlyAnswers {
+    inner: Arc<dyn Applier>,
+    count: AtomicUsize,
+}
+
+#[async_trait]
+impl Applier for EarlyAnswers {
+    async fn look(&self, command: &Command) -> Result<Evidence, ApplyFault> {
+        self.inner.look(command).await
+    }
+
+    async fn apply(&self, command: &Command, before: &Evidence) -> Result<Answer, ApplyFault> {
+        let (inner, command, before) = (self.inner.clone(), command.clone(), before.clone());
+        let is_late = self.count.fetch_add(1, Ordering::Relaxed).is_multiple_of(2);
+        tokio::spawn(async move {
+            if is_late {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+            inner.apply(&command, &before).await
+        });
+        Ok(Answer::saying("done"))
+    }
+
+    async fn probe(
+        &self,
+        command: &Command,
+        before: &Evidence,
+        sent_at_ms: i64,
+    ) -> Result<Finding, Fault> {
+        self.inner.probe(command, before, sent_at_ms).await
+    }
+}
+
+struct Quotes {
+    inner: Arc<dyn Applier>,
+}
+
+#[async_trait]
+impl Applier for Quotes {
+    async fn look(&self, command: &Command) -> Result<Evidence, ApplyFault> {
+        self.inner.look(command).await
+    }
+
+    async fn apply(&self, command: &Command, before: &Evidence) -> Result<Answer, ApplyFault> {
+        self.inner.apply(command, before).await?;
+        Ok(Answer::saying(format!("wrote {}", command.params["message"])))
     }
 
     async fn probe(

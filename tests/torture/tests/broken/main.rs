@@ -11,6 +11,7 @@ use pipeline::{Pipeline, to_its_end};
 use talon_runtime::bus::Delivery;
 use talon_runtime::guard::Guard;
 use talon_torture::check::{Property, check};
+use talon_torture::facts::Facts;
 use talon_torture::scenario::Upstream;
 
 #[test]
@@ -20,11 +21,9 @@ fn what_is_sound_has_no_finding() {
         pipeline.run(pipeline.bus(Defect::None), pipeline.setup());
         let issued = pipeline.issue(5).await;
         pipeline.subject.live(50.0);
-        let facts = pipeline.until(&issued, |_| true).await;
-        assert!(
-            facts.sights.iter().any(|sight| !sight.published.is_empty()),
-            "nothing was looked at"
-        );
+        // Without a look at what is published, the checker would have nothing to hold checkpoints against.
+        let is_seen = |facts: &Facts| facts.sights.iter().any(|sight| !sight.published.is_empty());
+        pipeline.until(&issued, is_seen).await;
         pipeline.subject.quiet();
         pipeline.until(&issued, |facts| check(facts).is_empty()).await;
     });
@@ -114,5 +113,46 @@ fn a_lane_that_doubles_outcomes_is_caught() {
         pipeline.run(pipeline.bus(Defect::DoublesOutcomes), pipeline.setup());
         let issued = pipeline.issue(3).await;
         pipeline.catches(&issued, &[Property::OneOutcome]).await;
+    });
+}
+
+#[test]
+fn a_lane_that_loses_an_outcome_is_caught() {
+    to_its_end(async {
+        let Some(mut pipeline) = Pipeline::start("unsaid").await else { return };
+        pipeline.run(pipeline.bus(Defect::LosesOutcome), pipeline.setup());
+        let issued = pipeline.issue(8).await;
+        // All others have theirs, so it is not due any more.
+        pipeline
+            .until(&issued, |facts| {
+                let missing = check(facts);
+                let missing = missing.iter().filter(|one| one.property == Property::AnOutcome);
+                missing.count() == 1 && facts.commands.outcomes.len() + 1 == issued.len()
+            })
+            .await;
+    });
+}
+
+#[test]
+fn a_connector_that_answers_early_is_caught() {
+    to_its_end(async {
+        let Some(mut pipeline) = Pipeline::start("early").await else { return };
+        let mut setup = pipeline.setup();
+        setup.connector = connector::that_answers_early(setup.connector);
+        pipeline.run(pipeline.bus(Defect::None), setup);
+        let issued = pipeline.issue(60).await;
+        pipeline.catches(&issued, &[Property::EffectsInOrder]).await;
+    });
+}
+
+#[test]
+fn a_connector_that_quotes_is_caught() {
+    to_its_end(async {
+        let Some(mut pipeline) = Pipeline::start("quotes").await else { return };
+        let mut setup = pipeline.setup();
+        setup.connector = connector::that_quotes(setup.connector);
+        pipeline.run(pipeline.bus(Defect::None), setup);
+        let issued = pipeline.issue(3).await;
+        pipeline.catches(&issued, &[Property::Discreet]).await;
     });
 }

@@ -39,6 +39,8 @@ pub(super) struct Store {
     /// Open sessions by token.
     pub(super) sessions: BTreeSet<String>,
     visits: BTreeMap<i64, statistics::Visit>,
+    /// Visits that changed since they were asked for.
+    changed_visits: BTreeSet<i64>,
     last_id: i64,
     last_number: i64,
     last_token: u64,
@@ -55,6 +57,7 @@ impl Store {
             touched: BTreeSet::new(),
             sessions: BTreeSet::new(),
             visits: BTreeMap::new(),
+            changed_visits: BTreeSet::new(),
             last_id: 0,
             last_number: 0,
             last_token: 0,

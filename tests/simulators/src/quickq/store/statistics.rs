@@ -44,6 +44,7 @@ impl Store {
 
     pub(super) fn close_visit(&mut self, id: i64) {
         let now = self.now_ms();
+        self.changed_visits.insert(id);
         if let Some(visit) = self.visits.get_mut(&id) {
             visit.done_ms = Some(now);
         }
@@ -58,6 +59,7 @@ impl Store {
         comment: Option<&str>,
         at_ms: i64,
     ) {
+        self.changed_visits.insert(id);
         if let Some(visit) = self.visits.get_mut(&id) {
             visit.states.entry(place.clone()).or_default().push(State {
                 state: state.to_owned(),
@@ -81,6 +83,16 @@ impl Store {
         let visits =
             self.visits.iter().filter(|(_, visit)| inside(visit) && !visit.states.is_empty());
         visits.map(|(id, visit)| self.told(*id, visit)).collect()
+    }
+
+    /// The visits that changed since this was asked for last, as they are told.
+    pub(in crate::quickq) fn changed_visits(&mut self) -> Vec<(i64, Value)> {
+        let changed = std::mem::take(&mut self.changed_visits).into_iter();
+        let visits = changed.filter_map(|id| {
+            let visit = self.visits.get(&id).filter(|visit| !visit.states.is_empty())?;
+            Some((id, self.told(id, visit)))
+        });
+        visits.collect()
     }
 
     fn told(&self, id: i64, visit: &Visit) -> Value {

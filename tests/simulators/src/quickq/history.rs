@@ -1,0 +1,88 @@
+//! What was true when: the states of everything that lists and statistics show, for checkers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::book::Book;
+use super::reply::dress;
+use super::simulator::Shared;
+use super::store::Store;
+
+/// What has states.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// The items of a book, by id.
+    Book(Book),
+    /// The visitors in the queue of a workplace, with their services, by id.
+    Queue(i64),
+    /// Visits as `statistics` tells them, by the id of the visitor.
+    Visits,
+}
+
+/// The states that there were; a cheap handle, callable at any time. Empty without
+/// `Settings::keep_history`.
+#[derive(Clone)]
+pub struct History {
+    pub(super) shared: Arc<Shared>,
+}
+
+impl History {
+    /// The states of each entity of a kind, in order, as they are sent; none where it was absent. The
+    /// last one is that of now.
+    pub fn states(&self, kind: Kind) -> BTreeMap<i64, Vec<Option<Value>>> {
+        let mut world = self.shared.world();
+        world.record();
+        world.log.states.get(&kind).cloned().unwrap_or_default()
+    }
+}
+
+/// The states as they are kept.
+#[derive(Default)]
+pub(super) struct Log {
+    states: BTreeMap<Kind, BTreeMap<i64, Vec<Option<Value>>>>,
+}
+
+impl Log {
+    /// Notes what differs from what was noted last. To be called before and after each change, because
+    /// a queue changes with time as well.
+    pub(super) fn record(&mut self, store: &mut Store) {
+        for book in Book::ALL {
+            let rows = store.rows(book);
+            self.list(Kind::Book(book), rows, store);
+        }
+        for workplace in 1..=store.settings.workplaces {
+            let rows = store.queue(workplace, true).unwrap_or_default();
+            self.list(Kind::Queue(workplace), rows, store);
+        }
+        for (id, visit) in store.changed_visits() {
+            self.note(Kind::Visits, id, Some(visit));
+        }
+    }
+
+    fn list(&mut self, kind: Kind, rows: Vec<Value>, store: &Store) {
+        let known = self.states.entry(kind).or_default();
+        let mut left: Vec<i64> = known
+            .iter()
+            .filter(|(_, states)| states.last().is_some_and(Option::is_some))
+            .map(|(id, _)| *id)
+            .collect();
+        for mut row in rows {
+            let id = row["id"].as_i64().unwrap_or_default();
+            left.retain(|known| *known != id);
+            dress(&store.settings, &mut row);
+            self.note(kind, id, Some(row));
+        }
+        for id in left {
+            self.note(kind, id, None);
+        }
+    }
+
+    fn note(&mut self, kind: Kind, id: i64, state: Option<Value>) {
+        let states = self.states.entry(kind).or_default().entry(id).or_default();
+        if states.last() != Some(&state) {
+            states.push(state);
+        }
+    }
+}
