@@ -1,9 +1,18 @@
-//! The connector `enter-export` with the runtime, against a simulated central server and a bus in
-//! memory. Time is the simulator's: years pass in seconds.
+//! The connector `enter-export` against a simulated central server.
+//!
+//! Here with the runtime alone and a bus in memory: time is the simulator's, and years pass in seconds.
+//! The modules of tests beside run the whole program on real brokers.
 #![allow(clippy::unwrap_used)]
 
+mod astray;
 mod bus;
 mod hall;
+mod killed;
+mod later;
+mod lively;
+mod program;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
