@@ -277,6 +277,44 @@ fn invariant_7_unknown_numbers_fields_and_types_travel() {
     assert!(entity("ticket", &row, &[]).is_err());
 }
 
+#[test]
+fn invariant_1_what_is_absent_null_or_noise_is_the_same_content() {
+    let value = |row: &Value| {
+        let mut out = Row::default();
+        let scope = format!("{BRANCH}/2024-07-10");
+        plan("ticket", &[]).codec.decode(row.to_string().as_bytes(), &scope, &mut out).unwrap();
+        (out.key, out.value, out.facts.iter().map(|fact| fact.value.clone()).collect::<Vec<_>>())
+    };
+    let before = booked();
+    let mut after = before.clone();
+    let ticket = &mut after["Ticket"];
+    ticket["Activation"] = Value::Null;
+    let product = &mut ticket["Products"][0];
+    for name in ["Workplace", "User", "OperatingStartTime"] {
+        product[name] = Value::Null;
+    }
+    product["AwaitingDuration"] = json!(4e-17);
+    product["History"][0]["User"] = Value::Null;
+    product["History"].as_array_mut().unwrap().reverse();
+    assert_eq!(value(&after), value(&before));
+    after["Ticket"]["Products"][0]["AwaitingDuration"] = json!(0.1);
+    assert_ne!(value(&after).1, value(&before).1);
+}
+
+#[test]
+fn stamps_have_fractions_of_no_to_seven_digits() {
+    let mut row = booked();
+    for (fraction, micros) in
+        [("", 0), (".5", 500_000), (".46", 460_000), (".537", 537_000), (".9445819", 944_581)]
+    {
+        row["Ticket"]["CreatedTime"] = json!(format!("2024-07-10T06:22:41{fraction}"));
+        let ticket = entity("ticket", &row, &[]).unwrap();
+        let whole = self::micros("2024-07-10T03:22:41Z");
+        assert_eq!(ticket["created_at"], whole + micros, "{fraction}");
+        assert_eq!(ticket["created_local"], row["Ticket"]["CreatedTime"]);
+    }
+}
+
 fn with_operator() -> Value {
     let mut row = booked();
     let user =

@@ -117,6 +117,7 @@ impl Hall {
     pub(crate) fn events(&self, feed: &str) -> Vec<Event> {
         let contract: &Contract = match feed {
             "branch" => &contracts::BRANCH,
+            "ticket_source" => &contracts::TICKET_SOURCE,
             "ticket" => &contracts::TICKET,
             _ => &contracts::TICKET_OPERATION,
         };
