@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use talon_schemas::{Contract, Op};
-use talon_sdk::{Observation, Row, RowCodec, RowFault};
+use talon_sdk::{Facts, Observation, Row, RowCodec, RowFault};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_128_with_seed};
 
 use crate::guard::{Absence, Guard, Withheld};
@@ -57,8 +57,8 @@ pub trait Changes {
     /// Why it cannot go on.
     type Error;
 
-    /// Told of a row before the change that it makes of its entity.
-    fn row(&mut self, _row: &[u8]) -> Result<(), Self::Error> {
+    /// Told of the facts of a row before the change that it makes of its entity.
+    fn facts(&mut self, _row: &[u8], _facts: &Facts) -> Result<(), Self::Error> {
         Ok(())
     }
 
@@ -271,7 +271,7 @@ impl Differ {
             None if snapshot => Op::Read,
             None => Op::Create,
         };
-        out.row(row)?;
+        out.facts(row, &self.row.facts)?;
         let past = entry.map_or(self.deleted, |entry| entry.chain);
         let id = event_id(&self.topic, &self.row.key, past, op, fingerprint);
         out.change(&Change {

@@ -66,24 +66,19 @@ impl Facts {
     pub fn tell<C: Changes>(
         &mut self,
         row: &[u8],
-        scope: &str,
+        facts: &talon_sdk::Facts,
         snapshot: bool,
         out: &mut C,
     ) -> Result<(), C::Error> {
-        let Facts { topic, codec, known } = self;
-        let mut told = Ok(());
-        let Some(facts) = codec.facts() else { return told };
-        facts.decode(row, scope, &mut |fact| {
-            if told.is_err() {
-                return;
+        for fact in facts.iter() {
+            if note(&mut self.known, &fact.key) {
+                out.change(&change(&self.topic, fact, snapshot))?;
             }
-            told = match fact {
-                Ok(fact) if !note(known, &fact.key) => Ok(()),
-                Ok(fact) => out.change(&change(topic, fact, snapshot)),
-                Err(fault) => out.dead_letter("", row, &fault),
-            };
-        });
-        told
+        }
+        for fault in facts.faults() {
+            out.dead_letter("", row, fault)?;
+        }
+        Ok(())
     }
 }
 
@@ -119,7 +114,7 @@ mod tests {
 
     use super::*;
 
-    /// Rows are keys with blanks between; `?` is no fact. So are values.
+    /// Values are keys with blanks between.
     struct Words;
 
     impl RowCodec for Words {
@@ -139,13 +134,6 @@ mod tests {
     impl FactCodec for Words {
         fn told_by(&self) -> &'static str {
             "words"
-        }
-
-        fn decode(&self, row: &[u8], _: &str, each: &mut dyn FnMut(Result<&Row, RowFault>)) {
-            for word in std::str::from_utf8(row).unwrap().split(' ') {
-                let row = Row { key: word.to_owned(), value: vec![0], ts_ms: None };
-                each(if word == "?" { Err(RowFault("odd".to_owned())) } else { Ok(&row) });
-            }
         }
 
         fn told(&self, value: &[u8], each: &mut dyn FnMut(&str)) {
@@ -171,8 +159,14 @@ mod tests {
     }
 
     fn told(facts: &mut Facts, row: &str, snapshot: bool) -> Vec<String> {
-        let mut log = Log::default();
-        let Ok(()) = facts.tell(row.as_bytes(), "", snapshot, &mut log);
+        let (mut log, mut told) = (Log::default(), talon_sdk::Facts::default());
+        for word in row.split(' ') {
+            told.put(|fact| {
+                fact.key.push_str(word);
+                if word == "?" { Err(RowFault("odd".to_owned())) } else { Ok(()) }
+            });
+        }
+        let Ok(()) = facts.tell(row.as_bytes(), &told, snapshot, &mut log);
         log.0
     }
 
@@ -182,7 +176,7 @@ mod tests {
         facts.recover("log");
         facts.recover_told(b"value other");
         assert_eq!(told(&mut facts, "log a value", true), ["r a"]);
-        assert_eq!(told(&mut facts, "a ? b other", false), ["dead", "c b"]);
+        assert_eq!(told(&mut facts, "a ? b other", false), ["c b", "dead"]);
         assert_eq!(told(&mut facts, "b a", false), [""; 0]);
         assert_eq!(facts.len(), 5);
     }

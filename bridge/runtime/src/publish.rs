@@ -165,7 +165,7 @@ impl Changes for Publisher<'_> {
     type Error = BusFault;
 
     /// Facts first: a bus that publishes one after another must not have the entity without them.
-    fn row(&mut self, row: &[u8]) -> Result<(), BusFault> {
+    fn facts(&mut self, row: &[u8], told: &talon_sdk::Facts) -> Result<(), BusFault> {
         let Some(Told { facts, frame, tally }) = &mut self.told else { return Ok(()) };
         let mut publisher = Publisher {
             log: &mut *self.log,
@@ -179,7 +179,7 @@ impl Changes for Publisher<'_> {
             tally,
             told: None,
         };
-        facts.tell(row, self.scope, self.snapshot, &mut publisher)
+        facts.tell(row, told, self.snapshot, &mut publisher)
     }
 
     fn change(&mut self, change: &Change<'_>) -> Result<(), BusFault> {

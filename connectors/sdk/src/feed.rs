@@ -59,7 +59,8 @@ pub trait RowCodec: Send + Sync {
     /// taken as seen, and what is not, as absent.
     fn peek_key(&self, row: &[u8], scope: &str, key: &mut String) -> bool;
 
-    /// Decodes, normalises and encodes a row into `out`, whose buffers are empty and reused.
+    /// Decodes, normalises and encodes a row into `out`, whose buffers are empty and reused; with the
+    /// facts that the row tells, where another feed has them.
     fn decode(&self, row: &[u8], scope: &str, out: &mut Row) -> Result<(), RowFault>;
 
     /// Whether observations of the feed can tell of absence. Where not, all of them are taken as
@@ -96,12 +97,11 @@ pub trait RowCodec: Send + Sync {
 /// A fact is immutable and has a key of its own. It is published once: before the change of the entity
 /// that tells it, and in the same commit. The entity's value lists the keys of the facts that it told,
 /// which is how they are known after a restart, also where the log has let go of them.
+///
+/// The codec of the table decodes the facts with the row, into [`Row::facts`].
 pub trait FactCodec: Send + Sync {
     /// The feed whose rows tell the facts.
     fn told_by(&self) -> &'static str;
-
-    /// Decodes the facts of a row. Called only where the row's entity is about to be published.
-    fn decode(&self, row: &[u8], scope: &str, each: &mut dyn FnMut(Result<&Row, RowFault>));
 
     /// The keys of the facts that an entity's value lists.
     fn told(&self, value: &[u8], each: &mut dyn FnMut(&str));
@@ -116,6 +116,8 @@ pub struct Row {
     pub value: Vec<u8>,
     /// Upstream time of the change, where the row tells it: milliseconds since 1970 UTC.
     pub ts_ms: Option<i64>,
+    /// What the row tells of another feed.
+    pub facts: Facts,
 }
 
 impl Row {
@@ -124,6 +126,49 @@ impl Row {
         self.key.clear();
         self.value.clear();
         self.ts_ms = None;
+        self.facts.clear();
+    }
+}
+
+/// The facts that a row tells, in the row's order.
+#[derive(Debug, Default)]
+pub struct Facts {
+    // Those behind `used` are empty, and kept for their buffers.
+    rows: Vec<Row>,
+    used: usize,
+    faults: Vec<RowFault>,
+}
+
+impl Facts {
+    /// Adds a fact that is written into an empty row; one that cannot be is counted as a fault.
+    pub fn put(&mut self, write: impl FnOnce(&mut Row) -> Result<(), RowFault>) {
+        if self.rows.len() == self.used {
+            self.rows.push(Row::default());
+        }
+        let row = &mut self.rows[self.used];
+        match write(row) {
+            Ok(()) => self.used += 1,
+            Err(fault) => {
+                row.clear();
+                self.faults.push(fault);
+            }
+        }
+    }
+
+    /// The facts.
+    pub fn iter(&self) -> impl Iterator<Item = &Row> {
+        self.rows[..self.used].iter()
+    }
+
+    /// Why some could not be written.
+    pub fn faults(&self) -> &[RowFault] {
+        &self.faults
+    }
+
+    fn clear(&mut self) {
+        self.rows[..self.used].iter_mut().for_each(Row::clear);
+        self.used = 0;
+        self.faults.clear();
     }
 }
 

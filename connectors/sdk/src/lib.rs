@@ -37,7 +37,7 @@ pub use command::{
 };
 pub use connector::{Class, Connector, Context, FeedPlan};
 pub use fault::Fault;
-pub use feed::{FactCodec, Feed, FeedSpec, Kind, Row, RowCodec, RowFault};
+pub use feed::{FactCodec, Facts, Feed, FeedSpec, Kind, Row, RowCodec, RowFault};
 pub use metrics::UpstreamMetrics;
 pub use observation::{Coverage, Cursor, Observation};
 pub use progress::{Backfills, Progress, Standing};

@@ -163,6 +163,17 @@ pub(crate) fn status_bytes(pid: u32, name: &str) -> anyhow::Result<u64> {
     Ok(kilobytes.with_context(|| format!("no `{name}` of process {pid}"))? * 1024)
 }
 
+/// Processor time of a process so far, of all its threads, in steps of 10 ms.
+pub(crate) fn process_cpu(pid: u32) -> anyhow::Result<Duration> {
+    const TICKS_PER_SECOND: u64 = 100;
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // Behind the name of the program, which may hold blanks: the fields from the third on.
+    let (_, fields) = stat.rsplit_once(')').context("a name in `stat`")?;
+    let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
+    let ticks = ticks.sum::<Result<u64, _>>()?;
+    Ok(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
+}
+
 /// Prints what the numbers were measured on.
 pub(crate) fn print_machine() {
     let read = |path| std::fs::read_to_string(path).unwrap_or_default();

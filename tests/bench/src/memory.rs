@@ -13,7 +13,7 @@ use tokio::task::block_in_place;
 use crate::calls::{self, Size};
 use crate::cluster::{Cluster, Real};
 use crate::measure::{Spread, status_bytes};
-use crate::program::Program;
+use crate::program::{Program, five_feeds};
 use crate::stage::options;
 
 /// Different values; beyond that they repeat under other keys.
@@ -89,7 +89,8 @@ impl Memory {
         for _ in 0..self.rounds {
             let prefix = talon_brokers::unique("idle");
             block_in_place(|| {
-                let mut program = Program::run(&prefix, &cluster.setting(), &upstream.url())?;
+                let mut program =
+                    Program::run(&prefix, &cluster.setting(), &five_feeds(&upstream.url()))?;
                 program.ready()?;
                 // Every feed has been read a few times.
                 std::thread::sleep(std::time::Duration::from_secs(15));

@@ -1,5 +1,6 @@
 //! The program as a process of its own.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -11,7 +12,7 @@ use anyhow::Context;
 /// Longest wait until it is ready.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// `talon run` with one connector of five feeds. Killed when dropped.
+/// `talon run` with one connector `bench`. Killed when dropped.
 pub(crate) struct Program {
     child: Child,
     address: SocketAddr,
@@ -19,8 +20,24 @@ pub(crate) struct Program {
     _file: tempfile::NamedTempFile,
 }
 
+/// The settings of a connector with five feeds.
+pub(crate) fn five_feeds(upstream: &str) -> BTreeMap<String, String> {
+    let texts = [
+        ("class", "contractor"),
+        ("upstream.url", upstream),
+        ("upstream.requests.per.second", "100000"),
+        ("auth.external.token", "external-system-token"),
+    ];
+    texts.into_iter().map(|(key, text)| (key.to_owned(), text.to_owned())).collect()
+}
+
 impl Program {
-    pub(crate) fn run(prefix: &str, bus: &str, upstream: &str) -> anyhow::Result<Program> {
+    /// `bus` is a line of the configuration.
+    pub(crate) fn run(
+        prefix: &str,
+        bus: &str,
+        connector: &BTreeMap<String, String>,
+    ) -> anyhow::Result<Program> {
         // Taken and given back, which is good enough for a loopback port that nobody else asks for.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let mut file = tempfile::Builder::new().suffix(".yaml").tempfile()?;
@@ -29,12 +46,11 @@ impl Program {
             "talon.prefix: {prefix}\n\
              talon.group: {prefix}\n\
              http.listen: {address}\n\
-             {bus}\n\
-             connectors.bench.class: contractor\n\
-             connectors.bench.upstream.url: {upstream}\n\
-             connectors.bench.upstream.requests.per.second: 100000\n\
-             connectors.bench.auth.external.token: external-system-token"
+             {bus}"
         )?;
+        for (key, text) in connector {
+            writeln!(file, "connectors.bench.{key}: \"{text}\"")?;
+        }
         let started = Instant::now();
         let child = Command::new(binary()?)
             .args(["run", "--config"])
@@ -70,18 +86,41 @@ impl Program {
         Ok(())
     }
 
-    fn is_ready(&self) -> bool {
-        let ask = || -> std::io::Result<bool> {
-            let mut stream = TcpStream::connect(self.address)?;
-            stream.write_all(
-                b"GET /health/ready HTTP/1.1\r\nhost: talon\r\nconnection: close\r\n\r\n",
-            )?;
-            let mut reply = [0; 12];
-            stream.read_exact(&mut reply)?;
-            Ok(reply == *b"HTTP/1.1 200")
-        };
-        ask().unwrap_or(false)
+    /// SIGKILL.
+    pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
     }
+
+    /// A sample of `/metrics`; none where there is none, or it does not answer yet.
+    pub(crate) fn metric(&self, sample: &str) -> Option<f64> {
+        let text = ask(self.address, "GET", "/metrics", "").ok()?;
+        text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' ')?.parse().ok())
+    }
+
+    fn is_ready(&self) -> bool {
+        ask(self.address, "GET", "/health/ready", "").is_ok_and(|it| it.starts_with("HTTP/1.1 200"))
+    }
+}
+
+/// Head and body of a reply over HTTP.
+pub(crate) fn ask(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    json: &str,
+) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nhost: talon\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{json}",
+        json.len()
+    )?;
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply)?;
+    Ok(reply)
 }
 
 impl Drop for Program {

@@ -13,7 +13,7 @@ use tokio::task::block_in_place;
 use crate::cluster::{Cluster, Real};
 use crate::measure::{Duel, Lap, Spread, timed};
 use crate::memory::encoded;
-use crate::program::Program;
+use crate::program::{Program, five_feeds};
 use crate::stage::{Stage, options};
 
 /// Different values; beyond that they repeat under other keys.
@@ -100,7 +100,8 @@ impl Recovery {
             let prefix = unique("program");
             for times in [&mut first, &mut again] {
                 times.push(block_in_place(|| {
-                    let mut program = Program::run(&prefix, &cluster.setting(), &upstream.url())?;
+                    let mut program =
+                        Program::run(&prefix, &cluster.setting(), &five_feeds(&upstream.url()))?;
                     let ready = program.ready()?.as_secs_f64() * 1e3;
                     program.stop()?;
                     anyhow::Ok(ready)

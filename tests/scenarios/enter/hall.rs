@@ -117,6 +117,7 @@ impl Hall {
     pub(crate) fn events(&self, feed: &str) -> Vec<Event> {
         let contract: &Contract = match feed {
             "branch" => &contracts::BRANCH,
+            "ticket_source" => &contracts::TICKET_SOURCE,
             "ticket" => &contracts::TICKET,
             _ => &contracts::TICKET_OPERATION,
         };
@@ -212,7 +213,8 @@ impl Hall {
     }
 }
 
-fn of_upstream(ticket: &Value) -> Value {
+/// What is compared of a ticket, as the upstream shows it.
+pub(crate) fn of_upstream(ticket: &Value) -> Value {
     let products = ticket["Products"].as_array().unwrap();
     let mut shown: Vec<Value> =
         products.iter().map(|product| json!([product["Id"], product["State"]])).collect();
@@ -222,7 +224,8 @@ fn of_upstream(ticket: &Value) -> Value {
     json!([ticket["Number"], ticket["State"], shown, operations])
 }
 
-fn of_event(ticket: &Value) -> Value {
+/// What is compared of a ticket, as it was published.
+pub(crate) fn of_event(ticket: &Value) -> Value {
     if ticket.is_null() {
         return Value::Null;
     }

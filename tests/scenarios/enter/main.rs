@@ -1,9 +1,19 @@
-//! The connector `enter-export` with the runtime, against a simulated central server and a bus in
-//! memory. Time is the simulator's: years pass in seconds.
+//! The connector `enter-export` against a simulated central server.
+//!
+//! Here with the runtime alone and a bus in memory: time is the simulator's, and years pass in seconds.
+//! The modules of tests beside run the whole program on real brokers.
 #![allow(clippy::unwrap_used)]
 
+mod astray;
 mod bus;
 mod hall;
+mod killed;
+mod later;
+mod lively;
+mod program;
+mod samples;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -74,6 +84,26 @@ async fn invariant_1_a_backfill_that_is_killed_at_random_is_complete_and_exactly
         println!("{extra} days were read again after {restarts} restarts");
         assert!(extra <= restarts * 12, "{extra} days were read again after {restarts} restarts");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn today_goes_on_while_the_past_is_read() {
+    let texts = [("backfill.from", "2023-07-10"), ("backfill.concurrency", "1")];
+    let settings = Settings { since: "2023-07-10".to_owned(), booked: 0.0, ..small() };
+    let mut hall = Hall::open(settings, &texts).await;
+    hall.upstream.fault(Fault::from(FaultKind::Slow { ms: 20 }).at("/api/1/queue"));
+    let engine = hall.start();
+    for _ in 0..4 {
+        hall.pass(HOUR);
+        let today = hall.truth(&ALL, TODAY, TODAY).into_keys().collect::<BTreeSet<_>>();
+        until("today's tickets are published", || {
+            today.is_subset(&hall.tickets().into_keys().collect())
+        })
+        .await;
+    }
+    let standing = hall.metrics.upstream.backfills.standing("queue").unwrap();
+    assert!(standing.done < standing.total / 2, "long before the past is: {standing:?}");
+    drop(engine);
 }
 
 #[tokio::test(flavor = "multi_thread")]

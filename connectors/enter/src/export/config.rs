@@ -42,6 +42,13 @@ pub(crate) struct PlanConfig {
     pub(crate) deletes: bool,
 }
 
+impl PlanConfig {
+    /// The pace for what can wait.
+    pub(crate) fn slow_interval(&self) -> Duration {
+        self.late_interval.max(self.poll_interval)
+    }
+}
+
 /// Policies for personal data, of data fields by their type too.
 #[derive(Debug, Clone)]
 pub(crate) struct Personal {

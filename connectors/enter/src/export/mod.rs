@@ -115,7 +115,7 @@ impl Connector for Instance {
                 "branch" | "ticket_source" => self.config.catalogue_interval,
                 _ => self.config.plan.poll_interval,
             };
-            let codec = feeds::codec(spec.name, &self.mapper, &self.late, self.config.plan.deletes);
+            let codec = feeds::codec(spec.name, &self.mapper, &self.late, &self.config);
             Some(FeedPlan { spec, interval, codec })
         });
         configured.collect()

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use serde_json::value::RawValue;
 use talon_sdk::record::Text;
 use talon_sdk::upstream_record;
 
@@ -38,7 +37,7 @@ upstream_record! {
     /// A row as [`slice`](super::slice) makes it: a ticket, and what the reply says of its branch.
     /// `Department` is of the method with the history, the rest is of the old one.
     pub struct RowDto<'a> {
-        ticket: Raw<'a> = "Ticket",
+        ticket: TicketDto<'a> = "Ticket",
         department: Option<DepartmentDto<'a>> = "Department",
         integration_id: Option<Text<'a>> = "IntegrationId",
     }
@@ -82,7 +81,7 @@ upstream_record! {
         source_id: Option<Text<'a>> = "SourceId",
         source: Option<SourceInfoDto<'a>> = "Source",
         activation: Option<ActivationDto<'a>> = "Activation",
-        products: Vec<&'a RawValue> = "Products",
+        products: Vec<ProductDto<'a>> = "Products",
     }
 }
 
@@ -193,15 +192,11 @@ impl<'de: 'a, 'a> talon_sdk::record::Field<'de> for Guid<'a> {
     }
 }
 
-/// A value that is decoded later, without which there is no row.
-#[derive(Debug, Clone, Copy, serde::Deserialize)]
-#[serde(transparent)]
-pub(crate) struct Raw<'a>(#[serde(borrow)] pub(crate) &'a RawValue);
+/// Without it there is no row.
+impl<'de: 'a, 'a> talon_sdk::record::Field<'de> for TicketDto<'a> {
+    type Wire = TicketDto<'a>;
 
-impl<'de: 'a, 'a> talon_sdk::record::Field<'de> for Raw<'a> {
-    type Wire = Raw<'a>;
-
-    fn of(wire: Option<Raw<'a>>) -> Option<Raw<'a>> {
+    fn of(wire: Option<TicketDto<'a>>) -> Option<TicketDto<'a>> {
         wire
     }
 }

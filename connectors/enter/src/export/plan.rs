@@ -168,17 +168,18 @@ impl Plan {
             branch.start = Some(today.min(assumed).min(work.day));
             has_changed = true;
         }
-        let yesterday = today.plus(-1);
-        branch.last.retain(|day, _| *day >= yesterday);
-        if work.day >= yesterday {
-            branch.last.insert(work.day, now.at);
-        }
         let zone = branch.zone_of(&work.branch, &self.zones, &self.late);
         let settled_ms = work.day.end_ms(&zone.zone).saturating_add(settle_ms);
         let is_of_plan = branch.first(&self.config).is_some_and(|first| work.day >= first);
         if began_ms >= settled_ms && is_of_plan && !branch.done.contains(work.day) {
             branch.done.insert(work.day);
             has_changed = true;
+        }
+        let yesterday = today.plus(-1);
+        let is_again = |day: Day| day >= yesterday || !branch.done.contains(day);
+        branch.last.retain(|day, _| is_again(*day));
+        if is_again(work.day) && (is_of_plan || work.day >= yesterday) {
+            branch.last.insert(work.day, now.at);
         }
         has_changed
     }
@@ -190,10 +191,7 @@ impl Plan {
         *failures += 1;
         let pause = |times: usize| {
             let times = u32::try_from(times).unwrap_or(u32::MAX).min(8);
-            self.config
-                .poll_interval
-                .saturating_mul(1 << times)
-                .min(self.config.late_interval.max(self.config.poll_interval))
+            self.config.poll_interval.saturating_mul(1 << times).min(self.config.slow_interval())
         };
         let failures = *failures;
         if let Some(branch) = self.branches.get_mut(&work.branch) {

@@ -75,8 +75,22 @@ impl super::Producer for Producer {
     }
 }
 
-/// Reads a topic to its end.
+/// Reads a topic to its end, and keeps nothing; how many records there were.
 pub(crate) fn read(servers: &str, topic: &str) -> anyhow::Result<usize> {
+    let mut read = 0;
+    read_each(servers, topic, &mut |_, value| {
+        black_box(value);
+        read += 1;
+        Ok(())
+    })?;
+    Ok(read)
+}
+
+/// Takes key and value of a record.
+type Each<'e> = &'e mut dyn FnMut(&[u8], Option<&[u8]>) -> anyhow::Result<()>;
+
+/// Reads a topic to its end: key and value of each record.
+pub(crate) fn read_each(servers: &str, topic: &str, each: Each<'_>) -> anyhow::Result<()> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", servers)
         .set("group.id", "bench")
@@ -94,17 +108,14 @@ pub(crate) fn read(servers: &str, topic: &str) -> anyhow::Result<usize> {
         assignment.add_partition_offset(topic, partition.id(), Offset::Beginning)?;
     }
     consumer.assign(&assignment)?;
-    let (mut open, mut read) = (assignment.count(), 0);
+    let mut open = assignment.count();
     while open > 0 {
         match consumer.poll(Duration::from_millis(100)) {
-            Some(Ok(message)) => {
-                black_box(message.payload());
-                read += 1;
-            }
+            Some(Ok(message)) => each(message.key().unwrap_or_default(), message.payload())?,
             Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
             Some(Err(error)) => return Err(error.into()),
             None => {}
         }
     }
-    Ok(read)
+    Ok(())
 }

@@ -21,7 +21,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::cluster::{Cluster, PATIENCE, Real};
-use crate::program::Program;
+use crate::program::{Program, five_feeds};
 use upstream::Upstream;
 
 /// From a command on its topic to the request at the upstream, against a bare consumer
@@ -72,7 +72,7 @@ impl Commands {
         let upstream = Upstream::start()?;
         let prefix = format!("bench{}", std::process::id());
         let topic = format!("{prefix}.bench.commands");
-        let mut program = Program::run(&prefix, &cluster.setting(), &upstream.url())?;
+        let mut program = Program::run(&prefix, &cluster.setting(), &five_feeds(&upstream.url()))?;
         program.ready()?;
         let producer: BaseProducer = ClientConfig::new()
             .set("bootstrap.servers", cluster.servers())

@@ -5,9 +5,11 @@ use talon_schemas::{Contract, enter as contracts};
 use talon_sdk::record::{decode, peek_scalar};
 use talon_sdk::{FactCodec, Row, RowCodec, RowFault};
 
+use crate::export::config::Config;
 use crate::export::day::Day;
+use crate::export::entity::Operation;
 use crate::export::late::{self, Late};
-use crate::export::map::Mapper;
+use crate::export::map::{Mapper, Tell};
 use crate::export::model::{BranchDto, SourceDto};
 
 /// How the rows of a feed read.
@@ -15,14 +17,19 @@ pub(crate) fn codec(
     feed: &str,
     mapper: &Arc<Mapper>,
     late: &Arc<Late>,
-    deletes: bool,
+    config: &Config,
 ) -> Arc<dyn RowCodec> {
     let mapper = mapper.clone();
     match feed {
         "branch" => Arc::new(Listed { mapper, read: branch }),
         "ticket_source" => Arc::new(Listed { mapper, read: source }),
-        "ticket_operation" => Arc::new(Operations { mapper }),
-        _ => Arc::new(Tickets { mapper, late: late.clone(), deletes }),
+        "ticket_operation" => Arc::new(Operations),
+        _ => Arc::new(Tickets {
+            mapper,
+            late: late.clone(),
+            deletes: config.plan.deletes,
+            tells: config.feeds.iter().any(|feed| feed == "ticket_operation"),
+        }),
     }
 }
 
@@ -46,7 +53,7 @@ fn branch(mapper: &Mapper, row: &[u8], out: &mut Row) -> Result<(), RowFault> {
     decode::<BranchDto<'_>, _>(row, |dto| {
         let branch = mapper.branch(dto);
         out.key.push_str(&branch.id);
-        put(&contracts::BRANCH, &branch, None, out)
+        encode(&contracts::BRANCH, &branch, &mut out.value)
     })
 }
 
@@ -54,7 +61,7 @@ fn source(mapper: &Mapper, row: &[u8], out: &mut Row) -> Result<(), RowFault> {
     decode::<SourceDto<'_>, _>(row, |dto| {
         let source = mapper.source(dto);
         out.key.push_str(&source.id);
-        put(&contracts::TICKET_SOURCE, &source, None, out)
+        encode(&contracts::TICKET_SOURCE, &source, &mut out.value)
     })
 }
 
@@ -63,6 +70,8 @@ struct Tickets {
     mapper: Arc<Mapper>,
     late: Arc<Late>,
     deletes: bool,
+    /// Whether the operations are read too.
+    tells: bool,
 }
 
 impl RowCodec for Tickets {
@@ -80,11 +89,22 @@ impl RowCodec for Tickets {
 
     fn decode(&self, row: &[u8], scope: &str, out: &mut Row) -> Result<(), RowFault> {
         let (branch, day) = split(scope);
-        self.mapper.ticket(row, branch, day, |ticket| {
-            out.key.push_str(branch);
-            out.key.push('/');
-            out.key.push_str(&ticket.id);
-            put(&contracts::TICKET, &ticket, ticket.changed_at, out)
+        let Row { key, value, ts_ms, facts } = out;
+        let mut tell = |operation: Result<Operation<'_>, RowFault>| {
+            facts.put(|fact| {
+                let operation = operation?;
+                fact.key.push_str(&operation.id);
+                fact.ts_ms = operation.operated_at.map(millis);
+                encode(&contracts::TICKET_OPERATION, &operation, &mut fact.value)
+            });
+        };
+        let tell: Option<Tell<'_>> = if self.tells { Some(&mut tell) } else { None };
+        self.mapper.ticket(row, branch, day, tell, |ticket| {
+            key.push_str(branch);
+            key.push('/');
+            key.push_str(&ticket.id);
+            *ts_ms = ticket.changed_at.map(millis);
+            encode(&contracts::TICKET, &ticket, value)
         })
     }
 
@@ -108,9 +128,7 @@ impl RowCodec for Tickets {
 }
 
 /// The log that the rows of `ticket` tell.
-struct Operations {
-    mapper: Arc<Mapper>,
-}
+struct Operations;
 
 impl RowCodec for Operations {
     fn peek_key(&self, _row: &[u8], _scope: &str, _key: &mut String) -> bool {
@@ -129,21 +147,6 @@ impl RowCodec for Operations {
 impl FactCodec for Operations {
     fn told_by(&self) -> &'static str {
         "ticket"
-    }
-
-    fn decode(&self, row: &[u8], scope: &str, each: &mut dyn FnMut(Result<&Row, RowFault>)) {
-        let mut out = Row::default();
-        let told = self.mapper.operations(row, split(scope).0, &mut |operation| {
-            let fact = operation.and_then(|operation| {
-                out.clear();
-                out.key.push_str(&operation.id);
-                put(&contracts::TICKET_OPERATION, &operation, operation.operated_at, &mut out)
-            });
-            each(fact.map(|()| &out));
-        });
-        if let Err(fault) = told {
-            each(Err(fault));
-        }
     }
 
     fn told(&self, value: &[u8], each: &mut dyn FnMut(&str)) {
@@ -166,15 +169,15 @@ fn peek_guid(row: &[u8], key: &mut String) -> bool {
     is_guid
 }
 
-fn put<T: Serialize>(
+fn encode<T: Serialize>(
     contract: &Contract,
     entity: &T,
-    at_micros: Option<i64>,
-    out: &mut Row,
+    value: &mut Vec<u8>,
 ) -> Result<(), RowFault> {
-    contract
-        .encode(entity, &mut out.value)
-        .map_err(|_| RowFault("the row does not fit the schema of its feed".to_owned()))?;
-    out.ts_ms = at_micros.map(|micros| micros.div_euclid(1000));
-    Ok(())
+    let encoded = contract.encode(entity, value);
+    encoded.map_err(|_| RowFault("the row does not fit the schema of its feed".to_owned()))
+}
+
+fn millis(micros: i64) -> i64 {
+    micros.div_euclid(1000)
 }

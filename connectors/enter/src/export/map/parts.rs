@@ -17,7 +17,7 @@ use crate::export::zone::Zone;
 impl Mapper {
     pub(super) fn product<'a>(&self, zone: &Zone, dto: ProductDto<'a>) -> Product<'a> {
         let mut extra = self.extra(dto.extra);
-        let mut at = |name, text| self.instant(zone, name, text, &mut extra);
+        let mut at = |name, text| at(zone, name, text, &mut extra);
         let (created_at, created_local) = at("CreatedTime", dto.created_time.or(dto.created));
         let (starts_at, starts_local) = at("StartTime", dto.start_time);
         let (queued_at, queued_local) = at("InQueueStartTime", dto.in_queue_start_time);
@@ -122,37 +122,44 @@ impl Mapper {
         }
         extra
     }
-
-    /// An instant and its text as it came; a text that is no instant goes to `extra` too.
-    pub(super) fn instant<'a>(
-        &self,
-        zone: &Zone,
-        name: &'static str,
-        text: Option<Text<'a>>,
-        extra: &mut Extra<'a>,
-    ) -> (Option<i64>, Option<Cow<'a, str>>) {
-        let Some(Text(text)) = text else { return (None, None) };
-        let micros = instant::micros(&text, &zone.zone);
-        if micros.is_none() && !instant::is_none(&text) {
-            extra.keep_text(name, &text);
-        }
-        (micros, Some(text))
-    }
 }
 
-/// The times and ids of a product's operations, in the order of time.
-pub(super) fn operations<'a>(
-    dto: &ProductDto<'a>,
+/// An instant and its text as it came; a text that is no instant goes to `extra` too.
+pub(super) fn at<'a>(
     zone: &Zone,
-) -> Vec<(Option<i64>, Cow<'a, str>)> {
-    let with_time = dto.history.iter().filter_map(|operation| {
-        let time = operation.operation_time.as_ref();
-        let at = time.and_then(|text| instant::micros(&text.0, &zone.zone));
-        Some((at, operation.id.as_ref()?.0.clone()))
-    });
-    let mut operations: Vec<_> = with_time.collect();
-    operations.sort();
-    operations
+    name: &'static str,
+    text: Option<Text<'a>>,
+    extra: &mut Extra<'a>,
+) -> (Option<i64>, Option<Cow<'a, str>>) {
+    let micros = text.as_ref().and_then(|text| instant::micros(&text.0, &zone.zone));
+    stamped(name, micros, text, extra)
+}
+
+/// The same where the instant is known.
+pub(super) fn stamped<'a>(
+    name: &'static str,
+    micros: Option<i64>,
+    text: Option<Text<'a>>,
+    extra: &mut Extra<'a>,
+) -> (Option<i64>, Option<Cow<'a, str>>) {
+    if let (None, Some(Text(text))) = (micros, &text)
+        && !instant::is_none(text)
+    {
+        extra.keep_text(name, text);
+    }
+    (micros, plain(text))
+}
+
+/// Products in the order of their creation.
+pub(super) fn in_order<'a>(mut products: Vec<ProductDto<'a>>, zone: &Zone) -> Vec<ProductDto<'a>> {
+    if products.len() > 1 {
+        products.sort_by_cached_key(|dto| {
+            let created = dto.created_time.as_ref().or(dto.created.as_ref());
+            let at = created.and_then(|text| instant::micros(&text.0, &zone.zone));
+            (at, dto.id.0.0.clone())
+        });
+    }
+    products
 }
 
 /// What else is said of a branch, with the whole of its zone.
@@ -176,6 +183,17 @@ pub(super) fn source_info(dto: SourceInfoDto<'_>) -> SourceInfo<'_> {
         type_code: dto.kind,
         r#type: named(dto.kind, &SOURCE_TYPES),
         extra: dto.extra,
+    }
+}
+
+/// From the old method, which says only its id.
+pub(super) fn source_of(id: Text<'_>) -> SourceInfo<'_> {
+    SourceInfo {
+        id: Some(id.0),
+        name: None,
+        type_code: None,
+        r#type: None,
+        extra: Extra::default(),
     }
 }
 

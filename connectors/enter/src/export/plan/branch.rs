@@ -22,7 +22,7 @@ pub(super) struct Branch {
     pub(super) done: Days,
     /// From which day on it was not connected.
     pub(super) off: Option<Day>,
-    /// When today and yesterday were read last.
+    /// When today, yesterday, and days before that have not settled were read last.
     pub(super) last: HashMap<Day, Instant>,
     /// Days that failed: when to try again, and how often they did.
     pub(super) retry: HashMap<Day, (Instant, u32)>,
@@ -48,7 +48,12 @@ impl Branch {
         Some(config.backfill_from.map_or(start, |from| from.min(start)))
     }
 
-    pub(super) fn is_free(&self, day: Day, now: Now) -> bool {
-        !self.busy.contains(&day) && self.retry.get(&day).is_none_or(|(at, _)| *at <= now.at)
+    /// Whether a day of the past may be read: nobody is at it, it is not too soon after it failed, nor
+    /// after it was read and had not settled yet.
+    pub(super) fn is_free(&self, day: Day, config: &PlanConfig, now: Now) -> bool {
+        let is_due = |last: &Instant| *last + config.slow_interval() <= now.at;
+        !self.busy.contains(&day)
+            && self.retry.get(&day).is_none_or(|(at, _)| *at <= now.at)
+            && self.last.get(&day).is_none_or(is_due)
     }
 }

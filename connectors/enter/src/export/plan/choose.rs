@@ -21,7 +21,7 @@ impl Plan {
             let has_yesterday = yesterday >= first && !branch.done.contains(yesterday);
             let interval = match branch.is_connected {
                 true => self.config.poll_interval,
-                false => self.config.late_interval.max(self.config.poll_interval),
+                false => self.config.slow_interval(),
             };
             [Some(today), has_yesterday.then_some(yesterday)]
                 .into_iter()
@@ -52,17 +52,18 @@ impl Plan {
         self.reads().find_map(|(id, branch)| {
             let before = branch.today(id, &self.zones, &self.late, now).plus(-2);
             let mut missing = branch.done.missing(branch.start?, before);
-            let day = missing.find(|day| branch.is_free(*day, now))?;
+            let day = missing.find(|day| branch.is_free(*day, &self.config, now))?;
             Some((id.clone(), day))
         })
     }
 
-    /// The next day of the past, by the order of the configuration.
+    /// The next day of the past, by the order of the configuration. Yesterday is read beside today.
     fn backfill(&self, now: Now) -> Option<(String, Day)> {
         let days = self.reads().filter_map(|(id, branch)| {
-            let mut missing =
-                branch.done.missing(branch.first(&self.config)?, branch.start?.plus(-1));
-            let is_free = |day: &Day| branch.is_free(*day, now);
+            let before = branch.today(id, &self.zones, &self.late, now).plus(-2);
+            let last = branch.start?.plus(-1).min(before);
+            let mut missing = branch.done.missing(branch.first(&self.config)?, last);
+            let is_free = |day: &Day| branch.is_free(*day, &self.config, now);
             let day = match self.config.newest_first {
                 true => missing.rfind(is_free)?,
                 false => missing.find(is_free)?,
@@ -91,7 +92,7 @@ impl Plan {
             // What is not done is read anyway.
             let is_done = branch.first(&self.config).is_none_or(|first| day < first)
                 || branch.done.contains(day);
-            if is_late && is_done && branch.is_free(day, now) {
+            if is_late && is_done && branch.is_free(day, &self.config, now) {
                 return Some((id, day));
             }
         }

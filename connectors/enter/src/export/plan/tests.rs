@@ -130,6 +130,25 @@ fn the_past_is_read_by_its_order_and_goes_on_after_a_restart() {
 }
 
 #[test]
+fn a_day_that_has_not_settled_is_not_read_over_and_over_by_the_backfill() {
+    let three_days = Duration::from_secs(3 * 24 * 3600);
+    let slow = PlanConfig { settle: three_days, ..config(Some("2024-07-07")) };
+    let mut played = Played::new(slow, &["a"]);
+    assert_eq!(played.read(Lane::Current), ["a 2024-07-10", "a 2024-07-09"]);
+    assert_eq!(played.read(Lane::Past), ["a 2024-07-08", "a 2024-07-07"], "yesterday is not its");
+    played.pass(10_000);
+    assert_eq!(played.read(Lane::Current).len(), 2);
+    assert_eq!(played.read(Lane::Past), [""; 0]);
+    played.pass(HOUR);
+    assert_eq!(played.read(Lane::Past).len(), 2, "at the slow pace");
+    played.pass(12 * HOUR);
+    assert_eq!(played.read(Lane::Past).len(), 3, "the day before yesterday is the backfill's now");
+    played.pass(HOUR);
+    assert_eq!(played.read(Lane::Past).len(), 2, "the first has settled");
+    assert_eq!(played.plan.backfilled(), (3, 1));
+}
+
+#[test]
 fn days_that_were_missed_come_before_the_past_and_oldest_first() {
     let from = config(Some("2024-07-01"));
     let mut played = Played::new(from.clone(), &["a"]);

@@ -1,21 +1,22 @@
 //! The past of a central server of Enter, from its replies to the bus, against a client that downloads
 //! the same days and steps over their JSON.
 
+mod download;
+mod killed;
+mod upstream;
+mod verify;
+
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use futures_util::StreamExt;
+use jiff::civil::Date;
 use jiff::{ToSpan, Zoned};
-use serde::Deserialize;
 use serde::de::IgnoredAny;
 use talon_brokers::unique;
 use talon_enter::EnterExport;
-use talon_http::{Client, Request};
 use talon_runtime::bus::Bus;
 use talon_runtime::metrics::Metrics;
 use talon_runtime::options::{self, Options};
@@ -26,6 +27,8 @@ use talon_sdk::{Class, Clock, Context as Lent};
 use crate::cluster::{Cluster, Real};
 use crate::measure::{Lap, Started, status_bytes};
 use crate::void::Void;
+use download::Client;
+use upstream::Upstream;
 
 /// How often the standing is looked at.
 const LOOK: Duration = Duration::from_millis(50);
@@ -54,6 +57,10 @@ pub(crate) struct Backfill {
     /// Seed of the tickets
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Runs `talon run` as a process to a real Kafka, kills it so often on its way, and compares what is
+    /// on the topics in the end with what the server says
+    #[arg(long)]
+    kill: Option<u32>,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -79,9 +86,17 @@ impl Backfill {
             "{} branches, {} days, {} tickets a day, {} days at once, seed {}",
             self.branches, self.days, self.tickets, self.concurrency, self.seed
         );
-        let limit = self.download(&upstream.url).await?;
-        self.print("download and scan", limit)?;
+        let client = Client::new(&upstream.url, self.concurrency).await?;
+        let (first, last) = (self.first_day()?, Zoned::now().date().yesterday()?);
+        let started = Started::now()?;
+        client.days(first, last, |_: &IgnoredAny, _| Ok(())).await?;
+        self.print("download and scan", started.lap()?, largest()?)?;
         let prefix = unique("backfill");
+        if let Some(kills) = self.kill {
+            let cluster = Cluster::real(Real::Kafka)?;
+            killed::run(&self, kills, &upstream.url, &prefix, &cluster).await?;
+            return verify::run(&client, first, &prefix, &cluster).await;
+        }
         match self.to {
             To::Void => self.read(&upstream.url, &prefix, Arc::new(Void), None).await,
             To::Mock => {
@@ -138,7 +153,7 @@ impl Backfill {
         let view = engine.view();
         // What is read is committed before it stops.
         anyhow::ensure!(engine.stop(Duration::from_secs(60)).await, "it did not stop");
-        self.print("backfill", started.lap()?)?;
+        self.print("backfill", started.lap()?, largest()?)?;
         let scrape = view.scrape();
         let of_interest =
             ["talon_feed_entities{", "talon_changes_total{", "talon_upstream_requests_total{"];
@@ -151,22 +166,29 @@ impl Backfill {
         Ok(())
     }
 
-    fn setup(&self, url: &str, metrics: &Metrics) -> anyhow::Result<Setup> {
-        let from = Zoned::now().date().checked_sub(self.days.days())?;
+    /// Of the connector.
+    fn settings(&self, url: &str) -> anyhow::Result<BTreeMap<String, String>> {
         let image = if self.before_image == Image::Full { "full" } else { "none" };
         let texts = [
             ("class", "enter-export".to_owned()),
             ("upstream.url", url.to_owned()),
             ("upstream.requests.per.second", "100000".to_owned()),
-            ("backfill.from", from.to_string()),
+            ("backfill.from", self.first_day()?.to_string()),
             ("backfill.concurrency", self.concurrency.to_string()),
             ("before.image", image.to_owned()),
             // Only the backfill, and today once.
             ("poll.interval.ms", "3600000".to_owned()),
             ("late.max.age.days", "0".to_owned()),
         ];
-        let texts: BTreeMap<String, String> =
-            texts.into_iter().map(|(key, text)| (key.to_owned(), text)).collect();
+        Ok(texts.into_iter().map(|(key, text)| (key.to_owned(), text)).collect())
+    }
+
+    fn first_day(&self) -> anyhow::Result<Date> {
+        Ok(Zoned::now().date().checked_sub(self.days.days())?)
+    }
+
+    fn setup(&self, url: &str, metrics: &Metrics) -> anyhow::Result<Setup> {
+        let texts = self.settings(url)?;
         let mut keys = options::keys();
         keys.extend(EnterExport.keys());
         let secrets = Secrets::Unresolved;
@@ -183,47 +205,11 @@ impl Backfill {
         })
     }
 
-    /// The same days, downloaded whole and stepped over.
-    async fn download(&self, url: &str) -> anyhow::Result<Lap> {
-        let keys = talon_http::keys();
-        let texts = BTreeMap::from([
-            ("upstream.url".to_owned(), url.to_owned()),
-            ("upstream.requests.per.second".to_owned(), "100000".to_owned()),
-        ]);
-        let secrets = Secrets::Unresolved;
-        let config = talon_http::read(&mut Settings::new("", &keys, texts, &secrets));
-        let client = Client::new(config, &lent(&Metrics::new()?))?;
-        let list = Request::get("GET /api/1/config/servers", ["api", "1", "config", "servers"]);
-        let branches: Vec<Head> = serde_json::from_slice(&client.read_json(list).await?)?;
-        let today = Zoned::now().date();
-        let days = (1..=self.days).map(|age| today.checked_sub(age.days()));
-        let days = days.collect::<Result<Vec<_>, _>>()?;
-        let started = Started::now()?;
-        let (client, branches) = (&client, &branches);
-        let asked = days.iter().flat_map(|day| branches.iter().map(move |branch| (day, branch)));
-        let mut replies = futures_util::stream::iter(asked)
-            .map(|(day, branch)| async move {
-                let path = ["api", "1", "queue", "statistics", "tickets", "history"];
-                let request = Request::get("GET /api/1/queue/statistics/tickets/history", path)
-                    .query("date", day.strftime("%d.%m.%Y").to_string())
-                    .query("serverId", branch.id.clone())
-                    .query("includeDataFields", "false");
-                let body = client.read_json(request).await?;
-                serde_json::from_slice::<IgnoredAny>(&body)?;
-                anyhow::Ok(())
-            })
-            .buffer_unordered(self.concurrency);
-        while let Some(reply) = replies.next().await {
-            reply?;
-        }
-        started.lap()
-    }
-
     fn all_tickets(&self) -> anyhow::Result<usize> {
         Ok(self.branches * self.tickets * usize::try_from(self.days)?)
     }
 
-    fn print(&self, what: &str, lap: Lap) -> anyhow::Result<()> {
+    fn print(&self, what: &str, lap: Lap, largest: u64) -> anyhow::Result<()> {
         let tickets = self.all_tickets()?;
         let rate = |time: Duration| tickets as f64 / time.as_secs_f64() / 1e3;
         println!(
@@ -233,54 +219,17 @@ impl Backfill {
             rate(lap.wall),
             lap.cpu.as_secs_f64(),
             rate(lap.cpu),
-            status_bytes(std::process::id(), "VmHWM")? as f64 / 1e6,
+            largest as f64 / 1e6,
         );
         Ok(())
     }
 }
 
-#[derive(Deserialize)]
-struct Head {
-    #[serde(rename = "Id")]
-    id: String,
+/// The largest resident memory of this process so far.
+fn largest() -> anyhow::Result<u64> {
+    status_bytes(std::process::id(), "VmHWM")
 }
 
 fn lent(metrics: &Metrics) -> Lent {
     Lent { name: "bench".to_owned(), clock: Clock::System, metrics: metrics.upstream.clone() }
-}
-
-/// The simulated central server as a process of its own, so that its work is not counted. Killed when
-/// dropped.
-struct Upstream {
-    child: Child,
-    url: String,
-}
-
-impl Upstream {
-    fn start(bench: &Backfill) -> anyhow::Result<Upstream> {
-        let binary = std::env::current_exe()?.with_file_name("talon-simulators");
-        anyhow::ensure!(
-            binary.exists(),
-            "build it first: `cargo build --release -p talon-simulators`"
-        );
-        let mut child = Command::new(binary)
-            .arg("enter-export")
-            .args(["--branches", &bench.branches.to_string()])
-            .args(["--tickets-per-day", &bench.tickets.to_string()])
-            .args(["--seed", &bench.seed.to_string()])
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let output = child.stdout.take().context("the simulator's output")?;
-        let mut url = String::new();
-        BufReader::new(output).read_line(&mut url)?;
-        Ok(Upstream { child, url: url.trim().to_owned() })
-    }
-}
-
-impl Drop for Upstream {
-    fn drop(&mut self) {
-        // It may have ended already.
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
 }

@@ -1,0 +1,81 @@
+//! Reads a row, also one with values of an unexpected type.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+use talon_sdk::RowFault;
+use talon_sdk::record::{Fitted, Record, decode, fit};
+
+use crate::export::model::{ProductDto, RowDto, TicketDto};
+
+/// Reads a row down to its products and their operations, in one pass.
+///
+/// A value of an unexpected type costs neither its product nor its ticket: it goes to the `extra` of
+/// the nearest of them.
+pub(super) fn read<R>(
+    row: &[u8],
+    use_row: impl FnOnce(RowDto<'_>) -> Result<R, RowFault>,
+) -> Result<R, RowFault> {
+    if let Ok(row) = serde_json::from_slice(row) {
+        return use_row(row);
+    }
+    let Some(Mended { row, ticket, products }) = mend(row)? else {
+        return decode::<RowDto<'_>, _>(row, use_row);
+    };
+    let mut dto: RowDto<'_> = serde_json::from_str(&row.json)
+        .map_err(|_| RowFault("a ticket that does not decode".to_owned()))?;
+    put_back::<RowDto<'_>>(&mut dto, &row);
+    put_back::<TicketDto<'_>>(&mut dto.ticket, &ticket);
+    for (dto, product) in dto.ticket.products.iter_mut().zip(&products) {
+        put_back::<ProductDto<'_>>(dto, product);
+    }
+    use_row(dto)
+}
+
+fn put_back<'a, T: Record>(record: &mut T::Of<'a>, fitted: &'a Fitted) {
+    for (name, json) in &fitted.odd {
+        T::keep(record, name, json);
+    }
+}
+
+/// A row without the values of an unexpected type in it, its ticket and its products, and those values.
+struct Mended {
+    row: Fitted,
+    ticket: Fitted,
+    products: Vec<Fitted>,
+}
+
+/// `None` where the row has no ticket to be mended.
+fn mend(row: &[u8]) -> Result<Option<Mended>, RowFault> {
+    type Object<'a> = BTreeMap<String, &'a RawValue>;
+    let Ok(fields) = serde_json::from_slice::<Object<'_>>(row) else { return Ok(None) };
+    let ticket =
+        fields.get("Ticket").map(|ticket| serde_json::from_str::<Object<'_>>(ticket.get()));
+    let Some(Ok(ticket)) = ticket else { return Ok(None) };
+    let list =
+        ticket.get("Products").map(|list| serde_json::from_str::<Vec<&RawValue>>(list.get()));
+    let products = match list {
+        Some(Ok(list)) => {
+            let fitted = list.iter().map(|raw| fit::<ProductDto<'_>>(raw.get().as_bytes()));
+            Some(fitted.collect::<Result<Vec<_>, _>>()?)
+        }
+        _ => None,
+    };
+    let list = products.as_ref().map(|products| {
+        let list: Vec<&str> = products.iter().map(|product| &*product.json).collect();
+        format!("[{}]", list.join(","))
+    });
+    let ticket = fit::<TicketDto<'_>>(object(&ticket, "Products", list.as_deref()).as_bytes())?;
+    let row = fit::<RowDto<'_>>(object(&fields, "Ticket", Some(&ticket.json)).as_bytes())?;
+    Ok(Some(Mended { row, ticket, products: products.unwrap_or_default() }))
+}
+
+/// An object with another value, as JSON, in one of its fields.
+fn object(fields: &BTreeMap<String, &RawValue>, name: &str, json: Option<&str>) -> String {
+    let fields = fields.iter().map(|(field, raw)| {
+        let value = json.filter(|_| field == name).unwrap_or_else(|| raw.get());
+        format!("{}:{value}", Value::from(field.as_str()))
+    });
+    format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
+}
