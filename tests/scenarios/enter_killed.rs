@@ -61,20 +61,18 @@ async fn killed_in_a_backfill(on: On) {
     upstream.clock().store(Zoned::now().timestamp().as_millisecond(), Ordering::SeqCst);
     upstream.fault(Fault::from(FaultKind::Slow { ms: 10 }).at("/api/1/queue"));
     let prefix = unique("enter");
-    let mut texts = support::configuration(&prefix, address, &upstream.url());
-    texts.retain(|key, _| !key.starts_with("connectors."));
+    let mut texts = support::process(&prefix, address);
     let from = Zoned::now().date().checked_sub(DAYS.days()).unwrap();
-    for (key, text) in [
+    let settings = [
         ("class", "enter-export"),
-        ("upstream.url", &upstream.url()),
+        ("upstream.url", &*upstream.url()),
         ("upstream.requests.per.second", "10000"),
-        ("backfill.from", &from.to_string()),
+        ("backfill.from", &*from.to_string()),
         ("poll.interval.ms", "100"),
         ("before.image", "none"),
         ("late.max.age.days", "0"),
-    ] {
-        texts.insert(format!("connectors.hall.{key}"), text.to_owned());
-    }
+    ];
+    support::connect(&mut texts, "hall", &settings);
     let (tickets, operations) = truth(&upstream);
     let asked = || upstream.asked().values().sum::<u64>();
     for kill in 0..KILLS {
