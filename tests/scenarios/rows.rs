@@ -250,6 +250,7 @@ async fn invariant_4_a_list_that_is_implausibly_short_deletes_nothing_and_a_plau
         let (before, deleted, created) = (event(before), event(delete), event(create));
         assert_eq!(deleted["op"], "d");
         assert_eq!(deleted["source"]["absent"], true);
+        let content = |entity: &Value| content(&contracts::CALL_TASK, entity);
         assert_eq!(content(&deleted["before"]), content(&before["after"]));
         assert_eq!(deleted["after"], Value::Null);
         assert_eq!(tombstone.value, None);
@@ -384,6 +385,7 @@ async fn every_form_and_guarantee_survives_a_restart_under_load() {
             assert!(ops.contains(&event["op"].as_str().unwrap()), "{name}: {event}");
             match (before, has_before) {
                 (Some(before), true) if new => {
+                    let content = |entity: &Value| content(&contracts::CALL, entity);
                     assert_eq!(content(&event["before"]), content(&before), "{name}");
                 }
                 (_, true) => {}

@@ -241,15 +241,46 @@ async fn what_the_upstream_refuses_is_refused_with_its_code() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_forgotten_refuses_nothing() {
+async fn whom_the_upstream_does_not_know_is_refused_and_costs_no_session() {
     let world = world(newer()).await;
-    let next = command("c", "NextConsumer", json!({ "workplace_id": 1 }), Value::Null);
-    let before = world.applier.look(&next).await.unwrap();
-    world.simulator.forget_sessions();
-    let fault = world.applier.apply(&next, &before).await.unwrap_err();
-    assert!(matches!(fault, ApplyFault::NotApplied(_)), "{fault:?}");
-    world.applier.apply(&next, &before).await.unwrap();
-    assert_eq!(effects(&world, "NextConsumer"), 1);
+    for (name, params) in [
+        ("CallConsumer", json!({ "workplace_id": 1, "consumer_id": 5 })),
+        ("NextConsumer", json!({ "workplace_id": 99 })),
+    ] {
+        let command = command("c", name, params, Value::Null);
+        let Err(ApplyFault::Refused(answer)) = world.run(&command).await else {
+            panic!("{name} is not refused")
+        };
+        assert_eq!(answer.code, Some(150), "{name}");
+        assert_eq!(effects(&world, name), 0);
+        let found = world.applier.probe(&command, &Evidence("{}".to_owned()), 0).await.unwrap();
+        assert!(matches!(found, Finding::Unclear(_)), "{name}: {found:?}");
+    }
+    assert_eq!(world.simulator.journal().count("login"), 1);
+}
+
+#[tokio::test]
+async fn a_session_that_is_forgotten_refuses_nothing() {
+    for open_info in [false, true] {
+        let world = world(Settings { open_info, ..newer() }).await;
+        let next = command("c", "NextConsumer", json!({ "workplace_id": 1 }), Value::Null);
+        world.run(&next).await.unwrap();
+        let skip = command("d", "SkipConsumer", json!({ "workplace_id": 1 }), Value::Null);
+        // Refused, and believed: nobody is there.
+        let call = json!({ "workplace_id": 1, "consumer_id": 5 });
+        world.run(&command("e", "CallConsumer", call, Value::Null)).await.unwrap_err();
+        let before = world.applier.look(&skip).await.unwrap();
+        world.simulator.forget_sessions();
+        let fault = world.applier.apply(&skip, &before).await.unwrap_err();
+        assert!(matches!(fault, ApplyFault::NotApplied(_)), "{fault:?}");
+        world.applier.apply(&skip, &before).await.unwrap();
+        assert_eq!(effects(&world, "SkipConsumer"), 1);
+
+        world.simulator.forget_sessions();
+        let fault = world.applier.look(&skip).await.unwrap_err();
+        assert!(matches!(fault, ApplyFault::NotApplied(_)), "{fault:?}");
+        world.applier.look(&skip).await.unwrap();
+    }
 }
 
 #[tokio::test]

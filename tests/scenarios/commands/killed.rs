@@ -7,27 +7,12 @@ use talon_brokers::unique;
 use talon_sdk::{OrderingKey, Repeat};
 use talon_simulators::contractor::{Fault, FaultKind};
 
+use crate::carrying;
 use crate::cases::{CASES, Case, bring};
-use crate::support::producer::Producer;
-use crate::support::{Broker, On, Talon, until};
+use crate::support::On;
+use crate::support::moments::{Moment, Scene, live_through};
+use crate::support::results::outcomes;
 use crate::world::{World, simulator_settings, spec, world_with};
-use crate::{carrying, outcomes, results};
-
-/// What happens while the commands are under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Moment {
-    Nothing,
-    /// The upstream does it, and the reply is lost.
-    ReplyLost,
-    /// The upstream never sees it.
-    RequestLost,
-    /// The intent is durable, and nothing has been done.
-    KilledBeforeTheEffect,
-    /// The upstream has done it; there is no outcome.
-    KilledAfterTheEffect,
-    /// There is an outcome, which cannot be committed because the broker is gone.
-    KilledBeforeTheCommit,
-}
 
 /// What nobody can read back.
 const UNREADABLE: [&str; 2] = ["CreateTempLink", "RegisterUser"];
@@ -66,34 +51,24 @@ async fn prepare(world: &World) -> Vec<Sent> {
     sent
 }
 
-async fn at(on: On, moment: Moment) {
-    let Some(mut broker) = on.start("commands") else { return };
-    run(&mut broker, moment).await;
+/// What the commands do in the simulated upstream.
+struct Upstream<'a> {
+    world: &'a World,
+    sent: &'a [Sent],
 }
 
-async fn run(broker: &mut Broker, moment: Moment) {
-    let world = world_with(simulator_settings(), crate::world::WITH_USER).await;
-    let mut sent = prepare(&world).await;
-    let prefix = unique("commands");
-    let mut texts = carrying(&prefix, broker.address(), &world.sim.url());
-    let types: Vec<&str> = sent.iter().map(|sent| sent.case.name).collect();
-    texts.insert("connectors.field.commands".to_owned(), types.join(","));
-    texts.insert("connectors.field.commands.max.in.flight".to_owned(), "100".to_owned());
-    let mut talon = Talon::run(&texts);
-    talon.ready().await;
-    let address = broker.address().to_owned();
-
-    let fault = match moment {
-        Moment::Nothing => None,
-        Moment::ReplyLost | Moment::KilledAfterTheEffect => Some(FaultKind::LostReply),
-        Moment::RequestLost => Some(FaultKind::LostRequest),
-        Moment::KilledBeforeTheEffect => Some(FaultKind::Slow { ms: 120_000 }),
-        Moment::KilledBeforeTheCommit => Some(FaultKind::Slow { ms: 1_500 }),
-    };
-    if let Some(kind) = fault {
+impl Scene for Upstream<'_> {
+    fn strike(&self, moment: Moment) {
+        let kind = match moment {
+            Moment::Nothing => return,
+            Moment::ReplyLost | Moment::KilledAfterTheEffect => FaultKind::LostReply,
+            Moment::RequestLost => FaultKind::LostRequest,
+            Moment::KilledBeforeTheEffect => FaultKind::Slow { ms: 120_000 },
+            Moment::KilledBeforeTheCommit => FaultKind::Slow { ms: 1_500 },
+        };
         // As many requests as there are commands to each part of the upstream.
         let mut parts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
-        for sent in &sent {
+        for sent in self.sent {
             let (method, path) = spec(sent.case.name).call.split_once(' ').unwrap();
             // Nobody can sign in where `/user` is slow.
             let root = match path {
@@ -105,7 +80,7 @@ async fn run(broker: &mut Broker, moment: Moment) {
         for ((method, root), times) in parts {
             let strike = |kind: &FaultKind| {
                 let fault = Fault::from(kind.clone()).at(&format!("/{root}"));
-                world.sim.fault(fault.method(method).times(times));
+                self.world.sim.fault(fault.method(method).times(times));
             };
             strike(&kind);
             if moment == Moment::KilledAfterTheEffect {
@@ -114,56 +89,40 @@ async fn run(broker: &mut Broker, moment: Moment) {
             }
         }
     }
-    let commands: Vec<(String, Value)> =
-        sent.iter_mut().map(|sent| std::mem::take(&mut sent.command)).collect();
-    Producer::new(&address).await.send(&format!("{prefix}.field.commands"), &commands).await;
 
-    let intents = || {
-        let results = results(&address, &prefix);
-        results.iter().filter(|result| result.phase == "INTENT").count()
-    };
-    let done = || -> Vec<&str> {
-        let done =
-            sent.iter().filter(|sent| world.effects(spec(sent.case.name).call) > sent.before);
-        done.map(|sent| sent.case.name).collect()
-    };
-    match moment {
-        Moment::Nothing | Moment::ReplyLost | Moment::RequestLost => {}
-        Moment::KilledBeforeTheEffect => {
-            until("all intents are durable", async || intents() == sent.len()).await;
-            talon.kill();
-            assert_eq!(done(), Vec::<&str>::new(), "nothing is done yet");
-        }
-        Moment::KilledAfterTheEffect => {
+    fn intended(&self, moment: Moment) {
+        if moment == Moment::KilledAfterTheEffect {
             // What is read back does not come.
             let slow = FaultKind::Slow { ms: 120_000 };
-            until("all intents are durable", async || intents() == sent.len()).await;
-            world.sim.fault(Fault::from(slow).method("GET"));
-            until("everything is done", async || done().len() == sent.len()).await;
-            talon.kill();
-        }
-        Moment::KilledBeforeTheCommit => {
-            until("all intents are durable", async || intents() == sent.len()).await;
-            broker.kill();
-            until("everything is done", async || done().len() == sent.len()).await;
-            talon.kill();
-            broker.restart();
+            self.world.sim.fault(Fault::from(slow).method("GET"));
         }
     }
-    world.sim.faults().clear();
-    if !matches!(moment, Moment::Nothing | Moment::ReplyLost | Moment::RequestLost) {
-        talon = Talon::run(&texts);
-        talon.ready().await;
-    }
-    let log = |talon: &Talon| talon.log();
-    until("every command has its outcome", async || {
-        let results = results(&address, &prefix);
-        outcomes(&results).len() == sent.len()
-    })
-    .await;
-    assert!(talon.terminate().await.success(), "{}", log(&talon));
 
-    let results = results(&address, &prefix);
+    fn done(&self) -> Vec<String> {
+        let effects = |sent: &&Sent| self.world.effects(spec(sent.case.name).call) > sent.before;
+        self.sent.iter().filter(effects).map(|sent| sent.case.name.to_owned()).collect()
+    }
+
+    fn mend(&self) {
+        self.world.sim.faults().clear();
+    }
+}
+
+async fn at(on: On, moment: Moment) {
+    let Some(mut bus) = moment.bus(on, "commands") else { return };
+    let world = world_with(simulator_settings(), crate::world::WITH_USER).await;
+    let mut sent = prepare(&world).await;
+    let prefix = unique("commands");
+    let mut texts = carrying(&prefix, bus.address(), &world.sim.url());
+    let types: Vec<&str> = sent.iter().map(|sent| sent.case.name).collect();
+    texts.insert("connectors.field.commands".to_owned(), types.join(","));
+    texts.insert("connectors.field.commands.max.in.flight".to_owned(), "100".to_owned());
+    let commands: Vec<(String, Value)> =
+        sent.iter_mut().map(|sent| std::mem::take(&mut sent.command)).collect();
+    let upstream = Upstream { world: &world, sent: &sent };
+    let (results, log) =
+        live_through(moment, &mut bus, (&prefix, "field"), &texts, &commands, &upstream).await;
+
     let outcomes = outcomes(&results);
     for Sent { case, id, before, .. } in &sent {
         let of = &outcomes[id.as_str()];
@@ -175,14 +134,7 @@ async fn run(broker: &mut Broker, moment: Moment) {
             assert!(effects <= 1, "{moment:?}, {}: {effects} effects", case.name);
             assert!(of[0].evidence.is_some(), "{moment:?}, {}: no evidence", case.name);
         } else {
-            assert_eq!(
-                outcome,
-                "APPLIED",
-                "{moment:?}, {}: {:?}\n{}",
-                case.name,
-                of[0],
-                log(&talon)
-            );
+            assert_eq!(outcome, "APPLIED", "{moment:?}, {}: {:?}\n{log}", case.name, of[0]);
             assert_eq!(effects, 1, "{moment:?}, {}", case.name);
         }
     }

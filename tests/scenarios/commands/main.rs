@@ -19,10 +19,8 @@ mod world;
 use std::collections::BTreeMap;
 
 use support::configuration;
-use support::consumer::read;
+use support::results::outcomes;
 use talon_runtime::commands::ResultRecord;
-use talon_schemas::result::RESULT;
-use talon_schemas::wire::{Payload, Wire};
 use world::{EXTERNAL, PASSWORD, USER};
 
 /// A configuration that carries all commands, and reads no more than it must.
@@ -47,19 +45,5 @@ fn carrying(prefix: &str, address: &str, upstream: &str) -> BTreeMap<String, Str
 
 /// All results on the topic, in order for each command.
 fn results(address: &str, prefix: &str) -> Vec<ResultRecord> {
-    let records = read(address, &format!("{prefix}.field.results"));
-    let decode = |value: Vec<u8>| match Wire::SingleObject.open(&*RESULT, &value) {
-        Payload::Own(datum) => RESULT.decode(datum).unwrap(),
-        other => panic!("no result: {other:?}"),
-    };
-    records.into_iter().map(|record| decode(record.value.unwrap())).collect()
-}
-
-/// The outcomes of each command.
-fn outcomes(results: &[ResultRecord]) -> BTreeMap<&str, Vec<&ResultRecord>> {
-    let mut outcomes: BTreeMap<&str, Vec<&ResultRecord>> = BTreeMap::new();
-    for result in results.iter().filter(|result| result.phase == "OUTCOME") {
-        outcomes.entry(&result.command_id).or_default().push(result);
-    }
-    outcomes
+    support::results::results(address, prefix, "field")
 }

@@ -148,14 +148,20 @@ pub fn newest(bootstrap: &str, topic: &str) -> BTreeMap<String, String> {
 
 /// The events of a topic by key, in order, after checking what holds for every table and log:
 /// no event twice, each event begins where the last one of its key ended, content changes with each.
-pub fn histories(bootstrap: &str, topic: &str, contract: &Contract) -> BTreeMap<i64, Vec<Value>> {
+pub fn keyed_histories(
+    bootstrap: &str,
+    topic: &str,
+    contract: &Contract,
+) -> BTreeMap<String, Vec<Value>> {
+    let volatile = volatile(contract);
+    let content = |entity: &Value| without(entity, &volatile);
     let mut ids = HashSet::new();
-    let mut histories: BTreeMap<i64, Vec<Value>> = BTreeMap::new();
+    let mut histories: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for record in read(bootstrap, topic) {
         let Some(event) = record.event(contract) else { continue };
         let id = &record.headers["talon-event-id"];
         assert!(ids.insert(id.clone()), "`{topic}` key {}: event {id} twice", record.key);
-        let history = histories.entry(record.key.parse().unwrap()).or_default();
+        let history = histories.entry(record.key.clone()).or_default();
         let last = history.last().map_or(Value::Null, |last| last["after"].clone());
         assert_eq!(
             content(&event["before"]),
@@ -174,11 +180,32 @@ pub fn histories(bootstrap: &str, topic: &str, contract: &Contract) -> BTreeMap<
     histories
 }
 
+/// [`keyed_histories`] of a topic whose keys are numbers.
+pub fn histories(bootstrap: &str, topic: &str, contract: &Contract) -> BTreeMap<i64, Vec<Value>> {
+    let histories = keyed_histories(bootstrap, topic, contract).into_iter();
+    histories.map(|(key, history)| (key.parse().unwrap(), history)).collect()
+}
+
+/// Names of the fields that are no content.
+fn volatile(contract: &Contract) -> Vec<String> {
+    let envelope: Value = serde_json::from_str(contract.text()).unwrap();
+    let is_before = |field: &&Value| field["name"] == "before";
+    let before = envelope["fields"].as_array().unwrap().iter().find(is_before).unwrap();
+    let entity = before["type"].as_array().unwrap().iter().find(|of| of.is_object()).unwrap();
+    let fields = entity["fields"].as_array().unwrap().iter();
+    let volatile = fields.filter(|field| field["talon.volatile"] == true);
+    volatile.map(|field| field["name"].as_str().unwrap().to_owned()).collect()
+}
+
 /// An entity without what is no content.
-pub fn content(entity: &Value) -> Value {
+pub fn content(contract: &Contract, entity: &Value) -> Value {
+    without(entity, &volatile(contract))
+}
+
+fn without(entity: &Value, volatile: &[String]) -> Value {
     let mut entity = entity.clone();
     if let Some(map) = entity.as_object_mut() {
-        map.remove("mark");
+        map.retain(|name, _| !volatile.contains(name));
     }
     entity
 }

@@ -2,7 +2,9 @@
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 pub mod consumer;
+pub mod moments;
 pub mod producer;
+pub mod results;
 pub mod truth;
 
 use std::collections::BTreeMap;
@@ -108,32 +110,42 @@ impl Broker {
     }
 }
 
-/// A flat configuration for one connector `field`, with fast polls. The bus is NATS where the address
-/// is a URL of it, else Kafka.
-pub fn configuration(prefix: &str, address: &str, upstream: &str) -> BTreeMap<String, String> {
-    let mut texts = BTreeMap::new();
+/// A flat configuration without connectors. The bus is NATS where the address is a URL of it, else Kafka.
+pub fn process(prefix: &str, address: &str) -> BTreeMap<String, String> {
     // A process that is killed and started again has its place in the group at once, or soon.
     let bus = if address.starts_with("nats://") {
         [("bus.nats.servers", address), ("bus.nats.lease.ttl.ms", "1000")]
     } else {
         [("bus.kafka.bootstrap.servers", address), ("bus.kafka.group.instance.id", prefix)]
     };
-    for (key, text) in bus.into_iter().chain([
-        ("talon.prefix", prefix),
-        ("http.listen", "127.0.0.1:0"),
-        ("talon.group", prefix),
-        ("connectors.field.class", "contractor"),
-        ("connectors.field.upstream.url", upstream),
-        ("connectors.field.upstream.requests.per.second", "10000"),
-        ("connectors.field.auth.external.token", TOKEN),
-        ("connectors.field.feeds", "call,call_message,call_jeopardy,call_task"),
-        ("connectors.field.call.poll.interval.ms", "50"),
-        ("connectors.field.call_message.poll.interval.ms", "50"),
-        ("connectors.field.call_jeopardy.poll.interval.ms", "50"),
-        ("connectors.field.call_task.poll.interval.ms", "200"),
-    ]) {
-        texts.insert(key.to_owned(), text.to_owned());
+    let program =
+        [("talon.prefix", prefix), ("http.listen", "127.0.0.1:0"), ("talon.group", prefix)];
+    let texts = bus.into_iter().chain(program);
+    texts.map(|(key, text)| (key.to_owned(), text.to_owned())).collect()
+}
+
+/// Puts settings of a connector into a configuration.
+pub fn connect(texts: &mut BTreeMap<String, String>, connector: &str, settings: &[(&str, &str)]) {
+    for (key, text) in settings {
+        texts.insert(format!("connectors.{connector}.{key}"), (*text).to_owned());
     }
+}
+
+/// A flat configuration for one connector `field`, with fast polls.
+pub fn configuration(prefix: &str, address: &str, upstream: &str) -> BTreeMap<String, String> {
+    let mut texts = process(prefix, address);
+    let settings = [
+        ("class", "contractor"),
+        ("upstream.url", upstream),
+        ("upstream.requests.per.second", "10000"),
+        ("auth.external.token", TOKEN),
+        ("feeds", "call,call_message,call_jeopardy,call_task"),
+        ("call.poll.interval.ms", "50"),
+        ("call_message.poll.interval.ms", "50"),
+        ("call_jeopardy.poll.interval.ms", "50"),
+        ("call_task.poll.interval.ms", "200"),
+    ];
+    connect(&mut texts, "field", &settings);
     texts
 }
 

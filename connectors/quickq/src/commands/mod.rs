@@ -17,7 +17,7 @@ use talon_sdk::{Answer, Applier, ApplyFault, Command, CommandSpec, Evidence, Fau
 
 use self::scene::{Scene, Seen};
 pub(crate) use self::specs::SPECS;
-use crate::frame::Frame;
+use crate::frame::{Frame, UpstreamError};
 use crate::session::{Failure, Line, Live};
 
 /// Declares the settings.
@@ -49,14 +49,24 @@ impl Sender {
     pub(crate) fn new(line: Arc<Line>, lists: Vec<String>) -> Sender {
         Sender { line, lists }
     }
+
+    /// The socket, in a session of which a refusal can be understood.
+    async fn live(&self, command: &Command) -> Result<Arc<Live>, Fault> {
+        let live = self.line.live().await?;
+        Scene { live: &live, command, lists: &self.lists }.prime().await?;
+        Ok(live)
+    }
 }
 
 #[async_trait]
 impl Applier for Sender {
     async fn look(&self, command: &Command) -> Result<Evidence, ApplyFault> {
-        let live = self.line.live().await.map_err(ApplyFault::NotApplied)?;
+        let live = self.live(command).await.map_err(ApplyFault::NotApplied)?;
         let scene = Scene { live: &live, command, lists: &self.lists };
         let seen = scene.see(None).await.map_err(ApplyFault::NotApplied)?;
+        if let Some(error) = &seen.unknown {
+            return Err(refused(error));
+        }
         check(command, &seen)?;
         let text = serde_json::to_string(&seen).map_err(|_| {
             let reason = "what was seen cannot be written".to_owned();
@@ -67,20 +77,14 @@ impl Applier for Sender {
 
     async fn apply(&self, command: &Command, _: &Evidence) -> Result<Answer, ApplyFault> {
         let data = data(command)?;
-        let live = self.line.live().await.map_err(ApplyFault::NotApplied)?;
+        let live = self.live(command).await.map_err(ApplyFault::NotApplied)?;
         match live.ask(command.spec.call, &data).await {
             Ok(frame) => Ok(answer(command, &frame)),
             Err(Failure::Refused { error, .. }) => {
                 // A session that the server has forgotten is refused everything.
-                if let Err(Failure::Refused { .. }) = live.ask("info", &json!({})).await {
-                    return Err(ApplyFault::NotApplied(live.give_up()));
-                }
-                Err(ApplyFault::Refused(Answer {
-                    status: None,
-                    code: Some(error.code),
-                    message: error.to_string(),
-                    response: None,
-                }))
+                let scene = Scene { live: &live, command, lists: &self.lists };
+                scene.confirm().await.map_err(ApplyFault::NotApplied)?;
+                Err(refused(&error))
             }
             Err(failure @ (Failure::Connect(_) | Failure::Misconfigured(_))) => {
                 Err(ApplyFault::NotApplied(failure.fault()))
@@ -102,19 +106,19 @@ impl Applier for Sender {
         let before: Seen = serde_json::from_str(&before.0).map_err(|_| Fault::Internal {
             reason: "the evidence is not of this connector".to_owned(),
         })?;
-        let live = self.line.live().await?;
+        let live = self.live(command).await?;
         let now = Scene { live: &live, command, lists: &self.lists }.see(Some(&before)).await?;
         Ok(probe::compare(command, &before, &now))
     }
 }
 
-impl Live {
-    /// Lets a session go that the server has forgotten.
-    fn give_up(&self) -> Fault {
-        let reason = "the session is forgotten; a new login follows";
-        self.forget(reason);
-        Fault::unavailable(reason)
-    }
+fn refused(error: &UpstreamError) -> ApplyFault {
+    ApplyFault::Refused(Answer {
+        status: None,
+        code: Some(error.code),
+        message: error.to_string(),
+        response: None,
+    })
 }
 
 /// Checks `expect`, and that there is somebody where there must be.

@@ -1,6 +1,7 @@
 //! What is read of the upstream before a command is sent, and after an unclear reply.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -8,8 +9,8 @@ use talon_sdk::{Command, Fault};
 
 use super::{About, marker};
 use crate::books::BOOKS;
-use crate::frame::Frame;
-use crate::session::Live;
+use crate::frame::{Frame, UpstreamError};
+use crate::session::{Failure, Live};
 
 /// Ids, states and times; it goes to the results topic.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +24,9 @@ pub(super) struct Seen {
     pub(super) ids: Vec<i64>,
     /// Why it cannot be told, should that be so.
     pub(super) blind: Option<String>,
+    /// What the upstream said of a workplace or a visitor that it does not know.
+    #[serde(skip)]
+    pub(super) unknown: Option<UpstreamError>,
 }
 
 /// What there is to know of a visitor.
@@ -73,19 +77,58 @@ impl Scene<'_> {
         let Some(workplace) = self.command.number("workplace_id") else {
             return Ok(Seen::default());
         };
-        let frame = self.live.read("getWorkplace", &json!({ "id": workplace })).await?;
-        let place = Value::Object(frame.entity().unwrap_or_default());
+        let place = match self.item("getWorkplace", workplace).await? {
+            Ok(frame) => Value::Object(frame.entity().unwrap_or_default()),
+            Err(unknown) => {
+                let blind = Some("the workplace is not known".to_owned());
+                return Ok(Seen { blind, unknown: Some(unknown), ..Seen::default() });
+            }
+        };
         let current = number(&place["consumer_id"]).filter(|id| *id >= 0);
         let earlier = before.and_then(|before| before.visitor.as_ref()).map(|visitor| visitor.id);
         let whom = self.command.number("consumer_id").or(earlier).or(current);
-        let visitor = match whom {
-            None => None,
-            Some(id) => {
-                let frame = self.live.read("getConsumer", &json!({ "id": id })).await?;
-                Some(visitor(id, &frame))
+        let mut seen = Seen { current, ..Seen::default() };
+        if let Some(id) = whom {
+            match self.item("getConsumer", id).await? {
+                Ok(frame) => seen.visitor = Some(visitor(id, &frame)),
+                Err(unknown) => seen.unknown = Some(unknown),
             }
-        };
-        Ok(Seen { current, visitor, ..Seen::default() })
+        }
+        Ok(seen)
+    }
+
+    /// One item, or how the upstream says that it does not know it.
+    async fn item(
+        &self,
+        command: &str,
+        id: i64,
+    ) -> Result<Result<Arc<Frame>, UpstreamError>, Fault> {
+        match self.live.ask(command, &json!({ "id": id })).await {
+            Ok(frame) => Ok(Ok(frame)),
+            Err(Failure::Refused { error, .. }) => self.confirm().await.map(|()| Err(error)),
+            Err(failure) => Err(failure.fault()),
+        }
+    }
+
+    /// Fails where a refusal may only mean that the session is forgotten. `info` tells, but for builds
+    /// that answer it to everybody; there [`Scene::prime`] has seen to it that the list does.
+    pub(super) async fn confirm(&self) -> Result<(), Fault> {
+        self.works("info").await?;
+        self.works(self.list_of("Workplace")?).await
+    }
+
+    /// Sees that a short list works in this session, so that its refusal tells that the session is over.
+    pub(super) async fn prime(&self) -> Result<(), Fault> {
+        let list = self.list_of("Workplace")?;
+        if self.live.has_worked(list) { Ok(()) } else { self.works(list).await }
+    }
+
+    async fn works(&self, command: &str) -> Result<(), Fault> {
+        match self.live.read(command, &json!({})).await {
+            // Believed: a fresh login was refused it, too.
+            Ok(_) | Err(Fault::Rejected { .. }) => Ok(()),
+            Err(fault) => Err(fault),
+        }
     }
 
     async fn marked(&self) -> Result<Seen, Fault> {
@@ -117,15 +160,21 @@ impl Scene<'_> {
 
     /// A whole book. Slow for a large one, but commands on books are rare.
     async fn list(&self, book: &str) -> Result<Vec<Value>, Fault> {
-        let place = BOOKS.iter().position(|known| known.name == book);
-        let command = place.and_then(|place| self.lists.get(place)).ok_or_else(|| {
-            Fault::Internal { reason: "a command of a book that there is not".to_owned() }
-        })?;
+        let command = self.list_of(book)?;
         let frame = self.live.read(command, &json!({})).await?;
         let rows = frame
             .rows()
             .ok_or_else(|| Fault::unavailable(format!("`{command}` was answered with no list")))?;
         Ok(rows.iter().filter_map(|row| serde_json::from_slice(row).ok()).collect())
+    }
+
+    /// How the command is called that reads a whole book.
+    fn list_of(&self, book: &str) -> Result<&str, Fault> {
+        let place = BOOKS.iter().position(|known| known.name == book);
+        let command = place.and_then(|place| self.lists.get(place));
+        command.map(String::as_str).ok_or_else(|| Fault::Internal {
+            reason: "a command of a book that there is not".to_owned(),
+        })
     }
 }
 

@@ -118,6 +118,11 @@ impl Live {
         self.ask(command, data).await.map_err(|failure| self.inner.judge(failure))
     }
 
+    /// Whether a command was answered well on this socket.
+    pub(crate) fn has_worked(&self, command: &str) -> bool {
+        lock(&self.inner.worked).contains(command)
+    }
+
     /// Sends a command once, and waits for its answer. Safe to cancel; it may have been taken then.
     pub(crate) async fn ask(&self, command: &str, data: &Value) -> Result<Arc<Frame>, Failure> {
         self.inner.ask(command, data).await
@@ -125,14 +130,6 @@ impl Live {
 
     /// Ends the socket.
     pub(crate) fn end(&self, reason: &str) {
-        self.inner.end(reason);
-    }
-
-    /// Ends the socket, and lets its session go, so that a new login follows.
-    pub(crate) fn forget(&self, reason: &str) {
-        if let Some(number) = self.inner.session_number() {
-            self.inner.hub.account.forget(number);
-        }
         self.inner.end(reason);
     }
 

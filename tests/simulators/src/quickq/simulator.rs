@@ -154,6 +154,11 @@ impl Simulator {
         self.0.shared.world().peers.say(text);
     }
 
+    /// Sends the answers that [`FaultKind::Late`](super::FaultKind::Late) holds back.
+    pub fn release(&self) {
+        self.0.shared.world().peers.release();
+    }
+
     /// Closes the port and all sockets and keeps the state: the upstream is away.
     pub async fn pause_listening(&self) {
         self.0.door.close().await;

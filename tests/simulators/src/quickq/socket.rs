@@ -60,6 +60,15 @@ impl Peers {
         self.peers.values_mut().for_each(|peer| peer.send(text.to_owned()));
     }
 
+    /// Sends the answers that wait for other messages.
+    pub(super) fn release(&mut self) {
+        self.peers.values_mut().for_each(|peer| {
+            for (_, text) in std::mem::take(&mut peer.late) {
+                peer.order(Order::Send(text));
+            }
+        });
+    }
+
     /// Sends to each socket what `made` makes of its topics: a command and a text.
     pub(super) fn push(
         &mut self,
