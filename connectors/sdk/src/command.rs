@@ -86,6 +86,7 @@ impl Commands {
 /// Something to do upstream, validated.
 ///
 /// Its parameters may be personal: it is not `Debug`.
+#[derive(Clone)]
 pub struct Command {
     /// Given by the sender.
     pub id: String,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, ensure};
 use prometheus::Registry;
 use talon_sdk::config::{Secrets, Settings};
 use talon_sdk::{Class, Clock, Context, Row, RowCodec, UpstreamMetrics};
@@ -43,14 +43,15 @@ impl Codecs {
         row: &[u8],
         scope: &str,
     ) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
-        let codec = self.codec(feed)?;
-        let codec = codec.facts().with_context(|| format!("`{feed}` has no facts"))?;
-        let mut facts = Vec::new();
-        codec.decode(row, scope, &mut |fact| {
-            facts.push(fact.map(|fact| (fact.key.clone(), fact.value.clone())));
-        });
-        let facts: Result<Vec<_>, _> = facts.into_iter().collect();
-        facts.with_context(|| format!("a fact of `{feed}` that its codec does not read"))
+        let facts = self.codec(feed)?.facts();
+        let facts = facts.with_context(|| format!("`{feed}` has no facts"))?;
+        let mut out = Row::default();
+        let decoded = self.codec(facts.told_by())?.decode(row, scope, &mut out);
+        decoded.with_context(|| {
+            format!("a row of `{}` that its codec does not read", facts.told_by())
+        })?;
+        ensure!(out.facts.faults().is_empty(), "a fact of `{feed}` that its codec does not read");
+        Ok(out.facts.iter().map(|fact| (fact.key.clone(), fact.value.clone())).collect())
     }
 
     fn codec(&self, feed: &str) -> anyhow::Result<&Arc<dyn RowCodec>> {
