@@ -11,7 +11,7 @@ use anyhow::Context;
 /// Longest wait until it is ready.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// `talon run` with one connector of five feeds. Killed when dropped.
+/// `talon run` with one connector. Killed when dropped.
 pub(crate) struct Program {
     child: Child,
     address: SocketAddr,
@@ -20,7 +20,23 @@ pub(crate) struct Program {
 }
 
 impl Program {
+    /// With the connector of most benchmarks.
     pub(crate) fn run(prefix: &str, bus: &str, upstream: &str) -> anyhow::Result<Program> {
+        let connector = [
+            ("class", "contractor"),
+            ("upstream.url", upstream),
+            ("upstream.requests.per.second", "100000"),
+            ("auth.external.token", "external-system-token"),
+        ];
+        Program::with(prefix, bus, &connector)
+    }
+
+    /// With a connector `bench` of these settings.
+    pub(crate) fn with(
+        prefix: &str,
+        bus: &str,
+        connector: &[(&str, &str)],
+    ) -> anyhow::Result<Program> {
         // Taken and given back, which is good enough for a loopback port that nobody else asks for.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let mut file = tempfile::Builder::new().suffix(".yaml").tempfile()?;
@@ -29,12 +45,11 @@ impl Program {
             "talon.prefix: {prefix}\n\
              talon.group: {prefix}\n\
              http.listen: {address}\n\
-             {bus}\n\
-             connectors.bench.class: contractor\n\
-             connectors.bench.upstream.url: {upstream}\n\
-             connectors.bench.upstream.requests.per.second: 100000\n\
-             connectors.bench.auth.external.token: external-system-token"
+             {bus}"
         )?;
+        for (key, text) in connector {
+            writeln!(file, "connectors.bench.{key}: {text}")?;
+        }
         let started = Instant::now();
         let child = Command::new(binary()?)
             .args(["run", "--config"])
