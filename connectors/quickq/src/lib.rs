@@ -41,7 +41,7 @@ use talon_sdk::{
     FeedPlan, FeedSpec,
 };
 
-use crate::books::{BOOKS, Commands};
+use crate::books::BOOKS;
 use crate::config::Config;
 use crate::feeds::book::{Book, List};
 use crate::feeds::operation_state::OperationState;
@@ -131,10 +131,8 @@ impl Instance {
 
     fn lane(&self, workplace: i64, line: &Arc<Line>) -> Lane {
         let list = List {
-            commands: Commands {
-                list: "currentQueue".to_owned(),
-                subscribe: "subscribeCurrentQueue".to_owned(),
-            },
+            read: "currentQueue".to_owned(),
+            subscribe: "subscribeCurrentQueue".to_owned(),
             data: json!({ "detailed": self.config.detailed, "workplace": workplace }),
             scope: workplace.to_string(),
             refresh: self.config.refresh,
@@ -198,8 +196,8 @@ impl Connector for Instance {
     }
 
     fn applier(&self) -> Result<Arc<dyn Applier>, Fault> {
-        let lists = self.config.commands.iter().map(|book| book.list.clone()).collect();
-        Ok(Arc::new(commands::Sender::new(self.commands.clone(), lists)))
+        let books = self.config.commands.clone();
+        Ok(Arc::new(commands::Sender::new(self.commands.clone(), books)))
     }
 
     async fn probe(&self) -> Result<String, Fault> {

@@ -335,6 +335,25 @@ async fn what_removes_for_good_is_off_unless_named() {
     assert_eq!(named.commands().len(), 1);
 }
 
+#[tokio::test]
+async fn a_command_of_a_book_may_be_spelled_otherwise() {
+    let simulator = Simulator::start(newer()).await.unwrap();
+    let settings = [
+        ("upstream.url", &*simulator.url()),
+        ("book.commands.qboard.list", "scoreBoardList"),
+        ("book.commands.qboard.new", "newScoreBoard"),
+        ("book.commands.qboard.set", "setScoreBoard"),
+    ];
+    let connector = connector(&settings).unwrap();
+    let applier = connector.applier().unwrap();
+    let world = World { simulator, connector, applier };
+    world.done("NewQBoard", json!({ "fields": "{\"name\":\"Третье\"}" })).await;
+    world.done("SetQBoard", json!({ "id": 1, "fields": "{\"name\":\"Новое\"}" })).await;
+    let effects = world.simulator.journal().effects();
+    let commands: Vec<&str> = effects.iter().map(|effect| effect.command.as_str()).collect();
+    assert_eq!(commands, ["newScoreBoard", "setScoreBoard"]);
+}
+
 #[test]
 fn every_command_has_its_parameters_and_fits_its_key() {
     let commands = QuickQ.commands().unwrap();

@@ -13,6 +13,7 @@ mod measure;
 mod memory;
 mod peer;
 mod program;
+mod push;
 mod recovery;
 mod stage;
 mod unchanged;
@@ -41,6 +42,10 @@ enum Benchmark {
     Commands(commands::Commands),
     /// The past of a central server of Enter, against a download of the same days
     Backfill(backfill::Backfill),
+    /// A long list pushed over a WebSocket again and again: until a consumer sees the change
+    Push(push::Push),
+    #[command(hide = true)]
+    PushOfBare(push::OfBare),
     #[command(hide = true)]
     MemoryOfIndex(memory::OfIndex),
 }
@@ -48,7 +53,7 @@ enum Benchmark {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let benchmark = Cli::parse().benchmark;
-    if !matches!(benchmark, Benchmark::MemoryOfIndex(_)) {
+    if !matches!(benchmark, Benchmark::MemoryOfIndex(_) | Benchmark::PushOfBare(_)) {
         measure::print_machine();
     }
     match benchmark {
@@ -58,6 +63,8 @@ async fn main() -> anyhow::Result<()> {
         Benchmark::Recovery(recovery) => recovery.run().await,
         Benchmark::Commands(commands) => commands.run().await,
         Benchmark::Backfill(backfill) => backfill.run().await,
+        Benchmark::Push(push) => push.run().await,
+        Benchmark::PushOfBare(of_bare) => of_bare.run().await,
         Benchmark::MemoryOfIndex(of_index) => of_index.run().await,
     }
 }

@@ -42,10 +42,19 @@ pub(crate) fn timed(work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result
     started.lap()
 }
 
-/// Processor time of each thread so far. In nanoseconds, where `/proc/self/stat` has ticks of 10 ms.
+/// Processor time of all living threads of another process.
+pub(crate) fn cpu_of(pid: u32) -> anyhow::Result<Duration> {
+    Ok(Duration::from_nanos(threads_of(&pid.to_string())?.values().sum()))
+}
+
 fn cpu() -> anyhow::Result<HashMap<OsString, u64>> {
+    threads_of("self")
+}
+
+/// Processor time of each thread so far. In nanoseconds, where `/proc/{pid}/stat` has ticks of 10 ms.
+fn threads_of(process: &str) -> anyhow::Result<HashMap<OsString, u64>> {
     let mut nanos = HashMap::new();
-    for task in std::fs::read_dir("/proc/self/task")? {
+    for task in std::fs::read_dir(format!("/proc/{process}/task"))? {
         let task = task?;
         // A thread may end while it is looked at.
         if let Ok(text) = std::fs::read_to_string(task.path().join("schedstat")) {
@@ -53,7 +62,7 @@ fn cpu() -> anyhow::Result<HashMap<OsString, u64>> {
             nanos.insert(task.file_name(), time.context("`schedstat` begins with a time")?);
         }
     }
-    anyhow::ensure!(!nanos.is_empty(), "the kernel keeps no `/proc/self/task/*/schedstat`");
+    anyhow::ensure!(!nanos.is_empty(), "the kernel keeps no `/proc/{process}/task/*/schedstat`");
     Ok(nanos)
 }
 

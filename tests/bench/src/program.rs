@@ -1,6 +1,7 @@
 //! The program as a process of its own.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -36,7 +37,7 @@ impl Program {
     pub(crate) fn run(
         prefix: &str,
         bus: &str,
-        connector: &BTreeMap<String, String>,
+        connector: impl IntoIterator<Item = (impl Display, impl Display)>,
     ) -> anyhow::Result<Program> {
         // Taken and given back, which is good enough for a loopback port that nobody else asks for.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;

@@ -10,7 +10,7 @@ use talon_simulators::contractor::{Fault, FaultKind};
 use crate::carrying;
 use crate::cases::{CASES, Case, bring};
 use crate::support::On;
-use crate::support::moments::{Moment, Scene, live_through};
+use crate::support::moments::{Moment, Scene, live_through, moments};
 use crate::support::results::outcomes;
 use crate::world::{World, simulator_settings, spec, world_with};
 
@@ -138,20 +138,6 @@ async fn at(on: On, moment: Moment) {
             assert_eq!(effects, 1, "{moment:?}, {}", case.name);
         }
     }
-}
-
-macro_rules! moments {
-    ($($kafka:ident $nats:ident $moment:ident)*) => {$(
-        #[tokio::test(flavor = "multi_thread")]
-        async fn $kafka() {
-            at(On::Kafka, Moment::$moment).await;
-        }
-
-        #[tokio::test(flavor = "multi_thread")]
-        async fn $nats() {
-            at(On::Nats, Moment::$moment).await;
-        }
-    )*};
 }
 
 moments! {

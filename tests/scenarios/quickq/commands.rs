@@ -7,7 +7,7 @@ use talon_quickq::QuickQ;
 use talon_sdk::{Class, CommandSpec, OrderingKey, Repeat};
 use talon_simulators::quickq::{Fault, FaultKind, Settings, Simulator};
 
-use crate::support::moments::{Moment, Scene, live_through};
+use crate::support::moments::{Moment, Scene, live_through, moments};
 use crate::support::results::outcomes;
 use crate::support::{On, Talon, until};
 use crate::{CANARY, configuration, hall};
@@ -180,20 +180,6 @@ async fn at(on: On, moment: Moment) {
         assert_eq!(effects.len(), 1, "{moment:?}, {name}: {effects:?}");
     }
     assert!(!format!("{results:?}").contains(CANARY), "personal data is on the results topic");
-}
-
-macro_rules! moments {
-    ($($kafka:ident $nats:ident $moment:ident)*) => {$(
-        #[tokio::test(flavor = "multi_thread")]
-        async fn $kafka() {
-            at(On::Kafka, Moment::$moment).await;
-        }
-
-        #[tokio::test(flavor = "multi_thread")]
-        async fn $nats() {
-            at(On::Nats, Moment::$moment).await;
-        }
-    )*};
 }
 
 moments! {

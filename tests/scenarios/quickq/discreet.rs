@@ -1,29 +1,11 @@
 //! What must not be seen, and where.
 
+use talon_quickq::QuickQ;
+use talon_sdk::Class;
 use talon_simulators::quickq::{Book, Simulator};
 
 use crate::support::consumer::read;
 use crate::{CANARY, LOGIN, PASSWORD};
-
-/// Feeds, commands' results, dead letters.
-const TOPICS: [&str; 16] = [
-    "operation",
-    "service",
-    "ticket_range",
-    "workplace",
-    "user_role",
-    "user",
-    "qboard",
-    "scoreboard",
-    "registrator",
-    "consumer",
-    "consumer_preregistered",
-    "queue",
-    "operation_state",
-    "server_info",
-    "results",
-    "dlq",
-];
 
 /// What leaves the process nowhere: the password and its hash, tokens, the licence's number.
 pub(crate) struct Secrets([String; 4]);
@@ -54,7 +36,8 @@ impl Secrets {
 
     /// Personal data are in records of feeds and in the bytes of dead letters, and nowhere else.
     pub(crate) fn are_on_no_topic(&self, address: &str, prefix: &str) {
-        for topic in TOPICS {
+        let feeds = QuickQ.feeds().iter().map(|feed| feed.name);
+        for topic in feeds.chain(["results", "dlq"]) {
             let records = read(address, &format!("{prefix}.hall.{topic}"));
             assert!(!records.is_empty(), "`{topic}` is empty");
             for record in records {

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use talon_schemas::{Contract, quickq as contracts};
 use talon_simulators::quickq::{Book, Simulator};
 
+use crate::support::agreed;
 use crate::support::consumer::keyed_histories;
-use crate::support::until;
 
 /// The workplaces whose queues are followed.
 pub(crate) const FOLLOWED: [i64; 2] = [1, 2];
@@ -134,16 +134,5 @@ fn states_of(visits: &Value) -> BTreeMap<String, Value> {
 
 /// Waits until the topics tell what the hall is; what must always hold is asserted on the way.
 pub(crate) async fn settled(address: &str, prefix: &str, hall: &Simulator) {
-    let mut why = String::new();
-    until("the topics tell what the hall is", async || match check(address, prefix, hall) {
-        Ok(()) => true,
-        Err(reason) => {
-            if reason != why {
-                eprintln!("not yet: {reason}");
-                why = reason;
-            }
-            false
-        }
-    })
-    .await;
+    agreed("the topics tell what the hall is", || check(address, prefix, hall)).await;
 }

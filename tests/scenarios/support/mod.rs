@@ -31,6 +31,22 @@ pub async fn until(what: &str, mut met: impl AsyncFnMut() -> bool) {
     }
 }
 
+/// Polls until `check` finds nothing wrong; says on the way what is not right yet.
+pub async fn agreed(what: &str, check: impl Fn() -> Result<(), String>) {
+    let mut why = String::new();
+    until(what, async || match check() {
+        Ok(()) => true,
+        Err(reason) => {
+            if reason != why {
+                eprintln!("not yet: {reason}");
+                why = reason;
+            }
+            false
+        }
+    })
+    .await;
+}
+
 /// An upstream of the given size that stands still.
 pub async fn upstream(calls: usize, seed: u64) -> Simulator {
     Simulator::start(settings(calls, seed)).await.unwrap()

@@ -135,3 +135,21 @@ pub async fn live_through(
     assert!(talon.terminate().await.success(), "{}", talon.log());
     (results(), talon.log())
 }
+
+/// Tests named for Kafka and for NATS that call `at` with each moment.
+#[allow(unused_macros)]
+macro_rules! moments {
+    ($($kafka:ident $nats:ident $moment:ident)*) => {$(
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $kafka() {
+            at(On::Kafka, Moment::$moment).await;
+        }
+
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $nats() {
+            at(On::Nats, Moment::$moment).await;
+        }
+    )*};
+}
+#[allow(unused_imports)]
+pub(crate) use moments;

@@ -4,8 +4,8 @@ use serde_json::Value;
 use talon_schemas::contractor as contracts;
 use talon_simulators::contractor::{Kind, Simulator};
 
+use super::agreed;
 use super::consumer::histories;
-use super::until;
 
 /// Checks the topics against the upstream: nothing lost, nothing twice, in order.
 pub fn check(bootstrap: &str, prefix: &str, upstream: &Simulator) -> Result<(), String> {
@@ -93,18 +93,6 @@ pub fn summary_of_event(after: &Value) -> Summary {
 
 /// Waits until the topics tell what the upstream is; what must always hold is asserted on the way.
 pub async fn settled(bootstrap: &str, prefix: &str, upstream: &Simulator) {
-    let mut why = String::new();
-    until("the topics tell what the upstream is", async || {
-        match check(bootstrap, prefix, upstream) {
-            Ok(()) => true,
-            Err(reason) => {
-                if reason != why {
-                    eprintln!("not yet: {reason}");
-                    why = reason;
-                }
-                false
-            }
-        }
-    })
-    .await;
+    let check = || check(bootstrap, prefix, upstream);
+    agreed("the topics tell what the upstream is", check).await;
 }

@@ -2,6 +2,7 @@
 // Clippy allows it in tests, but not in the functions that they share.
 #![allow(clippy::unwrap_used)]
 
+mod authority;
 mod bodies;
 mod credentials;
 mod faults;

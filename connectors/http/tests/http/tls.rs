@@ -1,56 +1,8 @@
-use std::path::Path;
-use std::sync::Arc;
-
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
-use rustls::pki_types::PrivateKeyDer;
-use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
 use talon_http::{FailureKind, Sent};
 
+use crate::authority::{authority, issue, server_config, write};
 use crate::server::{Server, reply};
 use crate::upstream::{assert_discreet, build, client, context, counted, list};
-
-type Authority = CertifiedIssuer<'static, KeyPair>;
-
-fn authority(name: &str) -> Authority {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.distinguished_name.push(DnType::CommonName, name);
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
-}
-
-/// A certificate for a name, and its key, both PEM and DER.
-fn issue(authority: &Authority, name: &str) -> (rcgen::Certificate, KeyPair) {
-    let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new([name.to_owned()]).unwrap();
-    (params.signed_by(&key, authority).unwrap(), key)
-}
-
-/// A server that shows a certificate for a name, and wants one where clients have an authority.
-fn server_config(authority: &Authority, name: &str, clients: Option<&Authority>) -> ServerConfig {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let (certificate, key) = issue(authority, name);
-    let builder = ServerConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
-        .unwrap();
-    let builder = match clients {
-        None => builder.with_no_client_auth(),
-        Some(clients) => {
-            let mut roots = RootCertStore::empty();
-            roots.add(clients.der().clone()).unwrap();
-            let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
-            builder.with_client_cert_verifier(verifier.build().unwrap())
-        }
-    };
-    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    builder.with_single_cert(vec![certificate.der().clone()], key).unwrap()
-}
-
-fn write(directory: &Path, name: &str, pem: &str) -> String {
-    let path = directory.join(name);
-    std::fs::write(&path, pem).unwrap();
-    path.display().to_string()
-}
 
 fn url(server: &Server) -> String {
     format!("https://{}", server.address)

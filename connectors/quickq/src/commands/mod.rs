@@ -17,6 +17,7 @@ use talon_sdk::{Answer, Applier, ApplyFault, Command, CommandSpec, Evidence, Fau
 
 use self::scene::{Scene, Seen};
 pub(crate) use self::specs::SPECS;
+use crate::books::Commands;
 use crate::frame::{Frame, UpstreamError};
 use crate::session::{Failure, Line, Live};
 
@@ -41,19 +42,19 @@ pub(crate) fn read(settings: &mut Settings<'_>) -> Vec<&'static CommandSpec> {
 /// Sends the commands of one instance, over a socket of their own.
 pub(crate) struct Sender {
     line: Arc<Line>,
-    /// How the books' lists are called on this build, in the order of the books.
-    lists: Vec<String>,
+    /// How the books' commands are called on this build, in the order of the books.
+    books: Vec<Commands>,
 }
 
 impl Sender {
-    pub(crate) fn new(line: Arc<Line>, lists: Vec<String>) -> Sender {
-        Sender { line, lists }
+    pub(crate) fn new(line: Arc<Line>, books: Vec<Commands>) -> Sender {
+        Sender { line, books }
     }
 
     /// The socket, in a session of which a refusal can be understood.
     async fn live(&self, command: &Command) -> Result<Arc<Live>, Fault> {
         let live = self.line.live().await?;
-        Scene { live: &live, command, lists: &self.lists }.prime().await?;
+        Scene { live: &live, command, books: &self.books }.prime().await?;
         Ok(live)
     }
 }
@@ -62,7 +63,7 @@ impl Sender {
 impl Applier for Sender {
     async fn look(&self, command: &Command) -> Result<Evidence, ApplyFault> {
         let live = self.live(command).await.map_err(ApplyFault::NotApplied)?;
-        let scene = Scene { live: &live, command, lists: &self.lists };
+        let scene = Scene { live: &live, command, books: &self.books };
         let seen = scene.see(None).await.map_err(ApplyFault::NotApplied)?;
         if let Some(error) = &seen.unknown {
             return Err(refused(error));
@@ -78,11 +79,12 @@ impl Applier for Sender {
     async fn apply(&self, command: &Command, _: &Evidence) -> Result<Answer, ApplyFault> {
         let data = data(command)?;
         let live = self.live(command).await.map_err(ApplyFault::NotApplied)?;
-        match live.ask(command.spec.call, &data).await {
+        let call = Commands::spelled(&self.books, command.spec.name).unwrap_or(command.spec.call);
+        match live.ask(call, &data).await {
             Ok(frame) => Ok(answer(command, &frame)),
             Err(Failure::Refused { error, .. }) => {
                 // A session that the server has forgotten is refused everything.
-                let scene = Scene { live: &live, command, lists: &self.lists };
+                let scene = Scene { live: &live, command, books: &self.books };
                 scene.confirm().await.map_err(ApplyFault::NotApplied)?;
                 Err(refused(&error))
             }
@@ -107,7 +109,7 @@ impl Applier for Sender {
             reason: "the evidence is not of this connector".to_owned(),
         })?;
         let live = self.live(command).await?;
-        let now = Scene { live: &live, command, lists: &self.lists }.see(Some(&before)).await?;
+        let now = Scene { live: &live, command, books: &self.books }.see(Some(&before)).await?;
         Ok(probe::compare(command, &before, &now))
     }
 }

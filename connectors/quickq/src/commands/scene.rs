@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use talon_sdk::{Command, Fault};
 
 use super::{About, marker};
-use crate::books::BOOKS;
+use crate::books::{BOOKS, Commands};
 use crate::frame::{Frame, UpstreamError};
 use crate::session::{Failure, Live};
 
@@ -43,7 +43,8 @@ pub(super) struct Visitor {
 pub(super) struct Scene<'a> {
     pub(super) live: &'a Live,
     pub(super) command: &'a Command,
-    pub(super) lists: &'a [String],
+    /// How the books' commands are called on this build.
+    pub(super) books: &'a [Commands],
 }
 
 impl Scene<'_> {
@@ -77,7 +78,7 @@ impl Scene<'_> {
         let Some(workplace) = self.command.number("workplace_id") else {
             return Ok(Seen::default());
         };
-        let place = match self.item("getWorkplace", workplace).await? {
+        let place = match self.item(&self.book("Workplace")?.get, workplace).await? {
             Ok(frame) => Value::Object(frame.entity().unwrap_or_default()),
             Err(unknown) => {
                 let blind = Some("the workplace is not known".to_owned());
@@ -89,7 +90,7 @@ impl Scene<'_> {
         let whom = self.command.number("consumer_id").or(earlier).or(current);
         let mut seen = Seen { current, ..Seen::default() };
         if let Some(id) = whom {
-            match self.item("getConsumer", id).await? {
+            match self.item(&self.book("Consumer")?.get, id).await? {
                 Ok(frame) => seen.visitor = Some(visitor(id, &frame)),
                 Err(unknown) => seen.unknown = Some(unknown),
             }
@@ -114,12 +115,12 @@ impl Scene<'_> {
     /// that answer it to everybody; there [`Scene::prime`] has seen to it that the list does.
     pub(super) async fn confirm(&self) -> Result<(), Fault> {
         self.works("info").await?;
-        self.works(self.list_of("Workplace")?).await
+        self.works(&self.book("Workplace")?.list).await
     }
 
     /// Sees that a short list works in this session, so that its refusal tells that the session is over.
     pub(super) async fn prime(&self) -> Result<(), Fault> {
-        let list = self.list_of("Workplace")?;
+        let list = &self.book("Workplace")?.list;
         if self.live.has_worked(list) { Ok(()) } else { self.works(list).await }
     }
 
@@ -160,7 +161,7 @@ impl Scene<'_> {
 
     /// A whole book. Slow for a large one, but commands on books are rare.
     async fn list(&self, book: &str) -> Result<Vec<Value>, Fault> {
-        let command = self.list_of(book)?;
+        let command = &self.book(book)?.list;
         let frame = self.live.read(command, &json!({})).await?;
         let rows = frame
             .rows()
@@ -168,11 +169,9 @@ impl Scene<'_> {
         Ok(rows.iter().filter_map(|row| serde_json::from_slice(row).ok()).collect())
     }
 
-    /// How the command is called that reads a whole book.
-    fn list_of(&self, book: &str) -> Result<&str, Fault> {
-        let place = BOOKS.iter().position(|known| known.name == book);
-        let command = place.and_then(|place| self.lists.get(place));
-        command.map(String::as_str).ok_or_else(|| Fault::Internal {
+    fn book(&self, name: &str) -> Result<&Commands, Fault> {
+        let place = BOOKS.iter().position(|known| known.name == name);
+        place.and_then(|place| self.books.get(place)).ok_or_else(|| Fault::Internal {
             reason: "a command of a book that there is not".to_owned(),
         })
     }

@@ -24,7 +24,10 @@ pub(crate) struct Followed {
 
 /// What to follow.
 pub(crate) struct List {
-    pub(crate) commands: Commands,
+    /// The command that reads it; also the name of its pushes.
+    pub(crate) read: String,
+    /// The command that asks for pushes.
+    pub(crate) subscribe: String,
     /// Of both commands.
     pub(crate) data: Value,
     pub(crate) scope: String,
@@ -39,8 +42,8 @@ impl List {
         live: Arc<Live>,
         is_first: bool,
     ) -> Result<(Followed, Observation), Fault> {
-        let pushes = live.pushes(&self.commands.list);
-        live.read(&self.commands.subscribe, &self.data).await?;
+        let pushes = live.pushes(&self.read);
+        live.read(&self.subscribe, &self.data).await?;
         let mut followed = Followed { live, pushes, fresh: Instant::now() };
         let observation = self.read(&mut followed, is_first).await?;
         Ok((followed, observation))
@@ -77,7 +80,7 @@ impl List {
         let as_of_ms = self.clock.now_ms();
         // Should this be cancelled, the answer still comes as a push would.
         followed.fresh = Instant::now();
-        let frame = followed.live.read(&self.commands.list, &self.data).await?;
+        let frame = followed.live.read(&self.read, &self.data).await?;
         // What was pushed meanwhile is newer than the answer; what was damaged is read again.
         let newest = followed.pushes.borrow_and_update().clone();
         let newest = match newest {
@@ -98,7 +101,7 @@ impl List {
         is_first: bool,
     ) -> Result<Observation, Fault> {
         let rows = frame.rows().ok_or_else(|| {
-            Fault::unavailable(format!("`{}` was answered with no list", self.commands.list))
+            Fault::unavailable(format!("`{}` was answered with no list", self.read))
         })?;
         Ok(Observation {
             scope: self.scope.clone(),
@@ -122,11 +125,11 @@ pub(crate) struct Book {
 impl Book {
     pub(crate) fn new(
         line: Arc<Line>,
-        commands: Commands,
+        Commands { list: read, subscribe, .. }: Commands,
         refresh: Duration,
         clock: Clock,
     ) -> Book {
-        let list = List { commands, data: json!({}), scope: String::new(), refresh, clock };
+        let list = List { read, subscribe, data: json!({}), scope: String::new(), refresh, clock };
         Book { line, list, followed: None }
     }
 }

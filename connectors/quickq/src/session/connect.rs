@@ -69,8 +69,9 @@ async fn dial(config: &SocketConfig) -> Result<Socket, Failure> {
 
 fn of_tls(error: &std::io::Error) -> Failure {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    Failure::Connect(match inner {
-        Some(tls) => talon_http::tls::explain(tls),
-        None => format!("the TLS session failed: {}", error.kind()),
-    })
+    match inner {
+        // Waiting does not mend it.
+        Some(tls) => Failure::Misconfigured(talon_http::tls::explain(tls)),
+        None => Failure::Connect(format!("the TLS session failed: {}", error.kind())),
+    }
 }

@@ -135,7 +135,7 @@ impl Reader {
             Err(fault) => {
                 self.scopes.values_mut().for_each(|since| *since = false);
                 self.faults.push(fault);
-                sleep(Duration::from_millis(5)).await;
+                sleep(Duration::from_millis(1)).await;
             }
         }
     }
