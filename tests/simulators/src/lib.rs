@@ -15,5 +15,7 @@
 #![forbid(unsafe_code)]
 
 pub mod contractor;
+mod control;
 pub mod enter_export;
+pub mod faults;
 pub mod quickq;

@@ -1,30 +1,23 @@
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
 use axum::http::Method;
 use serde::{Deserialize, Serialize};
 
 use super::auth::Scheme;
 
-/// One misbehaviour, and when it happens. As JSON:
-/// `{"kind": "status", "code": 503, "path": "/call/modifications", "after": 2, "times": 3}`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Fault {
-    /// What happens.
-    #[serde(flatten)]
-    pub kind: FaultKind,
-    /// Only for this path and those below it, by whole segments; all paths by default. Paths under
-    /// `/_sim` never misbehave.
-    #[serde(default)]
+/// One misbehaviour, and when it happens.
+pub type Fault = crate::faults::Fault<FaultKind, Requests>;
+
+/// The faults that are in force; a cheap handle, callable at any time.
+pub type Faults = crate::faults::Faults<FaultKind, Requests>;
+
+/// What a fault is restricted to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Requests {
+    /// Only this path and those below it, by whole segments; all paths by default. Paths under `/_sim`
+    /// never misbehave.
     pub path: Option<String>,
-    /// Only for this method, as `POST`; all by default.
-    #[serde(default)]
+    /// Only this method, as `POST`; all by default.
     pub method: Option<String>,
-    /// How many matching requests it happens to; until it is cleared by default.
-    #[serde(default)]
-    pub times: Option<u64>,
-    /// How many matching requests are spared first.
-    #[serde(default)]
-    pub after: u64,
 }
 
 /// What can go wrong. Those about rows change the JSON of a successful answer: rows of a list, or
@@ -93,36 +86,19 @@ fn external() -> Scheme {
     Scheme::External
 }
 
-impl From<FaultKind> for Fault {
-    /// The fault for all paths, until it is cleared.
-    fn from(kind: FaultKind) -> Self {
-        Self { kind, path: None, method: None, times: None, after: 0 }
-    }
-}
-
 impl Fault {
     /// Restricts the fault to a path and those below it.
     #[must_use]
-    pub fn at(self, path: &str) -> Self {
-        Self { path: Some(path.to_owned()), ..self }
+    pub fn at(mut self, path: &str) -> Self {
+        self.to.path = Some(path.to_owned());
+        self
     }
 
     /// Restricts the fault to a method.
     #[must_use]
-    pub fn method(self, method: &str) -> Self {
-        Self { method: Some(method.to_owned()), ..self }
-    }
-
-    /// Ends the fault after so many requests.
-    #[must_use]
-    pub fn times(self, times: u64) -> Self {
-        Self { times: Some(times), ..self }
-    }
-
-    /// Spares so many requests first.
-    #[must_use]
-    pub fn after(self, after: u64) -> Self {
-        Self { after, ..self }
+    pub fn method(mut self, method: &str) -> Self {
+        self.to.method = Some(method.to_owned());
+        self
     }
 
     fn concerns(&self, method: &Method, path: &str, scheme: Scheme) -> bool {
@@ -135,63 +111,15 @@ impl Fault {
             _ => true,
         };
         of_scheme
-            && self.path.as_ref().is_none_or(is_below)
-            && self.method.as_ref().is_none_or(|name| name.eq_ignore_ascii_case(method.as_str()))
-    }
-}
-
-/// The faults that are in force; a cheap handle, callable at any time.
-#[derive(Clone, Debug, Default)]
-pub struct Faults(Arc<Mutex<Vec<Active>>>);
-
-#[derive(Debug)]
-struct Active {
-    fault: Fault,
-    /// How many matching requests came.
-    seen: u64,
-}
-
-impl Active {
-    fn is_over(&self) -> bool {
-        let end = self.fault.times.map(|times| self.fault.after + times);
-        end.is_some_and(|end| self.seen >= end)
+            && self.to.path.as_ref().is_none_or(is_below)
+            && self.to.method.as_ref().is_none_or(|name| name.eq_ignore_ascii_case(method.as_str()))
     }
 }
 
 impl Faults {
-    /// Adds a fault; it counts requests from now on. Several can happen to one request.
-    pub fn add(&self, fault: impl Into<Fault>) {
-        self.active().push(Active { fault: fault.into(), seen: 0 });
-    }
-
-    /// Removes all faults.
-    pub fn clear(&self) {
-        self.active().clear();
-    }
-
-    /// The faults that have not run out.
-    pub fn list(&self) -> Vec<Fault> {
-        self.active().iter().map(|one| one.fault.clone()).collect()
-    }
-
     /// What happens to a request; counts it.
     pub(super) fn strike(&self, method: &Method, path: &str, scheme: Scheme) -> Vec<FaultKind> {
-        let mut active = self.active();
-        let mut kinds = Vec::new();
-        for one in active.iter_mut() {
-            if one.fault.concerns(method, path, scheme) {
-                one.seen += 1;
-                if one.seen > one.fault.after {
-                    kinds.push(one.fault.kind.clone());
-                }
-            }
-        }
-        active.retain(|one| !one.is_over());
-        kinds
-    }
-
-    fn active(&self) -> MutexGuard<'_, Vec<Active>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.happen(|fault| fault.concerns(method, path, scheme))
     }
 }
 

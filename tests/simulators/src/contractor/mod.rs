@@ -32,7 +32,7 @@ mod simulator;
 mod store;
 
 pub use auth::{Scheme, hashed_password};
-pub use faults::{Fault, FaultKind, Faults};
+pub use faults::{Fault, FaultKind, Faults, Requests};
 pub use history::{History, Kind, PastState};
 pub use journal::{Effect, Journal};
 pub use settings::{MarkBound, PlainSuccess, Settings, UserSeed};

@@ -20,6 +20,6 @@ mod words;
 mod world;
 mod write;
 
-pub use faults::{Fault, FaultKind, Faults};
+pub use faults::{Fault, FaultKind, Faults, Requests};
 pub use settings::Settings;
 pub use simulator::{Asked, Simulator};

@@ -93,14 +93,7 @@ impl Settings {
     /// An unknown field, a value of a wrong type or out of its bounds, or a field that counts only
     /// at the start.
     pub fn changed(&self, patch: &serde_json::Value) -> anyhow::Result<Self> {
-        let fields =
-            patch.as_object().ok_or_else(|| anyhow::anyhow!("settings are a JSON object"))?;
-        let mut merged = serde_json::to_value(self)?;
-        for (name, value) in fields {
-            anyhow::ensure!(!START.contains(&name.as_str()), "`{name}` counts only at the start");
-            merged[name] = value.clone();
-        }
-        let changed: Self = serde_json::from_value(merged)?;
+        let changed = crate::control::patched(self, patch, &START)?;
         changed.check()?;
         Ok(changed)
     }

@@ -2,7 +2,7 @@
 //!
 //! | Request | Meaning |
 //! | --- | --- |
-//! | `GET`, `POST`, `DELETE /_sim/faults` | the faults in force; add a [`Fault`]; clear all |
+//! | `GET`, `POST`, `DELETE /_sim/faults` | the faults in force; add one; clear all |
 //! | `POST /_sim/edit` `{"edits": n}` | n random edits now |
 //! | `POST /_sim/arrive` `{"visitors": n}` | n visitors come at once |
 //! | `POST /_sim/act` `{"command": c, "data": d}` | a command, as a workplace's own program |
@@ -24,55 +24,44 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::control::Controlled;
+
 use super::book::Book;
-use super::faults::Fault;
+use super::faults::{FaultKind, Faults, Messages};
 use super::journal::Effect;
 use super::settings::Settings;
 use super::simulator::Shared;
 
+impl Controlled for Shared {
+    type Kind = FaultKind;
+    type To = Messages;
+    type Settings = Settings;
+
+    fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    fn settings(&self) -> Settings {
+        self.world().store.settings.clone()
+    }
+
+    fn change_settings(&self, patch: &Value) -> anyhow::Result<()> {
+        self.change_settings(patch)
+    }
+}
+
 type Sim = State<Arc<Shared>>;
 
 pub(super) fn routes() -> Router<Arc<Shared>> {
-    Router::new()
-        .route("/_sim/faults", get(faults).post(add_fault).delete(clear_faults))
+    crate::control::routes()
         .route("/_sim/edit", post(edit))
         .route("/_sim/arrive", post(arrive))
         .route("/_sim/act", post(act))
-        .route("/_sim/settings", get(settings).post(change_settings))
         .route("/_sim/journal", get(journal))
         .route("/_sim/book/{book}", get(book))
         .route("/_sim/stats", get(stats))
         .route("/_sim/forget", post(forget))
         .route("/_sim/cut", post(cut))
-}
-
-async fn faults(State(shared): Sim) -> Json<Vec<Fault>> {
-    Json(shared.faults.list())
-}
-
-async fn add_fault(State(shared): Sim, Json(fault): Json<Value>) -> Response {
-    match fault_of(&fault) {
-        Ok(fault) => {
-            shared.faults.add(fault);
-            StatusCode::NO_CONTENT.into_response()
-        }
-        Err(error) => (StatusCode::BAD_REQUEST, format!("{error:#}")).into_response(),
-    }
-}
-
-/// The fault, with no field that it does not have: serde cannot deny those of a flattened enum.
-fn fault_of(json: &Value) -> anyhow::Result<Fault> {
-    let fault = Fault::deserialize(json)?;
-    let known = serde_json::to_value(&fault)?;
-    for name in json.as_object().into_iter().flat_map(|fields| fields.keys()) {
-        anyhow::ensure!(known.get(name).is_some(), "a fault of this kind has no `{name}`");
-    }
-    Ok(fault)
-}
-
-async fn clear_faults(State(shared): Sim) -> StatusCode {
-    shared.faults.clear();
-    StatusCode::NO_CONTENT
 }
 
 #[derive(Deserialize)]
@@ -105,17 +94,6 @@ async fn act(State(shared): Sim, Json(Act { command, data }): Json<Act>) -> Resp
     match shared.act(&command, data) {
         Ok(data) => Json(data).into_response(),
         Err(code) => (StatusCode::CONFLICT, Json(json!({ "codeError": code }))).into_response(),
-    }
-}
-
-async fn settings(State(shared): Sim) -> Json<Settings> {
-    Json(shared.world().store.settings.clone())
-}
-
-async fn change_settings(State(shared): Sim, Json(patch): Json<Value>) -> Response {
-    match shared.change_settings(&patch) {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(error) => (StatusCode::BAD_REQUEST, format!("{error:#}")).into_response(),
     }
 }
 

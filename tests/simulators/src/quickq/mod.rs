@@ -26,7 +26,7 @@ mod socket;
 mod store;
 
 pub use book::Book;
-pub use faults::{Fault, FaultKind, Faults};
+pub use faults::{Fault, FaultKind, Faults, Messages};
 pub use history::{History, Kind};
 pub use journal::{Effect, Journal};
 pub use settings::{DateName, ErrorPlace, Settings, TokenPlace};
