@@ -49,6 +49,7 @@ async fn reconnected(on: On) {
     }
     assert!(talon.terminate().await.success(), "{}", talon.log());
     assert_eq!(hall.counts().sessions, 0, "it is given back");
+    assert!(talon.lines(&["DEBUG", "a socket ended"]) > 0, "not all is logged");
     secrets.and_names_are_not_in("the log", &talon.log());
     secrets.are_on_no_topic(address, &prefix);
 }
