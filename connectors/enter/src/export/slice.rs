@@ -9,6 +9,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
+use memchr::memchr2;
 use talon_sdk::Rows;
 
 /// What stands before the tickets may be so large.
@@ -212,13 +213,17 @@ impl Slicer {
         // Where the container is that the value stands in.
         let around = if self.at == State::Ticket { self.level + 1 } else { self.level };
         let mut end = None;
-        for (place, &byte) in piece.iter().enumerate() {
+        let mut place = 0;
+        while let Some(&byte) = piece.get(place) {
             match self.text {
                 Some(Escape::Next) => self.text = Some(Escape::No),
-                Some(Escape::No) => match byte {
-                    b'"' => self.text = None,
-                    b'\\' => self.text = Some(Escape::Next),
-                    _ => {}
+                // Most of a ticket is texts.
+                Some(Escape::No) => match memchr2(b'"', b'\\', &piece[place..]) {
+                    Some(ahead) => {
+                        place += ahead;
+                        self.text = (piece[place] == b'\\').then_some(Escape::Next);
+                    }
+                    None => place = piece.len() - 1,
                 },
                 None => match byte {
                     b'"' => self.text = Some(Escape::No),
@@ -238,6 +243,7 @@ impl Slicer {
                     _ => {}
                 },
             }
+            place += 1;
         }
         let taken = end.unwrap_or(piece.len());
         self.part.extend_from_slice(&piece[..taken]);

@@ -179,6 +179,8 @@ impl Backfill {
             // Only the backfill, and today once.
             ("poll.interval.ms", "3600000".to_owned()),
             ("late.max.age.days", "0".to_owned()),
+            // So that yesterday is done whatever the time of day is.
+            ("day.settle.ms", "0".to_owned()),
         ];
         Ok(texts.into_iter().map(|(key, text)| (key.to_owned(), text)).collect())
     }
