@@ -39,6 +39,8 @@ pub struct Frame {
     pub id: Option<String>,
     /// The failure that it tells, if it does.
     pub error: Option<UpstreamError>,
+    /// When the upstream made it, milliseconds since 1970 UTC by its clock, if it says so.
+    pub made_ms: Option<i64>,
     text: Bytes,
     data: Range<usize>,
     outside: Vec<(String, Range<usize>)>,
@@ -139,7 +141,9 @@ impl Frame {
             outside.push((name.clone().into_owned(), place_in(text, json)));
         }
         let data = top.data.map_or(0..0, place);
-        let frame = Frame { command, id: ours, error, text: blanked(text.clone()), data, outside };
+        let made_ms = top.date_time.or(top.datetime).and_then(instant_of);
+        let frame =
+            Frame { command, id: ours, error, made_ms, text: blanked(text.clone()), data, outside };
         Some(Read { frame, token })
     }
 
@@ -217,6 +221,12 @@ fn place_in(text: &[u8], part: &str) -> Range<usize> {
     } else {
         0..0
     }
+}
+
+fn instant_of(raw: &RawValue) -> Option<i64> {
+    let text: String = serde_json::from_str(raw.get()).ok()?;
+    let micros = talon_sdk::instant::micros(&text, &jiff::tz::TimeZone::UTC)?;
+    Some(micros.div_euclid(1000))
 }
 
 fn error_of(top: &Top<'_>) -> Option<UpstreamError> {

@@ -14,7 +14,7 @@ use crate::facts::Issued;
 use crate::subject::Subject;
 
 /// Longest wait for the broker, which may be down.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A client of either bus.
 enum Producer {

@@ -111,7 +111,6 @@ async fn all(arguments: Arguments) -> anyhow::Result<ExitCode> {
                         seed,
                         length: Duration::from_secs(arguments.seconds),
                         edits_per_second: arguments.edits,
-                        pause: Duration::from_millis(60),
                         registry: *fault == Fault::Registry || history.needs_registry(),
                         small_disk: *fault == Fault::Disk || history.fills_disk(),
                         program: program.clone(),
@@ -138,7 +137,14 @@ async fn one(
     let name = format!("{}-{}-{}-{}", row.0, plan.on.name(), fault.name(), plan.seed);
     eprint!("{name}: {} processes, {} faults … ", plan.processes, history.0.len());
     let since = Instant::now();
-    let outcome = world::run(plan, history).await?;
+    let outcome = match world::run(plan, history).await {
+        Ok(outcome) => outcome,
+        // What is not Talon's is no finding, but nothing was shown either.
+        Err(error) => {
+            eprintln!("could not be run: {error:#}");
+            return Ok(false);
+        }
+    };
     eprintln!(
         "{} events, {} commands, {} unresolved, {} looks at checkpoints, {} findings, {:.0?}",
         outcome.events,

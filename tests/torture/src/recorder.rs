@@ -16,7 +16,7 @@ use talon_schemas::wire::{Payload, Wire};
 use talon_schemas::{Contract, Message};
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::facts::{CommandFacts, Content, Facts, FeedFacts, Published, Sight};
+use crate::facts::{Content, Facts, FeedFacts, Published, Sight};
 use crate::subject::{Feed, Subject};
 
 /// Longest reading of a topic.
@@ -67,7 +67,6 @@ impl Recorder {
         for record in self.read("dlq").await? {
             facts.told.push(("a dead letter's header".to_owned(), format!("{:?}", record.headers)));
         }
-        facts.commands = CommandFacts { effects: subject.effects(), ..CommandFacts::default() };
         for record in self.read("results").await? {
             let result = result(&record).context("a result that cannot be read")?;
             facts.told.push(("a result".to_owned(), format!("{result:?} {:?}", record.headers)));
@@ -75,6 +74,8 @@ impl Recorder {
                 facts.commands.outcomes.entry(result.command_id).or_default().push(outcome);
             }
         }
+        // After the outcomes: what is said to be done was done before that.
+        facts.commands.effects = subject.effects();
         Ok(facts)
     }
 

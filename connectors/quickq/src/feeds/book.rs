@@ -86,6 +86,10 @@ impl List {
         let newest = match newest {
             Push::List(newest) => newest,
             Push::None => frame,
+            Push::Damaged if followed.live.is_overtaken(&frame) => {
+                let reason = "a newer list than the answer cannot be read".to_owned();
+                return Err(Fault::unavailable(reason));
+            }
             Push::Damaged => {
                 followed.pushes.mark_changed();
                 frame

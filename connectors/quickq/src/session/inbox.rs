@@ -31,7 +31,11 @@ impl Inner {
             if !frame.has_rows() {
                 return self.put_aside(frame.text(), Some(&frame.command));
             }
-            if let Some(sender) = lock(&self.pushes).get(&frame.command) {
+            if self.is_overtaken(&frame) {
+                tracing::debug!(command = frame.command, "a list that a newer one has overtaken");
+            } else if let Some(sender) = lock(&self.pushes).get(&frame.command) {
+                let made_ms = frame.made_ms.map(|at| (frame.command.clone(), at));
+                lock(&self.made_ms).extend(made_ms);
                 sender.send_replace(Push::List(frame.clone()));
             }
         }
@@ -50,6 +54,15 @@ impl Inner {
         };
         // Who stopped waiting needs no answer.
         waiter.send(answer).ok();
+    }
+
+    /// Whether a newer list of the same name came before this one: an answer may be late. What is older
+    /// than an answer can be is not late: then the upstream's clock was set back.
+    pub(super) fn is_overtaken(&self, list: &Frame) -> bool {
+        let newest = lock(&self.made_ms).get(&list.command).copied();
+        let late = |newest: i64| newest.saturating_sub(list.made_ms.unwrap_or(newest));
+        let limit = i64::try_from(self.hub.config.request_timeout.as_millis()).unwrap_or(i64::MAX);
+        newest.is_some_and(|newest| (1..=limit).contains(&late(newest)))
     }
 
     /// Who waits for this answer. A message without our id is a push where the server repeats ids; it

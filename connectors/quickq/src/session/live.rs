@@ -50,6 +50,8 @@ pub(super) struct Inner {
     pub(super) waiting: Mutex<Waiting>,
     pub(super) turns: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     pub(super) pushes: Mutex<HashMap<String, watch::Sender<Push>>>,
+    /// When the newest list of each name was made, by the upstream's clock.
+    pub(super) made_ms: Mutex<HashMap<String, i64>>,
     pub(super) strays: Mutex<VecDeque<Bytes>>,
     /// Commands that were answered well in this session.
     pub(super) worked: Mutex<HashSet<String>>,
@@ -75,6 +77,7 @@ impl Live {
             waiting: Mutex::default(),
             turns: Mutex::default(),
             pushes: Mutex::default(),
+            made_ms: Mutex::default(),
             strays: Mutex::default(),
             worked: Mutex::default(),
             heard: Mutex::new(Instant::now()),
@@ -105,6 +108,11 @@ impl Live {
         let sender =
             pushes.entry(list.to_owned()).or_insert_with(|| watch::Sender::new(Push::None));
         sender.subscribe()
+    }
+
+    /// Whether a newer list of the same name came before this one.
+    pub(crate) fn is_overtaken(&self, list: &Frame) -> bool {
+        self.inner.is_overtaken(list)
     }
 
     /// Takes a message that nobody could read, oldest first.

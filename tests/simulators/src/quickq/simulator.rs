@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -217,8 +217,9 @@ impl Shared {
             life.arrive(&mut store);
         }
         store.touched.clear();
+        let all = Book::ALL.into_iter().map(Touched::Book).chain([Touched::Queue]).collect();
         let mut world = World { store, peers: Peers::default(), log: Log::default(), life };
-        world.record();
+        world.record(&all);
         Shared {
             faults: Faults::default(),
             journal: Journal::default(),
@@ -235,7 +236,7 @@ impl Shared {
     pub(super) fn edit(&self, edits: usize) {
         for _ in 0..edits {
             let mut guard = self.world();
-            guard.record();
+            guard.catch_up();
             let World { store, life, .. } = &mut *guard;
             life.edit(store);
             guard.tell(&self.faults);
@@ -244,7 +245,7 @@ impl Shared {
 
     pub(super) fn arrive(&self, visitors: usize) {
         let mut guard = self.world();
-        guard.record();
+        guard.catch_up();
         let World { store, life, .. } = &mut *guard;
         for _ in 0..visitors {
             life.arrive(store);
@@ -254,7 +255,7 @@ impl Shared {
 
     pub(super) fn act(&self, command: &str, data: Value) -> Result<Value, i64> {
         let mut world = self.world();
-        world.record();
+        world.catch_up();
         let token = "{inside}".to_owned();
         world.store.sessions.insert(token.clone());
         let request = super::commands::Request {
@@ -280,9 +281,16 @@ impl Shared {
 
 impl World {
     /// Notes what is true, where that is wanted.
-    pub(super) fn record(&mut self) {
+    fn record(&mut self, touched: &BTreeSet<Touched>) {
         if self.store.settings.keep_history {
-            self.log.record(&mut self.store);
+            self.log.record(&mut self.store, touched);
+        }
+    }
+
+    /// Notes what has changed by time alone. To be called before each change.
+    pub(super) fn catch_up(&mut self) {
+        if self.store.settings.keep_history {
+            self.log.catch_up(&self.store);
         }
     }
 
@@ -292,7 +300,7 @@ impl World {
         if touched.is_empty() {
             return;
         }
-        self.record();
+        self.record(&touched);
         let (store, now) = (&self.store, self.store.now_ms());
         let mut made: BTreeMap<Topic, Option<(String, String)>> = BTreeMap::new();
         self.peers.push(faults, |topic| {

@@ -145,7 +145,7 @@ fn take(shared: &Shared, number: u64, text: &str) {
     shared.journal.asked(command);
     let faults = shared.faults.strike(command, false);
     let mut world = shared.world();
-    world.record();
+    world.catch_up();
     let instead = faults.iter().find_map(|fault| match fault {
         FaultKind::CutBefore => Some(Some(Order::Cut)),
         FaultKind::Silence => Some(Some(Order::Fall)),

@@ -8,6 +8,7 @@ mod quickq;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
@@ -61,6 +62,11 @@ pub trait Subject: Send + Sync {
     /// Whether the settings switch commands on.
     fn has_commands(&self) -> bool {
         true
+    }
+
+    /// Between two commands.
+    fn pause(&self) -> Duration {
+        Duration::from_millis(60)
     }
 
     /// A command with this id: its key, and its JSON. One that has an effect each time that it is done,

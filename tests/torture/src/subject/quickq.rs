@@ -58,6 +58,10 @@ impl QuickQ {
             visitors: VISITORS,
             keep_history: true,
             quiet_from: BUSY[0],
+            // Without comments in its lists nobody could tell what became of a lost reply.
+            newer_fields: true,
+            // Builds differ in how an answer is told from a push.
+            echo_id: seed.is_multiple_of(2),
             password: PASSWORD.to_owned(),
             ..Settings::default()
         })
@@ -282,6 +286,11 @@ impl Subject for QuickQ {
         // Any cursor says that a whole list was read.
         let keys = self.initial.get(feed).cloned().unwrap_or_default();
         keys.into_iter().map(|key| (key, 1)).collect()
+    }
+
+    fn pause(&self) -> Duration {
+        // Each reads whole lists.
+        Duration::from_millis(250)
     }
 
     fn command(&self, id: &str, random: &mut ChaCha8Rng) -> Option<(String, Value)> {

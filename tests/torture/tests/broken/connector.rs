@@ -135,7 +135,16 @@ impl Applier for EarlyAnswers {
     }
 
     async fn apply(&self, command: &Command, before: &Evidence) -> Result<Answer, ApplyFault> {
-        let (inner, command, before) = (self.inner.clone(), command.clone(), before.clone());
+        let (inner, before) = (self.inner.clone(), before.clone());
+        let command = Command {
+            id: command.id.clone(),
+            spec: command.spec,
+            key: command.key.clone(),
+            params: command.params.clone(),
+            expect: command.expect.clone(),
+            user: command.user.clone(),
+            expires_at_ms: command.expires_at_ms,
+        };
         let is_late = self.count.fetch_add(1, Ordering::Relaxed).is_multiple_of(2);
         tokio::spawn(async move {
             if is_late {
