@@ -65,10 +65,21 @@ impl<'w> Lane<'w> {
     }
 
     fn append(&mut self, topic: LaneTopic, key: &str, value: &str, id: &str) {
+        self.try_append(topic, key, value, id).unwrap();
+    }
+
+    /// The refusal of a record is told at the next call, whichever that is.
+    fn try_append(
+        &mut self,
+        topic: LaneTopic,
+        key: &str,
+        value: &str,
+        id: &str,
+    ) -> Result<(), BusFault> {
         let _inside = self.world.runtime.enter();
         let headers = vec![("talon-schema", b"Result".to_vec())];
         let (key, value, id) = (key.to_owned(), value.as_bytes().to_vec(), id.to_owned());
-        self.log.append(&LaneRecord { topic, key, value, headers, id }).unwrap();
+        self.log.append(&LaneRecord { topic, key, value, headers, id })
     }
 
     fn commit(&mut self, settled: &[Position]) -> Result<(), BusFault> {
@@ -269,14 +280,14 @@ fn a_result_over_that_of_another_process_is_a_conflict() {
     let (mut new, _) = Lane::open(&world, &world.process());
     new.append(LaneTopic::Results, "x", "INTENT", "x-new");
     new.commit(&[]).unwrap();
-    old.append(LaneTopic::Results, "x", "INTENT", "x-old");
-    assert!(matches!(old.commit(&[]), Err(BusFault::Aborted(_))));
+    let refused = old.try_append(LaneTopic::Results, "x", "INTENT", "x-old");
+    assert!(matches!(refused.and_then(|()| old.commit(&[])), Err(BusFault::Aborted(_))));
     // One for another command gets in, and is noticed.
     let (mut late, _) = Lane::open(&world, &world.process());
     new.append(LaneTopic::Results, "y", "OUTCOME", "y");
     new.commit(&[]).unwrap();
-    late.append(LaneTopic::Results, "z", "OUTCOME", "z");
-    assert!(matches!(late.commit(&[]), Err(BusFault::Aborted(_))));
+    let noticed = late.try_append(LaneTopic::Results, "z", "OUTCOME", "z");
+    assert!(matches!(noticed.and_then(|()| late.commit(&[])), Err(BusFault::Aborted(_))));
     let (_, results) = Lane::open(&world, &world.process());
     let found: Vec<_> = results.iter().map(|(id, phase)| format!("{id} {phase}")).collect();
     assert_eq!(found, ["x INTENT", "y OUTCOME", "z OUTCOME"]);
