@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use talon_http::{Credentials, HeaderName};
 use talon_sdk::config::{Importance, Key, Settings};
 use talon_sdk::privacy::{self, POLICIES, Policy, Privacy};
@@ -46,6 +47,12 @@ impl PlanConfig {
     /// The pace for what can wait.
     pub(crate) fn slow_interval(&self) -> Duration {
         self.late_interval.max(self.poll_interval)
+    }
+
+    /// When a day has settled in a zone, milliseconds since 1970 UTC.
+    pub(crate) fn settled_ms(&self, day: Day, zone: &TimeZone) -> i64 {
+        let settle_ms = i64::try_from(self.settle.as_millis()).unwrap_or(i64::MAX);
+        day.end_ms(zone).saturating_add(settle_ms)
     }
 }
 

@@ -151,7 +151,6 @@ impl Plan {
     ) -> bool {
         self.failures = [0; 2];
         self.past_pause = None;
-        let settle_ms = i64::try_from(self.config.settle.as_millis()).unwrap_or(i64::MAX);
         let Some(branch) = self.branches.get_mut(&work.branch) else { return false };
         let assumed = branch.today(&work.branch, &self.zones, &self.late, now);
         branch.busy.remove(&work.day);
@@ -169,7 +168,7 @@ impl Plan {
             has_changed = true;
         }
         let zone = branch.zone_of(&work.branch, &self.zones, &self.late);
-        let settled_ms = work.day.end_ms(&zone.zone).saturating_add(settle_ms);
+        let settled_ms = self.config.settled_ms(work.day, &zone.zone);
         let is_of_plan = branch.first(&self.config).is_some_and(|first| work.day >= first);
         if began_ms >= settled_ms && is_of_plan && !branch.done.contains(work.day) {
             branch.done.insert(work.day);

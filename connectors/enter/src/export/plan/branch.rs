@@ -48,12 +48,8 @@ impl Branch {
         Some(config.backfill_from.map_or(start, |from| from.min(start)))
     }
 
-    /// Whether a day of the past may be read: nobody is at it, it is not too soon after it failed, nor
-    /// after it was read and had not settled yet.
-    pub(super) fn is_free(&self, day: Day, config: &PlanConfig, now: Now) -> bool {
-        let is_due = |last: &Instant| *last + config.slow_interval() <= now.at;
-        !self.busy.contains(&day)
-            && self.retry.get(&day).is_none_or(|(at, _)| *at <= now.at)
-            && self.last.get(&day).is_none_or(is_due)
+    /// Whether nobody is at a day, and it is not too soon after it failed.
+    pub(super) fn is_free(&self, day: Day, now: Now) -> bool {
+        !self.busy.contains(&day) && self.retry.get(&day).is_none_or(|(at, _)| *at <= now.at)
     }
 }

@@ -2,6 +2,7 @@
 
 use tokio::time::Instant;
 
+use super::branch::Branch;
 use super::{Now, Plan};
 use crate::export::day::Day;
 
@@ -47,12 +48,24 @@ impl Plan {
         }
     }
 
+    /// Whether a day of the past that is not done may be read: one that has not settled at the slow
+    /// pace, for the read does not end it.
+    fn is_due(&self, id: &str, branch: &Branch, day: Day, now: Now) -> bool {
+        let has_settled = || {
+            let zone = branch.zone_of(id, &self.zones, &self.late);
+            self.config.settled_ms(day, &zone.zone) <= now.ms
+        };
+        let is_time = |last: &Instant| *last + self.config.slow_interval() <= now.at;
+        branch.is_free(day, now)
+            && branch.last.get(&day).is_none_or(|last| is_time(last) || has_settled())
+    }
+
     /// A day since the start that nothing was read of after it had settled, oldest first.
     fn missed(&self, now: Now) -> Option<(String, Day)> {
         self.reads().find_map(|(id, branch)| {
             let before = branch.today(id, &self.zones, &self.late, now).plus(-2);
             let mut missing = branch.done.missing(branch.start?, before);
-            let day = missing.find(|day| branch.is_free(*day, &self.config, now))?;
+            let day = missing.find(|day| self.is_due(id, branch, *day, now))?;
             Some((id.clone(), day))
         })
     }
@@ -63,7 +76,7 @@ impl Plan {
             let before = branch.today(id, &self.zones, &self.late, now).plus(-2);
             let last = branch.start?.plus(-1).min(before);
             let mut missing = branch.done.missing(branch.first(&self.config)?, last);
-            let is_free = |day: &Day| branch.is_free(*day, &self.config, now);
+            let is_free = |day: &Day| self.is_due(id, branch, *day, now);
             let day = match self.config.newest_first {
                 true => missing.rfind(is_free)?,
                 false => missing.find(is_free)?,
@@ -92,7 +105,7 @@ impl Plan {
             // What is not done is read anyway.
             let is_done = branch.first(&self.config).is_none_or(|first| day < first)
                 || branch.done.contains(day);
-            if is_late && is_done && branch.is_free(day, &self.config, now) {
+            if is_late && is_done && branch.is_free(day, now) {
                 return Some((id, day));
             }
         }

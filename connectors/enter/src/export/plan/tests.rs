@@ -146,6 +146,10 @@ fn a_day_that_has_not_settled_is_not_read_over_and_over_by_the_backfill() {
     played.pass(HOUR);
     assert_eq!(played.read(Lane::Past).len(), 2, "the first has settled");
     assert_eq!(played.plan.backfilled(), (3, 1));
+    // The machine slept: its intervals did not go on, but the days have settled.
+    played.now.ms += 4 * 24 * HOUR;
+    assert_eq!(played.read(Lane::Past).len(), 6, "two of the backfill, and four that were missed");
+    assert_eq!(played.plan.backfilled(), (3, 3));
 }
 
 #[test]
