@@ -18,7 +18,7 @@ use talon_sdk::{Answer, Applier, ApplyFault, Command, CommandSpec, Evidence, Fau
 use self::scene::{Scene, Seen};
 pub(crate) use self::specs::SPECS;
 use crate::frame::Frame;
-use crate::session::{Failure, Line, Live};
+use crate::session::{Failure, Line};
 
 /// Declares the settings.
 pub(crate) fn keys() -> Vec<Key> {
@@ -49,14 +49,19 @@ impl Sender {
     pub(crate) fn new(line: Arc<Line>, lists: Vec<String>) -> Sender {
         Sender { line, lists }
     }
+
+    /// Reads what a command is about.
+    async fn see(&self, command: &Command, before: Option<&Seen>) -> Result<Seen, Fault> {
+        let live = self.line.live().await?;
+        let _asking = live.asking();
+        Scene { live: &live, command, lists: &self.lists }.see(before).await
+    }
 }
 
 #[async_trait]
 impl Applier for Sender {
     async fn look(&self, command: &Command) -> Result<Evidence, ApplyFault> {
-        let live = self.line.live().await.map_err(ApplyFault::NotApplied)?;
-        let scene = Scene { live: &live, command, lists: &self.lists };
-        let seen = scene.see(None).await.map_err(ApplyFault::NotApplied)?;
+        let seen = self.see(command, None).await.map_err(ApplyFault::NotApplied)?;
         check(command, &seen)?;
         let text = serde_json::to_string(&seen).map_err(|_| {
             let reason = "what was seen cannot be written".to_owned();
@@ -68,12 +73,15 @@ impl Applier for Sender {
     async fn apply(&self, command: &Command, _: &Evidence) -> Result<Answer, ApplyFault> {
         let data = data(command)?;
         let live = self.line.live().await.map_err(ApplyFault::NotApplied)?;
+        let _asking = live.asking();
         match live.ask(command.spec.call, &data).await {
             Ok(frame) => Ok(answer(command, &frame)),
             Err(Failure::Refused { error, .. }) => {
-                // A session that the server has forgotten is refused everything.
-                if let Err(Failure::Refused { .. }) = live.ask("info", &json!({})).await {
-                    return Err(ApplyFault::NotApplied(live.give_up()));
+                // A session that the server has forgotten is refused everything. Where that cannot be
+                // told, the command is sent again: a refusal has no effect.
+                match live.read("info", &json!({})).await {
+                    Ok(_) | Err(Fault::Rejected { .. }) => {}
+                    Err(fault) => return Err(ApplyFault::NotApplied(fault)),
                 }
                 Err(ApplyFault::Refused(Answer {
                     status: None,
@@ -102,18 +110,8 @@ impl Applier for Sender {
         let before: Seen = serde_json::from_str(&before.0).map_err(|_| Fault::Internal {
             reason: "the evidence is not of this connector".to_owned(),
         })?;
-        let live = self.line.live().await?;
-        let now = Scene { live: &live, command, lists: &self.lists }.see(Some(&before)).await?;
+        let now = self.see(command, Some(&before)).await?;
         Ok(probe::compare(command, &before, &now))
-    }
-}
-
-impl Live {
-    /// Lets a session go that the server has forgotten.
-    fn give_up(&self) -> Fault {
-        let reason = "the session is forgotten; a new login follows";
-        self.forget(reason);
-        Fault::unavailable(reason)
     }
 }
 
