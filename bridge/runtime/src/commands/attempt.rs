@@ -11,7 +11,8 @@
 //!
 //! * Killed before the intent is durable: nothing was sent; whoever reads the command next begins anew.
 //! * Killed between intent and outcome, wherever: the intent is found in the ledger, and the probe
-//!   comes first. Nothing else can tell whether it was sent.
+//!   comes first. Nothing else can tell whether it was sent, and when: an intent may have waited for the
+//!   bus, so it may have been sent until the lane was taken over.
 //! * Killed between the outcome and its commit: as if it had not been written; the probe finds it.
 //! * The reply is lost, before or after the effect: the probe tells. That nothing is there is only
 //!   believed when `commands.settle.ms` have passed since it was sent: a request whose connection was
@@ -64,6 +65,9 @@ pub(crate) struct Desk {
     pub(crate) board: Board,
     /// Name on the board.
     pub(crate) component: String,
+    /// When the lane was taken over, milliseconds since 1970 UTC: until then an earlier owner may have
+    /// sent a command whose intent it left, however old the intent is.
+    pub(crate) opened_at_ms: i64,
 }
 
 impl Desk {
@@ -82,7 +86,7 @@ impl Desk {
     }
 
     /// Shows whether the upstream lets commands through.
-    fn show(&self, fault: Option<&Fault>) {
+    pub(crate) fn show(&self, fault: Option<&Fault>) {
         let (state, message) = match fault {
             None => (Health::Up, String::new()),
             Some(fault @ Fault::Unavailable { .. }) => (Health::Unavailable, fault.to_string()),
@@ -99,6 +103,8 @@ pub(crate) struct Turn {
     pub(crate) position: Position,
     /// Its intent, where an earlier run left one.
     pub(crate) intent: Option<Box<ResultRecord>>,
+    /// Why it is not sent, where it is not: it is read back, and refused if it is surely not there.
+    pub(crate) barred: Option<Answer>,
 }
 
 /// Why a command has no outcome here: it is settled by whoever opens the lane next.
@@ -116,7 +122,16 @@ enum State {
     /// Surely not applied.
     NotSent,
     /// It may have been applied.
-    Sent { before: Evidence, sent_at_ms: i64, answer: Option<Answer> },
+    Sent { before: Evidence, sent: Sent, answer: Option<Answer> },
+}
+
+/// When a request may have been sent, milliseconds since 1970 UTC.
+#[derive(Debug, Clone, Copy)]
+struct Sent {
+    /// Not before this.
+    from_ms: i64,
+    /// Not after this.
+    until_ms: i64,
 }
 
 /// One command at work.
@@ -124,6 +139,7 @@ struct Attempt<'a> {
     desk: &'a Desk,
     command: &'a Command,
     position: Position,
+    barred: Option<&'a Answer>,
     attempts: i32,
     sent_at_ms: Option<i64>,
     backoff: Backoff,
@@ -152,11 +168,12 @@ impl Ending {
 
 /// Runs a command to its outcome, which is durable when this returns.
 pub(crate) async fn run(desk: &Desk, turn: &Turn) -> Result<ResultRecord, Left> {
-    let Turn { command, position, intent } = turn;
+    let Turn { command, position, intent, barred } = turn;
     let mut attempt = Attempt {
         desk,
         command,
         position: *position,
+        barred: barred.as_ref(),
         attempts: intent.as_ref().map_or(0, |intent| intent.attempts),
         sent_at_ms: None,
         backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT),
@@ -169,7 +186,8 @@ pub(crate) async fn run(desk: &Desk, turn: &Turn) -> Result<ResultRecord, Left> 
             let sent_at_ms = intent.sent_at.unwrap_or_default() / 1_000;
             attempt.sent_at_ms = Some(sent_at_ms);
             let before = Evidence(intent.evidence.clone().unwrap_or_default());
-            State::Sent { before, sent_at_ms, answer: None }
+            let sent = Sent { from_ms: sent_at_ms, until_ms: sent_at_ms.max(desk.opened_at_ms) };
+            State::Sent { before, sent, answer: None }
         }
     };
     let ending = attempt.settle(state).await?;
@@ -182,9 +200,12 @@ impl Attempt<'_> {
     async fn settle(&mut self, mut state: State) -> Result<Ending, Left> {
         loop {
             let step = match state {
-                State::NotSent => self.send().await?,
-                State::Sent { before, sent_at_ms, answer } => {
-                    self.read_back(before, sent_at_ms, answer).await?
+                State::NotSent => match self.barred {
+                    Some(answer) => Step::End(Ending::new(Outcome::Rejected, answer.clone())),
+                    None => self.send().await?,
+                },
+                State::Sent { before, sent, answer } => {
+                    self.read_back(before, sent, answer).await?
                 }
             };
             match step {
@@ -262,7 +283,8 @@ impl Attempt<'_> {
                 self.backoff.reset();
                 // To read back gets time of its own: to give up means not to know.
                 self.probe_until = Instant::now() + desk.patience.retry_budget;
-                Ok(Step::Go(State::Sent { before, sent_at_ms, answer: Some(answer) }))
+                let sent = Sent { from_ms: sent_at_ms, until_ms: sent_at_ms };
+                Ok(Step::Go(State::Sent { before, sent, answer: Some(answer) }))
             }
         }
     }
@@ -286,13 +308,16 @@ impl Attempt<'_> {
     async fn read_back(
         &mut self,
         before: Evidence,
-        sent_at_ms: i64,
+        sent: Sent,
         answer: Option<Answer>,
     ) -> Result<Step, Left> {
         let Attempt { desk, command, .. } = *self;
         let slot = desk.slot().await?;
-        let found = desk.applier.probe(command, &before, sent_at_ms).await;
+        let found = desk.applier.probe(command, &before, sent.from_ms).await;
         drop(slot);
+        if found.is_ok() {
+            desk.show(None);
+        }
         match found {
             Ok(Finding::Applied(mut found)) => {
                 if found.message.is_empty() {
@@ -301,13 +326,13 @@ impl Attempt<'_> {
                 Ok(Step::End(Ending::new(Outcome::Applied, found)))
             }
             Ok(Finding::Absent) => {
-                let believed_at = sent_at_ms.saturating_add(millis(desk.patience.settle));
+                let believed_at = sent.until_ms.saturating_add(millis(desk.patience.settle));
                 let left = believed_at.saturating_sub(desk.clock.now_ms());
                 if left > 0 {
                     // The clock of this process may have been set back meanwhile.
                     let left = Duration::from_millis(left.unsigned_abs()).min(desk.patience.settle);
                     self.wait(left).await?;
-                    return Ok(Step::Go(State::Sent { before, sent_at_ms, answer }));
+                    return Ok(Step::Go(State::Sent { before, sent, answer }));
                 }
                 if Instant::now() >= self.send_until {
                     let ending = Ending::new(Outcome::Failed, answer.unwrap_or_default());
@@ -333,7 +358,7 @@ impl Attempt<'_> {
                     _ => self.backoff.slowest(),
                 };
                 self.wait(wait).await?;
-                Ok(Step::Go(State::Sent { before, sent_at_ms, answer }))
+                Ok(Step::Go(State::Sent { before, sent, answer }))
             }
         }
     }

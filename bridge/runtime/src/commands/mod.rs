@@ -151,6 +151,7 @@ impl Lane {
                 halted,
                 board: self.shared.board.clone(),
                 component: self.component.clone(),
+                opened_at_ms: self.shared.clock.now_ms(),
             },
             reading: Reading {
                 commands: self.commands,

@@ -65,6 +65,8 @@ pub(crate) struct State {
     pub(crate) most: usize,
     pub(crate) overlaps: usize,
     pub(crate) probes: usize,
+    /// Types that are switched off beside `Off`.
+    pub(crate) off: BTreeSet<&'static str>,
 }
 
 /// The upstream and its connector. Cheap to clone.
@@ -175,7 +177,9 @@ impl Connector for Upstream {
     }
 
     fn commands(&self) -> Vec<&'static CommandSpec> {
-        SPECS.iter().filter(|spec| spec.name != "Off").collect()
+        let state = self.0.lock().unwrap();
+        let is_on = |spec: &&CommandSpec| spec.name != "Off" && !state.off.contains(spec.name);
+        SPECS.iter().filter(is_on).collect()
     }
 
     fn applier(&self) -> Result<Arc<dyn Applier>, Fault> {
