@@ -204,6 +204,44 @@ async fn invariant_5_a_lost_request_is_found_absent() {
     }
 }
 
+/// Where the server repeats no ids, an answer that comes too late looks like that to the next question.
+#[tokio::test]
+async fn invariant_5_a_late_answer_is_not_taken_for_that_about_another_visitor() {
+    let world = world(newer()).await;
+    let [first, second] = [0, 1].map(|place| world.simulator.queue(1)[place]);
+    let look = async |id: i64| {
+        let params = json!({ "workplace_id": 1, "consumer_id": id });
+        world.applier.look(&command("c", "CallConsumer", params, Value::Null)).await
+    };
+    let operations = |evidence: &Evidence| {
+        let seen: Value = serde_json::from_str(&evidence.0).unwrap();
+        seen["visitor"]["operations"].clone()
+    };
+    world.simulator.act("addService", json!({ "id": first, "workplace": 1, "service": 4 })).ok();
+    let told = [look(first).await.unwrap(), look(second).await.unwrap()];
+    assert_ne!(operations(&told[0]), operations(&told[1]), "the two can be told apart");
+
+    let getting = |kind: FaultKind| Fault::from(kind).at("getConsumer").times(1);
+    world.simulator.fault(getting(FaultKind::Late { messages: 3 }));
+    assert!(look(first).await.is_err(), "nothing came in time");
+    world.simulator.fault(getting(FaultKind::NoReply));
+    let asked = world.simulator.journal().count("getConsumer");
+    let others = async {
+        while world.simulator.journal().count("getConsumer") == asked {
+            tokio::task::yield_now().await;
+        }
+        // Other questions go on meanwhile, and with them the late answer comes.
+        for _ in 0..3 {
+            let next = command("n", "NextConsumer", json!({ "workplace_id": 2 }), Value::Null);
+            world.applier.look(&next).await.ok();
+        }
+    };
+    let (seen, ()) = tokio::join!(look(second), others);
+    if let Ok(seen) = seen {
+        assert_eq!(operations(&seen), operations(&told[1]), "that of the visitor asked for");
+    }
+}
+
 #[tokio::test]
 async fn another_visitor_than_expected_is_refused_and_nothing_is_sent() {
     let world = world(newer()).await;

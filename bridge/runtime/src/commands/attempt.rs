@@ -11,7 +11,8 @@
 //!
 //! * Killed before the intent is durable: nothing was sent; whoever reads the command next begins anew.
 //! * Killed between intent and outcome, wherever: the intent is found in the ledger, and the probe
-//!   comes first. Nothing else can tell whether it was sent.
+//!   comes first. Nothing else can tell whether it was sent, and when: an intent may have waited for the
+//!   bus, so it may have been sent until the lane was taken over.
 //! * Killed between the outcome and its commit: as if it had not been written; the probe finds it.
 //! * The reply is lost, before or after the effect: the probe tells. That nothing is there is only
 //!   believed when `commands.settle.ms` have passed since it was sent: a request whose connection was
@@ -82,7 +83,7 @@ impl Desk {
     }
 
     /// Shows whether the upstream lets commands through.
-    fn show(&self, fault: Option<&Fault>) {
+    pub(crate) fn show(&self, fault: Option<&Fault>) {
         let (state, message) = match fault {
             None => (Health::Up, String::new()),
             Some(fault @ Fault::Unavailable { .. }) => (Health::Unavailable, fault.to_string()),
@@ -99,6 +100,8 @@ pub(crate) struct Turn {
     pub(crate) position: Position,
     /// Its intent, where an earlier run left one.
     pub(crate) intent: Option<Box<ResultRecord>>,
+    /// Why it is not sent, where it is not: it is read back, and refused if it is surely not there.
+    pub(crate) barred: Option<Answer>,
 }
 
 /// Why a command has no outcome here: it is settled by whoever opens the lane next.
@@ -124,6 +127,7 @@ struct Attempt<'a> {
     desk: &'a Desk,
     command: &'a Command,
     position: Position,
+    barred: Option<&'a Answer>,
     attempts: i32,
     sent_at_ms: Option<i64>,
     backoff: Backoff,
@@ -152,11 +156,12 @@ impl Ending {
 
 /// Runs a command to its outcome, which is durable when this returns.
 pub(crate) async fn run(desk: &Desk, turn: &Turn) -> Result<ResultRecord, Left> {
-    let Turn { command, position, intent } = turn;
+    let Turn { command, position, intent, barred } = turn;
     let mut attempt = Attempt {
         desk,
         command,
         position: *position,
+        barred: barred.as_ref(),
         attempts: intent.as_ref().map_or(0, |intent| intent.attempts),
         sent_at_ms: None,
         backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT),
@@ -182,7 +187,10 @@ impl Attempt<'_> {
     async fn settle(&mut self, mut state: State) -> Result<Ending, Left> {
         loop {
             let step = match state {
-                State::NotSent => self.send().await?,
+                State::NotSent => match self.barred {
+                    Some(answer) => Step::End(Ending::new(Outcome::Rejected, answer.clone())),
+                    None => self.send().await?,
+                },
                 State::Sent { before, sent_at_ms, since, answer } => {
                     self.read_back(before, sent_at_ms, since, answer).await?
                 }
@@ -294,6 +302,9 @@ impl Attempt<'_> {
         let slot = desk.slot().await?;
         let found = desk.applier.probe(command, &before, sent_at_ms).await;
         drop(slot);
+        if found.is_ok() {
+            desk.show(None);
+        }
         match found {
             Ok(Finding::Applied(mut found)) => {
                 if found.message.is_empty() {

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use talon_sdk::{Answer, Command, CommandSpec};
+use talon_sdk::{Answer, Command, CommandSpec, Fault};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, sleep};
@@ -45,9 +45,12 @@ struct Waiting {
 enum Ended {
     /// A command that had its turn.
     Command { waiting: Waiting, result: Result<ResultRecord, Left> },
-    /// A record of the topic that needed no turn: where it stands, and the outcome of which type it got.
+    /// A record of the topic that needed no turn: where it stands, whose it is, and the outcome of which
+    /// type it got.
     Written {
         position: Position,
+        id: Option<IdHash>,
+        bytes: usize,
         outcome: Option<(&'static str, Outcome)>,
         result: Result<(), Left>,
     },
@@ -130,6 +133,10 @@ impl Dispatch {
                         Some(Incoming::CaughtUp) => self.caught_up().await,
                     };
                     if on.is_err() {
+                        // Those that run are to end, if it is only that nothing new is to be begun.
+                        if *desk.halted.borrow() {
+                            break;
+                        }
                         return;
                     }
                 }
@@ -149,14 +156,14 @@ impl Dispatch {
         if self.open.contains(&position) {
             return Ok(());
         }
-        if self.ledger.is_settled(position) {
-            return self.write(vec![], position, None).await;
-        }
+        let mut waited = false;
         let intake = loop {
             match self.reading.read(&arrival.value).await {
                 Ok(intake) => break intake,
                 Err(BusFault::Misconfigured(why) | BusFault::Unavailable(why)) => {
-                    tracing::debug!(connector = self.desk.name, "{why}");
+                    // Nothing goes on meanwhile, so it must be seen.
+                    self.desk.show(Some(&Fault::unavailable(why)));
+                    waited = true;
                     tokio::select! {
                         () = sleep(REGISTRY_PAUSE) => {}
                         () = self.desk.halted() => return Err(Left),
@@ -165,6 +172,17 @@ impl Dispatch {
                 Err(_) => return Err(Left),
             }
         };
+        if waited {
+            self.desk.show(None);
+        }
+        let id = match &intake {
+            Intake::Malformed { id, .. } => id.as_deref(),
+            Intake::Command(command) => Some(command.id.as_str()),
+        };
+        let id = id.map(IdHash::of);
+        if self.ledger.is_settled(position, id) {
+            return self.write(vec![], position, id, None).await;
+        }
         match intake {
             Intake::Malformed { id, kind, problems } => {
                 self.put_aside(&arrival, id, kind, &problems).await
@@ -180,6 +198,13 @@ impl Dispatch {
                         command.spec.name, self.desk.name
                     );
                     let answer = Answer::saying(message);
+                    if matches!(self.ledger.get(IdHash::of(&command.id)), Some(Known::Intent(_))) {
+                        // It may have been sent while it was on.
+                        let mut waiting = self.hold(command, position, arrival.value.len());
+                        waiting.turn.barred = Some(answer);
+                        self.line_up(waiting);
+                        return Ok(());
+                    }
                     let kind = command.spec.name;
                     let refused = self.refusal(&command.id, kind, position, answer);
                     return self.settle(vec![], refused, kind, position).await;
@@ -195,7 +220,8 @@ impl Dispatch {
     fn hold(&mut self, command: Command, position: Position, bytes: usize) -> Waiting {
         self.open.insert(position);
         self.bytes += bytes;
-        Waiting { turn: Turn { command, position, intent: None }, bytes, since: Instant::now() }
+        let turn = Turn { command, position, intent: None, barred: None };
+        Waiting { turn, bytes, since: Instant::now() }
     }
 
     /// Puts a command behind those with its key.
@@ -246,9 +272,10 @@ impl Dispatch {
     fn ended(&mut self, ended: Ended) -> bool {
         let (waiting, record) = match ended {
             Ended::Command { waiting, result: Ok(record) } => (waiting, record),
-            Ended::Written { position, outcome, result: Ok(()) } => {
+            Ended::Written { position, id, bytes, outcome, result: Ok(()) } => {
                 self.open.remove(&position);
-                self.ledger.remember(position);
+                self.bytes -= bytes;
+                self.ledger.remember(position, id);
                 if let Some((kind, outcome)) = outcome {
                     self.metrics.outcome(kind, outcome);
                 }
@@ -258,7 +285,7 @@ impl Dispatch {
                 let position = waiting.turn.position;
                 self.open.remove(&position);
                 self.bytes -= waiting.bytes;
-                self.ledger.remember(position);
+                self.ledger.remember(position, Some(IdHash::of(&waiting.turn.command.id)));
                 return true;
             }
             Ended::PutBack { waiting, result: Ok(Written::TooLarge) } => {
@@ -358,7 +385,7 @@ impl Dispatch {
             id: format!("{position}/dead-letter"),
         };
         match id {
-            None => self.write(vec![record], position, None).await,
+            None => self.write(vec![record], position, None, None).await,
             Some(id) => {
                 let refused = self.refusal(&id, kind, position, Answer::saying(problems));
                 self.settle(vec![record], refused, kind, position).await
@@ -366,7 +393,8 @@ impl Dispatch {
         }
     }
 
-    /// The outcome of a command that is not run.
+    /// The outcome of a command that is not run. Not that of its id, where another command has it: one
+    /// that waits for its turn may have been sent by an earlier owner.
     fn refusal(
         &self,
         id: &str,
@@ -375,11 +403,17 @@ impl Dispatch {
         answer: Answer,
     ) -> (ResultRecord, Outcome) {
         let hash = IdHash::of(id);
-        let known = matches!(self.ledger.get(hash), Some(Known::Settled { .. }));
-        let outcome = if known || self.running.contains_key(&hash) {
-            Outcome::Duplicate
-        } else {
-            Outcome::Rejected
+        let mut intent = None;
+        let outcome = match self.ledger.get(hash) {
+            Some(Known::Settled { .. }) => Outcome::Duplicate,
+            // It was a command to whoever wrote the intent, and was about to be sent.
+            Some(Known::Intent(found)) if found.position() == Some(position) => {
+                intent = Some(found.as_ref().clone());
+                Outcome::Unknown
+            }
+            Some(Known::Intent(_)) => Outcome::Duplicate,
+            None if self.running.contains_key(&hash) || self.is_held(id) => Outcome::Duplicate,
+            None => Outcome::Rejected,
         };
         let mut record = ResultRecord {
             command_id: id.to_owned(),
@@ -388,7 +422,7 @@ impl Dispatch {
             outcome: Some(outcome.word().to_owned()),
             settled_at: Some(self.desk.clock.now_ms() * 1_000),
             position: position.to_string(),
-            ..ResultRecord::default()
+            ..intent.unwrap_or_default()
         };
         record.answer(answer);
         (record, outcome)
@@ -405,8 +439,9 @@ impl Dispatch {
         records.push(self.desk.writer.encode(&record)?);
         // At once, so that a second one with this id sees it. If it cannot be written, the ledger goes
         // with the lane.
+        let id = IdHash::of(&record.command_id);
         self.ledger.take(record);
-        self.write(records, position, Some((kind, outcome))).await
+        self.write(records, position, Some(id), Some((kind, outcome))).await
     }
 
     /// Hands records to the writer, in the order of calls, and lets a task wait for them.
@@ -414,13 +449,16 @@ impl Dispatch {
         &mut self,
         records: Vec<LaneRecord>,
         position: Position,
+        id: Option<IdHash>,
         outcome: Option<(&'static str, Outcome)>,
     ) -> Result<(), Left> {
+        let bytes = records.iter().map(|record| record.value.len()).sum();
         self.open.insert(position);
+        self.bytes += bytes;
         let written = self.desk.writer.hand(records, Some(position)).await?;
         self.tasks.spawn(async move {
             let result = written.await.map(drop).map_err(|_| Left);
-            Ended::Written { position, outcome, result }
+            Ended::Written { position, id, bytes, outcome, result }
         });
         Ok(())
     }

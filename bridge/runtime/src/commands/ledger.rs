@@ -3,7 +3,7 @@
 //! It is rebuilt from the results topic when the lane is taken over. Bounded: what is older than
 //! `commands.ledger.retention.ms` is forgotten, and beyond `commands.ledger.max.entries` the oldest.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -46,7 +46,8 @@ pub(crate) struct Ledger {
     known: HashMap<IdHash, Known>,
     /// Settled ids, oldest first.
     order: VecDeque<(IdHash, i64)>,
-    positions: HashSet<Position>,
+    /// Whose commands stood there; none where the id could not be read.
+    positions: HashMap<Position, Option<IdHash>>,
     recent: VecDeque<Position>,
     retention_ms: i64,
     max_entries: usize,
@@ -57,7 +58,7 @@ impl Ledger {
         Ledger {
             known: HashMap::new(),
             order: VecDeque::new(),
-            positions: HashSet::new(),
+            positions: HashMap::new(),
             recent: VecDeque::new(),
             retention_ms: i64::try_from(retention_ms).unwrap_or(i64::MAX),
             max_entries,
@@ -73,8 +74,10 @@ impl Ledger {
             }
             return;
         };
-        let position = record.position().unwrap_or_default();
-        self.remember(position);
+        let position = record.position();
+        if let Some(position) = position {
+            self.remember(position, Some(id));
+        }
         // A duplicate's record says nothing new of the id.
         if outcome == Outcome::Duplicate {
             return;
@@ -82,15 +85,16 @@ impl Ledger {
         let at_ms = record.settled_at.unwrap_or_default() / 1_000;
         let first = !matches!(self.known.get(&id), Some(Known::Settled { .. }));
         if first {
+            let position = position.unwrap_or_default();
             self.known.insert(id, Known::Settled { outcome, position, at_ms });
             self.order.push_back((id, at_ms));
         }
         self.forget(at_ms);
     }
 
-    /// Notes that the command at this position needs nothing more.
-    pub(crate) fn remember(&mut self, position: Position) {
-        if self.positions.insert(position) {
+    /// Notes that the command of this id at this position needs nothing more.
+    pub(crate) fn remember(&mut self, position: Position, id: Option<IdHash>) {
+        if self.positions.insert(position, id).is_none() {
             self.recent.push_back(position);
         }
         if self.recent.len() > POSITIONS
@@ -100,9 +104,13 @@ impl Ledger {
         }
     }
 
-    /// Whether the command at this position is known to be settled.
-    pub(crate) fn is_settled(&self, position: Position) -> bool {
-        self.positions.contains(&position)
+    /// Whether the command of this id at this position is known to be settled.
+    ///
+    /// The position alone does not tell: a topic that was deleted and created anew begins to count anew.
+    pub(crate) fn is_settled(&self, position: Position, id: Option<IdHash>) -> bool {
+        self.positions.get(&position) == Some(&id)
+            || matches!(id.and_then(|id| self.known.get(&id)),
+                Some(Known::Settled { position: settled, .. }) if *settled == position)
     }
 
     /// What is known of an id.
@@ -169,8 +177,23 @@ mod tests {
         ledger.take(record("a", Some(Outcome::Failed), 3, 7));
         assert_eq!(outcome(&ledger, "a"), Some(Outcome::Applied), "the first outcome stands");
         assert!(ledger.intents().is_empty());
+        let settled = |id: &str, offset| {
+            ledger.is_settled(Position { partition: 0, offset }, Some(IdHash::of(id)))
+        };
+        assert!(settled("a", 1) && settled("a", 2) && !settled("a", 9));
+        assert!(!settled("b", 1), "another command at the same place of a new topic");
+    }
+
+    #[test]
+    fn a_command_that_is_read_again_is_no_duplicate_of_itself_however_many_were_settled_since() {
+        let mut ledger = Ledger::new(1_000, 10);
+        ledger.take(record("a", Some(Outcome::Applied), 1, 5));
+        for offset in 2..2 + POSITIONS as i64 {
+            ledger.remember(Position { partition: 0, offset }, None);
+        }
         let at = |offset| Position { partition: 0, offset };
-        assert!(ledger.is_settled(at(1)) && ledger.is_settled(at(2)) && !ledger.is_settled(at(9)));
+        assert!(ledger.is_settled(at(1), Some(IdHash::of("a"))));
+        assert!(!ledger.is_settled(at(1), None) && ledger.is_settled(at(2), None));
     }
 
     #[test]

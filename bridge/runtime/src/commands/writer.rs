@@ -13,6 +13,10 @@ use crate::metrics::Metrics;
 /// Writes that wait; each is a command that waits for it.
 const INBOX: usize = 1024;
 
+/// What is left of a dead letter that is too large, in bytes.
+const CUT_VALUE: usize = 64 * 1024;
+const CUT_KEY: usize = 1024;
+
 /// The lane is lost: nothing is written any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Gone;
@@ -132,7 +136,10 @@ impl Writing {
         match self.log.append(record) {
             Err(BusFault::TooLarge(_)) if record.topic == LaneTopic::DeadLetters => {
                 let mut cut = record.clone();
-                cut.value.truncate(64 * 1024);
+                cut.value.truncate(CUT_VALUE);
+                while cut.key.len() > CUT_KEY {
+                    cut.key.pop();
+                }
                 let size = record.value.len().to_string().into_bytes();
                 cut.headers.push(("__talon.errors.value.bytes", size));
                 self.log.append(&cut)

@@ -1,6 +1,7 @@
 //! Commands with a bus and an upstream in memory, which fail wherever they are told to.
 #![allow(clippy::unwrap_used)]
 
+mod left;
 mod memory;
 mod upstream;
 
@@ -239,6 +240,7 @@ async fn a_slow_command_holds_up_only_its_own_key() {
     put(&bus, "behind", "Add", 1);
     put(&bus, "other", "Add", 2);
     let engine = start(&bus, &upstream, |_| {});
+    until("the slow one is sent", || upstream.effects().contains(&"slow".to_owned())).await;
     until("the other is applied", || bus.outcomes().contains_key("other")).await;
     assert!(!bus.outcomes().contains_key("behind"));
     // The process is killed while the slow one is under way: its reply never came.

@@ -15,6 +15,9 @@ use talon_schemas::wire::{Payload, Wire};
 /// The largest command that it takes back.
 const LARGEST: usize = 1_000;
 
+/// The largest dead letter, key and value.
+const LARGEST_LETTER: usize = 70_000;
+
 /// Partitions of the topic of commands.
 pub(crate) const PARTITIONS: usize = 2;
 
@@ -58,6 +61,36 @@ impl Memory {
             id: String::new(),
         });
         self.0.1.notify_all();
+    }
+
+    /// An intent that an earlier owner left.
+    pub(crate) fn leave(&self, id: &str, position: &str) {
+        let intent = ResultRecord {
+            command_id: id.to_owned(),
+            phase: "INTENT".to_owned(),
+            attempts: 1,
+            sent_at: Some(1_769_842_800_000_000),
+            evidence: Some("{\"mark\":1}".to_owned()),
+            position: position.to_owned(),
+            ..ResultRecord::default()
+        };
+        let mut value = Vec::new();
+        Wire::SingleObject.put_prefix(&*RESULT, &mut value);
+        RESULT.encode(&intent, &mut value).unwrap();
+        self.state().results.push(LaneRecord {
+            topic: LaneTopic::Results,
+            key: id.to_owned(),
+            value,
+            headers: vec![],
+            id: String::new(),
+        });
+    }
+
+    /// The topic of commands is deleted and created anew.
+    pub(crate) fn empty_commands(&self) {
+        let mut state = self.state();
+        state.commands = Default::default();
+        state.settled.clear();
     }
 
     /// Lets the commit after so many fail.
@@ -195,6 +228,10 @@ impl LaneLog for Log {
     fn append(&mut self, record: &LaneRecord) -> Result<(), BusFault> {
         if record.topic == LaneTopic::Commands && record.value.len() > LARGEST {
             return Err(BusFault::TooLarge("a command".to_owned()));
+        }
+        let letter = record.key.len() + record.value.len();
+        if record.topic == LaneTopic::DeadLetters && letter > LARGEST_LETTER {
+            return Err(BusFault::TooLarge("a dead letter".to_owned()));
         }
         self.pending.push(record.clone());
         Ok(())

@@ -77,6 +77,8 @@ pub(crate) struct State {
     pub(crate) probes: usize,
     /// The clock of the engine, where it is one that can be set.
     pub(crate) clock: Arc<AtomicI64>,
+    /// Types that are switched off beside `Off`.
+    pub(crate) off: BTreeSet<&'static str>,
 }
 
 /// The upstream and its connector. Cheap to clone.
@@ -196,7 +198,9 @@ impl Connector for Upstream {
     }
 
     fn commands(&self) -> Vec<&'static CommandSpec> {
-        SPECS.iter().filter(|spec| spec.name != "Off").collect()
+        let state = self.0.lock().unwrap();
+        let is_on = |spec: &&CommandSpec| spec.name != "Off" && !state.off.contains(spec.name);
+        SPECS.iter().filter(is_on).collect()
     }
 
     fn applier(&self) -> Result<Arc<dyn Applier>, Fault> {

@@ -57,14 +57,19 @@ impl Sender {
         Scene { live: &live, command, books: &self.books }.prime().await?;
         Ok(live)
     }
+
+    /// Reads what a command is about.
+    async fn see(&self, command: &Command, before: Option<&Seen>) -> Result<Seen, Fault> {
+        let live = self.live(command).await?;
+        let _asking = live.asking();
+        Scene { live: &live, command, books: &self.books }.see(before).await
+    }
 }
 
 #[async_trait]
 impl Applier for Sender {
     async fn look(&self, command: &Command) -> Result<Evidence, ApplyFault> {
-        let live = self.live(command).await.map_err(ApplyFault::NotApplied)?;
-        let scene = Scene { live: &live, command, books: &self.books };
-        let seen = scene.see(None).await.map_err(ApplyFault::NotApplied)?;
+        let seen = self.see(command, None).await.map_err(ApplyFault::NotApplied)?;
         if let Some(error) = &seen.unknown {
             return Err(refused(error));
         }
@@ -79,11 +84,13 @@ impl Applier for Sender {
     async fn apply(&self, command: &Command, _: &Evidence) -> Result<Answer, ApplyFault> {
         let data = data(command)?;
         let live = self.live(command).await.map_err(ApplyFault::NotApplied)?;
+        let _asking = live.asking();
         let call = Commands::spelled(&self.books, command.spec.name).unwrap_or(command.spec.call);
         match live.ask(call, &data).await {
             Ok(frame) => Ok(answer(command, &frame)),
             Err(Failure::Refused { error, .. }) => {
-                // A session that the server has forgotten is refused everything.
+                // A session that the server has forgotten is refused everything. Where that cannot be
+                // told, the command is sent again: a refusal has no effect.
                 let scene = Scene { live: &live, command, books: &self.books };
                 scene.confirm().await.map_err(ApplyFault::NotApplied)?;
                 Err(refused(&error))
@@ -108,8 +115,7 @@ impl Applier for Sender {
         let before: Seen = serde_json::from_str(&before.0).map_err(|_| Fault::Internal {
             reason: "the evidence is not of this connector".to_owned(),
         })?;
-        let live = self.live(command).await?;
-        let now = Scene { live: &live, command, books: &self.books }.see(Some(&before)).await?;
+        let now = self.see(command, Some(&before)).await?;
         Ok(probe::compare(command, &before, &now))
     }
 }

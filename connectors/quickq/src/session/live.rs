@@ -1,5 +1,5 @@
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -57,6 +57,8 @@ pub(super) struct Inner {
     pub(super) worked: Mutex<HashSet<String>>,
     pub(super) heard: Mutex<Instant>,
     pub(super) last_id: AtomicU64,
+    /// Whether an answer without an id may still come, for which nobody waits any more.
+    pub(super) stale: AtomicBool,
 }
 
 /// Those who wait for an answer: by the name of it, or by the id that the server repeats.
@@ -82,6 +84,7 @@ impl Live {
             worked: Mutex::default(),
             heard: Mutex::new(Instant::now()),
             last_id: AtomicU64::new(0),
+            stale: AtomicBool::new(false),
         });
         let task = tokio::spawn(pump::run(inner.clone(), socket, written));
         Live { inner, task }
@@ -136,6 +139,13 @@ impl Live {
         self.inner.ask(command, data).await
     }
 
+    /// For whoever asks the same thing of different entities, where the server repeats no ids: if an
+    /// answer is still to come when what is given back is dropped, the socket ends. It would be taken for
+    /// the answer to the next request of its name.
+    pub(crate) fn asking(&self) -> Asking<'_> {
+        Asking(self)
+    }
+
     /// Ends the socket.
     pub(crate) fn end(&self, reason: &str) {
         self.inner.end(reason);
@@ -152,6 +162,17 @@ impl Live {
     /// Uses a session from now on.
     pub(super) fn adopt(&self, grant: Grant, origin: Origin) {
         *lock(&self.inner.session) = Some((grant, origin));
+    }
+}
+
+/// Something is asked on a socket.
+pub(crate) struct Asking<'a>(&'a Live);
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        if self.0.inner.stale.load(Ordering::Relaxed) {
+            self.0.end("an answer that comes late could not be told from the next one");
+        }
     }
 }
 
@@ -219,13 +240,14 @@ impl Inner {
                 waiting.by_name.insert(name.to_owned(), (number, sender));
             }
         }
-        let _place = Place { inner: self, name, id: &id, number };
+        let mut place = Place { inner: self, name, id: &id, number, is_sent: false };
         let closed = || Failure::Closed(self.ended.borrow().clone().unwrap_or_default());
         // After the end nobody answers any more; before it, the end drops all who wait.
         if self.ended.borrow().is_some() {
             return Err(closed());
         }
         self.outbox.send(request.to_string()).await.map_err(|_| closed())?;
+        place.is_sent = true;
         answer.await.unwrap_or_else(|_| Err(closed()))
     }
 
@@ -278,6 +300,7 @@ struct Place<'a> {
     name: &'a str,
     id: &'a str,
     number: u64,
+    is_sent: bool,
 }
 
 impl Drop for Place<'_> {
@@ -286,6 +309,7 @@ impl Drop for Place<'_> {
         waiting.by_id.remove(self.id);
         if waiting.by_name.get(self.name).is_some_and(|(number, _)| *number == self.number) {
             waiting.by_name.remove(self.name);
+            self.inner.stale.fetch_or(self.is_sent, Ordering::Relaxed);
         }
     }
 }
