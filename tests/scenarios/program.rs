@@ -78,6 +78,7 @@ fn invariant_10_a_check_reports_every_problem_at_once_each_with_its_key() {
         ("talon.prefxi", "near"),
         ("http.listen", "everywhere"),
         ("shutdown.timeout.ms", "soon"),
+        ("talon.test.clock.file", "relative"),
         ("schema.registry.url", "registry:8081"),
         ("bus.kafka.no.such.property", "1"),
         ("bus.kafka.transactional.id", "mine"),
@@ -106,6 +107,7 @@ fn invariant_10_a_check_reports_every_problem_at_once_each_with_its_key() {
         ("talon.prefxi", "did you mean `talon.prefix`?"),
         ("http.listen", "expected an address and a port"),
         ("shutdown.timeout.ms", "a whole number from"),
+        ("talon.test.clock.file", "expected an absolute path"),
         ("schema.registry.url", "is no URL"),
         ("bus.kafka.no.such.property", "no property of librdkafka"),
         ("bus.kafka.bootstrap.servers", "is not set"),
@@ -129,7 +131,7 @@ fn invariant_10_a_check_reports_every_problem_at_once_each_with_its_key() {
         let mine: Vec<_> = mine.collect();
         assert!(mine.len() == 1 && mine[0].contains(part), "{key} {part}: {}", ended.err);
     }
-    assert_eq!(problems.len(), 22, "{}", ended.err);
+    assert_eq!(problems.len(), 23, "{}", ended.err);
 }
 
 #[test]
@@ -235,6 +237,7 @@ fn plugins_tell_every_feed_and_every_setting() {
     {
         assert!(has(key), "{key}");
     }
+    assert!(!ended.out.contains("talon.test"), "what is for tests alone is on no page");
 
     let ended = run(program().args(["plugins", "no-such-class"]));
     assert_eq!(ended.code, Some(1));

@@ -410,6 +410,8 @@ fn bus(on: On, line: &Proxy) -> BTreeMap<String, String> {
         On::Nats => vec![
             ("bus.nats.servers", format!("nats://{address}")),
             ("bus.nats.lease.ttl.ms", "2000".to_owned()),
+            // By default a busy subject lets go of its first records, with which a chain begins.
+            ("bus.nats.stream.history", "1000000".to_owned()),
         ],
     };
     settings.into_iter().map(|(key, text)| (key.to_owned(), text)).collect()
