@@ -84,13 +84,16 @@ impl Sink {
                 }
             }
             Sink::Nats(jetstream, topic) => {
-                let mut acks = Vec::new();
-                for (id, row) in rows {
-                    let payload = Bytes::copy_from_slice(row.as_bytes());
-                    acks.push(jetstream.publish(format!("{topic}.{id}"), payload).await?);
-                }
-                for ack in acks {
-                    ack.await?;
+                // The client allows only so many without an acknowledgement.
+                for rows in rows.chunks(1_000) {
+                    let mut acks = Vec::new();
+                    for (id, row) in rows {
+                        let payload = Bytes::copy_from_slice(row.as_bytes());
+                        acks.push(jetstream.publish(format!("{topic}.{id}"), payload).await?);
+                    }
+                    for ack in acks {
+                        ack.await?;
+                    }
                 }
             }
         }

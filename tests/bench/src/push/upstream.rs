@@ -109,7 +109,7 @@ impl Upstream {
         }
         let (tell, told) = std::sync::mpsc::channel();
         self.lists.blocking_send((self.shared.list(), tell)).context("the upstream ended")?;
-        Ok((number, told.recv().context("nobody took the push")?))
+        Ok((number, told.recv_timeout(super::PATIENCE).context("nobody takes the push")?))
     }
 }
 
