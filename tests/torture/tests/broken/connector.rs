@@ -1,8 +1,8 @@
 //! Connectors that break a promise.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -68,7 +68,7 @@ impl Connector for Broken {
         let inner = self.inner.applier()?;
         Ok(match self.how {
             How::BlindRetries => Arc::new(BlindRetries { inner }),
-            How::EarlyAnswers => Arc::new(EarlyAnswers { inner, count: AtomicUsize::new(0) }),
+            How::EarlyAnswers => Arc::new(EarlyAnswers { inner, held: Mutex::default() }),
             How::Quotes => Arc::new(Quotes { inner }),
             How::EmptyLists => inner,
         })
@@ -123,9 +123,11 @@ impl Applier for BlindRetries {
     }
 }
 
+/// Of two commands of one key it does the second one first.
 struct EarlyAnswers {
     inner: Arc<dyn Applier>,
-    count: AtomicUsize,
+    /// By key, what it has said to be done.
+    held: Mutex<HashMap<String, (Command, Evidence)>>,
 }
 
 #[async_trait]
@@ -135,24 +137,23 @@ impl Applier for EarlyAnswers {
     }
 
     async fn apply(&self, command: &Command, before: &Evidence) -> Result<Answer, ApplyFault> {
-        let (inner, before) = (self.inner.clone(), before.clone());
-        let command = Command {
-            id: command.id.clone(),
-            spec: command.spec,
-            key: command.key.clone(),
-            params: command.params.clone(),
-            expect: command.expect.clone(),
-            user: command.user.clone(),
-            expires_at_ms: command.expires_at_ms,
+        let held = self.held.lock().unwrap().remove(&command.key);
+        let Some((held, its_before)) = held else {
+            let command = Command {
+                id: command.id.clone(),
+                spec: command.spec,
+                key: command.key.clone(),
+                params: command.params.clone(),
+                expect: command.expect.clone(),
+                user: command.user.clone(),
+                expires_at_ms: command.expires_at_ms,
+            };
+            let key = command.key.clone();
+            self.held.lock().unwrap().insert(key, (command, before.clone()));
+            return Ok(Answer::saying("done"));
         };
-        let is_late = self.count.fetch_add(1, Ordering::Relaxed).is_multiple_of(2);
-        tokio::spawn(async move {
-            if is_late {
-                tokio::time::sleep(Duration::from_millis(500)).await;
-            }
-            inner.apply(&command, &before).await
-        });
-        Ok(Answer::saying("done"))
+        self.inner.apply(command, before).await?;
+        self.inner.apply(&held, &its_before).await
     }
 
     async fn probe(
