@@ -28,6 +28,9 @@ pub(crate) type Windows = Arc<Mutex<BTreeMap<i32, Window>>>;
 
 pub(crate) struct KafkaReader {
     consumer: Arc<BaseConsumer>,
+    /// Asks for ends and numbers of partitions, on a connection of its own: a broker answers in order, and
+    /// on that of the consumer a fetch waits for half a second.
+    looker: BaseConsumer,
     topic: String,
     windows: Windows,
     partitions: usize,
@@ -56,6 +59,7 @@ impl KafkaReader {
             .set("queued.max.messages.kbytes", "16384");
         let consumer: BaseConsumer<DefaultConsumerContext> =
             config.create().map_err(|error| refused(&config, &error))?;
+        let looker = config.create().map_err(|error| refused(&config, &error))?;
         let partitions = partitions(&consumer, topic, PATIENCE)?;
         let mut wanted = TopicPartitionList::new();
         for partition in &partitions {
@@ -82,6 +86,7 @@ impl KafkaReader {
         consumer.assign(&assignment).map_err(|error| fault_of(&error))?;
         Ok(KafkaReader {
             consumer: Arc::new(consumer),
+            looker,
             topic: topic.to_owned(),
             windows: Arc::new(Mutex::new(windows)),
             partitions: partitions.len(),
@@ -103,15 +108,17 @@ impl KafkaReader {
     /// Asks for the ends of partitions that are not read to their ends, and whether there are new ones.
     fn look(&mut self) -> Result<(), BusFault> {
         self.looked = Instant::now();
+        // It reads nothing; what it has to say of the broker, the consumer says too.
+        while self.looker.poll(Duration::ZERO).is_some() {}
         // A broker that does not answer is noticed where something is written.
-        let Ok(now) = partitions(&self.consumer, &self.topic, LOOK) else { return Ok(()) };
+        let Ok(now) = partitions(&self.looker, &self.topic, LOOK) else { return Ok(()) };
         if now.len() != self.partitions {
             return Err(BusFault::Aborted(
                 "the topic of commands has another number of partitions".to_owned(),
             ));
         }
         for partition in now.into_iter().filter(|partition| !self.at_end.contains(partition)) {
-            if let Ok((_, end)) = self.consumer.fetch_watermarks(&self.topic, partition, LOOK) {
+            if let Ok((_, end)) = self.looker.fetch_watermarks(&self.topic, partition, LOOK) {
                 self.read.entry(partition).or_default().1 = end;
             }
         }
