@@ -9,7 +9,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, sleep};
 
 use crate::bus::BusFault;
+use crate::commands::Incoming;
 use crate::commands::attempt::{self, Desk, Left, Turn};
+use crate::commands::duplicate;
 use crate::commands::intake::{Intake, Reading};
 use crate::commands::ledger::{IdHash, Known, Ledger};
 use crate::commands::metrics::LaneMetrics;
@@ -25,13 +27,6 @@ const WAITING_BYTES: usize = 64 * 1024 * 1024;
 
 /// Pause before a registry that does not answer is asked again.
 const REGISTRY_PAUSE: Duration = Duration::from_secs(1);
-
-/// What the reader's thread hands over.
-pub(crate) enum Incoming {
-    Arrival(Arrival),
-    /// For the first time there is nothing more to read.
-    CaughtUp,
-}
 
 /// A command and what is kept with it until it is settled.
 struct Waiting {
@@ -251,7 +246,7 @@ impl Dispatch {
                 Some(Known::Settled { outcome, position, at_ms }) => {
                     self.tasks.spawn(async move {
                         let result =
-                            duplicate(&desk, &waiting.turn, outcome, position, at_ms).await;
+                            duplicate::settle(&desk, &waiting.turn, outcome, position, at_ms).await;
                         Ended::Command { waiting, result }
                     });
                 }
@@ -500,31 +495,4 @@ impl Dispatch {
         let lines = self.lines.values().flatten();
         self.ready.iter().chain(lines).any(|waiting| waiting.turn.command.id == id)
     }
-}
-
-/// The outcome of a command whose id has one already: it points there.
-async fn duplicate(
-    desk: &Desk,
-    turn: &Turn,
-    outcome: Outcome,
-    position: Position,
-    at_ms: i64,
-) -> Result<ResultRecord, Left> {
-    let first = serde_json::json!({
-        "outcome": outcome.word(), "position": position.to_string(), "settled_at": at_ms * 1_000,
-    });
-    let record = ResultRecord {
-        command_id: turn.command.id.clone(),
-        r#type: turn.command.spec.name.to_owned(),
-        key: turn.command.key.clone(),
-        phase: "OUTCOME".to_owned(),
-        outcome: Some(Outcome::Duplicate.word().to_owned()),
-        settled_at: Some(desk.clock.now_ms() * 1_000),
-        message: Some("a command with this id has an outcome already".to_owned()),
-        evidence: Some(first.to_string()),
-        position: turn.position.to_string(),
-        ..ResultRecord::default()
-    };
-    desk.writer.settle(&record, Some(turn.position)).await?;
-    Ok(record)
 }

@@ -14,6 +14,7 @@
 
 mod attempt;
 pub(crate) mod desk;
+mod duplicate;
 mod intake;
 mod ledger;
 mod metrics;
@@ -35,9 +36,9 @@ use crate::backoff::Backoff;
 use crate::board::{State, Weight};
 use crate::bus::{BusFault, Purpose, Recovered, TopicSpec};
 use crate::commands::attempt::Desk;
-use crate::commands::desk::{Dispatch, DispatchParts, Incoming};
+use crate::commands::desk::{Dispatch, DispatchParts};
 use crate::commands::ledger::Ledger;
-use crate::lane::{LaneLog, LaneReader, LaneSpec};
+use crate::lane::{Arrival, LaneLog, LaneReader, LaneSpec};
 use crate::options::Format;
 use crate::registry::Schemas;
 use crate::supervise::{Setup, Shared, blocking, topic};
@@ -80,6 +81,13 @@ pub(crate) struct Lane {
     commands: Commands,
     component: String,
     pub(crate) metrics: LaneMetrics,
+}
+
+/// What the reader's thread hands over.
+pub(crate) enum Incoming {
+    Arrival(Arrival),
+    /// For the first time there is nothing more to read.
+    CaughtUp,
 }
 
 /// A lane that is taken over and recovered.

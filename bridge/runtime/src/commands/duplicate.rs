@@ -1,0 +1,32 @@
+//! A command whose id has an outcome already.
+
+use crate::commands::attempt::{Desk, Left, Turn};
+use crate::commands::record::{Outcome, ResultRecord};
+use crate::lane::Position;
+
+/// The outcome of a command whose id has one already: it points there.
+pub(super) async fn settle(
+    desk: &Desk,
+    turn: &Turn,
+    outcome: Outcome,
+    position: Position,
+    at_ms: i64,
+) -> Result<ResultRecord, Left> {
+    let first = serde_json::json!({
+        "outcome": outcome.word(), "position": position.to_string(), "settled_at": at_ms * 1_000,
+    });
+    let record = ResultRecord {
+        command_id: turn.command.id.clone(),
+        r#type: turn.command.spec.name.to_owned(),
+        key: turn.command.key.clone(),
+        phase: "OUTCOME".to_owned(),
+        outcome: Some(Outcome::Duplicate.word().to_owned()),
+        settled_at: Some(desk.clock.now_ms() * 1_000),
+        message: Some("a command with this id has an outcome already".to_owned()),
+        evidence: Some(first.to_string()),
+        position: turn.position.to_string(),
+        ..ResultRecord::default()
+    };
+    desk.writer.settle(&record, Some(turn.position)).await?;
+    Ok(record)
+}
