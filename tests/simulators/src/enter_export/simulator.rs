@@ -78,13 +78,7 @@ impl Simulator {
         let shared = &self.0.shared;
         let place = &shared.world.branches[branch];
         let now = place.local(shared.now_ms());
-        let view = write::View {
-            history: true,
-            fields: false,
-            now,
-            unknown_state: false,
-            undecodable: false,
-        };
+        let view = write::View::documented(now);
         let mut tickets = Vec::new();
         for ticket in life::tickets(&shared.world, branch, day) {
             let mut text = String::new();
@@ -105,13 +99,7 @@ impl Simulator {
         let states = |ticket: &life::Ticket| {
             let mut states: Vec<String> = Vec::new();
             for now in ticket.times().into_iter().filter(|at| *at <= until) {
-                let view = write::View {
-                    history: true,
-                    fields: false,
-                    now,
-                    unknown_state: false,
-                    undecodable: false,
-                };
+                let view = write::View::documented(now);
                 let mut text = String::new();
                 if write::ticket(world, place, ticket, view, &mut text)
                     && states.last() != Some(&text)

@@ -18,6 +18,13 @@ pub(super) struct View {
     pub(super) undecodable: bool,
 }
 
+impl View {
+    /// With history and without data fields, as the document says, by this clock of the branch.
+    pub(super) fn documented(now: i64) -> View {
+        View { history: true, fields: false, now, unknown_state: false, undecodable: false }
+    }
+}
+
 /// Appends a ticket; `false` where it does not exist yet.
 pub(super) fn ticket(
     world: &World,

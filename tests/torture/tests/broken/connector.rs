@@ -66,12 +66,7 @@ impl Connector for Broken {
 
     fn applier(&self) -> Result<Arc<dyn Applier>, Fault> {
         let inner = self.inner.applier()?;
-        Ok(match self.how {
-            How::BlindRetries => Arc::new(BlindRetries { inner }),
-            How::EarlyAnswers => Arc::new(EarlyAnswers { inner, held: Mutex::default() }),
-            How::Quotes => Arc::new(Quotes { inner }),
-            How::EmptyLists => inner,
-        })
+        Ok(Arc::new(BrokenApplier { inner, how: self.how, held: Mutex::default() }))
     }
 
     async fn probe(&self) -> Result<String, Fault> {
@@ -96,47 +91,23 @@ impl Feed for EmptyLists {
     }
 }
 
-struct BlindRetries {
+struct BrokenApplier {
     inner: Arc<dyn Applier>,
+    how: How,
+    /// By key, what was said to be done and is not.
+    held: Mutex<HashMap<String, (Command, Evidence)>>,
 }
 
-#[async_trait]
-impl Applier for BlindRetries {
-    async fn look(&self, command: &Command) -> Result<Evidence, ApplyFault> {
-        self.inner.look(command).await
-    }
-
-    async fn apply(&self, command: &Command, before: &Evidence) -> Result<Answer, ApplyFault> {
+impl BrokenApplier {
+    async fn retry_blindly(&self, command: &Command, before: &Evidence) -> Said {
         match self.inner.apply(command, before).await {
             Err(ApplyFault::Unclear(_)) => self.inner.apply(command, before).await,
             told => told,
         }
     }
 
-    async fn probe(
-        &self,
-        command: &Command,
-        before: &Evidence,
-        sent_at_ms: i64,
-    ) -> Result<Finding, Fault> {
-        self.inner.probe(command, before, sent_at_ms).await
-    }
-}
-
-/// Of two commands of one key it does the second one first.
-struct EarlyAnswers {
-    inner: Arc<dyn Applier>,
-    /// By key, what it has said to be done.
-    held: Mutex<HashMap<String, (Command, Evidence)>>,
-}
-
-#[async_trait]
-impl Applier for EarlyAnswers {
-    async fn look(&self, command: &Command) -> Result<Evidence, ApplyFault> {
-        self.inner.look(command).await
-    }
-
-    async fn apply(&self, command: &Command, before: &Evidence) -> Result<Answer, ApplyFault> {
+    /// Of two commands of one key it does the second one first.
+    async fn answer_early(&self, command: &Command, before: &Evidence) -> Said {
         let held = self.held.lock().unwrap().remove(&command.key);
         let Some((held, its_before)) = held else {
             let both = (command.clone(), before.clone());
@@ -147,29 +118,27 @@ impl Applier for EarlyAnswers {
         self.inner.apply(&held, &its_before).await
     }
 
-    async fn probe(
-        &self,
-        command: &Command,
-        before: &Evidence,
-        sent_at_ms: i64,
-    ) -> Result<Finding, Fault> {
-        self.inner.probe(command, before, sent_at_ms).await
+    async fn quote(&self, command: &Command, before: &Evidence) -> Said {
+        self.inner.apply(command, before).await?;
+        Ok(Answer::saying(format!("wrote {}", command.params["message"])))
     }
 }
 
-struct Quotes {
-    inner: Arc<dyn Applier>,
-}
+type Said = Result<Answer, ApplyFault>;
 
 #[async_trait]
-impl Applier for Quotes {
+impl Applier for BrokenApplier {
     async fn look(&self, command: &Command) -> Result<Evidence, ApplyFault> {
         self.inner.look(command).await
     }
 
-    async fn apply(&self, command: &Command, before: &Evidence) -> Result<Answer, ApplyFault> {
-        self.inner.apply(command, before).await?;
-        Ok(Answer::saying(format!("wrote {}", command.params["message"])))
+    async fn apply(&self, command: &Command, before: &Evidence) -> Said {
+        match self.how {
+            How::BlindRetries => self.retry_blindly(command, before).await,
+            How::EarlyAnswers => self.answer_early(command, before).await,
+            How::Quotes => self.quote(command, before).await,
+            How::EmptyLists => self.inner.apply(command, before).await,
+        }
     }
 
     async fn probe(
