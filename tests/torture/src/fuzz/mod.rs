@@ -2,8 +2,8 @@
 //!
 //! A [`Target`] is a function that panics where a promise does not hold. cargo-fuzz runs it for as long
 //! as one likes (`tests/torture/fuzz`); the test below, with a fixed number of mutated samples
-//! ([`mutate`]), in every run of the tests. The samples are those of the connectors' own tests
-//! ([`samples`]).
+//! (`mutate`), in every run of the tests. The samples are those of the connectors' own tests
+//! (`samples`).
 
 mod commands;
 mod configuration;
