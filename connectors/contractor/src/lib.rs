@@ -5,7 +5,7 @@
 //! one event. States between two reads are not seen.
 //!
 //! Guarantee of commands: each is sent once, and after a lost reply its effect is looked for before it
-//! is sent again; see [`commands`](crate::commands).
+//! is sent again; see [`commands`].
 //!
 //! Traps of this upstream:
 //!
