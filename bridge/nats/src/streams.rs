@@ -75,12 +75,14 @@ pub(crate) async fn ensure(
     for (_, stream) in wanted {
         found.push(info(connection, &stream.name).await?);
     }
+    // Before the server is asked: another shard of this process may create it meanwhile.
+    let known = seen.has(&bucket.below.name);
     let below = match info(connection, &bucket.below.name).await? {
         Some(below) => accept(Role::Checkpoints, below.config, &bucket.below)?,
         None => {
             let mut configs = found.iter().flatten().map(|stream| &stream.config);
             let told = configs.any(|c| c.metadata.get(CHECKPOINTS) == Some(&bucket.name));
-            if told || seen.has(&bucket.below.name) {
+            if told || known {
                 return Err(BusFault::Misconfigured(format!(
                     "NATS: the bucket `{0}` existed and is gone; restore it, or accept that all feeds are read again, and create it: `nats kv add {0}`",
                     bucket.name

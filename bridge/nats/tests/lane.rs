@@ -495,7 +495,7 @@ fn a_command_that_runs_for_long_does_not_come_again() {
 #[test]
 fn shards_and_lanes_that_open_at_once_create_their_streams_together() {
     let Some(server) = Server::shared("shards_and_lanes_that_open") else { return };
-    for _ in 0..10 {
+    for _ in 0..30 {
         let world = World::new(server.url());
         let processes = [world.process(), world.process()];
         std::thread::scope(|scope| {
