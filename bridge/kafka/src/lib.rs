@@ -78,6 +78,9 @@ impl Kafka {
             ("compression.type", "lz4"),
             ("linger.ms", "2"),
             ("queue.buffering.max.kbytes", "65536"),
+            // A coordinator that is still writing down the transaction before is busy for a few
+            // milliseconds, not for the client's 100. The pause doubles with each retry.
+            ("retry.backoff.ms", "10"),
         ] {
             if !self.properties.contains_key(name) {
                 config.set(name, value);

@@ -101,6 +101,9 @@ impl Outbox {
     pub(crate) fn drain(&mut self) -> Result<(), BusFault> {
         let mut waited = Stall::new();
         while self.producer.in_flight_count() > 0 {
+            // It ends at once, and wakes the client's threads: nobody else tells them that a transaction
+            // has taken a partition in, and they look at it up to 10 ms later.
+            self.producer.flush(Duration::ZERO).ok();
             self.producer.poll(Duration::from_millis(1));
             self.check(&mut waited)?;
         }

@@ -52,7 +52,7 @@ pub fn keys() -> Vec<Key> {
             .doc("How often the server is asked for a sign of life; after two without an answer the connection is made anew."),
         Key::whole("max.in.flight", 1, 10_000)
             .default("2000")
-            .doc("Records on their way that are not acknowledged yet, for each connector."),
+            .doc("Records on their way that are not acknowledged yet, for each connector; and never more than 64 MB of them."),
         Key::whole("lease.ttl.ms", 1_000, 600_000)
             .default("10000")
             .doc("How long a process that is silent keeps its connectors before another takes them over."),

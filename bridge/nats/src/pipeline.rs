@@ -29,6 +29,9 @@ const SILENCE: Duration = Duration::from_secs(3);
 const REFUSED_PAUSE: Duration = Duration::from_millis(200);
 const REFUSED: Duration = Duration::from_secs(4);
 
+/// Payloads on their way, at most, in bytes: records may be large.
+pub(crate) const MAX_BYTES: usize = 64 * 1024 * 1024;
+
 /// Acknowledgements that have arrived are taken in after so many records.
 const RECORDS_PER_POLL: u64 = 256;
 
@@ -59,6 +62,8 @@ pub(crate) struct Pipeline {
     first: u64,
     sent: VecDeque<Option<Record>>,
     in_flight: usize,
+    /// Bytes of their payloads.
+    bytes: usize,
     /// Losses of the connection that were answered by publishing again.
     losses: u64,
     /// Whether nobody was there to take a record since they were published again.
@@ -113,6 +118,7 @@ impl Pipeline {
             first: 0,
             sent: VecDeque::new(),
             in_flight: 0,
+            bytes: 0,
             losses,
             refused: false,
         })
@@ -120,25 +126,36 @@ impl Pipeline {
 
     /// Publishes a record. Waits only where too many are on their way.
     pub(crate) fn send(&mut self, record: Record, book: &mut Book) -> Result<(), BusFault> {
-        if self.in_flight >= self.max_in_flight {
+        if self.in_flight >= self.max_in_flight || self.bytes >= MAX_BYTES {
             // Half, so that there is one wait for many records, and the server is kept busy.
-            self.collect(self.max_in_flight / 2, book)?;
+            self.collect(self.max_in_flight / 2, MAX_BYTES / 2, book)?;
         }
         let number = self.first + self.sent.len() as u64;
         self.put_on_the_wire(number, &record)?;
-        self.sent.push_back(Some(record));
         self.in_flight += 1;
+        self.bytes += record.payload.len();
+        self.sent.push_back(Some(record));
         if number.is_multiple_of(RECORDS_PER_POLL) {
             self.take_arrived(book)?;
         }
         Ok(())
     }
 
-    /// Waits until at most so many records are on their way.
-    pub(crate) fn collect(&mut self, at_most: usize, book: &mut Book) -> Result<(), BusFault> {
+    /// Waits until everything is acknowledged.
+    pub(crate) fn collect_all(&mut self, book: &mut Book) -> Result<(), BusFault> {
+        self.collect(0, 0, book)
+    }
+
+    /// Waits until at most so many records, and bytes of their payloads, are on their way.
+    fn collect(
+        &mut self,
+        at_most: usize,
+        at_most_bytes: usize,
+        book: &mut Book,
+    ) -> Result<(), BusFault> {
         self.take_arrived(book)?;
         let mut stall = Stall::new(self.in_flight);
-        while self.in_flight > at_most {
+        while self.in_flight > at_most || self.bytes > at_most_bytes {
             let next = timeout(GLANCE, self.acks.next());
             match self.runtime.clone().block_on(next) {
                 Ok(Some(message)) => {
@@ -229,6 +246,7 @@ impl Pipeline {
         }
         let Some(record) = slot.take() else { return Ok(()) };
         self.in_flight -= 1;
+        self.bytes -= record.payload.len();
         while let Some(None) = self.sent.front() {
             self.sent.pop_front();
             self.first += 1;

@@ -64,6 +64,9 @@ pub struct Arrival {
     pub rekeyed: bool,
     /// The header `traceparent`, to go on with.
     pub traceparent: Option<String>,
+    /// When it was put on the topic, in ms since 1970 UTC, where the bus does not know any more what of
+    /// the topic is settled up to there; none where it does.
+    pub unplaced_at_ms: Option<i64>,
 }
 
 /// Where a record of a lane goes.
@@ -123,7 +126,8 @@ pub trait LaneLog: Send {
     fn append(&mut self, record: &LaneRecord) -> Result<(), BusFault>;
 
     /// Commits what was appended, and with it, or after it, that these commands are settled: they will
-    /// not be read again by whoever opens the lane next, or are known there by their outcome.
+    /// not be read again by whoever opens the lane next, or are known there by their outcome. Called
+    /// with nothing now and then, so that a bus that forgets what is not repeated is told again.
     fn commit(&mut self, settled: &[Position]) -> Result<(), BusFault>;
 }
 

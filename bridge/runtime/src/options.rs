@@ -112,7 +112,7 @@ pub fn keys() -> Vec<Key> {
         Key::whole("commands.ledger.retention.ms", 60_000, MAX_MS)
             .default("604800000")
             .importance(Importance::Medium)
-            .doc("How long the id of a command is remembered, to know a second one with the same id, and how long the results topic that Talon creates keeps its records. Default 7 days."),
+            .doc("How long the id of a command is remembered, to know a second one with the same id, and how long the results topic that Talon creates keeps its records. Where Kafka has forgotten the offsets of the commands, an older command is not run, since it may have been run already. At least as long as commands are kept. Default 7 days."),
         Key::whole("commands.ledger.max.entries", 1_000, 100_000_000)
             .default("1000000")
             .doc("How many ids of commands are remembered at most, in memory: about 100 bytes each. Beyond it the oldest are forgotten."),

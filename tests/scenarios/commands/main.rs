@@ -7,6 +7,7 @@
 mod cases;
 #[path = "../../../connectors/contractor/tests/commands/discreet.rs"]
 mod discreet;
+mod forgotten;
 mod killed;
 mod mixed;
 mod sent;

@@ -8,6 +8,7 @@ mod astray;
 mod bus;
 mod hall;
 mod killed;
+mod large;
 mod later;
 mod lively;
 mod program;

@@ -231,6 +231,13 @@ impl Talon {
         self.log.lock().unwrap().join("\n")
     }
 
+    /// The most memory that it has had resident, in bytes.
+    pub fn largest_resident(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.split_whitespace().next().unwrap().parse::<usize>().unwrap() * 1_024
+    }
+
     /// How many lines have all these parts.
     pub fn lines(&self, parts: &[&str]) -> usize {
         let log = self.log.lock().unwrap();

@@ -18,6 +18,30 @@ pub struct Facts {
     pub canaries: Vec<String>,
     /// What came out where no canary may be, with its source: logs, metrics, pages, headers, results.
     pub told: Vec<(String, String)>,
+    /// How processes ended that were not killed.
+    pub ends: Vec<End>,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct End {
+    /// Its number.
+    pub process: usize,
+    /// How.
+    pub how: How,
+}
+
+/// In which way a process ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum How {
+    /// Nobody had asked it to: its status.
+    ByItself(String),
+    /// It was asked to, and did not.
+    Never,
+    /// Asked to when nothing was broken any more: its code, none where a signal ended it.
+    InPeace(Option<i32>),
+    /// A thread of it panicked: the line of its log.
+    Panicked(String),
 }
 
 /// What was published of a feed, and what was true.

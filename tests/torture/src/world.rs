@@ -12,9 +12,9 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::{JoinSet, block_in_place};
 
 use crate::broker::{Broker, On};
-use crate::check::{Finding, Property, check, finding, unresolved};
+use crate::check::{Finding, check, unresolved};
 use crate::driver::drive;
-use crate::facts::{Facts, Issued, Published, Sight};
+use crate::facts::{End, Facts, How, Issued, Published, Sight};
 use crate::process::Process;
 use crate::proxy::{Entrance, Proxy};
 use crate::recorder::Recorder;
@@ -103,7 +103,7 @@ pub async fn run(plan: &Plan, history: &History) -> anyhow::Result<Outcome> {
     };
     let looking = tokio::spawn(world.clone().look(stopped));
     world.subject.live(plan.edits_per_second);
-    let mut findings = world.clone().suffer(history).await?;
+    let mut ends = world.clone().suffer(history).await?;
     let left = plan.length.saturating_sub(
         history.0.last().map_or(Duration::ZERO, |(at, _)| Duration::from_millis(*at)),
     );
@@ -113,32 +113,36 @@ pub async fn run(plan: &Plan, history: &History) -> anyhow::Result<Outcome> {
     let mut sights = looking.await?;
     world.subject.quiet();
     world.lines.values().for_each(|(_, line)| line.mend());
-    findings.extend(world.revive().await?);
+    ends.extend(world.revive().await?);
 
     let facts = world.settle(&issued, &sights).await?;
-    for place in &world.places {
-        let status = place.lock().await.terminate().await?;
-        if !status.is_some_and(|status| status.success()) {
-            let text = format!("asked to stop in peace, it ended with {status:?}");
-            findings.push(finding(Property::EndsInOrder, text));
-        }
+    for (process, place) in world.places.iter().enumerate() {
+        let mut place = place.lock().await;
+        ends.push(End {
+            process,
+            how: match (place.ended()?, place.terminate().await?) {
+                (Some(status), _) => How::ByItself(status.to_string()),
+                (None, Some(status)) => How::InPeace(status.code()),
+                (None, None) => How::Never,
+            },
+        });
     }
     // What a look at the end says, and what was published while they stopped.
     sights.extend(world.recorder.sights(&*world.subject).await?);
     let mut last = world.facts(&issued, &sights).await?;
     last.told.extend(facts.told);
     let mut logs = Vec::new();
-    for (number, place) in world.places.iter().enumerate() {
+    for (process, place) in world.places.iter().enumerate() {
         let log = place.lock().await.log();
         if let Some(line) = log.lines().find(|line| line.contains("panicked at")) {
-            findings.push(finding(Property::EndsInOrder, format!("process {number}: {line}")));
+            ends.push(End { process, how: How::Panicked(line.to_owned()) });
         }
-        last.told.push((format!("the log of process {number}"), log.clone()));
+        last.told.push((format!("the log of process {process}"), log.clone()));
         logs.push(log);
     }
-    findings.extend(check(&last));
+    last.ends = ends;
     Ok(Outcome {
-        findings,
+        findings: check(&last),
         events: events(&last),
         commands: issued.len(),
         unresolved: unresolved(&last),
@@ -223,7 +227,7 @@ impl World {
     }
 
     /// Does what the history says, and waits until all of it is over.
-    async fn suffer(self: Arc<World>, history: &History) -> anyhow::Result<Vec<Finding>> {
+    async fn suffer(self: Arc<World>, history: &History) -> anyhow::Result<Vec<End>> {
         let since = Instant::now();
         let mut going = JoinSet::new();
         for (at, action) in history.0.iter().copied() {
@@ -231,14 +235,14 @@ impl World {
             let world = self.clone();
             going.spawn(async move { world.perform(action).await });
         }
-        let mut findings = Vec::new();
+        let mut ends = Vec::new();
         while let Some(done) = going.join_next().await {
-            findings.extend(done??);
+            ends.extend(done??);
         }
-        Ok(findings)
+        Ok(ends)
     }
 
-    async fn perform(&self, action: Action) -> anyhow::Result<Option<Finding>> {
+    async fn perform(&self, action: Action) -> anyhow::Result<Option<End>> {
         let count = self.places.len();
         let for_ms = |ms| tokio::time::sleep(Duration::from_millis(ms));
         match action {
@@ -247,10 +251,7 @@ impl World {
                 let ended = place.kill()?;
                 for_ms(ms).await;
                 place.start()?;
-                Ok(ended.map(|status| {
-                    let text = format!("process {process} ended by itself: {status}");
-                    finding(Property::EndsInOrder, text)
-                }))
+                Ok(ended.map(|status| End { process, how: How::ByItself(status.to_string()) }))
             }
             Action::Pause(process, ms) => {
                 let place = self.places[process % count].lock().await;
@@ -345,17 +346,16 @@ impl World {
     }
 
     /// Whoever ended by itself is started again, and told.
-    async fn revive(&self) -> anyhow::Result<Vec<Finding>> {
-        let mut findings = Vec::new();
-        for (number, place) in self.places.iter().enumerate() {
+    async fn revive(&self) -> anyhow::Result<Vec<End>> {
+        let mut ends = Vec::new();
+        for (process, place) in self.places.iter().enumerate() {
             let mut place = place.lock().await;
             if let Some(status) = place.ended()? {
-                let text = format!("process {number} ended by itself: {status}");
-                findings.push(finding(Property::EndsInOrder, text));
+                ends.push(End { process, how: How::ByItself(status.to_string()) });
                 place.start()?;
             }
         }
-        Ok(findings)
+        Ok(ends)
     }
 
     /// Waits until nothing is due any more, or nothing that is wrong can mend itself.
@@ -392,10 +392,9 @@ impl World {
 }
 
 /// How a process ends that is asked to while other things may be broken: it ends, in whatever way.
-async fn terminated(process: usize, place: &mut Process) -> anyhow::Result<Option<Finding>> {
+async fn terminated(process: usize, place: &mut Process) -> anyhow::Result<Option<End>> {
     let ended = place.terminate().await?;
-    let text = || format!("process {process} does not end when asked to");
-    Ok(ended.is_none().then(|| finding(Property::EndsInOrder, text())))
+    Ok(ended.is_none().then_some(End { process, how: How::Never }))
 }
 
 /// The settings of the bus behind a line. Who is silent is soon found missing.

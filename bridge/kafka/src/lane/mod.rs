@@ -10,6 +10,7 @@ mod window;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -25,6 +26,10 @@ use crate::recover::recover;
 
 pub(crate) use reader::{KafkaReader, Windows};
 
+/// How often the places in all partitions are committed, whatever was settled: a broker forgets those of a
+/// group without members that are not, each on its own, after `offsets.retention.minutes`.
+const REPEAT_EVERY: Duration = Duration::from_secs(1_800);
+
 pub(crate) struct KafkaLane {
     outbox: Outbox,
     config: ClientConfig,
@@ -32,6 +37,8 @@ pub(crate) struct KafkaLane {
     give_up: GiveUp,
     consumer: Arc<BaseConsumer>,
     windows: Windows,
+    /// When the places in all partitions were committed last.
+    repeated: Option<Instant>,
 }
 
 impl KafkaLane {
@@ -43,11 +50,12 @@ impl KafkaLane {
         reader: &KafkaReader,
     ) -> KafkaLane {
         let (consumer, windows) = (reader.consumer(), reader.windows());
-        KafkaLane { outbox, config, lane, give_up, consumer, windows }
+        KafkaLane { outbox, config, lane, give_up, consumer, windows, repeated: None }
     }
 
-    /// What of the commands is settled, as part of the transaction.
+    /// What of the commands is settled, as part of the transaction; in all partitions now and then.
     fn settle(&mut self, settled: &[Position]) -> Result<(), BusFault> {
+        let all = self.repeated.is_none_or(|then| then.elapsed() >= REPEAT_EVERY);
         let mut offsets = TopicPartitionList::new();
         {
             let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
@@ -56,13 +64,22 @@ impl KafkaLane {
                 windows.entry(position.partition).or_default().settle(position.offset);
                 touched.insert(position.partition);
             }
+            if all {
+                touched.extend(windows.keys());
+            }
             for partition in touched {
                 let Some(window) = windows.get_mut(&partition) else { continue };
-                let (offset, metadata) = window.commit();
+                let Some((offset, metadata)) = window.commit() else { continue };
                 let mut element = offsets.add_partition(&self.lane.commands.name, partition);
                 element.set_offset(Offset::Offset(offset)).map_err(|error| fault_of(&error))?;
                 element.set_metadata(metadata);
             }
+        }
+        if all {
+            self.repeated = Some(Instant::now());
+        }
+        if offsets.count() == 0 {
+            return Ok(());
         }
         let Some(group) = self.consumer.group_metadata() else {
             return Err(BusFault::Aborted("Kafka: the group of the commands is gone".to_owned()));
@@ -90,9 +107,7 @@ impl LaneLog for KafkaLane {
     }
 
     fn commit(&mut self, settled: &[Position]) -> Result<(), BusFault> {
-        if !settled.is_empty() {
-            self.settle(settled)?;
-        }
+        self.settle(settled)?;
         self.outbox.commit()
     }
 }

@@ -76,7 +76,11 @@ impl KafkaReader {
                 Offset::Offset(offset) => {
                     (Window::of(offset, element.metadata()), Offset::Offset(offset))
                 }
-                _ => (Window::default(), Offset::Beginning),
+                _ => {
+                    let ends = consumer.fetch_watermarks(topic, partition, PATIENCE);
+                    let (_, end) = ends.map_err(|error| fault_of(&error))?;
+                    (Window::unplaced(end), Offset::Beginning)
+                }
             };
             windows.insert(partition, window);
             assignment
@@ -140,12 +144,16 @@ impl LaneReader for KafkaReader {
                     self.at_end.remove(&partition);
                     self.read.entry(partition).or_default().0 = offset + 1;
                     let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-                    if windows.entry(partition).or_default().read(offset) {
-                        return Ok(Some(arrival(&message)));
+                    let window = windows.entry(partition).or_default();
+                    let unplaced = window.is_unplaced(offset);
+                    if window.read(offset) {
+                        return Ok(Some(arrival(&message, unplaced)));
                     }
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
                     self.at_end.insert(partition);
+                    let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+                    windows.entry(partition).or_default().at_end();
                 }
                 Some(Err(error)) => match fault_of(&error) {
                     // The client goes on by itself.
@@ -183,7 +191,7 @@ fn partitions(
     Ok(found.map(|topic| topic.partitions().iter().map(|p| p.id()).collect()).unwrap_or_default())
 }
 
-fn arrival(message: &BorrowedMessage<'_>) -> Arrival {
+fn arrival(message: &BorrowedMessage<'_>, unplaced: bool) -> Arrival {
     let header = |name: &str| {
         let headers = message.headers()?;
         headers.iter().find(|header| header.key == name)?.value
@@ -195,5 +203,6 @@ fn arrival(message: &BorrowedMessage<'_>) -> Arrival {
         value: message.payload().unwrap_or_default().to_vec(),
         rekeyed: header("talon-rekeyed").is_some(),
         traceparent: header("traceparent").and_then(text),
+        unplaced_at_ms: if unplaced { message.timestamp().to_millis() } else { None },
     }
 }

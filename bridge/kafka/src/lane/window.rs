@@ -21,13 +21,32 @@ pub(crate) struct Window {
     done: BTreeSet<i64>,
     /// What was committed last.
     committed: i64,
+    /// Nothing was committed: what lies before here may have been settled by an earlier owner all the
+    /// same, and nothing is committed before all of it is settled.
+    unplaced: i64,
 }
 
 impl Window {
     /// From a committed offset and its metadata.
     pub(crate) fn of(committed: i64, metadata: &str) -> Window {
         let done = ranges(committed, metadata).unwrap_or_default();
-        Window { next: committed, open: BTreeSet::new(), done, committed }
+        Window { next: committed, open: BTreeSet::new(), done, committed, unplaced: 0 }
+    }
+
+    /// Of a partition that ends here, and of which nothing was committed.
+    pub(crate) fn unplaced(end: i64) -> Window {
+        Window { unplaced: end, ..Window::default() }
+    }
+
+    /// Whether an earlier owner may have settled what stands there.
+    pub(crate) fn is_unplaced(&self, offset: i64) -> bool {
+        offset < self.unplaced
+    }
+
+    /// Everything there is has been read. The end of a partition is not always behind a command: there are
+    /// the marks of transactions, too.
+    pub(crate) fn at_end(&mut self) {
+        self.unplaced = self.unplaced.min(self.next);
     }
 
     /// A command was read; `false` if it is settled already.
@@ -43,10 +62,13 @@ impl Window {
         }
     }
 
-    /// What to commit now: the offset and its metadata.
-    pub(crate) fn commit(&mut self) -> (i64, String) {
+    /// What to commit now, if anything: the offset and its metadata.
+    pub(crate) fn commit(&mut self) -> Option<(i64, String)> {
         // Before anything is read again, what was committed stands.
         let low = self.open.first().copied().unwrap_or(self.next).max(self.committed);
+        if low < self.unplaced {
+            return None;
+        }
         self.done = self.done.split_off(&low);
         self.committed = low;
         let mut text = String::new();
@@ -66,7 +88,7 @@ impl Window {
             }
             text += &range;
         }
-        (low, text)
+        Some((low, text))
     }
 }
 
@@ -94,11 +116,11 @@ mod tests {
         for offset in [10, 11, 12, 14, 15] {
             assert!(window.read(offset));
         }
-        assert_eq!(window.commit(), (10, String::new()));
+        assert_eq!(window.commit(), Some((10, String::new())));
         for offset in [11, 12, 15] {
             window.settle(offset);
         }
-        let (low, metadata) = window.commit();
+        let (low, metadata) = window.commit().unwrap();
         assert_eq!((low, metadata.as_str()), (10, "1-2,5"));
 
         let mut next = Window::of(low, &metadata);
@@ -106,10 +128,33 @@ mod tests {
             [10, 11, 12, 14, 15, 16].into_iter().filter(|o| next.read(*o)).collect();
         assert_eq!(again, [10, 14, 16]);
         next.settle(10);
-        assert_eq!(next.commit(), (14, "1".to_owned()));
+        assert_eq!(next.commit(), Some((14, "1".to_owned())));
         next.settle(14);
         next.settle(16);
-        assert_eq!(next.commit(), (17, String::new()));
+        assert_eq!(next.commit(), Some((17, String::new())));
+    }
+
+    #[test]
+    fn what_may_have_been_settled_before_is_settled_before_anything_is_committed() {
+        let mut window = Window::unplaced(3);
+        for offset in [0, 1, 2, 3] {
+            assert!(window.read(offset));
+            assert_eq!(window.is_unplaced(offset), offset < 3);
+        }
+        for offset in [0, 1, 3] {
+            window.settle(offset);
+            assert_eq!(window.commit(), None);
+        }
+        window.settle(2);
+        assert_eq!(window.commit(), Some((4, String::new())));
+        assert_eq!(Window::unplaced(0).commit(), Some((0, String::new())));
+
+        let mut window = Window::unplaced(3);
+        window.read(0);
+        window.at_end();
+        assert_eq!(window.commit(), None);
+        window.settle(0);
+        assert_eq!(window.commit(), Some((1, String::new())));
     }
 
     #[test]
@@ -121,7 +166,7 @@ mod tests {
                 window.settle(offset);
             }
         }
-        let (low, metadata) = window.commit();
+        let (low, metadata) = window.commit().unwrap();
         assert!(low == 0 && metadata.len() <= METADATA_MAX && !metadata.is_empty());
         assert!(!Window::of(0, &metadata).read(1));
         for strange in ["x", "5-1", "-3", "0-99999999999"] {

@@ -143,6 +143,8 @@ impl NatsLaneReader {
             value: message.payload.to_vec(),
             rekeyed: header("talon-rekeyed").is_some(),
             traceparent: header("traceparent").map(|value| value.as_str().to_owned()),
+            // A consumer is kept for as long as nobody deletes it.
+            unplaced_at_ms: None,
         })
     }
 

@@ -1,12 +1,14 @@
 //! Whose turn it is: commands with the same ordering key one after another, others side by side.
 
+mod unsent;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use talon_sdk::{Answer, Command, CommandSpec, Fault};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{Duration, Instant, sleep};
+use tokio::time::{Duration, Instant, interval_at, sleep};
 
 use crate::bus::BusFault;
 use crate::commands::Incoming;
@@ -24,6 +26,10 @@ pub(crate) const WAITING: usize = 10_000;
 
 /// Bytes of such commands, at most.
 const WAITING_BYTES: usize = 64 * 1024 * 1024;
+
+/// How often the bus is told again what is settled: Kafka forgets the offsets of a group without members
+/// after `offsets.retention.minutes`, 7 days by default.
+const REPEAT_EVERY: Duration = Duration::from_secs(3_600);
 
 /// Pause before a registry that does not answer is asked again.
 const REGISTRY_PAUSE: Duration = Duration::from_secs(1);
@@ -109,6 +115,7 @@ impl Dispatch {
     /// Runs commands until halted, and then until those that run have ended, or the lane is lost.
     pub(crate) async fn run(mut self, mut inbox: mpsc::Receiver<Incoming>) {
         let desk = self.desk.clone();
+        let mut repeat = interval_at(Instant::now() + REPEAT_EVERY, REPEAT_EVERY);
         loop {
             let room = self.open.len() < WAITING && self.bytes < WAITING_BYTES;
             tokio::select! {
@@ -118,6 +125,11 @@ impl Dispatch {
                     // A panic is a defect; its command is settled when the lane is opened anew.
                     let Ok(ended) = ended else { return };
                     if !self.ended(ended) {
+                        return;
+                    }
+                }
+                _ = repeat.tick() => {
+                    if desk.writer.hand(vec![], None).await.is_err() {
                         return;
                     }
                 }
@@ -179,6 +191,9 @@ impl Dispatch {
             return self.write(vec![], position, id, None).await;
         }
         match intake {
+            Intake::Command(command) if self.may_have_been_run(&arrival, &command) => {
+                self.leave(&command, position).await
+            }
             Intake::Malformed { id, kind, problems } => {
                 self.put_aside(&arrival, id, kind, &problems).await
             }
@@ -201,8 +216,8 @@ impl Dispatch {
                         return Ok(());
                     }
                     let kind = command.spec.name;
-                    let refused = self.refusal(&command.id, kind, position, answer);
-                    return self.settle(vec![], refused, kind, position).await;
+                    let ended = self.unsent(&command.id, kind, position, answer, Outcome::Rejected);
+                    return self.settle(vec![], ended, kind, position).await;
                 }
                 let waiting = self.hold(command, position, arrival.value.len());
                 self.line_up(waiting);
@@ -342,101 +357,6 @@ impl Dispatch {
             Ended::PutBack { waiting, result }
         });
         Ok(())
-    }
-
-    /// What is no command goes to the dead letters; if its id can be read, it gets an outcome too.
-    async fn put_aside(
-        &mut self,
-        arrival: &Arrival,
-        id: Option<String>,
-        kind: &'static str,
-        problems: &[String],
-    ) -> Result<(), Left> {
-        let problems = problems.join("; ");
-        let position = arrival.position;
-        tracing::warn!(
-            connector = self.desk.name,
-            %position,
-            "a malformed command is put to the dead letters: {problems}"
-        );
-        self.metrics.dead_letter();
-        let text = |text: &str| text.as_bytes().to_vec();
-        let partition = position.partition.to_string();
-        let offset = position.offset.to_string();
-        let record = LaneRecord {
-            topic: LaneTopic::DeadLetters,
-            key: arrival.key.clone().unwrap_or_default(),
-            value: arrival.value.clone(),
-            headers: vec![
-                ("__connect.errors.topic", text(&self.topic)),
-                ("__connect.errors.partition", text(&partition)),
-                ("__connect.errors.offset", text(&offset)),
-                ("__connect.errors.connector.name", text(&self.desk.name)),
-                ("__connect.errors.task.id", text("0")),
-                ("__connect.errors.stage", text("command")),
-                ("__connect.errors.exception.class.name", text("talon.CommandFault")),
-                ("__connect.errors.exception.message", text(&problems)),
-            ],
-            id: format!("{position}/dead-letter"),
-        };
-        match id {
-            None => self.write(vec![record], position, None, None).await,
-            Some(id) => {
-                let refused = self.refusal(&id, kind, position, Answer::saying(problems));
-                self.settle(vec![record], refused, kind, position).await
-            }
-        }
-    }
-
-    /// The outcome of a command that is not run. Not that of its id, where another command has it: one
-    /// that waits for its turn may have been sent by an earlier owner.
-    fn refusal(
-        &self,
-        id: &str,
-        kind: &'static str,
-        position: Position,
-        answer: Answer,
-    ) -> (ResultRecord, Outcome) {
-        let hash = IdHash::of(id);
-        let mut intent = None;
-        let outcome = match self.ledger.get(hash) {
-            Some(Known::Settled { .. }) => Outcome::Duplicate,
-            // It was a command to whoever wrote the intent, and was about to be sent.
-            Some(Known::Intent(found)) if found.position() == Some(position) => {
-                intent = Some(found.as_ref().clone());
-                Outcome::Unknown
-            }
-            Some(Known::Intent(_)) => Outcome::Duplicate,
-            None if self.running.contains_key(&hash) || self.is_held(id) => Outcome::Duplicate,
-            None => Outcome::Rejected,
-        };
-        let mut record = ResultRecord {
-            command_id: id.to_owned(),
-            r#type: kind.to_owned(),
-            phase: "OUTCOME".to_owned(),
-            outcome: Some(outcome.word().to_owned()),
-            settled_at: Some(self.desk.clock.now_ms() * 1_000),
-            position: position.to_string(),
-            ..intent.unwrap_or_default()
-        };
-        record.answer(answer);
-        (record, outcome)
-    }
-
-    /// Writes these records and the outcome of a command that is not run.
-    async fn settle(
-        &mut self,
-        mut records: Vec<LaneRecord>,
-        (record, outcome): (ResultRecord, Outcome),
-        kind: &'static str,
-        position: Position,
-    ) -> Result<(), Left> {
-        records.push(self.desk.writer.encode(&record)?);
-        // At once, so that a second one with this id sees it. If it cannot be written, the ledger goes
-        // with the lane.
-        let id = IdHash::of(&record.command_id);
-        self.ledger.take(record);
-        self.write(records, position, Some(id), Some((kind, outcome))).await
     }
 
     /// Hands records to the writer, in the order of calls, and lets a task wait for them.

@@ -113,6 +113,11 @@ impl Ledger {
                 Some(Known::Settled { position: settled, .. }) if *settled == position)
     }
 
+    /// Whether what was settled since then is still known.
+    pub(crate) fn reaches(&self, at_ms: i64, now_ms: i64) -> bool {
+        now_ms.saturating_sub(at_ms) <= self.retention_ms
+    }
+
     /// What is known of an id.
     pub(crate) fn get(&self, id: IdHash) -> Option<&Known> {
         self.known.get(&id)

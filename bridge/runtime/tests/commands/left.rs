@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use talon_sdk::Clock;
+
 use crate::memory::Memory;
-use crate::upstream::{Next, Upstream};
+use crate::upstream::{HOUR_MS, Next, Upstream};
 use crate::{command, partition, put, settle, start, until};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,4 +92,29 @@ async fn invariant_6_a_dead_letter_with_a_huge_key_blocks_nothing() {
     settle(&bus, &upstream).await;
     assert_eq!(bus.outcomes()["a"], ["APPLIED"]);
     assert_eq!(bus.dead()[0].value, b"hello");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_5_an_old_command_is_not_run_where_it_may_have_been() {
+    let (bus, upstream) = (Memory::default(), Upstream::default());
+    put(&bus, "known", "Add", 7);
+    settle(&bus, &upstream).await;
+    put(&bus, "old", "Add", 7);
+    put(&bus, "young", "Add", 7);
+    let now = Clock::System.now_ms();
+    let at = |offset: u32| format!("{}/{offset}", partition("7"));
+    let week = 7 * 24 * HOUR_MS;
+    bus.forget_places(&[
+        (&at(0), now - week - HOUR_MS),
+        (&at(1), now - week - HOUR_MS),
+        (&at(2), now - week + HOUR_MS),
+    ]);
+    settle(&bus, &upstream).await;
+    let outcomes = bus.outcomes();
+    assert_eq!(outcomes["known"], ["APPLIED"]);
+    assert_eq!(outcomes["old"], ["UNKNOWN"]);
+    assert_eq!(outcomes["young"], ["APPLIED"]);
+    assert_eq!(upstream.effects(), ["known", "young"]);
+    let old = bus.results().into_iter().find(|result| result.command_id == "old").unwrap();
+    assert!(old.message.unwrap().contains("commands.ledger.retention.ms"));
 }

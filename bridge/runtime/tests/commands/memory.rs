@@ -25,6 +25,8 @@ pub(crate) const PARTITIONS: usize = 2;
 struct State {
     commands: [Vec<LaneRecord>; PARTITIONS],
     settled: BTreeSet<Position>,
+    /// What may have been settled before, and since when it is on the topic.
+    unplaced: BTreeMap<Position, i64>,
     results: Vec<LaneRecord>,
     dead: Vec<LaneRecord>,
     /// Number of the owner: an older one is fenced.
@@ -91,6 +93,14 @@ impl Memory {
         let mut state = self.state();
         state.commands = Default::default();
         state.settled.clear();
+    }
+
+    /// Forgets what is settled. The commands have been on the topic since these times.
+    pub(crate) fn forget_places(&self, since_ms: &[(&str, i64)]) {
+        let mut state = self.state();
+        state.settled.clear();
+        let since_ms = since_ms.iter().map(|(position, at_ms)| (position.parse().unwrap(), *at_ms));
+        state.unplaced = since_ms.collect();
     }
 
     /// Lets the commit after so many fail.
@@ -188,6 +198,7 @@ impl LaneReader for Reader {
                             value: record.value.clone(),
                             rekeyed,
                             traceparent: None,
+                            unplaced_at_ms: state.unplaced.get(&position).copied(),
                         }));
                     }
                 }

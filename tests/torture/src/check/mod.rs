@@ -2,6 +2,7 @@
 
 mod commands;
 mod discreet;
+mod ends;
 mod events;
 #[cfg(test)]
 mod tests;
@@ -78,6 +79,7 @@ pub fn check(facts: &Facts) -> Vec<Finding> {
     findings.extend(commands::effect_as_said(&facts.commands));
     findings.extend(commands::effects_in_order(&facts.commands));
     findings.extend(discreet::discreet(facts));
+    findings.extend(ends::ends_in_order(facts));
     findings
 }
 

@@ -1,7 +1,7 @@
 //! The checker catches, in recorded histories, what it is there for.
 
 use super::*;
-use crate::facts::{CommandFacts, Content, FeedFacts, Issued, Published, Sight};
+use crate::facts::{CommandFacts, Content, End, FeedFacts, How, Issued, Published, Sight};
 
 fn change(id: &str, before: Option<Content>, after: Option<Content>) -> Published {
     Published::Change { id: id.to_owned(), before, after }
@@ -37,6 +37,7 @@ fn sound() -> Facts {
         }],
         canaries: vec!["canary".to_owned()],
         told: vec![("the log".to_owned(), "nothing".to_owned())],
+        ends: vec![End { process: 0, how: How::InPeace(Some(0)) }],
     }
 }
 
@@ -204,4 +205,18 @@ fn a_leak_is_caught_and_not_repeated() {
     let found = check(&facts);
     assert_eq!(found[0].property, Property::Discreet);
     assert!(!found[0].text.contains("sings"));
+}
+
+#[test]
+fn an_end_out_of_order_is_caught() {
+    for how in [
+        How::ByItself("exit status: 0".to_owned()),
+        How::Never,
+        How::InPeace(Some(1)),
+        How::InPeace(None),
+        How::Panicked("thread 'x' panicked at y".to_owned()),
+    ] {
+        let found = broken(|facts| facts.ends.push(End { process: 0, how }));
+        assert_eq!(found, [Property::EndsInOrder]);
+    }
 }

@@ -1,0 +1,131 @@
+//! Commands that are not run, and their outcomes: what is no command, what is switched off, and what may
+//! have been run already.
+
+use talon_sdk::{Answer, Command};
+
+use super::Dispatch;
+use crate::commands::attempt::Left;
+use crate::commands::ledger::{IdHash, Known};
+use crate::commands::record::{Outcome, ResultRecord};
+use crate::lane::{Arrival, LaneRecord, LaneTopic, Position};
+
+/// Of a command that may have been run already.
+const FORGOTTEN: &str = "the bus has forgotten where reading the commands stood (Kafka does after `offsets.retention.minutes` without a commit), and this one is older than `commands.ledger.retention.ms`: it may have been run before, and is not run; send it under a new id if it is still wanted";
+
+impl Dispatch {
+    /// Whether a command may have been run, and nothing knows of it any more.
+    pub(super) fn may_have_been_run(&self, arrival: &Arrival, command: &Command) -> bool {
+        let now_ms = self.desk.clock.now_ms();
+        arrival.unplaced_at_ms.is_some_and(|at_ms| !self.ledger.reaches(at_ms, now_ms))
+            && self.ledger.get(IdHash::of(&command.id)).is_none()
+    }
+
+    /// Does not run such a command.
+    pub(super) async fn leave(
+        &mut self,
+        command: &Command,
+        position: Position,
+    ) -> Result<(), Left> {
+        let (kind, answer) = (command.spec.name, Answer::saying(FORGOTTEN));
+        let ended = self.unsent(&command.id, kind, position, answer, Outcome::Unknown);
+        self.settle(vec![], ended, kind, position).await
+    }
+
+    /// What is no command goes to the dead letters; if its id can be read, it gets an outcome too.
+    pub(super) async fn put_aside(
+        &mut self,
+        arrival: &Arrival,
+        id: Option<String>,
+        kind: &'static str,
+        problems: &[String],
+    ) -> Result<(), Left> {
+        let problems = problems.join("; ");
+        let position = arrival.position;
+        tracing::warn!(
+            connector = self.desk.name,
+            %position,
+            "a malformed command is put to the dead letters: {problems}"
+        );
+        self.metrics.dead_letter();
+        let text = |text: &str| text.as_bytes().to_vec();
+        let partition = position.partition.to_string();
+        let offset = position.offset.to_string();
+        let record = LaneRecord {
+            topic: LaneTopic::DeadLetters,
+            key: arrival.key.clone().unwrap_or_default(),
+            value: arrival.value.clone(),
+            headers: vec![
+                ("__connect.errors.topic", text(&self.topic)),
+                ("__connect.errors.partition", text(&partition)),
+                ("__connect.errors.offset", text(&offset)),
+                ("__connect.errors.connector.name", text(&self.desk.name)),
+                ("__connect.errors.task.id", text("0")),
+                ("__connect.errors.stage", text("command")),
+                ("__connect.errors.exception.class.name", text("talon.CommandFault")),
+                ("__connect.errors.exception.message", text(&problems)),
+            ],
+            id: format!("{position}/dead-letter"),
+        };
+        match id {
+            None => self.write(vec![record], position, None, None).await,
+            Some(id) => {
+                let answer = Answer::saying(problems);
+                let ended = self.unsent(&id, kind, position, answer, Outcome::Rejected);
+                self.settle(vec![record], ended, kind, position).await
+            }
+        }
+    }
+
+    /// The outcome of a command that is not run: `otherwise`, where nothing is known of its id. Not that of
+    /// its id, where another command has it: one that waits for its turn may have been sent by an earlier
+    /// owner.
+    pub(super) fn unsent(
+        &self,
+        id: &str,
+        kind: &'static str,
+        position: Position,
+        answer: Answer,
+        otherwise: Outcome,
+    ) -> (ResultRecord, Outcome) {
+        let hash = IdHash::of(id);
+        let mut intent = None;
+        let outcome = match self.ledger.get(hash) {
+            Some(Known::Settled { .. }) => Outcome::Duplicate,
+            // It was a command to whoever wrote the intent, and was about to be sent.
+            Some(Known::Intent(found)) if found.position() == Some(position) => {
+                intent = Some(found.as_ref().clone());
+                Outcome::Unknown
+            }
+            Some(Known::Intent(_)) => Outcome::Duplicate,
+            None if self.running.contains_key(&hash) || self.is_held(id) => Outcome::Duplicate,
+            None => otherwise,
+        };
+        let mut record = ResultRecord {
+            command_id: id.to_owned(),
+            r#type: kind.to_owned(),
+            phase: "OUTCOME".to_owned(),
+            outcome: Some(outcome.word().to_owned()),
+            settled_at: Some(self.desk.clock.now_ms() * 1_000),
+            position: position.to_string(),
+            ..intent.unwrap_or_default()
+        };
+        record.answer(answer);
+        (record, outcome)
+    }
+
+    /// Writes these records and the outcome of a command that is not run.
+    pub(super) async fn settle(
+        &mut self,
+        mut records: Vec<LaneRecord>,
+        (record, outcome): (ResultRecord, Outcome),
+        kind: &'static str,
+        position: Position,
+    ) -> Result<(), Left> {
+        records.push(self.desk.writer.encode(&record)?);
+        // At once, so that a second one with this id sees it. If it cannot be written, the ledger goes
+        // with the lane.
+        let id = IdHash::of(&record.command_id);
+        self.ledger.take(record);
+        self.write(records, position, Some(id), Some((kind, outcome))).await
+    }
+}
