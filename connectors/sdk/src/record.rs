@@ -46,8 +46,9 @@ pub fn steady(number: f64) -> f64 {
 /// Reads a row as a record; `use_record` takes it while the row's bytes are borrowed.
 ///
 /// # Errors
-/// Where the row is no JSON object, or a field without which there is no entity is missing or has
-/// another type. The reason names position and kind, never content.
+/// Where the row is no JSON object, a field without which there is no entity is missing or has another
+/// type, or a field is there twice, since one of its values would be lost. The reason names position and
+/// kind, never content.
 pub fn decode<'r, T, R>(
     row: &'r [u8],
     use_record: impl FnOnce(T::Of<'_>) -> Result<R, RowFault>,
@@ -108,15 +109,14 @@ pub fn fit<T: Record>(object: &[u8]) -> Result<Fitted, RowFault> {
 }
 
 fn fit_after<T: Record>(row: &[u8], first: &serde_json::Error) -> Result<Fitted, RowFault> {
-    let fields: BTreeMap<String, &RawValue> =
-        serde_json::from_slice(row).map_err(|_| fault(first))?;
+    let Some(fields) = fields(row)? else { return Err(fault(first)) };
     let (mut fit, mut odd) = (String::from("{"), Vec::new());
     for (name, value) in &fields {
-        let field = format!("{}:{}", serde_json::Value::from(name.as_str()), value.get());
+        let field = format!("{}:{}", serde_json::Value::from(&**name), value.get());
         match serde_json::from_str::<T::Of<'_>>(&format!("{{{field}}}")) {
             // A required field that is missing from this one-field object says nothing about it.
             Err(error) if error.is_data() && !is_missing(&error) => {
-                odd.push((name.clone(), value.get().to_owned()));
+                odd.push((name.clone().into_owned(), value.get().to_owned()));
             }
             _ => {
                 if fit.len() > 1 {
@@ -128,6 +128,42 @@ fn fit_after<T: Record>(row: &[u8], first: &serde_json::Error) -> Result<Fitted,
     }
     fit.push('}');
     if odd.is_empty() { Err(fault(first)) } else { Ok(Fitted { json: fit, odd }) }
+}
+
+/// The fields of a JSON object as JSON texts; `None` where it is none.
+///
+/// # Errors
+/// A field is there twice.
+pub fn fields(object: &[u8]) -> Result<Option<BTreeMap<Cow<'_, str>, &RawValue>>, RowFault> {
+    let Ok(Fields { fields, twice }) = serde_json::from_slice(object) else { return Ok(None) };
+    if twice { Err(RowFault("a field that is there twice".to_owned())) } else { Ok(Some(fields)) }
+}
+
+#[derive(Default)]
+struct Fields<'a> {
+    fields: BTreeMap<Cow<'a, str>, &'a RawValue>,
+    twice: bool,
+}
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Fields<'de>, D::Error> {
+        json.deserialize_map(Fields::default())
+    }
+}
+
+impl<'de> Visitor<'de> for Fields<'de> {
+    type Value = Fields<'de>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: serde::de::MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
+        while let Some((Text(name), value)) = map.next_entry()? {
+            self.twice |= self.fields.insert(name, value).is_some();
+        }
+        Ok(self)
+    }
 }
 
 fn is_missing(error: &serde_json::Error) -> bool {
@@ -299,11 +335,16 @@ macro_rules! upstream_record {
                         let mut extra = $crate::record::Extra::default();
                         while let Some($crate::record::Text(name)) = map.next_key()? {
                             match &*name {
-                                $($wire => $field = Some(map.next_value()?),)*
+                                $($wire if $field.is_none() => $field = Some(map.next_value()?),
+                                $wire => {
+                                    return Err($crate::serde::de::Error::duplicate_field($wire));
+                                })*
                                 _ => {
                                     let json: &'de $crate::serde_json::value::RawValue =
                                         map.next_value()?;
-                                    extra.keep(name, json.get());
+                                    if extra.0.insert(name, json.get().into()).is_some() {
+                                        return Err($crate::serde::de::Error::custom("twice"));
+                                    }
                                 }
                             }
                         }
@@ -366,6 +407,20 @@ mod tests {
             show(r#"{"size":"large","id":1,"items":null,"text":"t"}"#).unwrap(),
             r#"1 Some("t") None [] {"size": "\"large\""}"#
         );
+    }
+
+    #[test]
+    fn a_row_with_a_field_that_is_there_twice_is_a_fault() {
+        for row in [
+            r#"{"id":1,"id":2}"#,
+            r#"{"id":1,"text":"t","text":"t"}"#,
+            r#"{"id":1,"size":"large","text":null,"text":"t"}"#,
+            r#"{"id":1,"new":1,"new":2}"#,
+            r#"{"id":1,"items":"odd","new":1,"n\u0065w":2}"#,
+        ] {
+            let fault = RowFault("a field that is there twice".to_owned());
+            assert_eq!(show(row).unwrap_err(), fault, "{row}");
+        }
     }
 
     #[test]

@@ -47,6 +47,12 @@ fn walk(
         Value::Null => {}
         Value::Object(map) => {
             for (name, value) in map {
+                if name.is_empty() {
+                    let key = if key.is_empty() { "(file)".to_owned() } else { key.clone() };
+                    let message = "has a key without a name".to_owned();
+                    problems.push(Problem { key, message });
+                    continue;
+                }
                 let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
                 walk(key, value, texts, problems);
             }
@@ -74,6 +80,16 @@ fn scalar(value: &Value) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_without_a_name_is_refused_wherever_it_stands() {
+        let problem = |key: &str| Problem {
+            key: key.to_owned(),
+            message: "has a key without a name".to_owned(),
+        };
+        assert_eq!(flatten("'': { talon.prefix: t }"), Err(vec![problem("(file)")]));
+        assert_eq!(flatten("bus: { '': t }"), Err(vec![problem("bus")]));
+    }
 
     #[test]
     fn nested_maps_and_dotted_keys_are_the_same() {

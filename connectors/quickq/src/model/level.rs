@@ -41,12 +41,12 @@ impl<'de> Visitor<'de> for Splitting {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let (mut id, mut children, mut rest) = (None, None, String::from("{"));
         while let Some(Text(name)) = map.next_key::<Text<'de>>()? {
-            if name == self.children {
+            if name == self.children && children.is_none() {
                 children = map.next_value::<Option<Vec<&'de RawValue>>>()?;
                 continue;
             }
             let value = map.next_value::<&'de RawValue>()?;
-            if name == self.id {
+            if name == self.id && id.is_none() {
                 id = serde_json::from_str::<Int>(value.get()).ok();
             }
             if rest.len() > 1 {

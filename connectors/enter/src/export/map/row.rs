@@ -1,11 +1,12 @@
 //! Reads a row, also one with values of an unexpected type.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 use serde_json::value::RawValue;
 use talon_sdk::RowFault;
-use talon_sdk::record::{Fitted, Record, decode, fit};
+use talon_sdk::record::{Fitted, Record, decode, fields, fit};
 
 use crate::export::model::{ProductDto, RowDto, TicketDto};
 
@@ -48,11 +49,9 @@ struct Mended {
 
 /// `None` where the row has no ticket to be mended.
 fn mend(row: &[u8]) -> Result<Option<Mended>, RowFault> {
-    type Object<'a> = BTreeMap<String, &'a RawValue>;
-    let Ok(fields) = serde_json::from_slice::<Object<'_>>(row) else { return Ok(None) };
-    let ticket =
-        fields.get("Ticket").map(|ticket| serde_json::from_str::<Object<'_>>(ticket.get()));
-    let Some(Ok(ticket)) = ticket else { return Ok(None) };
+    let Some(row) = fields(row)? else { return Ok(None) };
+    let Some(ticket) = row.get("Ticket") else { return Ok(None) };
+    let Some(ticket) = fields(ticket.get().as_bytes())? else { return Ok(None) };
     let list =
         ticket.get("Products").map(|list| serde_json::from_str::<Vec<&RawValue>>(list.get()));
     let products = match list {
@@ -67,15 +66,32 @@ fn mend(row: &[u8]) -> Result<Option<Mended>, RowFault> {
         format!("[{}]", list.join(","))
     });
     let ticket = fit::<TicketDto<'_>>(object(&ticket, "Products", list.as_deref()).as_bytes())?;
-    let row = fit::<RowDto<'_>>(object(&fields, "Ticket", Some(&ticket.json)).as_bytes())?;
+    let row = fit::<RowDto<'_>>(object(&row, "Ticket", Some(&ticket.json)).as_bytes())?;
     Ok(Some(Mended { row, ticket, products: products.unwrap_or_default() }))
 }
 
 /// An object with another value, as JSON, in one of its fields.
-fn object(fields: &BTreeMap<String, &RawValue>, name: &str, json: Option<&str>) -> String {
+fn object(fields: &BTreeMap<Cow<'_, str>, &RawValue>, name: &str, json: Option<&str>) -> String {
     let fields = fields.iter().map(|(field, raw)| {
         let value = json.filter(|_| field == name).unwrap_or_else(|| raw.get());
-        format!("{}:{value}", Value::from(field.as_str()))
+        format!("{}:{value}", Value::from(&**field))
     });
     format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_that_is_there_twice_is_a_fault_wherever_it_stands() {
+        for row in [
+            r#"{"Ticket":{"Id":"a","Id":"b","Products":[]}}"#,
+            r#"{"Ticket":{"Id":"a","Products":[{"Id":"p","Id":"q"}]}}"#,
+            r#"{"Ticket":{"Id":"a"},"ServerId":"s","ServerId":"t"}"#,
+        ] {
+            let fault = RowFault("a field that is there twice".to_owned());
+            assert_eq!(read(row.as_bytes(), |_| Ok(())), Err(fault), "{row}");
+        }
+    }
 }
