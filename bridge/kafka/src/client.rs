@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
@@ -11,6 +12,10 @@ use rdkafka::producer::ProducerContext;
 use talon_runtime::bus::BusFault;
 
 use crate::fault::{fault_of, fault_of_code};
+
+/// A poll in which everything is heard that the client has to say of a failure. One without patience ends
+/// after the first thing, which is often a line of its log.
+pub(crate) const EARSHOT: Duration = Duration::from_millis(20);
 
 /// Properties that Talon sets itself, because guarantees rest on them.
 const OWN: &[&str] = &[

@@ -32,7 +32,7 @@ use talon_runtime::bus::{
 use talon_runtime::lane::{LaneSpec, OpenLane};
 use tokio::task::JoinHandle;
 
-use crate::client::Watch;
+use crate::client::{EARSHOT, Watch};
 use crate::fault::fault_of;
 use crate::group::Member;
 use crate::lane::{KafkaLane, KafkaReader};
@@ -107,7 +107,7 @@ impl Bus for Kafka {
             .create_with_context(Watch::default())
             .map_err(|error| client::refused(&config, &error))?;
         let metadata = producer.client().fetch_metadata(None, PATIENCE).map_err(|error| {
-            producer.poll(Duration::ZERO);
+            producer.poll(EARSHOT);
             producer.context().explain(fault_of(&error))
         })?;
         Ok(format!("{} brokers, {} topics", metadata.brokers().len(), metadata.topics().len()))

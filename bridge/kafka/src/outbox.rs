@@ -8,7 +8,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use talon_runtime::bus::{BusFault, GiveUp};
 
 use crate::PATIENCE;
-use crate::client::Watch;
+use crate::client::{EARSHOT, Watch};
 use crate::fault::{fault_of, fault_of_code};
 
 /// Delivery reports are taken in after so many appends.
@@ -162,7 +162,7 @@ impl Outbox {
 
     /// An error, with the trouble of the connection behind it.
     pub(crate) fn explain(&self, error: &KafkaError) -> BusFault {
-        self.producer.poll(Duration::ZERO);
+        self.producer.poll(EARSHOT);
         self.producer.context().explain(fault_of(error))
     }
 }

@@ -16,7 +16,7 @@ use talon_sdk::Kind;
 use tokio::runtime::Handle;
 
 use crate::PATIENCE;
-use crate::client::{self, Watch};
+use crate::client::{self, EARSHOT, Watch};
 use crate::fault::{fault_of, fault_of_code};
 
 /// Makes sure that topics exist. Must be called on a thread of a Tokio runtime that may
@@ -27,7 +27,7 @@ pub(crate) fn ensure(
     wanted: &[&TopicSpec],
 ) -> Result<(), BusFault> {
     let explain = |error: &KafkaError| {
-        producer.poll(Duration::ZERO);
+        producer.poll(EARSHOT);
         producer.context().explain(fault_of(error))
     };
     let existing = names(producer).map_err(|error| explain(&error))?;

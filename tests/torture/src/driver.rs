@@ -1,9 +1,9 @@
 //! Puts commands on the topic, as a downstream service would, past the broken lines.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rdkafka::ClientConfig;
@@ -44,7 +44,16 @@ impl Producer {
                 let record = BaseRecord::to(topic).key(key).payload(value);
                 producer.send(record).map_err(|(error, _)| error)?;
                 let producer = producer.clone();
-                Ok(tokio::task::spawn_blocking(move || producer.flush(PATIENCE)).await??)
+                // `flush` of this client looks every 100 ms.
+                let acknowledged = move || {
+                    let since = Instant::now();
+                    while producer.in_flight_count() > 0 {
+                        ensure!(since.elapsed() < PATIENCE, "Kafka takes no command");
+                        producer.poll(Duration::from_millis(1));
+                    }
+                    Ok(())
+                };
+                tokio::task::spawn_blocking(acknowledged).await?
             }
             Producer::Nats(jetstream) => {
                 let subject = format!("{topic}.{}", talon_nats::token(key));
