@@ -5,6 +5,7 @@
 //! rebalance takes away only what moves.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,9 @@ const HEARTBEAT_MS: u64 = 3_000;
 
 /// Pause before a group is joined again after a failure.
 const PAUSE: Duration = Duration::from_secs(2);
+
+/// One look at whether brokers that were in trouble are back, at most.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// The topic of a prefix.
 pub(crate) fn topic(prefix: &str, replication: u16) -> TopicSpec {
@@ -92,6 +96,7 @@ impl Member {
             report: self.membership.report.clone(),
             assigned: Mutex::default(),
             waited: Mutex::default(),
+            in_trouble: AtomicBool::new(false),
         };
         let consumer: BaseConsumer<Context> =
             config.create_with_context(context).map_err(|error| refused(&config, &error))?;
@@ -110,6 +115,15 @@ impl Member {
                 );
                 self.membership.ownership.wait_released(RELEASE);
                 return Ok(());
+            }
+            if consumer.context().in_trouble.load(Ordering::Relaxed) {
+                // A member with a place of its own is not assigned anything anew that would tell.
+                let look =
+                    consumer.client().fetch_metadata(Some(&self.topic.name), LOOK.min(good / 2));
+                if look.is_ok() {
+                    consumer.context().in_trouble.store(false, Ordering::Relaxed);
+                    (self.membership.report)(None);
+                }
             }
             if let Some(Err(error)) = polled {
                 if let Some((code, _)) = consumer.client().fatal_error() {
@@ -138,6 +152,8 @@ struct Context {
     assigned: Mutex<BTreeSet<i32>>,
     /// Time that a poll spent waiting for shards to be let go.
     waited: Mutex<Duration>,
+    /// Trouble with the brokers was reported, and not yet its end.
+    in_trouble: AtomicBool,
 }
 
 impl Context {
@@ -177,6 +193,7 @@ impl ClientContext for Context {
             | RDKafkaErrorCode::SSL),
         ) = error.rdkafka_error_code()
         {
+            self.in_trouble.store(true, Ordering::Relaxed);
             (self.report)(Some(&fault_of_code(code)));
         }
     }

@@ -134,8 +134,14 @@ fn differences(
         after.iter().filter(|(name, value)| *name != "mark" && before.get(*name) != Some(value));
     let texts: Vec<String> = changed
         .map(|(name, value)| {
-            let old = before.get(name).unwrap_or(&Value::Null);
-            format!("{name}: {} → {}", show(contract, name, old), show(contract, name, value))
+            let old = show(contract, name, before.get(name).unwrap_or(&Value::Null));
+            let new = show(contract, name, value);
+            // What is shown of them may be the same: so many items, or nothing.
+            if old == new {
+                format!("{name}: {new}, changed")
+            } else {
+                format!("{name}: {old} → {new}")
+            }
         })
         .collect();
     texts.join(", ")
@@ -173,5 +179,25 @@ fn show(contract: &Contract, name: &str, value: &Value) -> String {
             if short.len() < text.len() { format!("{short}…") } else { short }
         }
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use talon_schemas::contractor::CALL;
+
+    use super::*;
+
+    #[test]
+    fn what_changed_is_shown_even_where_it_looks_the_same() {
+        for (name, before, after, shown) in [
+            ("status", json!("New"), json!("Done"), "status: New → Done"),
+            ("jeopardies", json!([1]), json!([2]), "jeopardies: 1 items, changed"),
+            ("contact_person_name", json!("a"), json!("b"), "contact_person_name: ****, changed"),
+        ] {
+            let call = |value: Value| Map::from_iter([(name.to_owned(), value)]);
+            assert_eq!(differences(&CALL, &call(before), &call(after)), shown);
+        }
     }
 }
