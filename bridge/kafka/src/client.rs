@@ -93,6 +93,19 @@ pub(crate) fn refused(config: &ClientConfig, error: &KafkaError) -> BusFault {
     BusFault::Misconfigured(format!("the client refuses the `bus.kafka` properties: {text}"))
 }
 
+/// The trouble with connections in what a client says, if it is one that somebody has to hear of.
+pub(crate) fn severe(error: &KafkaError) -> Option<RDKafkaErrorCode> {
+    error.rdkafka_error_code().filter(|code| {
+        matches!(
+            code,
+            RDKafkaErrorCode::AllBrokersDown
+                | RDKafkaErrorCode::Authentication
+                | RDKafkaErrorCode::SaslAuthenticationFailed
+                | RDKafkaErrorCode::SSL
+        )
+    })
+}
+
 /// Watches a client: what went wrong with deliveries and connections.
 #[derive(Default)]
 pub(crate) struct Watch {
@@ -139,15 +152,7 @@ impl ClientContext for Watch {
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(target: "librdkafka", %error, "{reason}");
-        let Some(code) = error.rdkafka_error_code() else { return };
-        let severe = matches!(
-            code,
-            RDKafkaErrorCode::AllBrokersDown
-                | RDKafkaErrorCode::Authentication
-                | RDKafkaErrorCode::SaslAuthenticationFailed
-                | RDKafkaErrorCode::SSL
-        );
-        if severe {
+        if let Some(code) = severe(&error) {
             let mut known = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
             // Refused credentials say more than "all brokers are down", which follows them.
             if !matches!(*known, Some(BusFault::Misconfigured(_))) {

@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 use talon_runtime::bus::{BusFault, Membership, Purpose, Report, TopicSpec};
 use talon_runtime::ownership::Ownership;
 
-use crate::client::refused;
+use crate::client::{refused, severe};
 use crate::fault::{fault_of, fault_of_code};
 use crate::topics;
 
@@ -186,13 +186,7 @@ impl ClientContext for Context {
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(target: "librdkafka", %error, "{reason}");
-        if let Some(
-            code @ (RDKafkaErrorCode::AllBrokersDown
-            | RDKafkaErrorCode::Authentication
-            | RDKafkaErrorCode::SaslAuthenticationFailed
-            | RDKafkaErrorCode::SSL),
-        ) = error.rdkafka_error_code()
-        {
+        if let Some(code) = severe(&error) {
             self.in_trouble.store(true, Ordering::Relaxed);
             (self.report)(Some(&fault_of_code(code)));
         }
