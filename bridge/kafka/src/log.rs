@@ -14,7 +14,10 @@ pub(crate) struct KafkaLog {
 }
 
 impl ShardLog for KafkaLog {
-    fn recover(&mut self, each: &mut dyn FnMut(Place, Recovered<'_>)) -> Result<(), BusFault> {
+    fn recover(
+        &mut self,
+        each: &mut dyn FnMut(Place, Recovered<'_>) -> Result<(), BusFault>,
+    ) -> Result<(), BusFault> {
         recover(&self.consumer, &places(&self.shard), &self.give_up, each)
     }
 

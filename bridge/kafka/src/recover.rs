@@ -34,7 +34,7 @@ pub(crate) fn recover(
     config: &ClientConfig,
     places: &HashMap<&str, Place>,
     give_up: &GiveUp,
-    each: &mut dyn FnMut(Place, Recovered<'_>),
+    each: &mut dyn FnMut(Place, Recovered<'_>) -> Result<(), BusFault>,
 ) -> Result<(), BusFault> {
     let mut config = config.clone();
     config
@@ -76,7 +76,7 @@ pub(crate) fn recover(
                     let event_id = message.headers().and_then(|headers| {
                         headers.iter().find(|header| header.key == "talon-event-id")?.value
                     });
-                    each(place, Recovered { key, value: message.payload(), event_id });
+                    each(place, Recovered { key, value: message.payload(), event_id })?;
                 }
             }
             Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,

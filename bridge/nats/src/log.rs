@@ -120,7 +120,10 @@ impl NatsLog {
 }
 
 impl ShardLog for NatsLog {
-    fn recover(&mut self, each: &mut dyn FnMut(Place, Recovered<'_>)) -> Result<(), BusFault> {
+    fn recover(
+        &mut self,
+        each: &mut dyn FnMut(Place, Recovered<'_>) -> Result<(), BusFault>,
+    ) -> Result<(), BusFault> {
         let reading = Reading {
             connection: &self.connection,
             layout: &self.layout,

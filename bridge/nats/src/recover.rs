@@ -47,7 +47,7 @@ impl Reading<'_> {
     pub(crate) async fn run(
         &self,
         book: &mut Book,
-        each: &mut dyn FnMut(Place, Recovered<'_>),
+        each: &mut dyn FnMut(Place, Recovered<'_>) -> Result<(), BusFault>,
     ) -> Result<(), BusFault> {
         let stream = &self.layout.feeds.name;
         let what = format!("stream `{stream}`");
@@ -56,7 +56,7 @@ impl Reading<'_> {
         let subjects = self.layout.feeds.subjects.clone();
         let last = DeliverPolicy::LastPerSubject;
         read(self.connection, self.give_up, (stream, subjects, last), &mut |message, sequence| {
-            self.take_feed(message, sequence, book, each);
+            self.take_feed(message, sequence, book, each)
         })
         .await?;
         book.recovered_to(reached.state.last_sequence);
@@ -68,10 +68,10 @@ impl Reading<'_> {
         read(self.connection, self.give_up, (stream, subjects, last), &mut |message, sequence| {
             let key = message.subject.strip_prefix(prefix.as_str()).and_then(names::checkpoint_key);
             // The keys that say that a stream was created are no checkpoints.
-            let Some(key) = key else { return };
+            let Some(key) = key else { return Ok(()) };
             book.recover_checkpoint(&key, sequence);
             let value = Some(&message.payload[..]).filter(|value| !value.is_empty());
-            each(Place::Checkpoints, Recovered { key: &key, value, event_id: None });
+            each(Place::Checkpoints, Recovered { key: &key, value, event_id: None })
         })
         .await
     }
@@ -81,8 +81,8 @@ impl Reading<'_> {
         message: &Message,
         sequence: u64,
         book: &mut Book,
-        each: &mut dyn FnMut(Place, Recovered<'_>),
-    ) {
+        each: &mut dyn FnMut(Place, Recovered<'_>) -> Result<(), BusFault>,
+    ) -> Result<(), BusFault> {
         if self.sequences {
             book.recover(&message.subject, sequence);
         }
@@ -94,8 +94,8 @@ impl Reading<'_> {
             Route::DeadLetters { .. } => None,
         });
         // A subject that is no key's is no entity of ours.
-        let Some((place, token, keep)) = found else { return };
-        let Some(key) = names::key(token) else { return };
+        let Some((place, token, keep)) = found else { return Ok(()) };
+        let Some(key) = names::key(token) else { return Ok(()) };
         let header = |name: &str| message.headers.as_ref().and_then(|headers| headers.get(name));
         // The server's own marker tells nothing that its empty value does not.
         let marker = message.payload.is_empty() || header(NATS_MARKER_REASON.as_ref()).is_some();
@@ -104,7 +104,7 @@ impl Reading<'_> {
         if marker && self.sequences {
             book.recover_end(&message.subject, sequence, rest_of(message, keep));
         }
-        each(Place::Topic(place), Recovered { key: &key, value, event_id });
+        each(Place::Topic(place), Recovered { key: &key, value, event_id })
     }
 }
 
@@ -113,7 +113,7 @@ pub(crate) async fn read(
     connection: &Connection,
     give_up: &GiveUp,
     (stream, subjects, deliver_policy): (&str, Vec<String>, DeliverPolicy),
-    each: &mut dyn FnMut(&Message, u64),
+    each: &mut dyn FnMut(&Message, u64) -> Result<(), BusFault>,
 ) -> Result<(), BusFault> {
     let what = format!("reading back the stream `{stream}`");
     let unavailable = |error: &dyn std::fmt::Display| {
@@ -156,7 +156,7 @@ pub(crate) async fn read(
                         return Err(unavailable(&"records were lost on the way"));
                     }
                     pending = info.pending;
-                    each(&message, info.stream_sequence);
+                    each(&message, info.stream_sequence)?;
                 }
                 Ok(Some(Err(error))) => return Err(unavailable(&error)),
                 Ok(None) => return Err(unavailable(&"the connection is closed")),

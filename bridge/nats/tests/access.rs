@@ -210,7 +210,7 @@ fn the_rights_that_the_readme_lists_are_enough() {
     for owner in [world.process(), world.process()] {
         let lane = world.lane_spec();
         let (mut reader, mut log) = owner.open_lane(&lane, &GiveUp::default()).unwrap();
-        log.recover(&mut |_| {}).unwrap();
+        log.recover(&mut |_| Ok(())).unwrap();
         owner.send(&lane, "1", b"{}").unwrap();
         let arrival = loop {
             if let Some(arrival) = reader.next(Duration::from_secs(1)).unwrap() {

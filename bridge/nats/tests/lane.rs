@@ -40,6 +40,7 @@ impl<'w> Lane<'w> {
         self.log.recover(&mut |found| {
             let value = String::from_utf8(found.value.unwrap().to_vec()).unwrap();
             results.push((found.key.to_owned(), value));
+            Ok(())
         })?;
         Ok(results)
     }

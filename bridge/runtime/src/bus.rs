@@ -250,8 +250,11 @@ pub struct Recovered<'a> {
 /// After any error but [`BusFault::TooLarge`] it is dropped, and the shard opened anew.
 pub trait ShardLog: Send {
     /// Reads all topics of the shard but the dead letters, and the checkpoints of all shards, from
-    /// their beginnings to their ends, oldest first for each key.
-    fn recover(&mut self, each: &mut dyn FnMut(Place, Recovered<'_>)) -> Result<(), BusFault>;
+    /// their beginnings to their ends, oldest first for each key. An error of `each` ends it.
+    fn recover(
+        &mut self,
+        each: &mut dyn FnMut(Place, Recovered<'_>) -> Result<(), BusFault>,
+    ) -> Result<(), BusFault>;
 
     /// Appends a record. It becomes visible with the next commit, or before it.
     fn append(&mut self, record: &Append<'_>) -> Result<(), BusFault>;

@@ -119,8 +119,12 @@ pub trait LaneReader: Send {
 ///
 /// After any error but [`BusFault::TooLarge`] the lane is opened anew.
 pub trait LaneLog: Send {
-    /// Reads all results from the oldest to the newest, in order for each command.
-    fn recover(&mut self, each: &mut dyn FnMut(Recovered<'_>)) -> Result<(), BusFault>;
+    /// Reads all results from the oldest to the newest, in order for each command. An error of `each`
+    /// ends it.
+    fn recover(
+        &mut self,
+        each: &mut dyn FnMut(Recovered<'_>) -> Result<(), BusFault>,
+    ) -> Result<(), BusFault>;
 
     /// Appends a record. It becomes visible with the next commit, or before it.
     fn append(&mut self, record: &LaneRecord) -> Result<(), BusFault>;

@@ -72,25 +72,25 @@ impl Shard {
             .enumerate()
             .map(|(i, feed)| (checkpoint::key(name, feed.frame.feed), i))
             .collect();
-        let mut failed = None;
-        log.recover(&mut |place, record| match place {
-            Place::Topic(topic) => {
-                if let Some((feed, told)) = with_told(&mut feeds, topic)
-                    && let Err(fault) = feed.take_in(told, &record, schemas)
-                {
-                    failed.get_or_insert(fault);
+        log.recover(&mut |place, record| {
+            match place {
+                Place::Topic(topic) => {
+                    if let Some((feed, told)) = with_told(&mut feeds, topic) {
+                        feed.take_in(told, &record, schemas)?;
+                    }
+                }
+                Place::Checkpoints => {
+                    if let Some(feed) = places.get(record.key).map(|&i| &mut feeds[i]) {
+                        let checkpoint = record.value.and_then(Checkpoint::decode);
+                        feed.checkpointed_ms =
+                            checkpoint.as_ref().map(|checkpoint| checkpoint.ts_ms);
+                        feed.cursor =
+                            checkpoint.and_then(|checkpoint| checkpoint.cursor).map(Cursor);
+                    }
                 }
             }
-            Place::Checkpoints => {
-                let Some(feed) = places.get(record.key).map(|&i| &mut feeds[i]) else { return };
-                let checkpoint = record.value.and_then(Checkpoint::decode);
-                feed.checkpointed_ms = checkpoint.as_ref().map(|checkpoint| checkpoint.ts_ms);
-                feed.cursor = checkpoint.and_then(|checkpoint| checkpoint.cursor).map(Cursor);
-            }
+            Ok(())
         })?;
-        if let Some(fault) = failed {
-            return Err(fault);
-        }
         for FeedState { frame, known, strange, .. } in &feeds {
             frame.metrics.entities(known.len());
             if *strange > 0 {

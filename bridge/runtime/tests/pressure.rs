@@ -98,7 +98,10 @@ impl Bus for Closed {
 }
 
 impl ShardLog for Closed {
-    fn recover(&mut self, _: &mut dyn FnMut(Place, Recovered<'_>)) -> Result<(), BusFault> {
+    fn recover(
+        &mut self,
+        _: &mut dyn FnMut(Place, Recovered<'_>) -> Result<(), BusFault>,
+    ) -> Result<(), BusFault> {
         Ok(())
     }
 

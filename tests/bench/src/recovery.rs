@@ -171,12 +171,13 @@ fn recover(
     let mut differ = Differ::new("bench".to_owned(), &CALL, codec, guard, before_images);
     let lap = timed(|| {
         log.recover(&mut |place, record| {
-            let (Place::Topic(0), Some(value)) = (place, record.value) else { return };
-            let Payload::Own(datum) = Wire::SingleObject.open(&*CALL, value) else { return };
-            let Ok(parts) = CALL.cut(datum) else { return };
+            let (Place::Topic(0), Some(value)) = (place, record.value) else { return Ok(()) };
+            let Payload::Own(datum) = Wire::SingleObject.open(&*CALL, value) else { return Ok(()) };
+            let Ok(parts) = CALL.cut(datum) else { return Ok(()) };
             let id = record.event_id.and_then(|id| std::str::from_utf8(id).ok());
             let chain = id.and_then(|id| u128::from_str_radix(id, 16).ok()).unwrap_or(0);
             differ.recover(record.key, parts.after, chain as u64);
+            Ok(())
         })?;
         Ok(())
     })?;

@@ -217,7 +217,10 @@ impl Bus for Watched {
 }
 
 impl ShardLog for WatchedLog {
-    fn recover(&mut self, each: &mut dyn FnMut(Place, Recovered<'_>)) -> Result<(), BusFault> {
+    fn recover(
+        &mut self,
+        each: &mut dyn FnMut(Place, Recovered<'_>) -> Result<(), BusFault>,
+    ) -> Result<(), BusFault> {
         self.log.recover(each)
     }
 

@@ -22,7 +22,10 @@ impl Bus for Void {
 }
 
 impl ShardLog for Void {
-    fn recover(&mut self, _each: &mut dyn FnMut(Place, Recovered<'_>)) -> Result<(), BusFault> {
+    fn recover(
+        &mut self,
+        _each: &mut dyn FnMut(Place, Recovered<'_>) -> Result<(), BusFault>,
+    ) -> Result<(), BusFault> {
         Ok(())
     }
 

@@ -92,18 +92,21 @@ impl Log {
 }
 
 impl ShardLog for Log {
-    fn recover(&mut self, each: &mut dyn FnMut(Place, Recovered<'_>)) -> Result<(), BusFault> {
+    fn recover(
+        &mut self,
+        each: &mut dyn FnMut(Place, Recovered<'_>) -> Result<(), BusFault>,
+    ) -> Result<(), BusFault> {
         let inner = self.owned()?;
         // The last topic is that of the dead letters.
         for (place, topic) in self.topics[..self.topics.len() - 1].iter().enumerate() {
             for record in inner.topics.get(topic).into_iter().flatten() {
                 let Record { key, value, id } = record;
                 let (value, event_id) = (value.as_deref(), Some(id.as_slice()));
-                each(Place::Topic(place), Recovered { key, value, event_id });
+                each(Place::Topic(place), Recovered { key, value, event_id })?;
             }
         }
         for (key, value) in &inner.checkpoints {
-            each(Place::Checkpoints, Recovered { key, value: Some(value), event_id: None });
+            each(Place::Checkpoints, Recovered { key, value: Some(value), event_id: None })?;
         }
         Ok(())
     }

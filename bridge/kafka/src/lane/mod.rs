@@ -91,7 +91,10 @@ impl KafkaLane {
 }
 
 impl LaneLog for KafkaLane {
-    fn recover(&mut self, each: &mut dyn FnMut(Recovered<'_>)) -> Result<(), BusFault> {
+    fn recover(
+        &mut self,
+        each: &mut dyn FnMut(Recovered<'_>) -> Result<(), BusFault>,
+    ) -> Result<(), BusFault> {
         let places = HashMap::from([(self.lane.results.name.as_str(), Place::Topic(0))]);
         recover(&self.config, &places, &self.give_up, &mut |_, record| each(record))
     }

@@ -84,7 +84,10 @@ impl NatsLaneLog {
 }
 
 impl LaneLog for NatsLaneLog {
-    fn recover(&mut self, each: &mut dyn FnMut(Recovered<'_>)) -> Result<(), BusFault> {
+    fn recover(
+        &mut self,
+        each: &mut dyn FnMut(Recovered<'_>) -> Result<(), BusFault>,
+    ) -> Result<(), BusFault> {
         let NatsLaneLog { connection, layout, window, give_up, .. } = self;
         self.runtime.block_on(async {
             let stream = &layout.results.name;
@@ -100,9 +103,9 @@ impl LaneLog for NatsLaneLog {
                 }
                 let token = message.subject.strip_prefix(layout.result_subject.as_str());
                 // A subject that is no command's id is none of ours.
-                let Some(key) = token.and_then(names::key) else { return };
+                let Some(key) = token.and_then(names::key) else { return Ok(()) };
                 let value = Some(&message.payload[..]).filter(|value| !value.is_empty());
-                each(Recovered { key: &key, value, event_id: None });
+                each(Recovered { key: &key, value, event_id: None })
             })
             .await?;
             window.book.recovered_to(reached.state.last_sequence);

@@ -223,16 +223,19 @@ impl Log<'_> {
     pub(crate) fn recover(&mut self) -> Result<Found, BusFault> {
         let _inside = self.world.runtime.enter();
         let mut found = Found::default();
-        self.log.recover(&mut |place, record: Recovered<'_>| match place {
-            Place::Topic(topic) => {
-                let key = (topic, record.key.to_owned());
-                found.ids.insert(key.clone(), text(record.event_id.unwrap_or_default()));
-                let before = found.records.insert(key, record.value.map(text));
-                assert_eq!(before, None, "{} twice", record.key);
+        self.log.recover(&mut |place, record: Recovered<'_>| {
+            match place {
+                Place::Topic(topic) => {
+                    let key = (topic, record.key.to_owned());
+                    found.ids.insert(key.clone(), text(record.event_id.unwrap_or_default()));
+                    let before = found.records.insert(key, record.value.map(text));
+                    assert_eq!(before, None, "{} twice", record.key);
+                }
+                Place::Checkpoints => {
+                    found.checkpoints.insert(record.key.to_owned(), text(record.value.unwrap()));
+                }
             }
-            Place::Checkpoints => {
-                found.checkpoints.insert(record.key.to_owned(), text(record.value.unwrap()));
-            }
+            Ok(())
         })?;
         Ok(found)
     }

@@ -254,18 +254,14 @@ fn recover(
     name: &str,
 ) -> Result<(), BusFault> {
     let started = Instant::now();
-    let mut failed = None;
     let mut strange = 0_u64;
-    log.recover(&mut |record| match result_of(&record, wire, schemas) {
-        Ok(Some(result)) => ledger.take(result),
-        Ok(None) => strange += 1,
-        Err(fault) => {
-            failed.get_or_insert(fault);
+    log.recover(&mut |record| {
+        match result_of(&record, wire, schemas)? {
+            Some(result) => ledger.take(result),
+            None => strange += 1,
         }
+        Ok(())
     })?;
-    if let Some(fault) = failed {
-        return Err(fault);
-    }
     if strange > 0 {
         tracing::warn!(
             connector = name,

@@ -229,9 +229,12 @@ struct Log {
 }
 
 impl LaneLog for Log {
-    fn recover(&mut self, each: &mut dyn FnMut(Recovered<'_>)) -> Result<(), BusFault> {
+    fn recover(
+        &mut self,
+        each: &mut dyn FnMut(Recovered<'_>) -> Result<(), BusFault>,
+    ) -> Result<(), BusFault> {
         for record in &self.memory.state().results {
-            each(Recovered { key: &record.key, value: Some(&record.value), event_id: None });
+            each(Recovered { key: &record.key, value: Some(&record.value), event_id: None })?;
         }
         Ok(())
     }

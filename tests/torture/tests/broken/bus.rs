@@ -74,7 +74,10 @@ struct Held {
 }
 
 impl ShardLog for BrokenLog {
-    fn recover(&mut self, each: &mut dyn FnMut(Place, Recovered<'_>)) -> Result<(), BusFault> {
+    fn recover(
+        &mut self,
+        each: &mut dyn FnMut(Place, Recovered<'_>) -> Result<(), BusFault>,
+    ) -> Result<(), BusFault> {
         self.log.recover(each)
     }
 
@@ -138,7 +141,10 @@ struct BrokenLane {
 }
 
 impl LaneLog for BrokenLane {
-    fn recover(&mut self, each: &mut dyn FnMut(Recovered<'_>)) -> Result<(), BusFault> {
+    fn recover(
+        &mut self,
+        each: &mut dyn FnMut(Recovered<'_>) -> Result<(), BusFault>,
+    ) -> Result<(), BusFault> {
         self.log.recover(each)
     }
 
