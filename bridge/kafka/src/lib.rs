@@ -27,9 +27,9 @@ use std::time::Duration;
 use rdkafka::config::ClientConfig;
 use rdkafka::producer::{BaseProducer, Producer};
 use talon_runtime::bus::{
-    Bus, BusFault, Delivery, GiveUp, Membership, ShardLog, ShardSpec, Start, Tailed, TopicSpec,
+    Bus, BusFault, Delivery, Grant, LaneSpec, Membership, OpenLane, ShardLog, ShardSpec, Start,
+    Stop, Tailed, TopicSpec,
 };
-use talon_runtime::lane::{LaneSpec, OpenLane};
 use tokio::task::JoinHandle;
 
 use crate::client::{EARSHOT, Watch};
@@ -126,13 +126,13 @@ impl Bus for Kafka {
         &self,
         topics: &[String],
         from: Start,
-        stop: &GiveUp,
+        stop: &Stop,
         each: &mut dyn FnMut(Tailed<'_>),
     ) -> Result<(), BusFault> {
         tail::tail(&self.config(), topics, from, stop, each)
     }
 
-    fn open(&self, shard: &ShardSpec, give_up: &GiveUp) -> Result<Box<dyn ShardLog>, BusFault> {
+    fn open(&self, shard: &ShardSpec, grant: &Grant) -> Result<Box<dyn ShardLog>, BusFault> {
         let (id, transaction) = match shard.delivery {
             Delivery::ExactlyOnce => {
                 (Some(format!("{}.{}", self.prefix, shard.name)), Transaction::Closed)
@@ -142,7 +142,7 @@ impl Bus for Kafka {
         let producer = self.producer(id)?;
         let topics: Vec<&TopicSpec> = shard.topics.iter().chain([&shard.checkpoints]).collect();
         topics::ensure(&producer, &self.config(), &topics)?;
-        let outbox = Outbox::new(producer, transaction, give_up.clone());
+        let outbox = Outbox::new(producer, transaction, grant.clone());
         if transaction == Transaction::Closed {
             outbox.take_over()?;
         }
@@ -150,26 +150,27 @@ impl Bus for Kafka {
             outbox,
             consumer: self.config(),
             shard: shard.clone(),
-            give_up: give_up.clone(),
+            grant: grant.clone(),
         }))
     }
 
-    fn open_lane(&self, lane: &LaneSpec, give_up: &GiveUp) -> Result<OpenLane, BusFault> {
+    fn open_lane(&self, lane: &LaneSpec, grant: &Grant) -> Result<OpenLane, BusFault> {
         // Its own, so that a long commit of the feeds holds no command up.
         let producer = self.producer(Some(format!("{}.{}.commands", self.prefix, lane.name)))?;
         let topics = [&lane.commands, &lane.results, &lane.dead_letters];
         topics::ensure(&producer, &self.config(), &topics)?;
-        let outbox = Outbox::new(producer, Transaction::Closed, give_up.clone());
+        let outbox = Outbox::new(producer, Transaction::Closed, grant.clone());
         // First: what an earlier owner committed stands still from here on.
         outbox.take_over()?;
         let group = format!("{}.{}.commands", self.group, lane.name);
         let reader = KafkaReader::open(&self.config(), &group, &lane.commands.name)?;
-        let log = KafkaLane::new(outbox, self.config(), lane.clone(), give_up.clone(), &reader);
+        let log = KafkaLane::new(outbox, self.config(), lane.clone(), grant.clone(), &reader);
         Ok((Box::new(reader), Box::new(log)))
     }
 
     fn send(&self, lane: &LaneSpec, key: &str, value: &[u8]) -> Result<(), BusFault> {
-        let mut outbox = Outbox::new(self.producer(None)?, Transaction::Never, GiveUp::default());
+        let mut outbox =
+            Outbox::new(self.producer(None)?, Transaction::Never, Grant::unlimited(""));
         topics::ensure(&outbox.producer, &self.config(), &[&lane.commands])?;
         outbox.send(&lane.commands.name, key, Some(value), std::iter::empty())?;
         outbox.commit()

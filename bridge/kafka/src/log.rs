@@ -1,7 +1,7 @@
 //! The log of a shard: one producer, and what it has not committed yet.
 
 use rdkafka::ClientConfig;
-use talon_runtime::bus::{Append, BusFault, GiveUp, Place, Recovered, ShardLog, ShardSpec};
+use talon_runtime::bus::{Append, BusFault, Grant, Place, Recovered, ShardLog, ShardSpec};
 
 use crate::outbox::{Outbox, Transaction};
 use crate::recover::{places, recover};
@@ -10,7 +10,7 @@ pub(crate) struct KafkaLog {
     pub(crate) outbox: Outbox,
     pub(crate) consumer: ClientConfig,
     pub(crate) shard: ShardSpec,
-    pub(crate) give_up: GiveUp,
+    pub(crate) grant: Grant,
 }
 
 impl ShardLog for KafkaLog {
@@ -18,7 +18,7 @@ impl ShardLog for KafkaLog {
         &mut self,
         each: &mut dyn FnMut(Place, Recovered<'_>) -> Result<(), BusFault>,
     ) -> Result<(), BusFault> {
-        recover(&self.consumer, &places(&self.shard), &self.give_up, each)
+        recover(&self.consumer, &places(&self.shard), &self.grant, each)
     }
 
     fn append(&mut self, record: &Append<'_>) -> Result<(), BusFault> {

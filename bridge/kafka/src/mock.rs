@@ -2,8 +2,7 @@
 
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
-use talon_runtime::bus::{ShardSpec, TopicSpec};
-use talon_runtime::lane::LaneSpec;
+use talon_runtime::bus::{LaneSpec, ShardSpec, TopicSpec};
 
 /// librdkafka's mock cluster. Speaks Kafka's protocol on a loopback port, to clients outside the
 /// process too; keeps about 5 MB a partition in memory, compacts nothing, and creates no topic by

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use talon_runtime::bus::{BusFault, GiveUp};
+use talon_runtime::bus::{BusFault, Grant};
 
 use crate::PATIENCE;
 use crate::client::{EARSHOT, Watch};
@@ -30,7 +30,7 @@ pub(crate) enum Transaction {
 pub(crate) struct Outbox {
     pub(crate) producer: BaseProducer<Watch>,
     pub(crate) transaction: Transaction,
-    give_up: GiveUp,
+    grant: Grant,
     appends: u32,
 }
 
@@ -38,13 +38,15 @@ impl Outbox {
     pub(crate) fn new(
         producer: BaseProducer<Watch>,
         transaction: Transaction,
-        give_up: GiveUp,
+        grant: Grant,
     ) -> Outbox {
-        Outbox { producer, transaction, give_up, appends: 0 }
+        Outbox { producer, transaction, grant, appends: 0 }
     }
 
     /// Ends what an earlier owner left open, and fences it.
     pub(crate) fn take_over(&self) -> Result<(), BusFault> {
+        // Who has lost the shard must not fence its new owner.
+        self.grant.may_begin()?;
         self.producer.init_transactions(PATIENCE).map_err(|error| self.explain(&error))
     }
 
@@ -122,9 +124,7 @@ impl Outbox {
         if let Some(fault) = self.failure() {
             return Err(fault);
         }
-        if self.give_up.is_set() {
-            return Err(BusFault::Unavailable("stopped while waiting for Kafka".to_owned()));
-        }
+        self.grant.may_finish()?;
         if stall.lasts(self.producer.in_flight_count()) {
             let fault = BusFault::Unavailable("Kafka: no broker acknowledges records".to_owned());
             return Err(self.producer.context().explain(fault));

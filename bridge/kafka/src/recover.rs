@@ -8,7 +8,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Headers, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use talon_runtime::bus::{BusFault, GiveUp, Place, Purpose, Recovered, ShardSpec};
+use talon_runtime::bus::{BusFault, Grant, Place, Purpose, Recovered, ShardSpec};
 
 use crate::PATIENCE;
 use crate::client::refused;
@@ -33,7 +33,7 @@ pub(crate) fn places(shard: &ShardSpec) -> HashMap<&str, Place> {
 pub(crate) fn recover(
     config: &ClientConfig,
     places: &HashMap<&str, Place>,
-    give_up: &GiveUp,
+    grant: &Grant,
     each: &mut dyn FnMut(Place, Recovered<'_>) -> Result<(), BusFault>,
 ) -> Result<(), BusFault> {
     let mut config = config.clone();
@@ -67,6 +67,7 @@ pub(crate) fn recover(
 
     let mut last = Instant::now();
     while open > 0 {
+        grant.may_begin()?;
         match consumer.poll(Duration::from_millis(100)) {
             Some(Ok(message)) => {
                 last = Instant::now();
@@ -84,9 +85,6 @@ pub(crate) fn recover(
                 BusFault::Unavailable(_) if last.elapsed() < PATIENCE => {}
                 fault => return Err(fault),
             },
-            None if give_up.is_set() => {
-                return Err(BusFault::Unavailable("stopped while reading back".to_owned()));
-            }
             None if last.elapsed() > PATIENCE => {
                 return Err(BusFault::Unavailable("Kafka: reading back stalls".to_owned()));
             }

@@ -7,7 +7,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use talon_runtime::bus::{BusFault, GiveUp, Start, Tailed};
+use talon_runtime::bus::{BusFault, Start, Stop, Tailed};
 
 use crate::PATIENCE;
 use crate::client::refused;
@@ -21,7 +21,7 @@ pub(crate) fn tail(
     config: &ClientConfig,
     topics: &[String],
     from: Start,
-    stop: &GiveUp,
+    stop: &Stop,
     each: &mut dyn FnMut(Tailed<'_>),
 ) -> Result<(), BusFault> {
     let mut config = config.clone();

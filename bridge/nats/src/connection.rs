@@ -13,7 +13,7 @@ use async_nats::jetstream::{self, context::ContextBuilder};
 use async_nats::{Auth, AuthError, Client, ClientError, ConnectOptions, Event, ServerError};
 use nkeys::KeyPair;
 use rand::RngExt;
-use talon_runtime::bus::{BusFault, GiveUp};
+use talon_runtime::bus::{BusFault, Grant};
 
 use crate::PATIENCE;
 use crate::config::{Access, Login};
@@ -58,10 +58,10 @@ impl Connection {
     }
 
     /// Waits until it is connected again, at most so long.
-    pub(crate) async fn up(&self, at_most: Duration, give_up: &GiveUp) -> Result<(), BusFault> {
+    pub(crate) async fn up(&self, at_most: Duration, grant: &Grant) -> Result<(), BusFault> {
         let since = Instant::now();
         while !self.is_up() {
-            if give_up.is_set() || since.elapsed() > at_most {
+            if grant.is_over() || since.elapsed() > at_most {
                 let fault = BusFault::Unavailable("NATS: the connection is lost".to_owned());
                 return Err(self.watch.explain(fault));
             }

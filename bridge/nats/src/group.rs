@@ -1,15 +1,16 @@
 //! Who runs what: takes part in the group through the bucket of leases. What to do is decided in
 //! [`lease`](mod@crate::lease).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use async_nats::jetstream::kv::{self, Operation, Store};
 use async_nats::jetstream::{self, stream::StorageType};
 use bytes::Bytes;
 use futures_util::StreamExt;
+use futures_util::future::join_all;
 use serde::{Serialize, de::DeserializeOwned};
-use talon_runtime::bus::{BusFault, Membership};
+use talon_runtime::bus::{BusFault, Membership, Release};
 
 use crate::Shared;
 use crate::connection::Connection;
@@ -46,13 +47,23 @@ pub(crate) struct Member {
 }
 
 /// A lease that is held.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Held {
     revision: u64,
     /// When it was taken.
     since: Instant,
     /// When the renewal that made the revision began.
     renewed: Instant,
+    /// Set when it is to be given to another: it is renewed until its shard is let go.
+    release: Option<Release>,
+}
+
+/// What became of a renewal.
+enum Renewal {
+    /// It has this revision now.
+    Held(u64),
+    /// Another has it.
+    Lost,
 }
 
 impl Member {
@@ -71,11 +82,13 @@ impl Member {
     /// Takes part until told to give up.
     pub(crate) async fn run(self) {
         let mut held = BTreeMap::new();
-        while !self.membership.give_up.is_set() {
+        // A new grant is good when its lease says so, and not before.
+        self.membership.ownership.confirm(Instant::now());
+        while !self.membership.stop.is_set() {
             if let Err(fault) = self.take_part(&mut held).await {
                 (self.membership.report)(Some(&fault));
             }
-            self.let_expire(&mut held).await;
+            self.let_expire(&mut held);
             tokio::time::sleep(PAUSE).await;
         }
     }
@@ -98,6 +111,8 @@ impl Member {
             }
         }
         (self.membership.report)(None);
+        let mut glance = tokio::time::interval(GLANCE);
+        glance.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = self.asked_to_leave() => return self.leave(&store, held).await,
@@ -116,6 +131,7 @@ impl Member {
                     mine = written.map(|revision| (revision, Instant::now()));
                     self.renew(&store, held).await?;
                 }
+                _ = glance.tick(), if held.values().any(|lease| lease.release.is_some()) => {}
                 entry = entries.next() => match entry {
                     Some(Ok(entry)) => view.take(entry),
                     Some(Err(error)) => return Err(lost(&error)),
@@ -151,72 +167,132 @@ impl Member {
         view: &View,
         held: &mut BTreeMap<String, Held>,
     ) -> Result<(), BusFault> {
+        self.give_back(store, held).await?;
         let mut names: Vec<String> = held.keys().cloned().collect();
         names.sort_by_key(|shard| held.get(shard).map(|lease| lease.since));
         for step in view.decide(&self.id, &self.membership.shards, &names, self.ttl, Instant::now())
         {
             match step {
                 Step::Take(shard, revision) => {
-                    let renewed = Instant::now();
+                    let since = Instant::now();
                     let lease = Lease { owner: Some(self.id.clone()) };
                     if let Some(revision) = put(store, &key_of(&shard), &lease, revision).await? {
-                        held.insert(shard, Held { revision, since: renewed, renewed });
+                        let lease = Held { revision, since, renewed: since, release: None };
+                        held.insert(shard, lease);
                     }
                 }
+                // One at a time.
+                Step::Give(_) if held.values().any(|lease| lease.release.is_some()) => {}
                 Step::Give(shard) => {
-                    if let Some(lease) = held.remove(&shard) {
-                        self.grant(held).await;
-                        let free = Lease { owner: None };
-                        put(store, &key_of(&shard), &free, lease.revision).await?;
+                    let mut kept = granted(held);
+                    kept.remove(&shard);
+                    let release = self.membership.ownership.grant(&kept);
+                    if let Some(lease) = held.get_mut(&shard) {
+                        lease.release = Some(release);
                     }
                 }
             }
         }
-        self.grant(held).await;
+        self.grant(held);
         Ok(())
     }
 
+    /// Frees the leases of shards that are let go, or had time enough for it.
+    async fn give_back(
+        &self,
+        store: &Store,
+        held: &mut BTreeMap<String, Held>,
+    ) -> Result<(), BusFault> {
+        let mut free = Vec::new();
+        for (shard, lease) in held.iter() {
+            let Some(release) = &lease.release else { continue };
+            let late = release.took() > RELEASE;
+            if late && !release.cut_short().is_empty() {
+                tracing::warn!(
+                    connector = shard,
+                    "not let go in time for another process; what it still publishes is fenced"
+                );
+            }
+            if late || release.is_done() {
+                free.push((shard.clone(), lease.revision));
+            }
+        }
+        for (shard, revision) in free {
+            put(store, &key_of(&shard), &Lease { owner: None }, revision).await?;
+            held.remove(&shard);
+        }
+        Ok(())
+    }
+
+    /// Renews all leases side by side.
     async fn renew(
         &self,
         store: &Store,
         held: &mut BTreeMap<String, Held>,
     ) -> Result<(), BusFault> {
-        let lease = Lease { owner: Some(self.id.clone()) };
-        let mut taken_away = false;
-        for shard in held.keys().cloned().collect::<Vec<_>>() {
-            let renewed = Instant::now();
-            let Some(before) = held.get(&shard).copied() else { continue };
-            match put(store, &key_of(&shard), &lease, before.revision).await? {
-                Some(revision) => {
-                    held.insert(shard, Held { revision, renewed, ..before });
+        let renewed = Instant::now();
+        let renewals = held.iter().map(|(shard, lease)| async move {
+            Ok::<_, BusFault>((shard.clone(), self.renew_one(store, shard, lease.revision).await?))
+        });
+        let mut failed = None;
+        let mut lost = Vec::new();
+        for renewal in join_all(renewals).await {
+            match renewal {
+                Ok((shard, Renewal::Held(revision))) => {
+                    if let Some(lease) = held.get_mut(&shard) {
+                        (lease.revision, lease.renewed) = (revision, renewed);
+                    }
                 }
-                None => {
-                    held.remove(&shard);
-                    taken_away = true;
-                }
+                Ok((shard, Renewal::Lost)) => lost.push(shard),
+                // What was renewed all the same is good for longer.
+                Err(fault) => failed = Some(fault),
             }
         }
-        if taken_away {
+        if !lost.is_empty() {
             tracing::warn!(
-                "fenced: this process was silent for longer than `bus.nats.lease.ttl.ms`, and connectors of it went to others; it takes part again"
+                connectors = lost.join(", "),
+                "fenced: this process was silent for longer than `bus.nats.lease.ttl.ms`, and these went to others; it takes part again"
             );
-            self.grant(held).await;
+            held.retain(|shard, _| !lost.contains(shard));
         }
-        Ok(())
+        self.grant(held);
+        failed.map_or(Ok(()), Err)
+    }
+
+    async fn renew_one(
+        &self,
+        store: &Store,
+        shard: &str,
+        revision: u64,
+    ) -> Result<Renewal, BusFault> {
+        let (key, lease) = (key_of(shard), Lease { owner: Some(self.id.clone()) });
+        if let Some(revision) = put(store, &key, &lease, revision).await? {
+            return Ok(Renewal::Held(revision));
+        }
+        // It may be an earlier renewal of this process, whose answer was lost.
+        let Some(entry) = within(store.entry(key.as_str())).await? else {
+            return Ok(Renewal::Lost);
+        };
+        let stored = serde_json::from_slice::<Lease>(&entry.value);
+        if entry.operation != Operation::Put || stored.ok().as_ref() != Some(&lease) {
+            return Ok(Renewal::Lost);
+        }
+        let again = put(store, &key, &lease, entry.revision).await?;
+        Ok(again.map_or(Renewal::Lost, Renewal::Held))
     }
 
     /// While the server cannot be reached: lets go what the others may soon take.
-    async fn let_expire(&self, held: &mut BTreeMap<String, Held>) {
+    fn let_expire(&self, held: &mut BTreeMap<String, Held>) {
         let longest = self.ttl.mul_f64(0.7);
         let before = held.len();
         held.retain(|_, lease| lease.renewed.elapsed() < longest);
         if held.len() != before {
-            self.grant(held).await;
+            self.grant(held);
         }
     }
 
     async fn asked_to_leave(&self) {
-        while !self.membership.give_up.is_set() {
+        while !self.membership.stop.is_set() {
             tokio::time::sleep(GLANCE).await;
         }
     }
@@ -228,27 +304,27 @@ impl Member {
         held: &mut BTreeMap<String, Held>,
     ) -> Result<(), BusFault> {
         let leases = std::mem::take(held);
-        self.grant(held).await;
+        self.grant(held);
         for (shard, lease) in leases {
             put(store, &key_of(&shard), &Lease { owner: None }, lease.revision).await?;
         }
         within(store.delete(format!("member.{}", self.id))).await
     }
 
-    /// Grants what is held, and waits until the rest is let go.
-    async fn grant(&self, held: &BTreeMap<String, Held>) {
-        // Others count from when they see the renewal, so not before this.
-        if let Some(oldest) = held.values().map(|lease| lease.renewed).min() {
-            self.membership.ownership.confirm(oldest + self.ttl);
-        }
-        self.membership.ownership.grant(held.keys().cloned().collect());
-        let ownership = self.membership.ownership.clone();
-        // It may have to wait for a commit.
-        let released = tokio::task::spawn_blocking(move || ownership.wait_released(RELEASE)).await;
-        if !matches!(released, Ok(true)) {
-            tracing::warn!("a connector did not stop in time; it will be fenced");
+    /// Grants what is held and not about to be given away. What was lost is over at once: another has it.
+    fn grant(&self, held: &BTreeMap<String, Held>) {
+        let ownership = &self.membership.ownership;
+        ownership.grant(&granted(held)).cut_short();
+        for (shard, lease) in held {
+            // Others count from when they see the renewal, so not before this.
+            ownership.confirm_shard(shard, lease.renewed + self.ttl);
         }
     }
+}
+
+fn granted(held: &BTreeMap<String, Held>) -> BTreeSet<String> {
+    let kept = held.iter().filter(|(_, lease)| lease.release.is_none());
+    kept.map(|(shard, _)| shard.clone()).collect()
 }
 
 impl View {

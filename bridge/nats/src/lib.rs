@@ -33,8 +33,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
-use talon_runtime::bus::{Bus, BusFault, GiveUp, Membership, ShardLog, ShardSpec, Start, Tailed};
-use talon_runtime::lane::{LaneSpec, OpenLane};
+use talon_runtime::bus::{
+    Bus, BusFault, Grant, LaneSpec, Membership, OpenLane, ShardLog, ShardSpec, Start, Stop, Tailed,
+};
 use talon_sdk::config::Settings;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
@@ -71,14 +72,14 @@ struct Shared {
 
 impl Shared {
     /// The connection, made at the first use and kept.
-    async fn connection(&self, give_up: &GiveUp) -> Result<Connection, BusFault> {
+    async fn connection(&self, grant: &Grant) -> Result<Connection, BusFault> {
         let mut kept = self.connection.lock().await;
         let connection = match &*kept {
             Some(connection) => connection.clone(),
             None => kept.insert(Connection::open(&self.access).await?).clone(),
         };
         drop(kept);
-        connection.up(self.access.connect_timeout, give_up).await?;
+        connection.up(self.access.connect_timeout, grant).await?;
         Ok(connection)
     }
 }
@@ -96,9 +97,9 @@ impl Nats {
         Some(Nats { shared: Arc::new(shared), seen: Seen::default() })
     }
 
-    async fn open_log(&self, shard: &ShardSpec, give_up: &GiveUp) -> Result<NatsLog, BusFault> {
+    async fn open_log(&self, shard: &ShardSpec, grant: &Grant) -> Result<NatsLog, BusFault> {
         let Shared { access, prefix, .. } = &*self.shared;
-        let connection = self.shared.connection(give_up).await?;
+        let connection = self.shared.connection(grant).await?;
         let ttl = connection.client.is_server_compatible(2, 11, 0);
         let layout = Layout::new(prefix, shard, access, ttl);
         let wanted = [(Role::Feeds, &layout.feeds), (Role::DeadLetters, &layout.dead_letters)];
@@ -106,7 +107,7 @@ impl Nats {
         connection.watch.well();
         let in_flight = access.max_in_flight;
         let feeds = &found[0];
-        NatsLog::open(connection, layout, feeds, shard, in_flight, give_up.clone()).await
+        NatsLog::open(connection, layout, feeds, shard, in_flight, grant.clone()).await
     }
 }
 
@@ -124,7 +125,7 @@ impl Bus for Nats {
 
     fn probe(&self) -> Result<String, BusFault> {
         Handle::current().block_on(async {
-            let connection = self.shared.connection(&GiveUp::default()).await?;
+            let connection = self.shared.connection(&Grant::unlimited("")).await?;
             let what = "JetStream";
             let account: Option<serde_json::Value> =
                 streams::ask(&connection, "INFO".to_owned(), &(), what).await?;
@@ -140,8 +141,8 @@ impl Bus for Nats {
         let shared = self.shared.clone();
         shared.replication.store(membership.replication, Ordering::Relaxed);
         tokio::spawn(async move {
-            while !membership.give_up.is_set() {
-                match shared.connection(&membership.give_up).await {
+            while !membership.stop.is_set() {
+                match shared.connection(&Grant::unlimited("")).await {
                     Ok(connection) => {
                         return Member::new(connection, &shared, membership).run().await;
                     }
@@ -156,31 +157,31 @@ impl Bus for Nats {
         &self,
         topics: &[String],
         from: Start,
-        stop: &GiveUp,
+        stop: &Stop,
         each: &mut dyn FnMut(Tailed<'_>),
     ) -> Result<(), BusFault> {
         Handle::current().block_on(async {
-            let connection = self.shared.connection(stop).await?;
+            let connection = self.shared.connection(&Grant::unlimited("")).await?;
             tail::tail(&connection, &self.shared.prefix, topics, from, stop, each).await
         })
     }
 
     /// Makes sure of the streams. Earlier owners are kept out by the sequences that every record
     /// expects, not by this.
-    fn open(&self, shard: &ShardSpec, give_up: &GiveUp) -> Result<Box<dyn ShardLog>, BusFault> {
-        let log = Handle::current().block_on(self.open_log(shard, give_up))?;
+    fn open(&self, shard: &ShardSpec, grant: &Grant) -> Result<Box<dyn ShardLog>, BusFault> {
+        let log = Handle::current().block_on(self.open_log(shard, grant))?;
         Ok(Box::new(log))
     }
 
-    fn open_lane(&self, lane: &LaneSpec, give_up: &GiveUp) -> Result<OpenLane, BusFault> {
-        let opened = lane::open(&self.shared, &self.seen, lane, give_up);
+    fn open_lane(&self, lane: &LaneSpec, grant: &Grant) -> Result<OpenLane, BusFault> {
+        let opened = lane::open(&self.shared, &self.seen, lane, grant);
         let (reader, log) = Handle::current().block_on(opened)?;
         Ok((Box::new(reader), Box::new(log)))
     }
 
     fn send(&self, lane: &LaneSpec, key: &str, value: &[u8]) -> Result<(), BusFault> {
         Handle::current().block_on(async {
-            let connection = self.shared.connection(&GiveUp::default()).await?;
+            let connection = self.shared.connection(&Grant::unlimited("")).await?;
             lane::send(&connection, lane, key, value).await
         })
     }

@@ -40,7 +40,7 @@ use std::time::{Duration, Instant};
 use async_nats::jetstream::stream::Config;
 use bytes::Bytes;
 use talon_runtime::bus::{
-    Append, BusFault, Delivery, GiveUp, Place, Recovered, ShardLog, ShardSpec,
+    Append, BusFault, Delivery, Grant, Place, Recovered, ShardLog, ShardSpec,
 };
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
@@ -71,7 +71,7 @@ pub(crate) struct NatsLog {
     layout: Layout,
     delivery: Delivery,
     limits: Limits,
-    give_up: GiveUp,
+    grant: Grant,
     window: Window,
     look: Option<Look>,
     looked: Instant,
@@ -85,19 +85,19 @@ impl NatsLog {
         feeds: &Config,
         shard: &ShardSpec,
         max_in_flight: usize,
-        give_up: GiveUp,
+        grant: Grant,
     ) -> Result<NatsLog, BusFault> {
         let limits = Limits::of(connection.client.max_payload(), feeds);
         let streams = (layout.feeds.name.clone(), layout.checkpoints.below.name.clone());
         let pipeline =
-            Pipeline::open(connection.clone(), streams, max_in_flight, give_up.clone()).await?;
+            Pipeline::open(connection.clone(), streams, max_in_flight, grant.clone()).await?;
         Ok(NatsLog {
             runtime: Handle::current(),
             connection,
             layout,
             delivery: shard.delivery,
             limits,
-            give_up,
+            grant,
             window: Window::new(pipeline),
             look: None,
             looked: Instant::now(),
@@ -127,7 +127,7 @@ impl ShardLog for NatsLog {
         let reading = Reading {
             connection: &self.connection,
             layout: &self.layout,
-            give_up: &self.give_up,
+            grant: &self.grant,
             sequences: self.delivery == Delivery::ExactlyOnce,
         };
         self.runtime.clone().block_on(reading.run(&mut self.window.book, each))
@@ -181,7 +181,7 @@ impl ShardLog for NatsLog {
 
     fn idle(&mut self) -> Result<(), BusFault> {
         if !self.connection.is_up() {
-            self.runtime.block_on(self.connection.up(LOOK, &self.give_up))?;
+            self.runtime.block_on(self.connection.up(LOOK, &self.grant))?;
         }
         self.sweep();
         match self.look.take() {

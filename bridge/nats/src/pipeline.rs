@@ -10,7 +10,7 @@ use async_nats::{HeaderMap, Message, StatusCode, Subject, Subscriber};
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
 use serde::Deserialize;
-use talon_runtime::bus::{BusFault, GiveUp};
+use talon_runtime::bus::{BusFault, Grant};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
@@ -52,7 +52,7 @@ pub(crate) struct Record {
 pub(crate) struct Pipeline {
     runtime: Handle,
     connection: Connection,
-    give_up: GiveUp,
+    grant: Grant,
     /// Name of the stream where records expect sequences, and of that of the checkpoints.
     streams: (String, String),
     acks: Subscriber,
@@ -100,7 +100,7 @@ impl Pipeline {
         connection: Connection,
         streams: (String, String),
         max_in_flight: usize,
-        give_up: GiveUp,
+        grant: Grant,
     ) -> Result<Pipeline, BusFault> {
         let inbox = connection.client.new_inbox();
         let losses = connection.watch.losses();
@@ -110,7 +110,7 @@ impl Pipeline {
         Ok(Pipeline {
             runtime: Handle::current(),
             connection,
-            give_up,
+            grant,
             streams,
             acks,
             inbox,
@@ -173,9 +173,7 @@ impl Pipeline {
 
     /// While waiting: publishes again what may be lost, or gives up.
     fn look_after(&mut self, stall: &mut Stall) -> Result<(), BusFault> {
-        if self.give_up.is_set() {
-            return Err(BusFault::Unavailable("stopped while waiting for NATS".to_owned()));
-        }
+        self.grant.may_finish()?;
         if stall.since.elapsed() > PATIENCE {
             return Err(self.unavailable("records are not acknowledged"));
         }

@@ -10,7 +10,7 @@ use async_nats::header::NATS_MARKER_REASON;
 use async_nats::jetstream::Message;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, ReplayPolicy, pull};
 use futures_util::StreamExt;
-use talon_runtime::bus::{BusFault, GiveUp, Place, Recovered};
+use talon_runtime::bus::{BusFault, Grant, Place, Recovered};
 use tokio::time::timeout;
 
 use crate::PATIENCE;
@@ -37,7 +37,7 @@ const SILENCE: Duration = Duration::from_millis(500);
 pub(crate) struct Reading<'a> {
     pub(crate) connection: &'a Connection,
     pub(crate) layout: &'a Layout,
-    pub(crate) give_up: &'a GiveUp,
+    pub(crate) grant: &'a Grant,
     /// Whether sequences are needed.
     pub(crate) sequences: bool,
 }
@@ -55,7 +55,7 @@ impl Reading<'_> {
         let reached = info(self.connection, stream).await?.ok_or_else(|| gone(&what))?;
         let subjects = self.layout.feeds.subjects.clone();
         let last = DeliverPolicy::LastPerSubject;
-        read(self.connection, self.give_up, (stream, subjects, last), &mut |message, sequence| {
+        read(self.connection, self.grant, (stream, subjects, last), &mut |message, sequence| {
             self.take_feed(message, sequence, book, each)
         })
         .await?;
@@ -65,7 +65,7 @@ impl Reading<'_> {
         let prefix = format!("$KV.{}.", self.layout.checkpoints.name);
         let subjects = vec![format!("{prefix}>")];
         let last = DeliverPolicy::LastPerSubject;
-        read(self.connection, self.give_up, (stream, subjects, last), &mut |message, sequence| {
+        read(self.connection, self.grant, (stream, subjects, last), &mut |message, sequence| {
             let key = message.subject.strip_prefix(prefix.as_str()).and_then(names::checkpoint_key);
             // The keys that say that a stream was created are no checkpoints.
             let Some(key) = key else { return Ok(()) };
@@ -111,7 +111,7 @@ impl Reading<'_> {
 /// Reads a stream to its end: these subjects, as the policy says. Gives each record with its sequence.
 pub(crate) async fn read(
     connection: &Connection,
-    give_up: &GiveUp,
+    grant: &Grant,
     (stream, subjects, deliver_policy): (&str, Vec<String>, DeliverPolicy),
     each: &mut dyn FnMut(&Message, u64) -> Result<(), BusFault>,
 ) -> Result<(), BusFault> {
@@ -147,6 +147,7 @@ pub(crate) async fn read(
         let messages = consumer.stream().max_messages_per_batch(batch);
         let mut messages = messages.messages().await.map_err(|error| unavailable(&error))?;
         while pending > 0 {
+            grant.may_begin()?;
             match timeout(SILENCE, messages.next()).await {
                 Ok(Some(Ok(message))) => {
                     last = Instant::now();
@@ -160,9 +161,6 @@ pub(crate) async fn read(
                 }
                 Ok(Some(Err(error))) => return Err(unavailable(&error)),
                 Ok(None) => return Err(unavailable(&"the connection is closed")),
-                Err(_) if give_up.is_set() => {
-                    return Err(BusFault::Unavailable("stopped while reading back".to_owned()));
-                }
                 Err(_) if last.elapsed() > PATIENCE => return Err(unavailable(&"it stalls")),
                 Err(_) => {
                     // Records that were counted can be gone since: ended, or pushed out by newer

@@ -7,7 +7,7 @@ use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::consumer::pull::OrderedConfig;
 use futures_util::StreamExt;
 use futures_util::stream::select_all;
-use talon_runtime::bus::{BusFault, GiveUp, Start, Tailed};
+use talon_runtime::bus::{BusFault, Start, Stop, Tailed};
 
 use crate::connection::Connection;
 use crate::names;
@@ -21,7 +21,7 @@ pub(crate) async fn tail(
     prefix: &str,
     topics: &[String],
     from: Start,
-    stop: &GiveUp,
+    stop: &Stop,
     each: &mut dyn FnMut(Tailed<'_>),
 ) -> Result<(), BusFault> {
     let mut streams: BTreeMap<String, Vec<String>> = BTreeMap::new();

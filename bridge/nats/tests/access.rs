@@ -11,8 +11,7 @@ use nkeys::KeyPair;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair as TlsKey};
 use serde_json::{Value, json};
 use talon_brokers::Nats as Server;
-use talon_runtime::bus::{Bus, BusFault, GiveUp};
-use talon_runtime::lane::{LaneRecord, LaneTopic};
+use talon_runtime::bus::{Bus, BusFault, Grant, LaneRecord, LaneTopic};
 
 use crate::support::World;
 
@@ -209,7 +208,7 @@ fn the_rights_that_the_readme_lists_are_enough() {
     let _inside = world.runtime.enter();
     for owner in [world.process(), world.process()] {
         let lane = world.lane_spec();
-        let (mut reader, mut log) = owner.open_lane(&lane, &GiveUp::default()).unwrap();
+        let (mut reader, mut log) = owner.open_lane(&lane, &Grant::unlimited("test")).unwrap();
         log.recover(&mut |_| Ok(())).unwrap();
         owner.send(&lane, "1", b"{}").unwrap();
         let arrival = loop {

@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 use talon_brokers::Nats as Server;
 use talon_nats::Nats;
-use talon_runtime::bus::{Bus, BusFault, GiveUp, Start};
-use talon_runtime::lane::{Arrival, LaneLog, LaneReader, LaneRecord, LaneTopic, Position};
+use talon_runtime::bus::{
+    Arrival, Bus, BusFault, Grant, LaneLog, LaneReader, LaneRecord, LaneTopic, Position, Start,
+    Stop,
+};
 
 use crate::support::{World, header};
 
@@ -23,7 +25,7 @@ struct Lane<'w> {
 impl<'w> Lane<'w> {
     fn try_open(world: &'w World, nats: &Nats) -> Result<Lane<'w>, BusFault> {
         let _inside = world.runtime.enter();
-        let (reader, log) = nats.open_lane(&world.lane_spec(), &GiveUp::default())?;
+        let (reader, log) = nats.open_lane(&world.lane_spec(), &Grant::unlimited("test"))?;
         Ok(Lane { world, reader, log })
     }
 
@@ -462,7 +464,7 @@ fn results_are_followed_from_a_time_on() {
     lane.append(LaneTopic::DeadLetters, "dead", "row", "dead");
     lane.commit(&[]).unwrap();
     let topics = ["results", "dlq"].map(|what| format!("{}.field.{what}", world.prefix));
-    let stop = GiveUp::default();
+    let stop = Stop::default();
     let mut seen = Vec::new();
     let _inside = world.runtime.enter();
     nats.tail(&topics, Start::Time(early as i64 + 1), &stop, &mut |record| {

@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
 use talon_brokers::{Nats as Server, NatsCluster as Cluster};
-use talon_runtime::bus::{Bus, BusFault, GiveUp, Membership};
-use talon_runtime::ownership::Ownership;
+use talon_runtime::bus::{Bus, BusFault, Membership, Ownership, Stop};
 
 use crate::support::{KEEP, TABLE, World};
 
@@ -122,8 +121,8 @@ fn a_new_feed_gets_its_subject() {
     spec.topics.remove(TABLE);
     {
         let _inside = world.runtime.enter();
-        use talon_runtime::bus::{Bus, GiveUp};
-        nats.open(&spec, &GiveUp::default()).unwrap();
+        use talon_runtime::bus::{Bus, Grant};
+        nats.open(&spec, &Grant::unlimited("test")).unwrap();
     }
     let (mut log, _) = world.open(&nats);
     log.put("1", "v", "1v");
@@ -198,13 +197,13 @@ fn a_prefix_that_looks_the_same_to_nats_is_refused() {
 fn the_leases_have_the_replicas_of_the_safest_connector() {
     let Some(cluster) = Cluster::start("the_leases_have_the_replicas") else { return };
     let world = World::new(&cluster.urls());
-    let give_up = GiveUp::default();
+    let stop = Stop::default();
     let membership = Membership {
         shards: vec!["field".to_owned()],
         replication: 3,
         ownership: Ownership::default(),
         report: Arc::new(|_| {}),
-        give_up: give_up.clone(),
+        stop: stop.clone(),
     };
     let member = {
         let _inside = world.runtime.enter();
@@ -222,6 +221,6 @@ fn the_leases_have_the_replicas_of_the_safest_connector() {
         std::thread::sleep(Duration::from_millis(20));
     };
     assert_eq!(replicas, 3);
-    give_up.set();
+    stop.set();
     world.runtime.block_on(member).unwrap();
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use talon_runtime::bus::{Append, Bus, BusFault, GiveUp, Place, Recovered, ShardLog, ShardSpec};
+use talon_runtime::bus::{Append, Bus, BusFault, Grant, Place, Recovered, ShardLog, ShardSpec};
 use talon_runtime::metrics::Metrics;
 use talon_runtime::options::Options;
 use talon_runtime::{Engine, Parts, Setup};
@@ -92,7 +92,7 @@ impl Bus for Closed {
         Ok(String::new())
     }
 
-    fn open(&self, _: &ShardSpec, _: &GiveUp) -> Result<Box<dyn ShardLog>, BusFault> {
+    fn open(&self, _: &ShardSpec, _: &Grant) -> Result<Box<dyn ShardLog>, BusFault> {
         Ok(Box::new(self.clone()))
     }
 }

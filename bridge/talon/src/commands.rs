@@ -8,9 +8,8 @@ use anyhow::Context;
 use clap::Args;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use talon_runtime::bus::{Bus, GiveUp, Start, Tailed};
+use talon_runtime::bus::{Bus, LaneSpec, Start, Stop, Tailed};
 use talon_runtime::commands::{Outcome, ResultRecord, ordering_key};
-use talon_runtime::lane::LaneSpec;
 use talon_runtime::{Setup, lane_spec};
 use talon_schemas::command::Params;
 use talon_schemas::result::RESULT;
@@ -257,7 +256,7 @@ async fn outcome(
     sent_ms: i64,
     timeout: Duration,
 ) -> anyhow::Result<Option<ResultRecord>> {
-    let stop = GiveUp::default();
+    let stop = Stop::default();
     let (stopper, following) = (stop.clone(), stop.clone());
     let tail = tokio::task::spawn_blocking(move || {
         let mut found = None;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
-use talon_runtime::bus::{Bus, GiveUp, Start, Tailed};
+use talon_runtime::bus::{Bus, Start, Stop, Tailed};
 use talon_runtime::commands::ResultRecord;
 use talon_runtime::{Setup, lane_spec, topic};
 use talon_schemas::Contract;
@@ -43,7 +43,7 @@ impl Console {
     }
 
     /// Prints events until told to stop. Blocks.
-    pub(crate) fn run(&self, bus: &dyn Bus, stop: &GiveUp) {
+    pub(crate) fn run(&self, bus: &dyn Bus, stop: &Stop) {
         let topics: Vec<String> = self.feeds.keys().chain(&self.results).cloned().collect();
         let mut reads = Reads { seen: HashMap::new(), said: Instant::now() };
         let mut each = |Tailed { topic, key, value }: Tailed<'_>| {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Args;
 use talon_kafka::{InProcess, Kafka};
-use talon_runtime::bus::GiveUp;
+use talon_runtime::bus::Stop;
 use talon_runtime::{lane_spec, shard_spec};
 use talon_sdk::Clock;
 use talon_sdk::config::Secrets;
@@ -100,7 +100,7 @@ impl Dev {
         println!("Ctrl-C ends it.\n");
 
         let recent = Recent::default();
-        let console_stop = GiveUp::default();
+        let console_stop = Stop::default();
         let console = Console::new(&loaded.connectors, &loaded.root.prefix, recent.clone());
         let (bus, stop) = (loaded.bus.clone(), console_stop.clone());
         let shown = tokio::task::spawn_blocking(move || console.run(bus.as_ref(), &stop));

@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::ValueEnum;
 use talon_kafka::{InProcess, Kafka};
 use talon_nats::Nats;
-use talon_runtime::bus::{Bus, ShardSpec};
+use talon_runtime::bus::{Bus, Grant, ShardSpec};
 use talon_runtime::shard_spec;
 use talon_sdk::config::{Secrets, Settings};
 
@@ -143,7 +143,7 @@ impl Cluster {
             let prefix = talon_brokers::unique("peer");
             let shard = self.shard(&prefix, false)?;
             // Creates the streams.
-            drop(self.bus(&prefix)?.open(&shard, &Default::default())?);
+            drop(self.bus(&prefix)?.open(&shard, &Grant::unlimited(&shard.name))?);
             let topic = topic(&shard).context("a topic for calls")?;
             return Ok(Box::new(bare::nats::Producer::new(self.servers(), topic, headers)?));
         }

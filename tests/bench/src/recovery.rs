@@ -2,7 +2,7 @@
 
 use clap::Args;
 use talon_brokers::unique;
-use talon_runtime::bus::{Append, GiveUp, Place, ShardSpec};
+use talon_runtime::bus::{Append, Grant, Place, ShardSpec};
 use talon_runtime::diff::Differ;
 use talon_schemas::contractor::CALL;
 use talon_schemas::wire::{Payload, Wire};
@@ -125,7 +125,7 @@ fn fill(
     values: &[Vec<u8>],
     entities: usize,
 ) -> anyhow::Result<Lap> {
-    let mut log = cluster.bus(prefix)?.open(shard, &GiveUp::default())?;
+    let mut log = cluster.bus(prefix)?.open(shard, &Grant::unlimited("test"))?;
     let mut record = Vec::new();
     timed(|| {
         for entity in 0..entities {
@@ -165,7 +165,7 @@ fn recover(
     before_images: bool,
     entities: usize,
 ) -> anyhow::Result<Lap> {
-    let mut log = cluster.bus(prefix)?.open(shard, &GiveUp::default())?;
+    let mut log = cluster.bus(prefix)?.open(shard, &Grant::unlimited("test"))?;
     let codec = talon_contractor::plain_codec("call");
     let guard = options(before_images).guard;
     let mut differ = Differ::new("bench".to_owned(), &CALL, codec, guard, before_images);

@@ -8,8 +8,8 @@ use anyhow::Context;
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde::Deserialize;
-use talon_runtime::board::State;
-use talon_runtime::bus::{Append, Bus, BusFault, GiveUp, Place, Recovered, ShardLog, ShardSpec};
+use talon_runtime::bus::{Append, Bus, BusFault, Grant, Place, Recovered, ShardLog, ShardSpec};
+use talon_runtime::health::State;
 use talon_runtime::metrics::Metrics;
 use talon_runtime::options::Options;
 use talon_runtime::{Engine, Parts, Setup};
@@ -88,7 +88,7 @@ impl Stage {
         let started = Started::now()?;
         self.bodies.blocking_send(body.clone())?;
         self.done.recv_timeout(PATIENCE).with_context(|| {
-            let unwell = self.engine.view().board.components();
+            let unwell = self.engine.view().health.components();
             let unwell: Vec<_> = unwell.iter().filter(|(_, c)| c.state != State::Up).collect();
             format!("no commit: {unwell:?}")
         })?;
@@ -99,7 +99,7 @@ impl Stage {
     pub(crate) fn ready(&self) -> anyhow::Result<Lap> {
         let started = Started::now()?;
         let up = || {
-            let components = self.engine.view().board.components();
+            let components = self.engine.view().health.components();
             components.get("bench").is_some_and(|connector| connector.state == State::Up)
         };
         while !up() {
@@ -210,8 +210,8 @@ impl Bus for Watched {
         self.bus.probe()
     }
 
-    fn open(&self, shard: &ShardSpec, give_up: &GiveUp) -> Result<Box<dyn ShardLog>, BusFault> {
-        let log = self.bus.open(shard, give_up)?;
+    fn open(&self, shard: &ShardSpec, grant: &Grant) -> Result<Box<dyn ShardLog>, BusFault> {
+        let log = self.bus.open(shard, grant)?;
         Ok(Box::new(WatchedLog { log, sender: self.sender.clone() }))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use talon_runtime::bus::{Append, Bus, BusFault, GiveUp, Place, Recovered, ShardLog, ShardSpec};
+use talon_runtime::bus::{Append, Bus, BusFault, Grant, Place, Recovered, ShardLog, ShardSpec};
 
 /// For what an event costs before it reaches a client library.
 pub(crate) struct Void;
@@ -16,7 +16,7 @@ impl Bus for Void {
         Ok(self.describe())
     }
 
-    fn open(&self, _shard: &ShardSpec, _give_up: &GiveUp) -> Result<Box<dyn ShardLog>, BusFault> {
+    fn open(&self, _shard: &ShardSpec, _grant: &Grant) -> Result<Box<dyn ShardLog>, BusFault> {
         Ok(Box::new(Void))
     }
 }

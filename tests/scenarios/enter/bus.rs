@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use talon_runtime::bus::{Append, Bus, BusFault, GiveUp, Place, Recovered, ShardLog, ShardSpec};
+use talon_runtime::bus::{Append, Bus, BusFault, Grant, Place, Recovered, ShardLog, ShardSpec};
 
 #[derive(Clone, Default)]
 pub(crate) struct MemoryBus(Arc<Mutex<Inner>>);
@@ -65,7 +65,7 @@ impl Bus for MemoryBus {
         Ok(String::new())
     }
 
-    fn open(&self, spec: &ShardSpec, _: &GiveUp) -> Result<Box<dyn ShardLog>, BusFault> {
+    fn open(&self, spec: &ShardSpec, _: &Grant) -> Result<Box<dyn ShardLog>, BusFault> {
         let mut inner = self.inner();
         inner.owner += 1;
         let topics = spec.topics.iter().map(|topic| topic.name.clone()).collect();

@@ -16,8 +16,9 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::Producer;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use talon_runtime::bus::{BusFault, GiveUp, Place, Recovered};
-use talon_runtime::lane::{LaneLog, LaneRecord, LaneSpec, LaneTopic, Position};
+use talon_runtime::bus::{
+    BusFault, Grant, LaneLog, LaneRecord, LaneSpec, LaneTopic, Place, Position, Recovered,
+};
 
 use crate::PATIENCE;
 use crate::fault::fault_of;
@@ -34,7 +35,7 @@ pub(crate) struct KafkaLane {
     outbox: Outbox,
     config: ClientConfig,
     lane: LaneSpec,
-    give_up: GiveUp,
+    grant: Grant,
     consumer: Arc<BaseConsumer>,
     windows: Windows,
     /// When the places in all partitions were committed last.
@@ -46,11 +47,11 @@ impl KafkaLane {
         outbox: Outbox,
         config: ClientConfig,
         lane: LaneSpec,
-        give_up: GiveUp,
+        grant: Grant,
         reader: &KafkaReader,
     ) -> KafkaLane {
         let (consumer, windows) = (reader.consumer(), reader.windows());
-        KafkaLane { outbox, config, lane, give_up, consumer, windows, repeated: None }
+        KafkaLane { outbox, config, lane, grant, consumer, windows, repeated: None }
     }
 
     /// What of the commands is settled, as part of the transaction; in all partitions now and then.
@@ -96,7 +97,7 @@ impl LaneLog for KafkaLane {
         each: &mut dyn FnMut(Recovered<'_>) -> Result<(), BusFault>,
     ) -> Result<(), BusFault> {
         let places = HashMap::from([(self.lane.results.name.as_str(), Place::Topic(0))]);
-        recover(&self.config, &places, &self.give_up, &mut |_, record| each(record))
+        recover(&self.config, &places, &self.grant, &mut |_, record| each(record))
     }
 
     fn append(&mut self, record: &LaneRecord) -> Result<(), BusFault> {

@@ -9,8 +9,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer, DefaultConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use talon_runtime::bus::BusFault;
-use talon_runtime::lane::{Arrival, LaneReader, Position};
+use talon_runtime::bus::{Arrival, BusFault, LaneReader, Position};
 
 use crate::PATIENCE;
 use crate::client::refused;

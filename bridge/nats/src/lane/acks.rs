@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use async_nats::{StatusCode, Subject, Subscriber};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use talon_runtime::bus::{BusFault, GiveUp};
+use talon_runtime::bus::{BusFault, Grant};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
@@ -24,7 +24,7 @@ const SILENCE: Duration = Duration::from_secs(3);
 pub(crate) struct Acks {
     runtime: Handle,
     connection: Connection,
-    give_up: GiveUp,
+    grant: Grant,
     /// Stream and name of the consumer.
     consumer: (String, String),
     answers: Subscriber,
@@ -37,14 +37,14 @@ impl Acks {
     pub(crate) async fn open(
         connection: Connection,
         consumer: (String, String),
-        give_up: GiveUp,
+        grant: Grant,
     ) -> Result<Acks, BusFault> {
         let inbox = connection.client.new_inbox();
         let answers = connection.client.subscribe(format!("{inbox}.*")).await.map_err(|error| {
             connection.watch.explain(BusFault::Unavailable(format!("NATS: {error}")))
         })?;
         let runtime = Handle::current();
-        Ok(Acks { runtime, connection, give_up, consumer, answers, inbox, next: 0 })
+        Ok(Acks { runtime, connection, grant, consumer, answers, inbox, next: 0 })
     }
 
     pub(crate) fn send(&mut self, subjects: Vec<Subject>) -> Result<(), BusFault> {
@@ -75,9 +75,7 @@ impl Acks {
                     Ok(None) => return Err(self.unavailable("the connection is closed")),
                     Err(_) => {}
                 }
-                if self.give_up.is_set() {
-                    return Err(BusFault::Unavailable("stopped while waiting for NATS".to_owned()));
-                }
+                self.grant.may_finish()?;
                 if since.elapsed() > PATIENCE {
                     return Err(self.unavailable("commands cannot be acknowledged"));
                 }

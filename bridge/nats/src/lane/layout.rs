@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use async_nats::jetstream::stream::Config;
-use talon_runtime::bus::TopicSpec;
-use talon_runtime::lane::LaneSpec;
+use talon_runtime::bus::{LaneSpec, TopicSpec};
 
 use crate::config::Access;
 use crate::layout::{Bucket, dead_letters, stream};

@@ -7,8 +7,9 @@ use async_nats::jetstream::AckKind;
 use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::stream::Config;
 use bytes::Bytes;
-use talon_runtime::bus::{Append, BusFault, GiveUp, Recovered};
-use talon_runtime::lane::{LaneLog, LaneRecord, LaneTopic, Position};
+use talon_runtime::bus::{
+    Append, BusFault, Grant, LaneLog, LaneRecord, LaneTopic, Position, Recovered,
+};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
@@ -33,7 +34,7 @@ pub(crate) struct NatsLaneLog {
     connection: Connection,
     layout: LaneLayout,
     limits: Limits,
-    give_up: GiveUp,
+    grant: Grant,
     window: Window,
     unsettled: Arc<Unsettled>,
     acks: Acks,
@@ -47,13 +48,13 @@ impl NatsLaneLog {
         results: &Config,
         (unsettled, consumer): (Arc<Unsettled>, String),
         max_in_flight: usize,
-        give_up: GiveUp,
+        grant: Grant,
     ) -> Result<NatsLaneLog, BusFault> {
         let streams = (results.name.clone(), layout.checkpoints.below.name.clone());
         let pipeline =
-            Pipeline::open(connection.clone(), streams, max_in_flight, give_up.clone()).await?;
+            Pipeline::open(connection.clone(), streams, max_in_flight, grant.clone()).await?;
         let commands = layout.commands.name.clone();
-        let acks = Acks::open(connection.clone(), (commands, consumer), give_up.clone()).await?;
+        let acks = Acks::open(connection.clone(), (commands, consumer), grant.clone()).await?;
         Ok(NatsLaneLog {
             runtime: Handle::current(),
             limits: Limits::of(connection.client.max_payload(), results),
@@ -65,7 +66,7 @@ impl NatsLaneLog {
             )),
             connection,
             layout,
-            give_up,
+            grant,
             unsettled,
             acks,
         })
@@ -88,14 +89,14 @@ impl LaneLog for NatsLaneLog {
         &mut self,
         each: &mut dyn FnMut(Recovered<'_>) -> Result<(), BusFault>,
     ) -> Result<(), BusFault> {
-        let NatsLaneLog { connection, layout, window, give_up, .. } = self;
+        let NatsLaneLog { connection, layout, window, grant, .. } = self;
         self.runtime.block_on(async {
             let stream = &layout.results.name;
             let what = format!("stream `{stream}`");
             let reached = info(connection, stream).await?.ok_or_else(|| gone(&what))?;
             // All of them: behind an outcome there may be a note on a duplicate.
             let all = (stream.as_str(), layout.results.subjects.clone(), DeliverPolicy::All);
-            read(connection, give_up, all, &mut |message, sequence| {
+            read(connection, grant, all, &mut |message, sequence| {
                 let book = &mut window.book;
                 book.recover(&message.subject, sequence);
                 if !layout.keep.is_zero() {

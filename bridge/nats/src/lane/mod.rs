@@ -34,8 +34,7 @@ use std::sync::{Mutex, PoisonError};
 use async_nats::Subject;
 use async_nats::jetstream::context::PublishErrorKind;
 use bytes::Bytes;
-use talon_runtime::bus::{BusFault, GiveUp};
-use talon_runtime::lane::LaneSpec;
+use talon_runtime::bus::{BusFault, Grant, LaneSpec};
 
 use crate::Shared;
 use crate::connection::Connection;
@@ -75,9 +74,9 @@ pub(crate) async fn open(
     shared: &Shared,
     seen: &Seen,
     lane: &LaneSpec,
-    give_up: &GiveUp,
+    grant: &Grant,
 ) -> Result<(NatsLaneReader, NatsLaneLog), BusFault> {
-    let connection = shared.connection(give_up).await?;
+    let connection = shared.connection(grant).await?;
     let replication = shared.replication.load(Ordering::Relaxed);
     let layout = LaneLayout::new(&shared.prefix, lane, replication, &shared.access);
     let wanted = [
@@ -88,10 +87,10 @@ pub(crate) async fn open(
     let found = streams::ensure(&connection, &layout.checkpoints, &wanted, seen).await?;
     connection.watch.well();
     let (reader, unsettled) =
-        NatsLaneReader::open(connection.clone(), &layout, give_up.clone()).await?;
+        NatsLaneReader::open(connection.clone(), &layout, grant.clone()).await?;
     let of_reader = (unsettled, reader.consumer().to_owned());
-    let (in_flight, give_up) = (shared.access.max_in_flight, give_up.clone());
-    let log = NatsLaneLog::open(connection, layout, &found[1], of_reader, in_flight, give_up);
+    let (in_flight, grant) = (shared.access.max_in_flight, grant.clone());
+    let log = NatsLaneLog::open(connection, layout, &found[1], of_reader, in_flight, grant);
     Ok((reader, log.await?))
 }
 

@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use async_nats::jetstream::Message;
 use async_nats::jetstream::consumer::{Consumer, pull};
 use futures_util::StreamExt;
-use talon_runtime::bus::{BusFault, GiveUp};
-use talon_runtime::lane::{Arrival, LaneReader, Position};
+use talon_runtime::bus::{Arrival, BusFault, Grant, LaneReader, Position};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
@@ -42,7 +41,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct NatsLaneReader {
     runtime: Handle,
     connection: Connection,
-    give_up: GiveUp,
+    grant: Grant,
     stream: String,
     /// What stands before the token of the key.
     subject: String,
@@ -66,7 +65,7 @@ impl NatsLaneReader {
     pub(crate) async fn open(
         connection: Connection,
         layout: &LaneLayout,
-        give_up: GiveUp,
+        grant: Grant,
     ) -> Result<(NatsLaneReader, Arc<Unsettled>), BusFault> {
         let stream = &layout.commands.name;
         let prefix = layout.commands.metadata.get(PREFIX).map_or("", String::as_str);
@@ -77,7 +76,7 @@ impl NatsLaneReader {
         let reader = NatsLaneReader {
             runtime: Handle::current(),
             connection,
-            give_up,
+            grant,
             stream: stream.clone(),
             subject: layout.command_subject.clone(),
             behind: consumer.cached_info().num_pending,
@@ -177,7 +176,7 @@ impl NatsLaneReader {
                 self.messages = messages(&self.connection, &self.consumer).await?;
             }
             Ok(Err(fault @ (BusFault::Fenced(_) | BusFault::Aborted(_)))) => return Err(fault),
-            _ if self.give_up.is_set() || since.elapsed() > PATIENCE => {
+            _ if self.grant.is_over() || since.elapsed() > PATIENCE => {
                 return Err(self.unavailable(error));
             }
             _ => {}

@@ -9,10 +9,9 @@ use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use futures_util::StreamExt;
 use talon_nats::Nats;
 use talon_runtime::bus::{
-    Append, Bus, BusFault, Delivery, GiveUp, Place, Purpose, Recovered, ShardLog, ShardSpec,
-    TopicSpec,
+    Append, Bus, BusFault, Delivery, Grant, LaneSpec, Place, Purpose, Recovered, ShardLog,
+    ShardSpec, TopicSpec,
 };
-use talon_runtime::lane::LaneSpec;
 use talon_sdk::Kind;
 use talon_sdk::config::{Secrets, Settings};
 use tokio::runtime::Runtime;
@@ -121,7 +120,7 @@ impl World {
 
     pub(crate) fn try_open(&self, nats: &Nats) -> Result<Box<dyn ShardLog>, BusFault> {
         let _inside = self.runtime.enter();
-        nats.open(&self.spec(), &GiveUp::default())
+        nats.open(&self.spec(), &Grant::unlimited("test"))
     }
 
     /// Opens and recovers, if the server is there.

@@ -26,71 +26,52 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use talon_sdk::{Answer, Applier, ApplyFault, Clock, Command, Evidence, Fault, Finding, Repeat};
-use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep};
 
-use crate::backoff::Backoff;
-use crate::board::{Board, State as Health, Weight};
+use crate::bus::{Grant, Position};
 use crate::commands::record::{Outcome, ResultRecord};
 use crate::commands::writer::{Gone, Writer};
-use crate::lane::Position;
-use crate::ownership::Ownership;
+use crate::service::backoff::Backoff;
+use crate::service::health::{Health, Severity, State};
+use crate::service::options::Patience;
 
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
-/// How long and how often commands are tried.
-#[derive(Debug, Clone, Copy)]
-pub struct Patience {
-    /// How long a command is tried, or read back, before it is given up.
-    pub retry_budget: Duration,
-    /// How long after sending it is only believed that a command was applied, not that it was not.
-    pub settle: Duration,
-}
-
 /// What all commands of a lane share.
-pub(crate) struct Desk {
+pub(crate) struct CommandContext {
     /// Name of the connector, which is that of its shard.
     pub(crate) name: String,
     pub(crate) applier: Arc<dyn Applier>,
     pub(crate) writer: Writer,
-    pub(crate) ownership: Ownership,
+    pub(crate) grant: Grant,
     pub(crate) clock: Clock,
     pub(crate) patience: Patience,
     /// As many as commands may be at work in the upstream at the same time. None is held while a command
     /// waits, or for its outcome to be durable: that holds up nobody with another key.
     pub(crate) slots: Semaphore,
-    /// True when nothing new is to be begun.
-    pub(crate) halted: watch::Receiver<bool>,
-    pub(crate) board: Board,
-    /// Name on the board.
+    pub(crate) health: Health,
+    /// Name in the health report.
     pub(crate) component: String,
 }
 
-impl Desk {
-    /// Waits until nothing new is to be begun.
-    pub(crate) async fn halted(&self) {
-        // The sender being gone means the same.
-        self.halted.clone().wait_for(|halted| *halted).await.ok();
-    }
-
+impl CommandContext {
     /// Waits for leave to have the upstream work.
     async fn slot(&self) -> Result<SemaphorePermit<'_>, Left> {
         tokio::select! {
             slot = self.slots.acquire() => slot.map_err(|_| Left),
-            () = self.halted() => Err(Left),
+            () = self.grant.closing() => Err(Left),
         }
     }
 
     /// Shows whether the upstream lets commands through.
     pub(crate) fn show(&self, fault: Option<&Fault>) {
         let (state, message) = match fault {
-            None => (Health::Up, String::new()),
-            Some(fault @ Fault::Unavailable { .. }) => (Health::Unavailable, fault.to_string()),
-            Some(fault @ Fault::Internal { .. }) => (Health::Internal, fault.to_string()),
-            Some(fault) => (Health::Misconfigured, fault.to_string()),
+            None => (State::Up, String::new()),
+            Some(fault) => (State::of_upstream(fault), fault.to_string()),
         };
-        self.board.set(&self.component, Weight::Feed, state, &message);
+        self.health.set(&self.component, Severity::Feed, state, &message);
     }
 }
 
@@ -115,7 +96,7 @@ impl From<Gone> for Left {
 }
 
 /// What is known of the command so far.
-enum State {
+enum Stage {
     /// Surely not applied.
     NotSent,
     /// It may have been applied; this process knows of that since then.
@@ -124,7 +105,7 @@ enum State {
 
 /// One command at work.
 struct Attempt<'a> {
-    desk: &'a Desk,
+    context: &'a CommandContext,
     command: &'a Command,
     position: Position,
     barred: Option<&'a Answer>,
@@ -155,65 +136,65 @@ impl Ending {
 }
 
 /// Runs a command to its outcome, which is durable when this returns.
-pub(crate) async fn run(desk: &Desk, turn: &Turn) -> Result<ResultRecord, Left> {
+pub(crate) async fn run(context: &CommandContext, turn: &Turn) -> Result<ResultRecord, Left> {
     let Turn { command, position, intent, barred } = turn;
     let mut attempt = Attempt {
-        desk,
+        context,
         command,
         position: *position,
         barred: barred.as_ref(),
         attempts: intent.as_ref().map_or(0, |intent| intent.attempts),
         sent_at_ms: None,
         backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT),
-        send_until: Instant::now() + desk.patience.retry_budget,
-        probe_until: Instant::now() + desk.patience.retry_budget,
+        send_until: Instant::now() + context.patience.retry_budget,
+        probe_until: Instant::now() + context.patience.retry_budget,
     };
-    let state = match intent {
-        None => State::NotSent,
+    let stage = match intent {
+        None => Stage::NotSent,
         Some(intent) => {
             let sent_at_ms = intent.sent_at.unwrap_or_default() / 1_000;
             attempt.sent_at_ms = Some(sent_at_ms);
             let before = Evidence(intent.evidence.clone().unwrap_or_default());
-            State::Sent { before, sent_at_ms, since: Instant::now(), answer: None }
+            Stage::Sent { before, sent_at_ms, since: Instant::now(), answer: None }
         }
     };
-    let ending = attempt.settle(state).await?;
+    let ending = attempt.settle(stage).await?;
     let record = attempt.outcome(ending);
-    desk.writer.settle(&record, Some(*position)).await?;
+    context.writer.settle(&record, Some(*position)).await?;
     Ok(record)
 }
 
 impl Attempt<'_> {
-    async fn settle(&mut self, mut state: State) -> Result<Ending, Left> {
+    async fn settle(&mut self, mut stage: Stage) -> Result<Ending, Left> {
         loop {
-            let step = match state {
-                State::NotSent => match self.barred {
+            let step = match stage {
+                Stage::NotSent => match self.barred {
                     Some(answer) => Step::End(Ending::new(Outcome::Rejected, answer.clone())),
                     None => self.send().await?,
                 },
-                State::Sent { before, sent_at_ms, since, answer } => {
+                Stage::Sent { before, sent_at_ms, since, answer } => {
                     self.read_back(before, sent_at_ms, since, answer).await?
                 }
             };
             match step {
                 Step::End(ending) => return Ok(ending),
-                Step::Go(next) => state = next,
+                Step::Go(next) => stage = next,
             }
         }
     }
 
     /// Looks, makes the intent durable, and sends once.
     async fn send(&mut self) -> Result<Step, Left> {
-        let Attempt { desk, command, .. } = *self;
+        let Attempt { context, command, .. } = *self;
         let repeat = command.spec.repeat;
-        let slot = desk.slot().await?;
+        let slot = context.slot().await?;
         if let Some(expired) = self.expired() {
             return Ok(Step::End(expired));
         }
         let mut before = Evidence::default();
         if repeat != Repeat::Always || !command.expect.is_empty() {
             self.may_act()?;
-            before = match desk.applier.look(command).await {
+            before = match context.applier.look(command).await {
                 Ok(before) => before,
                 Err(ApplyFault::Refused(answer)) => {
                     return Ok(Step::End(Ending::new(Outcome::Rejected, answer)));
@@ -230,7 +211,7 @@ impl Attempt<'_> {
             };
         }
         self.attempts += 1;
-        let sent_at_ms = desk.clock.now_ms();
+        let sent_at_ms = context.clock.now_ms();
         if repeat != Repeat::Always {
             let intent = ResultRecord {
                 phase: "INTENT".to_owned(),
@@ -238,20 +219,20 @@ impl Attempt<'_> {
                 evidence: Some(before.0.clone()).filter(|evidence| !evidence.is_empty()),
                 ..self.record()
             };
-            desk.writer.settle(&intent, None).await?;
+            context.writer.settle(&intent, None).await?;
             if let Some(expired) = self.expired() {
                 self.attempts -= 1;
                 return Ok(Step::End(expired));
             }
         }
         self.may_act()?;
-        let (sent_at_ms, since) = (desk.clock.now_ms(), Instant::now());
+        let (sent_at_ms, since) = (context.clock.now_ms(), Instant::now());
         self.sent_at_ms = Some(sent_at_ms);
-        let applied = desk.applier.apply(command, &before).await;
+        let applied = context.applier.apply(command, &before).await;
         drop(slot);
         match applied {
             Ok(answer) => {
-                desk.show(None);
+                context.show(None);
                 Ok(Step::End(Ending::new(Outcome::Applied, answer)))
             }
             Err(ApplyFault::Refused(answer)) => {
@@ -264,20 +245,20 @@ impl Attempt<'_> {
                 }
                 let wait = self.backoff.next(None);
                 self.wait(wait).await?;
-                Ok(Step::Go(State::NotSent))
+                Ok(Step::Go(Stage::NotSent))
             }
             Err(ApplyFault::Unclear(answer)) => {
                 self.backoff.reset();
                 // To read back gets time of its own: to give up means not to know.
-                self.probe_until = Instant::now() + desk.patience.retry_budget;
-                Ok(Step::Go(State::Sent { before, sent_at_ms, since, answer: Some(answer) }))
+                self.probe_until = Instant::now() + context.patience.retry_budget;
+                Ok(Step::Go(Stage::Sent { before, sent_at_ms, since, answer: Some(answer) }))
             }
         }
     }
 
     /// Surely not applied: waits, and tries again within the budget.
     async fn again(&mut self, fault: &Fault) -> Result<Step, Left> {
-        self.desk.show(Some(fault));
+        self.context.show(Some(fault));
         if Instant::now() >= self.send_until {
             return Ok(Step::End(Ending::saying(Outcome::Failed, fault.to_string())));
         }
@@ -287,7 +268,7 @@ impl Attempt<'_> {
         };
         let left = self.send_until.saturating_duration_since(Instant::now());
         self.wait(wait.min(left)).await?;
-        Ok(Step::Go(State::NotSent))
+        Ok(Step::Go(Stage::NotSent))
     }
 
     /// Asks the upstream whether it was applied.
@@ -298,12 +279,12 @@ impl Attempt<'_> {
         since: Instant,
         answer: Option<Answer>,
     ) -> Result<Step, Left> {
-        let Attempt { desk, command, .. } = *self;
-        let slot = desk.slot().await?;
-        let found = desk.applier.probe(command, &before, sent_at_ms).await;
+        let Attempt { context, command, .. } = *self;
+        let slot = context.slot().await?;
+        let found = context.applier.probe(command, &before, sent_at_ms).await;
         drop(slot);
         if found.is_ok() {
-            desk.show(None);
+            context.show(None);
         }
         match found {
             Ok(Finding::Applied(mut found)) => {
@@ -315,16 +296,16 @@ impl Attempt<'_> {
             Ok(Finding::Absent) => {
                 // By no clock that can be set: the one that `sent_at` is of may have been ahead or
                 // behind, and an earlier process's is not this one's.
-                let left = desk.patience.settle.saturating_sub(since.elapsed());
+                let left = context.patience.settle.saturating_sub(since.elapsed());
                 if !left.is_zero() {
                     self.wait(left).await?;
-                    return Ok(Step::Go(State::Sent { before, sent_at_ms, since, answer }));
+                    return Ok(Step::Go(Stage::Sent { before, sent_at_ms, since, answer }));
                 }
                 if Instant::now() >= self.send_until {
                     let ending = Ending::new(Outcome::Failed, answer.unwrap_or_default());
                     return Ok(Step::End(ending));
                 }
-                Ok(Step::Go(State::NotSent))
+                Ok(Step::Go(Stage::NotSent))
             }
             Ok(Finding::Unclear(why)) => {
                 let answer = answer.unwrap_or_default();
@@ -332,7 +313,7 @@ impl Attempt<'_> {
                 Ok(Step::End(Ending { outcome: Outcome::Unknown, answer, evidence }))
             }
             Err(fault) => {
-                desk.show(Some(&fault));
+                context.show(Some(&fault));
                 if Instant::now() >= self.probe_until {
                     let why = format!("it could not be read back: {fault}");
                     let evidence = Some(evidence(&before, &why));
@@ -344,27 +325,27 @@ impl Attempt<'_> {
                     _ => self.backoff.slowest(),
                 };
                 self.wait(wait).await?;
-                Ok(Step::Go(State::Sent { before, sent_at_ms, since, answer }))
+                Ok(Step::Go(Stage::Sent { before, sent_at_ms, since, answer }))
             }
         }
     }
 
     fn expired(&self) -> Option<Ending> {
         let expires_at_ms = self.command.expires_at_ms?;
-        (self.desk.clock.now_ms() >= expires_at_ms)
+        (self.context.clock.now_ms() >= expires_at_ms)
             .then(|| Ending::saying(Outcome::Expired, "`expires_at` passed before it was sent"))
     }
 
     /// Another process may have taken over: then nothing more is sent from here.
     fn may_act(&self) -> Result<(), Left> {
-        if self.desk.ownership.may_act(&self.desk.name) { Ok(()) } else { Err(Left) }
+        if self.context.grant.is_open() { Ok(()) } else { Err(Left) }
     }
 
     /// Waits, unless the lane is to be let go.
     async fn wait(&self, wait: Duration) -> Result<(), Left> {
         tokio::select! {
             () = sleep(wait) => Ok(()),
-            () = self.desk.halted() => Err(Left),
+            () = self.context.grant.closing() => Err(Left),
         }
     }
 
@@ -384,7 +365,7 @@ impl Attempt<'_> {
         let mut record = ResultRecord {
             phase: "OUTCOME".to_owned(),
             outcome: Some(ending.outcome.word().to_owned()),
-            settled_at: Some(self.desk.clock.now_ms() * 1_000),
+            settled_at: Some(self.context.clock.now_ms() * 1_000),
             evidence: ending.evidence,
             ..self.record()
         };
@@ -396,7 +377,7 @@ impl Attempt<'_> {
 /// What comes after a step.
 enum Step {
     End(Ending),
-    Go(State),
+    Go(Stage),
 }
 
 /// What is known of a command that could not be resolved, for whoever looks into it.

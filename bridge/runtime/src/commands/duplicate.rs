@@ -1,12 +1,12 @@
 //! A command whose id has an outcome already.
 
-use crate::commands::attempt::{Desk, Left, Turn};
+use crate::bus::Position;
+use crate::commands::attempt::{CommandContext, Left, Turn};
 use crate::commands::record::{Outcome, ResultRecord};
-use crate::lane::Position;
 
 /// The outcome of a command whose id has one already: it points there.
-pub(super) async fn settle(
-    desk: &Desk,
+pub(crate) async fn settle(
+    context: &CommandContext,
     turn: &Turn,
     outcome: Outcome,
     position: Position,
@@ -21,12 +21,12 @@ pub(super) async fn settle(
         key: turn.command.key.clone(),
         phase: "OUTCOME".to_owned(),
         outcome: Some(Outcome::Duplicate.word().to_owned()),
-        settled_at: Some(desk.clock.now_ms() * 1_000),
+        settled_at: Some(context.clock.now_ms() * 1_000),
         message: Some("a command with this id has an outcome already".to_owned()),
         evidence: Some(first.to_string()),
         position: turn.position.to_string(),
         ..ResultRecord::default()
     };
-    desk.writer.settle(&record, Some(turn.position)).await?;
+    context.writer.settle(&record, Some(turn.position)).await?;
     Ok(record)
 }

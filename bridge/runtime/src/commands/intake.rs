@@ -7,7 +7,7 @@ use talon_schemas::wire::{Payload, Wire};
 use talon_sdk::{Command, CommandSpec, Commands, OrderingKey};
 
 use crate::bus::BusFault;
-use crate::registry::Registry;
+use crate::service::registry::Registry;
 
 /// Longest id: it becomes a message key, and a subject on NATS.
 const ID_MAX: usize = 200;
@@ -36,7 +36,7 @@ pub enum Intake {
 }
 
 /// Reads records of a connector's topic of commands.
-pub struct Reading {
+pub struct CommandReader {
     /// What commands there are.
     pub commands: Commands,
     /// How a command of this version's schema is written.
@@ -45,7 +45,7 @@ pub struct Reading {
     pub registry: Option<Registry>,
 }
 
-impl Reading {
+impl CommandReader {
     /// Reads the value of a record.
     ///
     /// # Errors
@@ -263,7 +263,7 @@ mod tests {
         )
     });
 
-    fn reading() -> Reading {
+    fn reader() -> CommandReader {
         static SPECS: [CommandSpec; 1] = [CommandSpec {
             name: "SetStatus",
             key: OrderingKey::Params(&["call_id"]),
@@ -273,11 +273,11 @@ mod tests {
             probe: "",
         }];
         let commands = Commands { specs: &SPECS, contract: || &CONTRACT };
-        Reading { commands, wire: Wire::SingleObject, registry: None }
+        CommandReader { commands, wire: Wire::SingleObject, registry: None }
     }
 
     async fn malformed(value: &Json) -> (Option<String>, Vec<String>) {
-        match reading().read(value.to_string().as_bytes()).await.unwrap() {
+        match reader().read(value.to_string().as_bytes()).await.unwrap() {
             Intake::Malformed { id, problems, .. } => (id, problems),
             Intake::Command(_) => panic!("it is taken as a command"),
         }
@@ -288,7 +288,7 @@ mod tests {
         let json = json!({"id": "c-1", "type": "SetStatus", "params": {"call_id": 42, "status": "Done"},
             "issued_at": "2026-01-31T10:00:00Z", "expires_at": "2026-01-31T10:05:00Z",
             "expect": {"status": "Committed"}, "as": "anna"});
-        let Intake::Command(command) = reading().read(json.to_string().as_bytes()).await.unwrap()
+        let Intake::Command(command) = reader().read(json.to_string().as_bytes()).await.unwrap()
         else {
             panic!("it is malformed")
         };
@@ -340,7 +340,7 @@ mod tests {
             (&[0xc3, 0x01, 1, 2, 3, 4, 5, 6, 7, 8, 0], "unknown Avro schema"),
             (b"", "neither"),
         ] {
-            let Intake::Malformed { id: None, problems, .. } = reading().read(value).await.unwrap()
+            let Intake::Malformed { id: None, problems, .. } = reader().read(value).await.unwrap()
             else {
                 panic!("it has an id, or is a command")
             };

@@ -7,12 +7,12 @@ use std::collections::{HashMap, VecDeque};
 
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::bus::Position;
 use crate::commands::record::{Outcome, ResultRecord};
-use crate::lane::Position;
 
 /// Positions of settled commands that are remembered, to know one that is read again. More than the
 /// lane holds unsettled, since only what lies behind an unsettled one is read again.
-const POSITIONS: usize = 4 * crate::commands::desk::WAITING;
+const POSITIONS: usize = 4 * crate::commands::scheduler::WAITING;
 
 /// Hash of a command's id: ids are the senders' and may be long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,7 +26,7 @@ impl IdHash {
 
 /// What the ledger knows of an id.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Known {
+pub(crate) enum Entry {
     /// It was about to be sent, and may have been: read back first.
     Intent(Box<ResultRecord>),
     /// It has its outcome.
@@ -43,7 +43,7 @@ pub(crate) enum Known {
 /// What is known of commands by their ids.
 #[derive(Debug)]
 pub(crate) struct Ledger {
-    known: HashMap<IdHash, Known>,
+    known: HashMap<IdHash, Entry>,
     /// Settled ids, oldest first.
     order: VecDeque<(IdHash, i64)>,
     /// Whose commands stood there; none where the id could not be read.
@@ -69,8 +69,8 @@ impl Ledger {
     pub(crate) fn take(&mut self, record: ResultRecord) {
         let id = IdHash::of(&record.command_id);
         let Some(outcome) = record.outcome() else {
-            if !matches!(self.known.get(&id), Some(Known::Settled { .. })) {
-                self.known.insert(id, Known::Intent(Box::new(record)));
+            if !matches!(self.known.get(&id), Some(Entry::Settled { .. })) {
+                self.known.insert(id, Entry::Intent(Box::new(record)));
             }
             return;
         };
@@ -83,10 +83,10 @@ impl Ledger {
             return;
         }
         let at_ms = record.settled_at.unwrap_or_default() / 1_000;
-        let first = !matches!(self.known.get(&id), Some(Known::Settled { .. }));
+        let first = !matches!(self.known.get(&id), Some(Entry::Settled { .. }));
         if first {
             let position = position.unwrap_or_default();
-            self.known.insert(id, Known::Settled { outcome, position, at_ms });
+            self.known.insert(id, Entry::Settled { outcome, position, at_ms });
             self.order.push_back((id, at_ms));
         }
         self.forget(at_ms);
@@ -110,7 +110,7 @@ impl Ledger {
     pub(crate) fn is_settled(&self, position: Position, id: Option<IdHash>) -> bool {
         self.positions.get(&position) == Some(&id)
             || matches!(id.and_then(|id| self.known.get(&id)),
-                Some(Known::Settled { position: settled, .. }) if *settled == position)
+                Some(Entry::Settled { position: settled, .. }) if *settled == position)
     }
 
     /// Whether what was settled since then is still known.
@@ -119,15 +119,15 @@ impl Ledger {
     }
 
     /// What is known of an id.
-    pub(crate) fn get(&self, id: IdHash) -> Option<&Known> {
+    pub(crate) fn get(&self, id: IdHash) -> Option<&Entry> {
         self.known.get(&id)
     }
 
     /// Intents without an outcome.
     pub(crate) fn intents(&self) -> Vec<ResultRecord> {
         let intents = self.known.values().filter_map(|known| match known {
-            Known::Intent(record) => Some(record.as_ref().clone()),
-            Known::Settled { .. } => None,
+            Entry::Intent(record) => Some(record.as_ref().clone()),
+            Entry::Settled { .. } => None,
         });
         intents.collect()
     }
@@ -165,7 +165,7 @@ mod tests {
 
     fn outcome(ledger: &Ledger, id: &str) -> Option<Outcome> {
         match ledger.get(IdHash::of(id)) {
-            Some(Known::Settled { outcome, .. }) => Some(*outcome),
+            Some(Entry::Settled { outcome, .. }) => Some(*outcome),
             _ => None,
         }
     }
@@ -174,7 +174,7 @@ mod tests {
     fn an_intent_waits_for_its_outcome_and_an_outcome_stands() {
         let mut ledger = Ledger::new(1_000, 10);
         ledger.take(record("a", None, 1, 0));
-        assert!(matches!(ledger.get(IdHash::of("a")), Some(Known::Intent(_))));
+        assert!(matches!(ledger.get(IdHash::of("a")), Some(Entry::Intent(_))));
         assert_eq!(ledger.intents().len(), 1);
         ledger.take(record("a", Some(Outcome::Applied), 1, 5));
         ledger.take(record("a", Some(Outcome::Duplicate), 2, 6));

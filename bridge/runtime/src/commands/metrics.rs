@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::commands::record::Outcome;
-use crate::metrics::Metrics;
+use crate::service::metrics::Metrics;
 
 /// The metrics of one connector's commands. Cheap to clone.
 #[derive(Clone)]

@@ -6,7 +6,7 @@ use talon_schemas::result::RESULT;
 use talon_schemas::wire::Wire;
 use talon_sdk::Answer;
 
-use crate::lane::{LaneRecord, LaneTopic, Position};
+use crate::bus::{LaneRecord, LaneTopic, Position};
 
 /// Longest answer of an upstream that a record carries; a longer one is left out.
 const RESPONSE_MAX: usize = 64 * 1024;

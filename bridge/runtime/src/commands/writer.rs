@@ -5,10 +5,9 @@ use std::time::Instant;
 use talon_schemas::wire::Wire;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::bus::BusFault;
+use crate::bus::{BusFault, LaneLog, LaneRecord, LaneTopic, Position};
 use crate::commands::record::ResultRecord;
-use crate::lane::{LaneLog, LaneRecord, LaneTopic, Position};
-use crate::metrics::Metrics;
+use crate::service::metrics::Metrics;
 
 /// Writes that wait; each is a command that waits for it.
 const INBOX: usize = 1024;

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
-use talon_runtime::bus::{Bus, BusFault, GiveUp, Recovered, ShardLog, ShardSpec};
-use talon_runtime::commands::ResultRecord;
-use talon_runtime::lane::{
-    Arrival, LaneLog, LaneReader, LaneRecord, LaneSpec, LaneTopic, OpenLane, Position,
+use talon_runtime::bus::{
+    Arrival, Bus, BusFault, Grant, LaneLog, LaneReader, LaneRecord, LaneSpec, LaneTopic, OpenLane,
+    Position, Recovered, ShardLog, ShardSpec,
 };
+use talon_runtime::commands::ResultRecord;
 use talon_schemas::result::RESULT;
 use talon_schemas::wire::{Payload, Wire};
 
@@ -157,11 +157,11 @@ impl Bus for Memory {
         Ok(String::new())
     }
 
-    fn open(&self, _: &ShardSpec, _: &GiveUp) -> Result<Box<dyn ShardLog>, BusFault> {
+    fn open(&self, _: &ShardSpec, _: &Grant) -> Result<Box<dyn ShardLog>, BusFault> {
         Err(BusFault::Unavailable("it has only lanes".to_owned()))
     }
 
-    fn open_lane(&self, _: &LaneSpec, _: &GiveUp) -> Result<OpenLane, BusFault> {
+    fn open_lane(&self, _: &LaneSpec, _: &Grant) -> Result<OpenLane, BusFault> {
         let mut state = self.state();
         state.owner += 1;
         let owner = state.owner;

@@ -5,9 +5,9 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use talon_runtime::board::{Component, State, Weight};
 use talon_runtime::commands::LaneStatus;
 use talon_runtime::engine::{FeedRow, Glance};
+use talon_runtime::health::{Component, Severity, State};
 use talon_runtime::metrics::FeedStatus;
 
 use super::About;
@@ -93,7 +93,7 @@ struct Overall {
 
 impl Overall {
     fn of(glance: &Glance) -> Overall {
-        let vital = |c: &&Component| c.weight == Weight::Vital && !c.state.is_well();
+        let vital = |c: &&Component| c.severity == Severity::Vital && !c.state.is_well();
         let (class, sign, words) = match glance.status {
             "up" if glance
                 .feeds
@@ -119,12 +119,12 @@ fn headline(f: &mut Formatter<'_>, glance: &Glance) -> fmt::Result {
     writeln!(f, "<section class=\"overall {class}\" aria-labelledby=\"overall\">")?;
     writeln!(f, "<h1 id=\"overall\"><span aria-hidden=\"true\">{sign}</span> {words}</h1>")?;
     let feeds = glance.feeds.len();
-    let of = |weight| {
+    let of = |severity| {
         let faulty = glance.components.iter();
-        faulty.filter(move |(_, c)| c.weight == weight && !c.state.is_well())
+        faulty.filter(move |(_, c)| c.severity == severity && !c.state.is_well())
     };
     // A bus that is away takes the connectors with it: the cause before what follows from it.
-    let cause = of(Weight::Vital).min_by_key(|(name, component)| {
+    let cause = of(Severity::Vital).min_by_key(|(name, component)| {
         let shared = matches!(name.as_str(), "bus" | "registry");
         (!shared, component.state == State::Starting)
     });
@@ -138,7 +138,7 @@ fn headline(f: &mut Formatter<'_>, glance: &Glance) -> fmt::Result {
     } else if glance.components.is_empty() {
         writeln!(f, "<p>No component has reported yet.</p>")?;
     }
-    let still = of(Weight::Feed).map(|(name, _)| name.as_str());
+    let still = of(Severity::Feed).map(|(name, _)| name.as_str());
     let (lanes, still): (Vec<&str>, Vec<&str>) =
         still.partition(|name| name.ends_with("/commands"));
     if !lanes.is_empty() {

@@ -5,9 +5,9 @@ use std::sync::atomic::AtomicI64;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest, Sha256};
-use talon_runtime::board::{Component, State as Health, Weight};
-use talon_runtime::bus::{Bus, BusFault, GiveUp, ShardLog, ShardSpec};
+use talon_runtime::bus::{Bus, BusFault, Grant, ShardLog, ShardSpec};
 use talon_runtime::engine::{FeedRow, Glance};
+use talon_runtime::health::{Component, Severity, State as Word};
 use talon_runtime::metrics::{FeedStatus, Metrics};
 use talon_runtime::{Engine, Parts};
 use talon_sdk::Clock;
@@ -32,7 +32,7 @@ impl Bus for NoBus {
         Err(BusFault::Unavailable("no bus".to_owned()))
     }
 
-    fn open(&self, _: &ShardSpec, _: &GiveUp) -> Result<Box<dyn ShardLog>, BusFault> {
+    fn open(&self, _: &ShardSpec, _: &Grant) -> Result<Box<dyn ShardLog>, BusFault> {
         Err(BusFault::Unavailable("no bus".to_owned()))
     }
 }
@@ -96,8 +96,8 @@ fn about() -> About {
     }
 }
 
-fn component(weight: Weight, state: Health, message: &str) -> Component {
-    Component { state, weight, since_ms: NOW - 60_000, message: message.to_owned() }
+fn component(severity: Severity, state: Word, message: &str) -> Component {
+    Component { state, severity, since_ms: NOW - 60_000, message: message.to_owned() }
 }
 
 /// A connector `c` with a feed `doors` that is read every two seconds.
@@ -109,7 +109,7 @@ fn glance(observed_ms: Option<i64>, withheld: u64) -> Glance {
         interval_ms: 2_000,
     };
     let status = FeedStatus { observed_ms, entities: 1_234_567, withheld, published: 89 };
-    let up = component(Weight::Vital, Health::Up, "");
+    let up = component(Severity::Vital, Word::Up, "");
     let components = BTreeMap::from([("bus".to_owned(), up.clone()), ("c".to_owned(), up)]);
     let (commands, backfills) = (vec![], BTreeMap::new());
     Glance {
@@ -145,7 +145,7 @@ fn names_and_messages_of_others_are_text() {
     let mut glance = glance(None, 0);
     glance.feeds[0].0.connector = HOSTILE.to_owned();
     glance.feeds[0].0.topic = HOSTILE.to_owned();
-    let faulty = component(Weight::Vital, Health::Unavailable, HOSTILE);
+    let faulty = component(Severity::Vital, Word::Unavailable, HOSTILE);
     glance.components.insert(HOSTILE.to_owned(), faulty);
     glance.status = "unavailable";
     let mut about = about();
@@ -194,7 +194,7 @@ fn a_feed_that_never_gave_anything_stands_still() {
 #[test]
 fn a_feed_that_cannot_be_read_degrades_the_whole() {
     let mut glance = glance(Some(NOW - 60_000), 0);
-    let faulty = component(Weight::Feed, Health::Misconfigured, "401 from `/doors`");
+    let faulty = component(Severity::Feed, Word::Misconfigured, "401 from `/doors`");
     glance.components.insert("c/doors".to_owned(), faulty);
     glance.status = "degraded";
     let page = page::render(&glance, &about());
@@ -208,7 +208,7 @@ fn a_feed_that_cannot_be_read_degrades_the_whole() {
 #[test]
 fn the_bus_is_named_before_the_connectors_it_takes_along() {
     let mut glance = glance(Some(NOW), 0);
-    let faulty = component(Weight::Vital, Health::Unavailable, "connection refused");
+    let faulty = component(Severity::Vital, Word::Unavailable, "connection refused");
     for name in ["a", "bus", "c"] {
         glance.components.insert(name.to_owned(), faulty.clone());
     }
@@ -223,7 +223,7 @@ fn a_start_is_no_alarm() {
     let mut glance = glance(None, 0);
     glance
         .components
-        .insert("c".to_owned(), component(Weight::Vital, Health::Starting, "starting"));
+        .insert("c".to_owned(), component(Severity::Vital, Word::Starting, "starting"));
     glance.status = "unavailable";
     let page = page::render(&glance, &about());
     assert!(has_headline(&page, "Unavailable, starting"));
@@ -266,8 +266,8 @@ async fn readiness_follows_the_board_and_says_what_is_the_matter() {
     let (head, _) = server.ask("GET", "/health/ready").await;
     assert!(head.starts_with("HTTP/1.1 503"), "nothing has reported yet: {head}");
 
-    server.view.board.set("bus", Weight::Vital, Health::Up, "");
-    server.view.board.set("c/doors", Weight::Feed, Health::Unavailable, "timed out");
+    server.view.health.set("bus", Severity::Vital, Word::Up, "");
+    server.view.health.set("c/doors", Severity::Feed, Word::Unavailable, "timed out");
     let (head, body) = server.ask("GET", "/health/ready").await;
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
     assert!(head.contains("content-type: application/json"), "{head}");
@@ -275,7 +275,7 @@ async fn readiness_follows_the_board_and_says_what_is_the_matter() {
     assert_eq!(body["status"], "degraded");
     assert_eq!(body["components"]["c/doors"]["message"], "timed out");
 
-    server.view.board.set("bus", Weight::Vital, Health::Unavailable, "refused");
+    server.view.health.set("bus", Severity::Vital, Word::Unavailable, "refused");
     let (head, body) = server.ask("GET", "/health/ready").await;
     assert!(head.starts_with("HTTP/1.1 503"), "{head}");
     let body: serde_json::Value = serde_json::from_str(&body).unwrap();

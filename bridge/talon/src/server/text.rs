@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter, Write};
 
-use talon_runtime::board::{Component, State, Weight};
+use talon_runtime::health::{Component, Severity, State};
 
 /// Text of others, in elements and in quoted attributes.
 pub(super) struct Text<'a>(pub(super) &'a str);
@@ -92,13 +92,13 @@ pub(super) struct Badge<'a>(pub(super) &'a Component);
 
 impl Display for Badge<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Component { state, weight, .. } = self.0;
-        let (class, sign) = match (state, weight) {
+        let Component { state, severity, .. } = self.0;
+        let (class, sign) = match (state, severity) {
             (State::Up, _) => ("up", "●"),
             (State::Standby, _) => ("wait", "○"),
             (State::Starting | State::Recovering, _) => ("wait", "◌"),
-            (_, Weight::Feed) => ("warn", "▲"),
-            (_, Weight::Vital) => ("bad", "✕"),
+            (_, Severity::Feed) => ("warn", "▲"),
+            (_, Severity::Vital) => ("bad", "✕"),
         };
         let word = word(*state);
         write!(
@@ -108,6 +108,7 @@ impl Display for Badge<'_> {
         match state {
             State::Up | State::Starting | State::Recovering => Ok(()),
             State::Standby => write!(f, " <span class=\"hint\">another process runs it</span>"),
+            State::Unowned => write!(f, " <span class=\"hint\">nobody runs it</span>"),
             State::Unavailable => write!(f, " <span class=\"hint\">retried</span>"),
             State::Misconfigured => write!(f, " <span class=\"hint\">needs a person</span>"),
             State::Fenced => write!(f, " <span class=\"hint\">another process took over</span>"),
@@ -123,6 +124,7 @@ pub(super) fn word(state: State) -> &'static str {
         State::Recovering => "recovering",
         State::Up => "up",
         State::Standby => "standby",
+        State::Unowned => "unowned",
         State::Unavailable => "unavailable",
         State::Misconfigured => "misconfigured",
         State::Fenced => "fenced",

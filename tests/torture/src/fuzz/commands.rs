@@ -4,7 +4,7 @@ use futures_util::FutureExt;
 use serde_json::{Map, Value, json};
 use talon_contractor::Contractor;
 use talon_quickq::QuickQ;
-use talon_runtime::commands::{Intake, Reading};
+use talon_runtime::commands::{CommandReader, Intake};
 use talon_schemas::Message;
 use talon_schemas::wire::Wire;
 use talon_sdk::{Class, Command, Commands};
@@ -32,7 +32,7 @@ pub(super) fn run(data: &[u8]) {
         0 => Wire::SingleObject,
         _ => Wire::Confluent { id: SCHEMA_ID },
     };
-    let reading = Reading { commands, wire, registry: None };
+    let reading = CommandReader { commands, wire, registry: None };
     match read(&reading, value) {
         Intake::Command(command) => check(&reading, &command),
         Intake::Malformed { id, kind, problems } => {
@@ -46,14 +46,14 @@ pub(super) fn run(data: &[u8]) {
     }
 }
 
-fn read(reading: &Reading, value: &[u8]) -> Intake {
+fn read(reading: &CommandReader, value: &[u8]) -> Intake {
     let read =
         reading.read(value).now_or_never().expect("without a registry nothing is waited for");
     read.unwrap_or_else(|fault| panic!("without a registry nothing fails: {fault}"))
 }
 
 /// What was read and is written again reads as the same.
-fn check(reading: &Reading, command: &Command) {
+fn check(reading: &CommandReader, command: &Command) {
     assert!(!command.id.is_empty() && command.id.len() <= ID_MAX);
     assert!(!command.key.is_empty() && command.key.len() <= KEY_MAX);
     let mut object = json!({
@@ -74,7 +74,7 @@ fn check(reading: &Reading, command: &Command) {
 }
 
 /// Names may be quoted, and the type; values of parameters may not.
-fn assert_discreet(reading: &Reading, value: &[u8], problems: &[String]) {
+fn assert_discreet(reading: &CommandReader, value: &[u8], problems: &[String]) {
     let Ok(Value::Object(mut object)) = serde_json::from_slice(value) else { return };
     let kind = object.remove("type");
     let content = Value::Object(object).to_string();

@@ -1,8 +1,10 @@
 //! A bus that breaks a promise.
 
 use talon_kafka::Kafka;
-use talon_runtime::bus::{Append, Bus, BusFault, GiveUp, Place, Recovered, ShardLog, ShardSpec};
-use talon_runtime::lane::{LaneLog, LaneRecord, LaneSpec, LaneTopic, OpenLane, Position};
+use talon_runtime::bus::{
+    Append, Bus, BusFault, Grant, LaneLog, LaneRecord, LaneSpec, LaneTopic, OpenLane, Place,
+    Position, Recovered, ShardLog, ShardSpec,
+};
 
 /// One record of so many is concerned.
 const EVERY: usize = 9;
@@ -43,14 +45,14 @@ impl Bus for Broken {
         self.bus.probe()
     }
 
-    fn open(&self, shard: &ShardSpec, give_up: &GiveUp) -> Result<Box<dyn ShardLog>, BusFault> {
-        let log = self.bus.open(shard, give_up)?;
+    fn open(&self, shard: &ShardSpec, grant: &Grant) -> Result<Box<dyn ShardLog>, BusFault> {
+        let log = self.bus.open(shard, grant)?;
         let (defect, feeds) = (self.defect, shard.topics.len() - 1);
         Ok(Box::new(BrokenLog { log, defect, feeds, count: 0, held: Vec::new() }))
     }
 
-    fn open_lane(&self, lane: &LaneSpec, give_up: &GiveUp) -> Result<OpenLane, BusFault> {
-        let (reader, log) = self.bus.open_lane(lane, give_up)?;
+    fn open_lane(&self, lane: &LaneSpec, grant: &Grant) -> Result<OpenLane, BusFault> {
+        let (reader, log) = self.bus.open_lane(lane, grant)?;
         let defect = self.defect;
         Ok((reader, Box::new(BrokenLane { log, defect, lost: None })))
     }

@@ -103,9 +103,9 @@ impl Pipeline {
     pub(crate) async fn up(&self) {
         let since = Instant::now();
         let is_up = |engine: &Engine| {
-            let components = engine.view().board.components();
+            let components = engine.view().health.components();
             let state = |name| components.get(name).map(|component| component.state);
-            let up = Some(talon_runtime::board::State::Up);
+            let up = Some(talon_runtime::health::State::Up);
             state("field/commands") == up
         };
         while !self.engines.iter().all(is_up) {

@@ -13,7 +13,7 @@ use talon_schemas::Op;
 use talon_sdk::{Row, RowCodec};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::diff::{Change, Changes, event_id, fingerprint};
+use crate::shard::diff::{Change, Changes, event_id, fingerprint};
 
 /// Which facts were published.
 pub struct Facts {

@@ -18,19 +18,22 @@ use std::time::Instant;
 use talon_sdk::{Clock, Cursor, Observation};
 use tokio::sync::mpsc;
 
-use crate::bus::{BusFault, Place, ShardLog};
-use crate::checkpoint::{self, Checkpoint};
-use crate::diff::Summary;
-use crate::metrics::Metrics;
-use crate::publish::{Publisher, Told};
-use crate::registry::Schemas;
-use crate::state::{FeedState, Known, pair, with_told};
+use crate::bus::{BusFault, Hold, Place, ShardLog};
+use crate::service::metrics::Metrics;
+use crate::service::registry::Schemas;
+use crate::shard::checkpoint::{self, Checkpoint};
+use crate::shard::diff::Summary;
+use crate::shard::publish::{Publisher, Told};
+use crate::shard::state::{FeedState, Known, pair, with_told};
 
 /// Observations are committed together until their rows have so many bytes.
 const GROUP_BYTES: usize = 16 * 1024 * 1024;
 
 /// A checkpoint alone, without events, is committed at most this often: losing it costs a read.
 const IDLE_CHECKPOINT_MS: i64 = 10_000;
+
+/// While records are read back, the grant is looked at after so many.
+const RECORDS_PER_LOOK: u64 = 1_024;
 
 /// An observation on its way from a feed to the shard.
 #[derive(Debug)]
@@ -58,7 +61,7 @@ pub(crate) struct Shard {
 impl Shard {
     /// Reads back what was published and how far was read.
     pub(crate) fn recover(
-        name: &str,
+        hold: &Hold,
         mut log: Box<dyn ShardLog>,
         mut feeds: Vec<FeedState>,
         schemas: &Schemas,
@@ -66,13 +69,19 @@ impl Shard {
         metrics: Metrics,
     ) -> Result<Shard, BusFault> {
         let started = Instant::now();
+        let (name, grant) = (hold.grant().shard(), hold.grant());
         pair(&mut feeds);
         let places: HashMap<String, usize> = feeds
             .iter()
             .enumerate()
             .map(|(i, feed)| (checkpoint::key(name, feed.frame.feed), i))
             .collect();
+        let mut records = 0_u64;
         log.recover(&mut |place, record| {
+            records += 1;
+            if records.is_multiple_of(RECORDS_PER_LOOK) {
+                grant.may_begin()?;
+            }
             match place {
                 Place::Topic(topic) => {
                     if let Some((feed, told)) = with_told(&mut feeds, topic) {

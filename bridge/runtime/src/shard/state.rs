@@ -4,11 +4,11 @@ use talon_schemas::wire::{Payload, Wire};
 use talon_sdk::Cursor;
 
 use crate::bus::{BusFault, Recovered};
-use crate::diff::Differ;
-use crate::facts::Facts;
-use crate::metrics::Tally;
-use crate::publish::{FeedFrame, chain_of};
-use crate::registry::Schemas;
+use crate::service::metrics::Tally;
+use crate::service::registry::Schemas;
+use crate::shard::diff::Differ;
+use crate::shard::facts::Facts;
+use crate::shard::publish::{FeedFrame, chain_of};
 
 /// What is known of a feed's records.
 pub(crate) enum Known {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use talon_sdk::{Coverage, Observation};
 
-use crate::index::{Index, Seen};
+use crate::shard::index::{Index, Seen};
 
 /// What was seen of a full list.
 #[derive(Debug)]

@@ -1,6 +1,9 @@
+//! Waiting between attempts.
+
 use std::time::Duration;
 
 use rand::RngExt;
+use talon_sdk::Fault;
 
 /// Capped, jittered, exponential waiting between attempts.
 #[derive(Debug, Clone)]
@@ -28,6 +31,16 @@ impl Backoff {
         self.attempt = self.attempt.saturating_add(1);
         let own = full.mul_f64(rand::rng().random_range(0.5..=1.0));
         own.max(asked.unwrap_or_default())
+    }
+
+    /// How long to wait after a fault of an upstream.
+    pub(crate) fn after(&mut self, fault: &Fault) -> Duration {
+        match fault {
+            Fault::Unavailable { retry_after, .. } => self.next(*retry_after),
+            Fault::Rejected { .. } | Fault::Misconfigured { .. } | Fault::Internal { .. } => {
+                self.slowest()
+            }
+        }
     }
 
     /// The slowest pace, for what a retry alone will not mend.

@@ -5,9 +5,9 @@ use talon_schemas::{Contract, Envelope, Op, Source};
 use talon_sdk::{Kind, RowFault};
 
 use crate::bus::{Append, BusFault, ShardLog};
-use crate::diff::{Change, Changes, EventId};
-use crate::facts::Facts;
-use crate::metrics::{FeedMetrics, Tally};
+use crate::service::metrics::{FeedMetrics, Tally};
+use crate::shard::diff::{Change, Changes, EventId};
+use crate::shard::facts::Facts;
 
 /// What is the same in all records of a feed.
 pub(crate) struct FeedFrame {

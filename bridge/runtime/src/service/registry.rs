@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use apache_avro::Schema;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Deserialize;
 use talon_schemas::Message;
 use talon_schemas::wire::Wire;
@@ -14,6 +15,9 @@ use tokio::runtime::Handle;
 use crate::bus::BusFault;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Schemas that one connector registers at the same time.
+const SIDE_BY_SIDE: usize = 8;
 
 /// Where schemas are registered. Cheap to clone.
 #[derive(Clone)]
@@ -87,13 +91,21 @@ impl Registry {
         })
     }
 
-    /// Registers a schema after checking it; gives its id. The same schema again gives the same id.
+    /// The id of a schema, which is registered after checking it where it is not there. The same schema
+    /// again gives the same id.
+    ///
+    /// It is looked up first: that is one request instead of two where nothing is new, and a client may
+    /// have the right to look up alone.
     pub async fn register(
         &self,
         topic: &str,
         schema: &impl AsRef<Message>,
     ) -> Result<u32, BusFault> {
         let subject = Registry::subject(topic);
+        let path = format!("/subjects/{subject}");
+        if let Some(found) = self.post::<Registered>(&path, schema.as_ref()).await? {
+            return Ok(found.id);
+        }
         if self.check(topic, schema).await? == Compatibility::Incompatible {
             return Err(BusFault::Misconfigured(format!(
                 "the registry's schema of subject `{subject}` is incompatible with this version's: its consumers could not read new events; use another `talon.prefix`, or relax the subject's compatibility"
@@ -190,15 +202,23 @@ pub(crate) struct Schemas {
 }
 
 impl Schemas {
-    /// How values of a topic are written. Registers the schema where there is a registry.
-    pub(crate) fn wire(&self, topic: &str, schema: &impl AsRef<Message>) -> Result<Wire, BusFault> {
-        match &self.registry {
-            None => Ok(Wire::SingleObject),
-            Some(registry) => {
-                let id = self.runtime.block_on(registry.register(topic, schema))?;
-                Ok(Wire::Confluent { id })
-            }
-        }
+    /// Of a registry, if there is one. Must be called inside a Tokio runtime.
+    pub(crate) fn new(registry: Option<Registry>) -> Schemas {
+        Schemas { registry, runtime: Handle::current() }
+    }
+
+    /// How values of topics are written: a topic and its schema each. Registers the schemas where there
+    /// is a registry, several at the same time.
+    pub(crate) fn wires(&self, wanted: &[(&str, &Message)]) -> Result<Vec<Wire>, BusFault> {
+        let Some(registry) = &self.registry else {
+            return Ok(vec![Wire::SingleObject; wanted.len()]);
+        };
+        let register = |&(topic, schema)| async move {
+            let id = registry.register(topic, schema).await?;
+            Ok(Wire::Confluent { id })
+        };
+        let all = stream::iter(wanted).map(register).buffered(SIDE_BY_SIDE);
+        self.runtime.block_on(all.try_collect())
     }
 
     /// A schema that an earlier version registered; `None` where there is none of that id.

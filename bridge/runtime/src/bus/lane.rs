@@ -11,20 +11,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::bus::{BusFault, Recovered, TopicSpec};
-
-/// The topics of a connector's commands.
-#[derive(Debug, Clone)]
-pub struct LaneSpec {
-    /// Name of the connector.
-    pub name: String,
-    /// Where commands come from. Its records have keys only if the sender gave them one.
-    pub commands: TopicSpec,
-    /// Where intents and outcomes go, keyed by command id.
-    pub results: TopicSpec,
-    /// Where what is no command goes: the same topic as that of the feeds.
-    pub dead_letters: TopicSpec,
-}
+use super::fault::BusFault;
+use super::log::Recovered;
 
 /// Where a command stands: partition and offset on Kafka, 0 and the stream's sequence on NATS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]

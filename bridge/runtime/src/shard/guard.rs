@@ -1,13 +1,6 @@
 //! The mass-delete guard: when the absence of entities is not believed.
 
-/// When deletes that are inferred from absence are withheld.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Guard {
-    /// Largest part of a scope's entities that may vanish in one observation, 0 to 1.
-    pub ratio: f64,
-    /// Up to so many entities may vanish whatever part they are.
-    pub entities: usize,
-}
+pub use crate::service::options::Guard;
 
 /// Why absent entities were not deleted. What is in the observation is published all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,25 +3,25 @@
 
 use talon_sdk::{Answer, Command};
 
-use super::Dispatch;
+use crate::bus::{Arrival, LaneRecord, LaneTopic, Position};
 use crate::commands::attempt::Left;
-use crate::commands::ledger::{IdHash, Known};
+use crate::commands::ledger::{Entry, IdHash};
 use crate::commands::record::{Outcome, ResultRecord};
-use crate::lane::{Arrival, LaneRecord, LaneTopic, Position};
+use crate::commands::scheduler::Scheduler;
 
 /// Of a command that may have been run already.
 const FORGOTTEN: &str = "the bus has forgotten where reading the commands stood (Kafka does after `offsets.retention.minutes` without a commit), and this one is older than `commands.ledger.retention.ms`: it may have been run before, and is not run; send it under a new id if it is still wanted";
 
-impl Dispatch {
+impl Scheduler {
     /// Whether a command may have been run, and nothing knows of it any more.
-    pub(super) fn may_have_been_run(&self, arrival: &Arrival, command: &Command) -> bool {
-        let now_ms = self.desk.clock.now_ms();
+    pub(crate) fn may_have_been_run(&self, arrival: &Arrival, command: &Command) -> bool {
+        let now_ms = self.context.clock.now_ms();
         arrival.unplaced_at_ms.is_some_and(|at_ms| !self.ledger.reaches(at_ms, now_ms))
             && self.ledger.get(IdHash::of(&command.id)).is_none()
     }
 
     /// Does not run such a command.
-    pub(super) async fn leave(
+    pub(crate) async fn leave(
         &mut self,
         command: &Command,
         position: Position,
@@ -32,7 +32,7 @@ impl Dispatch {
     }
 
     /// What is no command goes to the dead letters; if its id can be read, it gets an outcome too.
-    pub(super) async fn put_aside(
+    pub(crate) async fn put_aside(
         &mut self,
         arrival: &Arrival,
         id: Option<String>,
@@ -42,7 +42,7 @@ impl Dispatch {
         let problems = problems.join("; ");
         let position = arrival.position;
         tracing::warn!(
-            connector = self.desk.name,
+            connector = self.context.name,
             %position,
             "a malformed command is put to the dead letters: {problems}"
         );
@@ -58,7 +58,7 @@ impl Dispatch {
                 ("__connect.errors.topic", text(&self.topic)),
                 ("__connect.errors.partition", text(&partition)),
                 ("__connect.errors.offset", text(&offset)),
-                ("__connect.errors.connector.name", text(&self.desk.name)),
+                ("__connect.errors.connector.name", text(&self.context.name)),
                 ("__connect.errors.task.id", text("0")),
                 ("__connect.errors.stage", text("command")),
                 ("__connect.errors.exception.class.name", text("talon.CommandFault")),
@@ -79,7 +79,7 @@ impl Dispatch {
     /// The outcome of a command that is not run: `otherwise`, where nothing is known of its id. Not that of
     /// its id, where another command has it: one that waits for its turn may have been sent by an earlier
     /// owner.
-    pub(super) fn unsent(
+    pub(crate) fn unsent(
         &self,
         id: &str,
         kind: &'static str,
@@ -90,13 +90,13 @@ impl Dispatch {
         let hash = IdHash::of(id);
         let mut intent = None;
         let outcome = match self.ledger.get(hash) {
-            Some(Known::Settled { .. }) => Outcome::Duplicate,
+            Some(Entry::Settled { .. }) => Outcome::Duplicate,
             // It was a command to whoever wrote the intent, and was about to be sent.
-            Some(Known::Intent(found)) if found.position() == Some(position) => {
+            Some(Entry::Intent(found)) if found.position() == Some(position) => {
                 intent = Some(found.as_ref().clone());
                 Outcome::Unknown
             }
-            Some(Known::Intent(_)) => Outcome::Duplicate,
+            Some(Entry::Intent(_)) => Outcome::Duplicate,
             None if self.running.contains_key(&hash) || self.is_held(id) => Outcome::Duplicate,
             None => otherwise,
         };
@@ -105,7 +105,7 @@ impl Dispatch {
             r#type: kind.to_owned(),
             phase: "OUTCOME".to_owned(),
             outcome: Some(outcome.word().to_owned()),
-            settled_at: Some(self.desk.clock.now_ms() * 1_000),
+            settled_at: Some(self.context.clock.now_ms() * 1_000),
             position: position.to_string(),
             ..intent.unwrap_or_default()
         };
@@ -114,14 +114,14 @@ impl Dispatch {
     }
 
     /// Writes these records and the outcome of a command that is not run.
-    pub(super) async fn settle(
+    pub(crate) async fn settle(
         &mut self,
         mut records: Vec<LaneRecord>,
         (record, outcome): (ResultRecord, Outcome),
         kind: &'static str,
         position: Position,
     ) -> Result<(), Left> {
-        records.push(self.desk.writer.encode(&record)?);
+        records.push(self.context.writer.encode(&record)?);
         // At once, so that a second one with this id sees it. If it cannot be written, the ledger goes
         // with the lane.
         let id = IdHash::of(&record.command_id);

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
-use talon_sdk::Clock;
+use talon_sdk::{Clock, Fault};
 
-use crate::metrics::Metrics;
+use super::metrics::Metrics;
+use crate::bus::BusFault;
 
 /// State of a component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -21,6 +22,8 @@ pub enum State {
     Up,
     /// Another process of the group runs it.
     Standby,
+    /// No process of the group runs it.
+    Unowned,
     /// Does not answer; retried.
     Unavailable,
     /// Answers, and does not let us; needs a person.
@@ -32,6 +35,26 @@ pub enum State {
 }
 
 impl State {
+    /// What a fault of the bus, or of the registry, comes to.
+    pub fn of_bus(fault: &BusFault) -> State {
+        match fault {
+            BusFault::Unavailable(_) => State::Unavailable,
+            // What was read is read again: nothing is lost, and nothing needs a person.
+            BusFault::Aborted(_) | BusFault::TooLarge(_) | BusFault::Revoked => State::Recovering,
+            BusFault::Misconfigured(_) => State::Misconfigured,
+            BusFault::Fenced(_) => State::Fenced,
+        }
+    }
+
+    /// What a fault of an upstream comes to.
+    pub fn of_upstream(fault: &Fault) -> State {
+        match fault {
+            Fault::Unavailable { .. } => State::Unavailable,
+            Fault::Rejected { .. } | Fault::Misconfigured { .. } => State::Misconfigured,
+            Fault::Internal { .. } => State::Internal,
+        }
+    }
+
     /// Whether all is as it should be.
     pub fn is_well(self) -> bool {
         matches!(self, State::Up | State::Standby)
@@ -41,7 +64,7 @@ impl State {
 /// How much depends on a component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Weight {
+pub enum Severity {
     /// Without it the process can do nothing: it is not ready.
     Vital,
     /// Without it one feed stands still: the process is ready, but degraded.
@@ -54,7 +77,7 @@ pub struct Component {
     /// Its state.
     pub state: State,
     /// How much depends on it.
-    pub weight: Weight,
+    pub severity: Severity,
     /// Since when, milliseconds since 1970 UTC.
     pub since_ms: i64,
     /// What is the matter.
@@ -63,22 +86,22 @@ pub struct Component {
 
 /// All components of a process. Cheap to clone.
 #[derive(Clone)]
-pub struct Board {
+pub struct Health {
     components: Arc<Mutex<BTreeMap<String, Component>>>,
     clock: Clock,
     metrics: Metrics,
 }
 
-impl Board {
+impl Health {
     /// With no components yet.
-    pub fn new(clock: Clock, metrics: Metrics) -> Board {
-        Board { components: Arc::default(), clock, metrics }
+    pub fn new(clock: Clock, metrics: Metrics) -> Health {
+        Health { components: Arc::default(), clock, metrics }
     }
 
     /// Notes the state of a component; logs if it changed.
     ///
     /// `message` is shown to people and must not carry secrets.
-    pub fn set(&self, name: &str, weight: Weight, state: State, message: &str) {
+    pub fn set(&self, name: &str, severity: Severity, state: State, message: &str) {
         let mut components = self.components.lock().unwrap_or_else(PoisonError::into_inner);
         let known = components.get_mut(name);
         let changed = known.as_ref().is_none_or(|known| known.state != state);
@@ -90,7 +113,8 @@ impl Board {
             }
             _ => {
                 let since_ms = self.clock.now_ms();
-                let component = Component { state, weight, since_ms, message: message.to_owned() };
+                let component =
+                    Component { state, severity, since_ms, message: message.to_owned() };
                 components.insert(name.to_owned(), component);
             }
         }
@@ -102,6 +126,7 @@ impl Board {
                 State::Recovering => tracing::info!(component = name, "{message}"),
                 State::Up => tracing::info!(component = name, "up"),
                 State::Standby => tracing::info!(component = name, "standing by: {message}"),
+                State::Unowned => tracing::warn!(component = name, "{message}"),
                 State::Unavailable => {
                     tracing::warn!(component = name, "unavailable, retrying: {message}");
                 }
@@ -126,6 +151,6 @@ impl Board {
     pub fn ready(&self) -> bool {
         let components = self.components.lock().unwrap_or_else(PoisonError::into_inner);
         !components.is_empty()
-            && components.values().all(|c| c.weight != Weight::Vital || c.state.is_well())
+            && components.values().all(|c| c.severity != Severity::Vital || c.state.is_well())
     }
 }

@@ -1,7 +1,5 @@
 //! Whose turn it is: commands with the same ordering key one after another, others side by side.
 
-mod unsent;
-
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
@@ -10,16 +8,14 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, interval_at, sleep};
 
-use crate::bus::BusFault;
-use crate::commands::Incoming;
-use crate::commands::attempt::{self, Desk, Left, Turn};
+use crate::bus::{Arrival, BusFault, LaneRecord, LaneTopic, Position};
+use crate::commands::attempt::{self, CommandContext, Left, Turn};
 use crate::commands::duplicate;
-use crate::commands::intake::{Intake, Reading};
-use crate::commands::ledger::{IdHash, Known, Ledger};
+use crate::commands::intake::{CommandReader, Intake};
+use crate::commands::ledger::{Entry, IdHash, Ledger};
 use crate::commands::metrics::LaneMetrics;
 use crate::commands::record::{Outcome, ResultRecord};
 use crate::commands::writer::Written;
-use crate::lane::{Arrival, LaneRecord, LaneTopic, Position};
 
 /// Commands that a lane holds unsettled, at most; beyond that it reads no further.
 pub(crate) const WAITING: usize = 10_000;
@@ -34,15 +30,25 @@ const REPEAT_EVERY: Duration = Duration::from_secs(3_600);
 /// Pause before a registry that does not answer is asked again.
 const REGISTRY_PAUSE: Duration = Duration::from_secs(1);
 
+/// What the reader's thread hands over.
+pub(crate) enum Incoming {
+    Arrival(Arrival),
+    /// For the first time there is nothing more to read.
+    CaughtUp,
+}
+
 /// A command and what is kept with it until it is settled.
-struct Waiting {
+pub(super) struct Waiting {
     turn: Turn,
     bytes: usize,
     since: Instant,
 }
 
 /// What a task of the lane came to.
-#[allow(clippy::large_enum_variant, reason = "it lives for a moment, between a task and the desk")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it lives for a moment, between a task and the scheduler"
+)]
 enum Ended {
     /// A command that had its turn.
     Command { waiting: Waiting, result: Result<ResultRecord, Left> },
@@ -60,16 +66,16 @@ enum Ended {
 }
 
 /// Gives commands their turns.
-pub(crate) struct Dispatch {
-    desk: Arc<Desk>,
-    reading: Reading,
+pub(crate) struct Scheduler {
+    pub(super) context: Arc<CommandContext>,
+    reader: CommandReader,
     /// The types that are switched on.
     switched_on: Vec<&'static CommandSpec>,
-    ledger: Ledger,
-    metrics: LaneMetrics,
+    pub(super) ledger: Ledger,
+    pub(super) metrics: LaneMetrics,
     /// Whether commands come in one order, whatever their keys.
     ordered: bool,
-    topic: String,
+    pub(super) topic: String,
     /// Positions that are held.
     open: HashSet<Position>,
     bytes: usize,
@@ -78,14 +84,14 @@ pub(crate) struct Dispatch {
     /// Have their turn now.
     ready: VecDeque<Waiting>,
     /// Ids that run, and who waits for them under another key.
-    running: HashMap<IdHash, Vec<Waiting>>,
+    pub(super) running: HashMap<IdHash, Vec<Waiting>>,
     tasks: JoinSet<Ended>,
 }
 
-/// What a [`Dispatch`] is made of.
-pub(crate) struct DispatchParts {
-    pub(crate) desk: Desk,
-    pub(crate) reading: Reading,
+/// What a [`Scheduler`] is made of.
+pub(crate) struct SchedulerParts {
+    pub(crate) context: CommandContext,
+    pub(crate) reader: CommandReader,
     pub(crate) switched_on: Vec<&'static CommandSpec>,
     pub(crate) ledger: Ledger,
     pub(crate) metrics: LaneMetrics,
@@ -93,11 +99,11 @@ pub(crate) struct DispatchParts {
     pub(crate) topic: String,
 }
 
-impl Dispatch {
-    pub(crate) fn new(parts: DispatchParts) -> Dispatch {
-        Dispatch {
-            desk: Arc::new(parts.desk),
-            reading: parts.reading,
+impl Scheduler {
+    pub(crate) fn new(parts: SchedulerParts) -> Scheduler {
+        Scheduler {
+            context: Arc::new(parts.context),
+            reader: parts.reader,
             switched_on: parts.switched_on,
             ledger: parts.ledger,
             metrics: parts.metrics,
@@ -112,39 +118,42 @@ impl Dispatch {
         }
     }
 
-    /// Runs commands until halted, and then until those that run have ended, or the lane is lost.
-    pub(crate) async fn run(mut self, mut inbox: mpsc::Receiver<Incoming>) {
-        let desk = self.desk.clone();
+    /// Runs commands until the grant closes, and then until those that run have ended.
+    ///
+    /// # Errors
+    /// The lane is lost.
+    pub(crate) async fn run(mut self, mut inbox: mpsc::Receiver<Incoming>) -> Result<(), Left> {
+        let context = self.context.clone();
         let mut repeat = interval_at(Instant::now() + REPEAT_EVERY, REPEAT_EVERY);
         loop {
             let room = self.open.len() < WAITING && self.bytes < WAITING_BYTES;
             tokio::select! {
                 biased;
-                () = desk.halted() => break,
+                () = context.grant.closing() => break,
                 Some(ended) = self.tasks.join_next(), if !self.tasks.is_empty() => {
                     // A panic is a defect; its command is settled when the lane is opened anew.
-                    let Ok(ended) = ended else { return };
+                    let Ok(ended) = ended else { return Err(Left) };
                     if !self.ended(ended) {
-                        return;
+                        return Err(Left);
                     }
                 }
                 _ = repeat.tick() => {
-                    if desk.writer.hand(vec![], None).await.is_err() {
-                        return;
+                    if context.writer.hand(vec![], None).await.is_err() {
+                        return Err(Left);
                     }
                 }
                 incoming = inbox.recv(), if room => {
                     let on = match incoming {
-                        None => return,
+                        None => return Err(Left),
                         Some(Incoming::Arrival(arrival)) => self.arrived(arrival).await,
                         Some(Incoming::CaughtUp) => self.caught_up().await,
                     };
                     if on.is_err() {
                         // Those that run are to end, if it is only that nothing new is to be begun.
-                        if *desk.halted.borrow() {
+                        if !context.grant.is_open() {
                             break;
                         }
-                        return;
+                        return Err(Left);
                     }
                 }
             }
@@ -155,6 +164,7 @@ impl Dispatch {
         self.ready.clear();
         self.lines.clear();
         while self.tasks.join_next().await.is_some() {}
+        Ok(())
     }
 
     /// A record of the topic of commands.
@@ -165,22 +175,22 @@ impl Dispatch {
         }
         let mut waited = false;
         let intake = loop {
-            match self.reading.read(&arrival.value).await {
+            match self.reader.read(&arrival.value).await {
                 Ok(intake) => break intake,
                 Err(BusFault::Misconfigured(why) | BusFault::Unavailable(why)) => {
                     // Nothing goes on meanwhile, so it must be seen.
-                    self.desk.show(Some(&Fault::unavailable(why)));
+                    self.context.show(Some(&Fault::unavailable(why)));
                     waited = true;
                     tokio::select! {
                         () = sleep(REGISTRY_PAUSE) => {}
-                        () = self.desk.halted() => return Err(Left),
+                        () = self.context.grant.closing() => return Err(Left),
                     }
                 }
                 Err(_) => return Err(Left),
             }
         };
         if waited {
-            self.desk.show(None);
+            self.context.show(None);
         }
         let id = match &intake {
             Intake::Malformed { id, .. } => id.as_deref(),
@@ -205,10 +215,10 @@ impl Dispatch {
                 if !self.switched_on.iter().any(|on| std::ptr::eq(*on, command.spec)) {
                     let message = format!(
                         "`{}` is switched off; `connectors.{}.commands` names those that are on",
-                        command.spec.name, self.desk.name
+                        command.spec.name, self.context.name
                     );
                     let answer = Answer::saying(message);
-                    if matches!(self.ledger.get(IdHash::of(&command.id)), Some(Known::Intent(_))) {
+                    if matches!(self.ledger.get(IdHash::of(&command.id)), Some(Entry::Intent(_))) {
                         // It may have been sent while it was on.
                         let mut waiting = self.hold(command, position, arrival.value.len());
                         waiting.turn.barred = Some(answer);
@@ -256,21 +266,22 @@ impl Dispatch {
             }
             let known = self.ledger.get(id).cloned();
             self.running.insert(id, Vec::new());
-            let desk = self.desk.clone();
+            let context = self.context.clone();
             match known {
-                Some(Known::Settled { outcome, position, at_ms }) => {
+                Some(Entry::Settled { outcome, position, at_ms }) => {
                     self.tasks.spawn(async move {
                         let result =
-                            duplicate::settle(&desk, &waiting.turn, outcome, position, at_ms).await;
+                            duplicate::settle(&context, &waiting.turn, outcome, position, at_ms)
+                                .await;
                         Ended::Command { waiting, result }
                     });
                 }
                 other => {
-                    if let Some(Known::Intent(intent)) = other {
+                    if let Some(Entry::Intent(intent)) = other {
                         waiting.turn.intent = Some(intent);
                     }
                     self.tasks.spawn(async move {
-                        let result = attempt::run(&desk, &waiting.turn).await;
+                        let result = attempt::run(&context, &waiting.turn).await;
                         Ended::Command { waiting, result }
                     });
                 }
@@ -309,7 +320,7 @@ impl Dispatch {
         if let Some(outcome) = record.outcome() {
             self.metrics.settled(command.spec.name, outcome, waiting.since.elapsed());
             tracing::debug!(
-                connector = self.desk.name,
+                connector = self.context.name,
                 command = command.spec.name,
                 %position,
                 outcome = outcome.word(),
@@ -317,7 +328,7 @@ impl Dispatch {
             );
             if outcome == Outcome::Unknown {
                 tracing::warn!(
-                    connector = self.desk.name,
+                    connector = self.context.name,
                     command = command.spec.name,
                     %position,
                     "a command ended UNKNOWN: it may or may not have been applied; its record on the results topic has the evidence"
@@ -351,7 +362,7 @@ impl Dispatch {
             id: format!("{}/{position}/rekeyed", command.id),
         };
         let waiting = self.hold(command, position, record.value.len());
-        let written = self.desk.writer.hand(vec![record], Some(position)).await?;
+        let written = self.context.writer.hand(vec![record], Some(position)).await?;
         self.tasks.spawn(async move {
             let result = written.await.map_err(|_| Left);
             Ended::PutBack { waiting, result }
@@ -360,7 +371,7 @@ impl Dispatch {
     }
 
     /// Hands records to the writer, in the order of calls, and lets a task wait for them.
-    async fn write(
+    pub(super) async fn write(
         &mut self,
         records: Vec<LaneRecord>,
         position: Position,
@@ -370,7 +381,7 @@ impl Dispatch {
         let bytes = records.iter().map(|record| record.value.len()).sum();
         self.open.insert(position);
         self.bytes += bytes;
-        let written = self.desk.writer.hand(records, Some(position)).await?;
+        let written = self.context.writer.hand(records, Some(position)).await?;
         self.tasks.spawn(async move {
             let result = written.await.map(drop).map_err(|_| Left);
             Ended::Written { position, id, bytes, outcome, result }
@@ -391,15 +402,15 @@ impl Dispatch {
             let record = ResultRecord {
                 phase: "OUTCOME".to_owned(),
                 outcome: Some(Outcome::Unknown.word().to_owned()),
-                settled_at: Some(self.desk.clock.now_ms() * 1_000),
+                settled_at: Some(self.context.clock.now_ms() * 1_000),
                 message: Some(
                     "it was about to be sent, and is no longer on the topic of commands to be read back".to_owned(),
                 ),
                 ..intent
             };
-            self.desk.writer.settle(&record, None).await?;
+            self.context.writer.settle(&record, None).await?;
             tracing::warn!(
-                connector = self.desk.name,
+                connector = self.context.name,
                 command = record.r#type,
                 %position,
                 "a command ended UNKNOWN: its intent is there, and the command is no longer on its topic"
@@ -411,7 +422,7 @@ impl Dispatch {
     }
 
     /// Whether a command of this id is held unsettled.
-    fn is_held(&self, id: &str) -> bool {
+    pub(super) fn is_held(&self, id: &str) -> bool {
         let lines = self.lines.values().flatten();
         self.ready.iter().chain(lines).any(|waiting| waiting.turn.command.id == id)
     }

@@ -10,9 +10,9 @@ use talon_schemas::{Contract, Op};
 use talon_sdk::{Facts, Observation, Row, RowCodec, RowFault};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_128_with_seed};
 
-use crate::guard::{Absence, Guard, Withheld};
-use crate::index::{Entry, Index, Keys, Seen, SlotId};
-use crate::list::{List, Lists};
+use crate::shard::guard::{Absence, Guard, Withheld};
+use crate::shard::index::{Entry, Index, Keys, Seen, SlotId};
+use crate::shard::list::{List, Lists};
 
 /// Version of the fingerprint. Raise it when normalisation changes in a way that should not make
 /// events: recovery computes fingerprints from the recovered values, so nothing floods.

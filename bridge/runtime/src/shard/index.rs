@@ -18,7 +18,7 @@ pub struct SlotId(u32);
 /// What is remembered of an entity besides its key and value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry {
-    /// Fingerprint of the content last published; see [`crate::diff::fingerprint`].
+    /// Fingerprint of the content last published; see [`crate::shard::diff::fingerprint`].
     pub fingerprint: [u64; 2],
     /// Hash of the row's bytes last seen; 0 is "not known", as after recovery.
     pub raw: u64,

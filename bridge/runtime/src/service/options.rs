@@ -1,13 +1,31 @@
 //! The settings that every connector has, whatever its class.
 
+use std::time::Duration;
+
 use talon_sdk::config::{Importance, Key, Secrets, Settings};
 
 use crate::bus::Delivery;
-use crate::commands::Patience;
-use crate::guard::Guard;
 
 /// A hundred years.
 const MAX_MS: u64 = 3_155_760_000_000;
+
+/// How long and how often commands are tried.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// How long a command is tried, or read back, before it is given up.
+    pub retry_budget: Duration,
+    /// How long after sending it is only believed that a command was applied, not that it was not.
+    pub settle: Duration,
+}
+
+/// When deletes that are inferred from absence are withheld.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Guard {
+    /// Largest part of a scope's entities that may vanish in one observation, 0 to 1.
+    pub ratio: f64,
+    /// Up to so many entities may vanish whatever part they are.
+    pub entities: usize,
+}
 
 /// How values are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

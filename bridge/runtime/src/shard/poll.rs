@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use talon_sdk::{Connector, Cursor, Fault};
-use tokio::sync::{mpsc, watch};
+use talon_sdk::{Connector, Cursor};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::backoff::Backoff;
-use crate::board::{Board, State, Weight};
-use crate::metrics::FeedMetrics;
-use crate::shard::Sighting;
+use crate::bus::Grant;
+use crate::service::backoff::Backoff;
+use crate::service::health::{Health, Severity, State};
+use crate::service::metrics::FeedMetrics;
+use crate::shard::serve::Sighting;
 
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -26,19 +27,18 @@ pub(crate) struct Poll {
     /// Where to begin.
     pub(crate) start: Option<Cursor>,
     pub(crate) shard: mpsc::Sender<Sighting>,
-    pub(crate) board: Board,
+    pub(crate) health: Health,
     pub(crate) metrics: FeedMetrics,
-    pub(crate) stop: watch::Receiver<bool>,
+    pub(crate) grant: Grant,
 }
 
 impl Poll {
-    /// Runs until told to stop, or until the shard is gone.
+    /// Runs until the grant closes, or until the shard is gone.
     pub(crate) async fn run(mut self) {
-        let mut stop = self.stop.clone();
+        let grant = self.grant.clone();
         tokio::select! {
             () = self.poll() => {}
-            // The sender being gone means the same.
-            _ = stop.wait_for(|stopped| *stopped) => {}
+            () = grant.closing() => {}
         }
     }
 
@@ -67,7 +67,7 @@ impl Poll {
             };
             match read {
                 Ok(observation) => {
-                    self.board.set(&self.component, Weight::Feed, State::Up, "");
+                    self.health.set(&self.component, Severity::Feed, State::Up, "");
                     backoff.reset();
                     if observation.cursor.is_some() {
                         cursor.clone_from(&observation.cursor);
@@ -92,15 +92,9 @@ impl Poll {
                     feed = None;
                     scopes.values_mut().for_each(|since_fault| *since_fault = false);
                     self.metrics.observation(fault.kind());
-                    let (state, wait) = match &fault {
-                        Fault::Unavailable { retry_after, .. } => {
-                            (State::Unavailable, backoff.next(*retry_after))
-                        }
-                        Fault::Rejected { .. } => (State::Misconfigured, backoff.slowest()),
-                        Fault::Misconfigured { .. } => (State::Misconfigured, backoff.slowest()),
-                        Fault::Internal { .. } => (State::Internal, backoff.slowest()),
-                    };
-                    self.board.set(&self.component, Weight::Feed, state, &fault.to_string());
+                    let wait = backoff.after(&fault);
+                    let state = State::of_upstream(&fault);
+                    self.health.set(&self.component, Severity::Feed, state, &fault.to_string());
                     sleep(wait).await;
                 }
             }

@@ -1,0 +1,73 @@
+//! What the runtime asks of a message bus.
+//!
+//! A bus is used from threads that may block. Everything on the way of an event is synchronous: an
+//! append goes into the client's buffer, and only a commit waits.
+
+mod fault;
+mod lane;
+mod log;
+mod membership;
+mod ownership;
+mod spec;
+mod tail;
+
+use tokio::task::JoinHandle;
+
+pub use fault::BusFault;
+pub use lane::{Arrival, LaneLog, LaneReader, LaneRecord, LaneTopic, OpenLane, Position};
+pub use log::{Append, Place, Recovered, ShardLog};
+pub use membership::{Membership, Report, Stop};
+pub use ownership::{Grant, Owner, Ownership, Release};
+pub(crate) use ownership::{Hold, Standing};
+pub use spec::{Delivery, LaneSpec, Purpose, ShardSpec, TopicSpec};
+pub use tail::{Start, Tailed};
+
+/// A message bus: Kafka, or NATS JetStream.
+pub trait Bus: Send + Sync {
+    /// For people: what it is and where, without credentials.
+    fn describe(&self) -> String;
+
+    /// Connects, and says what it saw. For `talon check --probe`.
+    fn probe(&self) -> Result<String, BusFault>;
+
+    /// Joins the group of processes that share the work, on a thread or task of its own, until it is
+    /// given up; grants shards as the group decides. Returns at once; the task ends when the group is
+    /// left. Must be called inside a Tokio runtime.
+    ///
+    /// A bus that only one process uses has no group.
+    fn join(&self, membership: Membership) -> JoinHandle<()> {
+        membership.alone()
+    }
+
+    /// Takes a shard over: makes sure of its topics and fences earlier owners. Asks the grant right
+    /// before it fences: whoever has lost the shard must not fence its new owner.
+    fn open(&self, shard: &ShardSpec, grant: &Grant) -> Result<Box<dyn ShardLog>, BusFault>;
+
+    /// Takes the commands of a connector over, whose shard this process owns: makes sure of the topics
+    /// and fences earlier owners. A lane needs no [`Bus::open`] before it, and is always exactly-once.
+    fn open_lane(&self, lane: &LaneSpec, grant: &Grant) -> Result<OpenLane, BusFault> {
+        let _ = (lane, grant);
+        Err(BusFault::Misconfigured(format!("{} carries no commands", self.describe())))
+    }
+
+    /// Puts a command on the topic of a connector, as any client would, and waits for the
+    /// acknowledgement. For `talon send`.
+    fn send(&self, lane: &LaneSpec, key: &str, value: &[u8]) -> Result<(), BusFault> {
+        let _ = (lane, key, value);
+        Err(BusFault::Misconfigured(format!("{} carries no commands", self.describe())))
+    }
+
+    /// Follows topics as any consumer would, until told to stop. Blocks. For the console of `talon dev`
+    /// and `talon send --wait`.
+    ///
+    /// On a bus that keeps nothing there is nothing to follow.
+    fn tail(
+        &self,
+        _topics: &[String],
+        _from: Start,
+        _stop: &Stop,
+        _each: &mut dyn FnMut(Tailed<'_>),
+    ) -> Result<(), BusFault> {
+        Ok(())
+    }
+}

@@ -1,0 +1,479 @@
+//! Which shards this process may run, and until when.
+//!
+//! The bus decides, through its group protocol or leases. It gives a [`Grant`] for each shard, and the
+//! services of the connector hold the grant while they run. A grant ends in two steps:
+//!
+//! 1. It is *closing*: the group takes the shard back, or the process stops. Nothing new begins; what
+//!    was read is committed, and then the services let go. Opening and reading back end at once.
+//! 2. It is *over*: nothing more is waited for. What is not committed is void.
+//!
+//! The bus tells the group that a shard is free only when nobody holds its grant any more, or when it
+//! has made the grant over. So two processes never run one shard, however long a hand-over takes, and
+//! the release of one shard is waited for without holding up another.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::fault::BusFault;
+
+/// The permission to run one shard. Cheap to clone; all clones end together.
+#[derive(Debug, Clone)]
+pub struct Grant(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    shard: String,
+    state: watch::Sender<GrantState>,
+    /// Good until then unless it is confirmed again: nanoseconds since [`BASE`].
+    good_until: AtomicU64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct GrantState {
+    phase: Phase,
+    /// Services that run under it.
+    holders: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Open,
+    Closing,
+    Over,
+}
+
+/// Times are counted from here, so that they fit an atomic number.
+static BASE: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// A service that runs under a grant, until the last clone is dropped.
+///
+/// A thread that may still do something in the name of the shard has a clone, so that the shard is not
+/// released before the thread has ended.
+#[derive(Debug, Clone)]
+pub(crate) struct Hold(Arc<Held>);
+
+#[derive(Debug)]
+struct Held(Grant);
+
+impl Grant {
+    /// One that ends only when somebody ends it. For tests and tools that use a bus alone.
+    pub fn unlimited(shard: &str) -> Grant {
+        Grant::until(shard, u64::MAX)
+    }
+
+    fn until(shard: &str, good_until: u64) -> Grant {
+        let state = watch::Sender::new(GrantState { phase: Phase::Open, holders: 0 });
+        let good_until = AtomicU64::new(good_until);
+        Grant(Arc::new(Inner { shard: shard.to_owned(), state, good_until }))
+    }
+
+    /// The shard.
+    pub fn shard(&self) -> &str {
+        &self.0.shard
+    }
+
+    /// Whether something new may begin: to open, to read on, to send to an upstream. Asked as late as
+    /// possible, and again and again by whatever takes long.
+    ///
+    /// It also says no while the grant has not been confirmed for too long, as after a pause of the
+    /// process: the shard may have gone to another process, and this one does not know yet.
+    pub fn is_open(&self) -> bool {
+        self.0.state.borrow().phase == Phase::Open && self.is_confirmed()
+    }
+
+    /// [`Grant::is_open`] as a result.
+    ///
+    /// # Errors
+    /// [`BusFault::Revoked`].
+    pub fn may_begin(&self) -> Result<(), BusFault> {
+        if self.is_open() { Ok(()) } else { Err(BusFault::Revoked) }
+    }
+
+    /// Whether what has begun may still be finished. Asked by whatever waits for the bus.
+    ///
+    /// # Errors
+    /// [`BusFault::Revoked`].
+    pub fn may_finish(&self) -> Result<(), BusFault> {
+        if self.is_over() { Err(BusFault::Revoked) } else { Ok(()) }
+    }
+
+    /// Whether nothing more is to be waited for.
+    pub fn is_over(&self) -> bool {
+        self.0.state.borrow().phase == Phase::Over
+    }
+
+    /// Waits until nothing new may begin.
+    pub async fn closing(&self) {
+        self.wait(|state| state.phase != Phase::Open).await;
+    }
+
+    /// Waits until nothing more is to be waited for.
+    pub async fn over(&self) {
+        self.wait(|state| state.phase == Phase::Over).await;
+    }
+
+    /// Nothing new begins under it any more.
+    pub fn close(&self) {
+        self.end(Phase::Closing);
+    }
+
+    /// Nothing is waited for under it any more.
+    pub fn finish(&self) {
+        self.end(Phase::Over);
+    }
+
+    /// Whether no service runs under it.
+    pub fn is_released(&self) -> bool {
+        self.0.state.borrow().holders == 0
+    }
+
+    /// It is good until `until`, by this process's clock, if nothing is heard of the bus.
+    pub fn confirm(&self, until: Instant) {
+        self.0.good_until.store(nanos(until), Ordering::Release);
+    }
+
+    fn is_confirmed(&self) -> bool {
+        nanos(Instant::now()) < self.0.good_until.load(Ordering::Acquire)
+    }
+
+    /// Runs a service under it; `None` if it is too late for that.
+    pub(crate) fn hold(&self) -> Option<Hold> {
+        let held = self.0.state.send_if_modified(|state| {
+            let open = state.phase == Phase::Open;
+            state.holders += usize::from(open);
+            open
+        });
+        held.then(|| Hold(Arc::new(Held(self.clone()))))
+    }
+
+    fn end(&self, phase: Phase) {
+        self.0.state.send_if_modified(|state| {
+            let changes = state.phase < phase;
+            state.phase = state.phase.max(phase);
+            changes
+        });
+    }
+
+    async fn wait(&self, met: impl Fn(&GrantState) -> bool) {
+        // The sender lives in `self`, so the channel does not close while this waits.
+        self.0.state.subscribe().wait_for(|state| met(state)).await.ok();
+    }
+}
+
+impl Hold {
+    /// The grant.
+    pub(crate) fn grant(&self) -> &Grant {
+        &self.0.0
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.0.state.send_modify(|state| state.holders -= 1);
+    }
+}
+
+/// Since [`BASE`], which is at most the time of the first call.
+fn nanos(at: Instant) -> u64 {
+    u64::try_from(at.saturating_duration_since(*BASE).as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Grants that were taken back, and that somebody may still hold.
+#[derive(Debug)]
+pub struct Release {
+    grants: Vec<Grant>,
+    since: Instant,
+}
+
+impl Release {
+    /// Whether nobody holds them any more.
+    pub fn is_done(&self) -> bool {
+        self.grants.iter().all(Grant::is_released)
+    }
+
+    /// How long it has taken so far.
+    pub fn took(&self) -> Duration {
+        self.since.elapsed()
+    }
+
+    /// Makes over what is still held, and gives its shards.
+    pub fn cut_short(&self) -> Vec<&str> {
+        let late = self.grants.iter().filter(|grant| !grant.is_released());
+        late.inspect(|grant| grant.finish()).map(Grant::shard).collect()
+    }
+}
+
+/// What one process may run. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Ownership(Arc<watch::Sender<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// Whether the process is in the group.
+    joined: bool,
+    /// Whether it stops: nothing is granted any more.
+    stopped: bool,
+    /// Until when a grant is good in the beginning; none is for ever.
+    good_until: Option<u64>,
+    grants: BTreeMap<String, Grant>,
+    /// Who runs what is not granted here.
+    owners: BTreeMap<String, Owner>,
+    /// Taken back; those that are let go are dropped with the next change.
+    closing: Vec<Grant>,
+}
+
+impl Default for Ownership {
+    fn default() -> Ownership {
+        Ownership(Arc::new(watch::Sender::new(State::default())))
+    }
+}
+
+/// Who runs a shard that this process does not.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Owner {
+    /// The bus has not said.
+    #[default]
+    Unknown,
+    /// This process of the group: a name for people.
+    Process(String),
+    /// No process of the group that could run it does.
+    Nobody,
+}
+
+/// What calls for the attention of a service that does not run.
+#[derive(Debug, Clone)]
+pub(crate) enum Standing {
+    /// The process is not in the group.
+    Away,
+    /// Not to be run here.
+    Elsewhere(Owner),
+    /// It may be run here.
+    Granted(Grant),
+    /// The process stops.
+    Stopped,
+}
+
+impl Ownership {
+    /// From now on this process may run these shards and no others. Called by the bus. What it gives
+    /// back is to be waited for before the group is told that other shards are free.
+    pub fn grant(&self, shards: &BTreeSet<String>) -> Release {
+        let mut taken = Vec::new();
+        self.0.send_modify(|state| {
+            state.joined = true;
+            let gone = |shard: &String, _: &mut Grant| !shards.contains(shard);
+            taken.extend(state.grants.extract_if(.., gone).map(|(_, grant)| grant));
+            for shard in shards {
+                if !state.grants.contains_key(shard) {
+                    let grant = Grant::until(shard, state.good_until.unwrap_or(u64::MAX));
+                    if state.stopped {
+                        grant.close();
+                    }
+                    state.grants.insert(shard.clone(), grant);
+                }
+            }
+            state.closing.retain(|grant| !grant.is_released());
+            state.closing.extend(taken.iter().cloned());
+        });
+        taken.iter().for_each(Grant::close);
+        Release { grants: taken, since: Instant::now() }
+    }
+
+    /// All grants are good until `until`, also those that are given from now on; see
+    /// [`Grant::confirm`]. Called by the bus, again and again, each time before the last one lapses.
+    pub fn confirm(&self, until: Instant) {
+        self.0.send_if_modified(|state| {
+            state.good_until = Some(nanos(until));
+            state.grants.values().for_each(|grant| grant.confirm(until));
+            false
+        });
+    }
+
+    /// The grant of one shard is good until `until`.
+    pub fn confirm_shard(&self, shard: &str, until: Instant) {
+        if let Some(grant) = self.0.borrow().grants.get(shard) {
+            grant.confirm(until);
+        }
+    }
+
+    /// The group is lost, and with it everything that was granted: others may have it already. Called
+    /// by the bus.
+    pub fn withdraw(&self) {
+        self.0.send_modify(|state| {
+            state.joined = false;
+            let lost = std::mem::take(&mut state.grants).into_values();
+            state.closing.extend(lost);
+            state.closing.iter().for_each(Grant::finish);
+            state.closing.retain(|grant| !grant.is_released());
+        });
+    }
+
+    /// Who runs a shard, as the bus knows it; only of interest while it is not granted here. Called by
+    /// the bus.
+    pub fn tell_owner(&self, shard: &str, owner: Owner) {
+        self.0.send_if_modified(|state| {
+            let changes = state.owners.get(shard) != Some(&owner);
+            if changes {
+                state.owners.insert(shard.to_owned(), owner);
+            }
+            changes
+        });
+    }
+
+    /// What is granted.
+    pub fn granted(&self) -> BTreeSet<String> {
+        self.0.borrow().grants.keys().cloned().collect()
+    }
+
+    /// The process stops: all grants close, and none is given any more.
+    pub(crate) fn stop(&self) {
+        self.0.send_modify(|state| {
+            state.stopped = true;
+            state.grants.values().for_each(Grant::close);
+        });
+    }
+
+    /// Nothing is waited for any more.
+    pub(crate) fn finish(&self) {
+        let state = self.0.borrow();
+        state.grants.values().chain(&state.closing).for_each(Grant::finish);
+    }
+
+    /// Whether the process stops.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.0.borrow().stopped
+    }
+
+    /// Where a shard stands.
+    pub(crate) fn standing(&self, shard: &str) -> Standing {
+        self.0.borrow().standing(shard)
+    }
+
+    /// Waits until the shard stands otherwise than `met` says no to.
+    pub(crate) async fn wait(&self, shard: &str, met: impl Fn(&Standing) -> bool) {
+        // The sender lives in `self`, so the channel does not close while this waits.
+        self.0.subscribe().wait_for(|state| met(&state.standing(shard))).await.ok();
+    }
+
+    /// Whether a service of this process runs the shard, also under a grant that was taken back.
+    pub(crate) fn is_held(&self, shard: &str) -> bool {
+        let state = self.0.borrow();
+        let mut grants = state.grants.values().chain(&state.closing);
+        grants.any(|grant| grant.shard() == shard && !grant.is_released())
+    }
+}
+
+impl State {
+    fn standing(&self, shard: &str) -> Standing {
+        match self.grants.get(shard) {
+            _ if self.stopped => Standing::Stopped,
+            _ if !self.joined => Standing::Away,
+            Some(grant) => Standing::Granted(grant.clone()),
+            None => Standing::Elsewhere(self.owners.get(shard).cloned().unwrap_or_default()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(shards: &[&str]) -> BTreeSet<String> {
+        shards.iter().map(|shard| (*shard).to_owned()).collect()
+    }
+
+    fn granted(ownership: &Ownership, shard: &str) -> Grant {
+        match ownership.standing(shard) {
+            Standing::Granted(grant) => grant,
+            other => panic!("`{shard}` is {other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_shard_is_released_when_nobody_holds_it_and_no_other_is_touched() {
+        let ownership = Ownership::default();
+        assert!(matches!(ownership.standing("a"), Standing::Away));
+        ownership.grant(&set(&["a", "b"]));
+        let (a, b) = (granted(&ownership, "a"), granted(&ownership, "b"));
+        let (feeds, lane, _b) = (a.hold().unwrap(), a.hold().unwrap(), b.hold().unwrap());
+        let release = ownership.grant(&set(&["b"]));
+        a.closing().await;
+        assert!(a.hold().is_none(), "nothing new begins");
+        assert!(!release.is_done() && a.may_finish().is_ok() && a.may_begin().is_err());
+        assert!(b.is_open());
+        drop(feeds);
+        assert!(!release.is_done(), "the other service still runs");
+        assert!(ownership.is_held("a"));
+        drop(lane);
+        assert!(release.is_done() && !ownership.is_held("a"));
+        assert!(matches!(ownership.standing("a"), Standing::Elsewhere(_)));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_let_go_in_time_is_over() {
+        let ownership = Ownership::default();
+        ownership.grant(&set(&["a", "b"]));
+        let (a, b) = (granted(&ownership, "a"), granted(&ownership, "b"));
+        let _late = a.hold();
+        let release = ownership.grant(&set(&[]));
+        assert_eq!(release.cut_short(), ["a"]);
+        a.over().await;
+        assert_eq!(a.may_finish(), Err(BusFault::Revoked));
+        assert!(!b.is_over());
+    }
+
+    #[test]
+    fn a_shard_that_comes_back_has_a_grant_of_its_own() {
+        let ownership = Ownership::default();
+        ownership.grant(&set(&["a"]));
+        let before = granted(&ownership, "a");
+        let held = before.hold();
+        ownership.grant(&set(&[]));
+        ownership.grant(&set(&["a"]));
+        let after = granted(&ownership, "a");
+        assert!(after.is_open() && !before.is_open());
+        assert!(ownership.is_held("a"), "under the grant before");
+        drop(held);
+        assert!(!ownership.is_held("a"));
+    }
+
+    #[test]
+    fn a_grant_that_was_not_confirmed_in_time_begins_nothing() {
+        let ownership = Ownership::default();
+        ownership.grant(&set(&["a", "b"]));
+        let (a, b) = (granted(&ownership, "a"), granted(&ownership, "b"));
+        ownership.confirm(Instant::now() + Duration::from_secs(60));
+        assert!(a.is_open() && b.is_open());
+        ownership.confirm_shard("a", Instant::now());
+        assert!(!a.is_open() && a.may_finish().is_ok() && b.is_open());
+    }
+
+    #[test]
+    fn after_a_stop_nothing_is_granted() {
+        let ownership = Ownership::default();
+        ownership.grant(&set(&["a"]));
+        let a = granted(&ownership, "a");
+        ownership.stop();
+        assert!(!a.is_open() && !a.is_over());
+        assert!(matches!(ownership.standing("a"), Standing::Stopped));
+        ownership.grant(&set(&["a", "b"]));
+        assert!(matches!(ownership.standing("b"), Standing::Stopped));
+        ownership.finish();
+        assert!(a.is_over());
+    }
+
+    #[test]
+    fn a_lost_group_ends_everything_at_once() {
+        let ownership = Ownership::default();
+        ownership.grant(&set(&["a", "b"]));
+        let (a, b) = (granted(&ownership, "a"), granted(&ownership, "b"));
+        let _held = (a.hold(), b.hold());
+        ownership.grant(&set(&["b"]));
+        ownership.withdraw();
+        assert!(a.is_over() && b.is_over());
+        assert!(matches!(ownership.standing("b"), Standing::Away));
+    }
+}

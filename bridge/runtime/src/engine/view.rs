@@ -1,0 +1,81 @@
+//! What an engine shows of itself.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+use talon_sdk::{Clock, Standing};
+
+use crate::commands::{LaneMetrics, LaneStatus};
+use crate::service::health::{Component, Health};
+use crate::service::metrics::{FeedMetrics, FeedStatus, Metrics};
+
+/// What an engine shows of itself. Cheap to clone.
+#[derive(Clone)]
+pub struct View {
+    /// What works and what does not.
+    pub health: Health,
+    /// Counters.
+    pub metrics: Metrics,
+    pub(super) feeds: Arc<Vec<(FeedRow, FeedMetrics)>>,
+    pub(super) lanes: Arc<Vec<LaneMetrics>>,
+    pub(super) clock: Clock,
+}
+
+/// A feed on the status page.
+#[derive(Debug, Clone, Serialize)]
+pub struct FeedRow {
+    /// Name of the connector.
+    pub connector: String,
+    /// Name of the feed.
+    pub feed: &'static str,
+    /// Its topic.
+    pub topic: String,
+    /// How often it is read, milliseconds.
+    pub interval_ms: u64,
+}
+
+/// An engine at a glance, as on the status page and in `/health/ready`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Glance {
+    /// `up`, `degraded` (a feed stands still) or `unavailable`.
+    pub status: &'static str,
+    /// Components by name.
+    pub components: BTreeMap<String, Component>,
+    /// All feeds.
+    pub feeds: Vec<(FeedRow, FeedStatus)>,
+    /// The commands of all connectors that carry any.
+    pub commands: Vec<LaneStatus>,
+    /// How far the backfills are, by connector.
+    pub backfills: BTreeMap<String, Standing>,
+    /// Now, milliseconds since 1970 UTC.
+    pub now_ms: i64,
+}
+
+impl View {
+    /// Everything at a glance.
+    pub fn glance(&self) -> Glance {
+        let components = self.health.components();
+        let all_up = components.values().all(|c| c.state.is_well());
+        let status = match (self.health.ready(), all_up) {
+            (false, _) => "unavailable",
+            (true, false) => "degraded",
+            (true, true) => "up",
+        };
+        let feeds = self.feeds.iter().map(|(row, feed)| (row.clone(), feed.status())).collect();
+        let commands = self.lanes.iter().map(LaneMetrics::status).collect();
+        let connectors = self.feeds.iter().map(|(row, _)| &row.connector);
+        let standing =
+            |name: &String| Some((name.clone(), self.metrics.upstream.backfills.standing(name)?));
+        let backfills = connectors.filter_map(standing).collect();
+        Glance { status, components, feeds, commands, backfills, now_ms: self.clock.now_ms() }
+    }
+
+    /// The text of `/metrics`.
+    pub fn scrape(&self) -> String {
+        let now = self.clock.now_ms();
+        self.feeds.iter().for_each(|(_, feed)| feed.refresh(now));
+        self.lanes.iter().for_each(LaneMetrics::refresh);
+        self.metrics.text()
+    }
+}

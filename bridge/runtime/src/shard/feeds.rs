@@ -1,0 +1,240 @@
+//! The feeds of one connector as a service: take the shard over, recover, serve.
+
+use talon_schemas::Message;
+use talon_schemas::wire::Wire;
+use talon_sdk::{Connector, FeedPlan, Kind};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::bus::{BusFault, Hold, Purpose, ShardSpec, TopicSpec};
+use crate::service::health::{Severity, State};
+use crate::service::metrics::FeedMetrics;
+use crate::service::options::{Format, Options};
+use crate::service::registry::Schemas;
+use crate::service::setup::{Setup, Shared, topic};
+use crate::service::{Service, thread};
+use crate::shard::diff::Differ;
+use crate::shard::facts::Facts;
+use crate::shard::poll::Poll;
+use crate::shard::publish::FeedFrame;
+use crate::shard::serve::{Shard, Sighting};
+use crate::shard::state::{FeedState, Known};
+
+/// Observations that wait for the shard; each holds a reply of the upstream.
+const INBOX: usize = 4;
+
+/// What a connector writes, on a bus.
+pub fn shard_spec(prefix: &str, setup: &Setup) -> ShardSpec {
+    let options = setup.options;
+    let spec = |name: String, purpose, partitions, keep_ms| TopicSpec {
+        name,
+        purpose,
+        partitions,
+        replication: options.replication,
+        keep_ms,
+    };
+    let mut topics: Vec<TopicSpec> = setup
+        .connector
+        .feeds()
+        .iter()
+        .map(|plan| {
+            let name = topic(prefix, &setup.name, plan.spec.name);
+            let keep_ms = match plan.spec.kind {
+                Kind::Table => options.table_keep_ms,
+                Kind::Log => options.log_keep_ms,
+            };
+            spec(name, Purpose::Changes(plan.spec.kind), options.partitions, keep_ms)
+        })
+        .collect();
+    let dead_letters = topic(prefix, &setup.name, "dlq");
+    topics.push(spec(dead_letters, Purpose::DeadLetters, 1, options.dead_letter_keep_ms));
+    let checkpoints = spec(format!("{prefix}.checkpoints"), Purpose::Checkpoints, 1, 0);
+    let delivery = options.delivery;
+    ShardSpec { name: setup.name.clone(), delivery, topics, checkpoints }
+}
+
+/// The feeds of a connector, as a service.
+pub(crate) struct Feeds {
+    pub(crate) shared: Shared,
+    pub(crate) setup: Setup,
+    pub(crate) plans: Vec<(FeedPlan, FeedMetrics)>,
+}
+
+impl Service for Feeds {
+    type Open = Shard;
+
+    fn shard(&self) -> &str {
+        &self.setup.name
+    }
+
+    fn component(&self) -> &str {
+        &self.setup.name
+    }
+
+    fn standby(&self) {
+        let Feeds { shared, setup, plans } = self;
+        shared.metrics.owned(&setup.name, false);
+        for (plan, metrics) in plans {
+            shared.health.remove(&format!("{}/{}", setup.name, plan.spec.name));
+            metrics.rest();
+        }
+    }
+
+    fn wake(&self) {
+        let now = self.shared.clock.now_ms();
+        self.plans.iter().for_each(|(_, metrics)| metrics.wake(now));
+    }
+
+    async fn open(&self, hold: &Hold) -> Result<Shard, BusFault> {
+        let (shared, setup, plans) = (self.shared.clone(), self.setup.clone(), self.plans.clone());
+        let (hold, schemas) = (hold.clone(), Schemas::new(shared.registry.clone()));
+        let name = format!("{} opens", setup.name);
+        thread::run(&name, move || open(&shared, &setup, plans, &schemas, &hold)).await
+    }
+
+    async fn serve(&self, shard: Shard, hold: &Hold) -> Result<(), BusFault> {
+        let Feeds { shared, setup, plans } = self;
+        shared.health.set(&setup.name, Severity::Vital, State::Up, "");
+        shared.metrics.owned(&setup.name, true);
+        serve(shared, setup, plans, shard, hold).await
+    }
+
+    fn ended(&self) {
+        self.shared.metrics.owned(&self.setup.name, false);
+    }
+
+    fn connector(&self) -> &dyn Connector {
+        self.setup.connector.as_ref()
+    }
+}
+
+/// Takes the shard over and reads back what was published. Blocks.
+fn open(
+    shared: &Shared,
+    setup: &Setup,
+    feeds: Vec<(FeedPlan, FeedMetrics)>,
+    schemas: &Schemas,
+    hold: &Hold,
+) -> Result<Shard, BusFault> {
+    let mut spec = shard_spec(&shared.prefix, setup);
+    spec.checkpoints.replication = shared.replication;
+    let wires = wires(shared, schemas, &spec, setup, &feeds)?;
+    hold.grant().may_begin()?;
+    let log = shared.bus.open(&spec, hold.grant());
+    shared.report("bus", log.as_ref().err());
+    let states = feeds
+        .into_iter()
+        .zip(wires)
+        .enumerate()
+        .map(|(place, ((plan, metrics), wire))| {
+            let contract = (plan.spec.contract)();
+            let topic = spec.topics[place].name.clone();
+            let known = known(&topic, &plan, &setup.options);
+            let frame = FeedFrame {
+                class: setup.class,
+                connector: setup.name.clone(),
+                feed: plan.spec.name,
+                kind: plan.spec.kind,
+                topic,
+                contract,
+                wire,
+                changes: place,
+                dead_letters: spec.topics.len() - 1,
+                metrics,
+            };
+            FeedState::new(frame, known)
+        })
+        .collect();
+    let (clock, metrics) = (shared.clock.clone(), shared.metrics.clone());
+    Shard::recover(hold, log?, states, schemas, clock, metrics)
+}
+
+/// What is known of a feed before anything is read back.
+fn known(topic: &str, plan: &FeedPlan, options: &Options) -> Known {
+    let (topic, codec) = (topic.to_owned(), plan.codec.clone());
+    codec.forget();
+    if codec.facts().is_some() {
+        return Known::Facts(Facts::new(topic, codec));
+    }
+    let contract = (plan.spec.contract)();
+    let Options { guard, before_images, .. } = *options;
+    Known::Entities(Box::new(Differ::new(topic, contract, codec, guard, before_images)))
+}
+
+/// How the values of each feed are written: its schema is registered first.
+fn wires(
+    shared: &Shared,
+    schemas: &Schemas,
+    spec: &ShardSpec,
+    setup: &Setup,
+    feeds: &[(FeedPlan, FeedMetrics)],
+) -> Result<Vec<Wire>, BusFault> {
+    if setup.options.format == Format::Json {
+        return Ok(vec![Wire::Json; feeds.len()]);
+    }
+    let wanted: Vec<(&str, &Message)> = feeds
+        .iter()
+        .zip(&spec.topics)
+        .map(|((plan, _), topic)| (topic.name.as_str(), (plan.spec.contract)().as_ref()))
+        .collect();
+    let wires = schemas.wires(&wanted);
+    if schemas.registry.is_some() {
+        shared.report("registry", wires.as_ref().err());
+    }
+    wires
+}
+
+async fn serve(
+    shared: &Shared,
+    setup: &Setup,
+    feeds: &[(FeedPlan, FeedMetrics)],
+    shard: Shard,
+    hold: &Hold,
+) -> Result<(), BusFault> {
+    let (sender, inbox) = mpsc::channel::<Sighting>(INBOX);
+    let mut polls = JoinSet::new();
+    for (place, ((plan, metrics), start)) in feeds.iter().zip(shard.starts()).enumerate() {
+        if plan.codec.facts().is_some() {
+            // Told by another feed's rows.
+            continue;
+        }
+        let poll = Poll {
+            connector: setup.connector.clone(),
+            name: plan.spec.name,
+            component: format!("{}/{}", setup.name, plan.spec.name),
+            place,
+            interval: plan.interval,
+            start,
+            shard: sender.clone(),
+            health: shared.health.clone(),
+            metrics: metrics.clone(),
+            grant: hold.grant().clone(),
+        };
+        polls.spawn(poll.run());
+    }
+    // The shard ends when the last feed has let go of its sender.
+    drop(sender);
+    let of_thread = hold.clone();
+    let serving = thread::run(&setup.name, move || {
+        let served = shard.serve(inbox);
+        drop(of_thread);
+        served
+    });
+    tokio::pin!(serving);
+    let mut lost = None;
+    let served = loop {
+        tokio::select! {
+            served = &mut serving => break served,
+            Some(Err(panic)) = polls.join_next() => {
+                // Without this feed the shard would go on as if nothing were missing.
+                polls.abort_all();
+                lost = Some(BusFault::Aborted(format!("a defect of Talon ended a feed: {panic}")));
+            }
+        }
+    };
+    polls.shutdown().await;
+    if let Err(fault @ BusFault::Unavailable(_)) = &served {
+        shared.report("bus", Some(fault));
+    }
+    served.and(lost.map_or(Ok(()), Err))
+}
