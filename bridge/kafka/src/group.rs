@@ -144,10 +144,7 @@ impl Member {
                 Doubt::Asked(since) if since.elapsed() < good => {}
                 Doubt::Asked(_) => return Err(stood_still()),
                 Doubt::Gone => {
-                    ownership.withdraw();
-                    tracing::warn!(
-                        "fenced: this process stood still for as long as `bus.kafka.session.timeout.ms` or longer, and its connectors went to others; it takes part again"
-                    );
+                    context.lose();
                     return Ok(());
                 }
             }
@@ -292,6 +289,14 @@ impl Context {
         }
     }
 
+    /// The group has gone on without this process: others may have its shards already.
+    fn lose(&self) {
+        self.ownership.withdraw();
+        tracing::warn!(
+            "fenced: this process was silent for as long as `bus.kafka.session.timeout.ms` or longer, and its connectors went to others; it takes part again"
+        );
+    }
+
     /// Gives partitions back that the group has taken back.
     fn give_back(&self, consumer: &BaseConsumer<Context>, what: Give) -> Result<(), BusFault> {
         let mut back = Vec::new();
@@ -362,8 +367,7 @@ impl ConsumerContext for Context {
             }
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => {
                 if consumer.assignment_lost() {
-                    // Others may have it already.
-                    self.ownership.withdraw();
+                    self.lose();
                 }
                 {
                     let mut assigned = self.assigned();
