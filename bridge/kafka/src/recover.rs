@@ -73,11 +73,12 @@ pub(crate) fn recover(
                 last = Instant::now();
                 // A key that is no text is no event of ours.
                 let key = message.key().and_then(|key| std::str::from_utf8(key).ok());
+                let at_ms = message.timestamp().to_millis().unwrap_or(0);
                 if let (Some(&place), Some(key)) = (places.get(message.topic()), key) {
                     let event_id = message.headers().and_then(|headers| {
                         headers.iter().find(|header| header.key == "talon-event-id")?.value
                     });
-                    each(place, Recovered { key, value: message.payload(), event_id })?;
+                    each(place, Recovered { key, value: message.payload(), event_id, at_ms })?;
                 }
             }
             Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,

@@ -71,7 +71,10 @@ impl Reading<'_> {
             let Some(key) = key else { return Ok(()) };
             book.recover_checkpoint(&key, sequence);
             let value = Some(&message.payload[..]).filter(|value| !value.is_empty());
-            each(Place::Checkpoints, Recovered { key: &key, value, event_id: None })
+            each(
+                Place::Checkpoints,
+                Recovered { key: &key, value, event_id: None, at_ms: taken_ms(message) },
+            )
         })
         .await
     }
@@ -104,7 +107,10 @@ impl Reading<'_> {
         if marker && self.sequences {
             book.recover_end(&message.subject, sequence, rest_of(message, keep));
         }
-        each(Place::Topic(place), Recovered { key: &key, value, event_id })
+        each(
+            Place::Topic(place),
+            Recovered { key: &key, value, event_id, at_ms: taken_ms(message) },
+        )
     }
 }
 
@@ -181,6 +187,12 @@ pub(crate) async fn read(
         deleted.map_err(|error| tracing::debug!("consumer {name}: {error}"))
     });
     Ok(())
+}
+
+/// When the server took a record, milliseconds since 1970 UTC.
+pub(crate) fn taken_ms(message: &Message) -> i64 {
+    let nanos = message.info().map(|info| info.published.unix_timestamp_nanos()).unwrap_or(0);
+    i64::try_from(nanos / 1_000_000).unwrap_or(0)
 }
 
 /// What is left of the time that a record is kept.

@@ -233,7 +233,7 @@ fn arrival(number: usize) -> Arrival {
         value: number.to_string().into_bytes(),
         rekeyed: false,
         traceparent: None,
-        unplaced_at_ms: None,
+        at_ms: 0,
     }
 }
 

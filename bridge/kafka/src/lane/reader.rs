@@ -144,9 +144,8 @@ impl LaneReader for KafkaReader {
                     self.read.entry(partition).or_default().0 = offset + 1;
                     let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
                     let window = windows.entry(partition).or_default();
-                    let unplaced = window.is_unplaced(offset);
                     if window.read(offset) {
-                        return Ok(Some(arrival(&message, unplaced)));
+                        return Ok(Some(arrival(&message)));
                     }
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
@@ -190,7 +189,7 @@ fn partitions(
     Ok(found.map(|topic| topic.partitions().iter().map(|p| p.id()).collect()).unwrap_or_default())
 }
 
-fn arrival(message: &BorrowedMessage<'_>, unplaced: bool) -> Arrival {
+fn arrival(message: &BorrowedMessage<'_>) -> Arrival {
     let header = |name: &str| {
         let headers = message.headers()?;
         headers.iter().find(|header| header.key == name)?.value
@@ -202,6 +201,6 @@ fn arrival(message: &BorrowedMessage<'_>, unplaced: bool) -> Arrival {
         value: message.payload().unwrap_or_default().to_vec(),
         rekeyed: header("talon-rekeyed").is_some(),
         traceparent: header("traceparent").and_then(text),
-        unplaced_at_ms: if unplaced { message.timestamp().to_millis() } else { None },
+        at_ms: message.timestamp().to_millis().unwrap_or(0),
     }
 }

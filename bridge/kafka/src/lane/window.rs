@@ -38,11 +38,6 @@ impl Window {
         Window { unplaced: end, ..Window::default() }
     }
 
-    /// Whether an earlier owner may have settled what stands there.
-    pub(crate) fn is_unplaced(&self, offset: i64) -> bool {
-        offset < self.unplaced
-    }
-
     /// Everything there is has been read. The end of a partition is not always behind a command: there are
     /// the marks of transactions, too.
     pub(crate) fn at_end(&mut self) {
@@ -139,7 +134,6 @@ mod tests {
         let mut window = Window::unplaced(3);
         for offset in [0, 1, 2, 3] {
             assert!(window.read(offset));
-            assert_eq!(window.is_unplaced(offset), offset < 3);
         }
         for offset in [0, 1, 3] {
             window.settle(offset);

@@ -20,7 +20,7 @@ use crate::connection::Connection;
 use crate::names;
 use crate::pipeline::Pipeline;
 use crate::record::{Form, Limits};
-use crate::recover::{gone, read, rest_of};
+use crate::recover::{gone, read, rest_of, taken_ms};
 use crate::streams::info;
 use crate::window::Window;
 
@@ -106,7 +106,7 @@ impl LaneLog for NatsLaneLog {
                 // A subject that is no command's id is none of ours.
                 let Some(key) = token.and_then(names::key) else { return Ok(()) };
                 let value = Some(&message.payload[..]).filter(|value| !value.is_empty());
-                each(Recovered { key: &key, value, event_id: None })
+                each(Recovered { key: &key, value, event_id: None, at_ms: taken_ms(message) })
             })
             .await?;
             window.book.recovered_to(reached.state.last_sequence);

@@ -16,6 +16,7 @@ use crate::PATIENCE;
 use crate::connection::Connection;
 use crate::layout::PREFIX;
 use crate::names;
+use crate::recover::taken_ms;
 
 /// Commands that one request asks for.
 const BATCH: usize = 200;
@@ -142,8 +143,7 @@ impl NatsLaneReader {
             value: message.payload.to_vec(),
             rekeyed: header("talon-rekeyed").is_some(),
             traceparent: header("traceparent").map(|value| value.as_str().to_owned()),
-            // A consumer is kept for as long as nobody deletes it.
-            unplaced_at_ms: None,
+            at_ms: taken_ms(message),
         })
     }
 

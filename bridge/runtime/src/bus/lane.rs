@@ -52,9 +52,8 @@ pub struct Arrival {
     pub rekeyed: bool,
     /// The header `traceparent`, to go on with.
     pub traceparent: Option<String>,
-    /// When it was put on the topic, in ms since 1970 UTC, where the bus does not know any more what of
-    /// the topic is settled up to there; none where it does.
-    pub unplaced_at_ms: Option<i64>,
+    /// When the bus took it, milliseconds since 1970 UTC; 0 where that is not known.
+    pub at_ms: i64,
 }
 
 /// Where a record of a lane goes.

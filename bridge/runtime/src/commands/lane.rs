@@ -11,6 +11,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use crate::bus::{BusFault, Hold, LaneLog, LaneReader, LaneSpec, Purpose, Recovered, TopicSpec};
 use crate::commands::attempt::{CommandContext, Left};
+use crate::commands::budgets::Budgets;
 use crate::commands::intake::CommandReader;
 use crate::commands::ledger::Ledger;
 use crate::commands::metrics::LaneMetrics;
@@ -54,6 +55,7 @@ pub(crate) struct Lane {
     setup: Setup,
     commands: Commands,
     component: String,
+    budgets: Budgets,
     pub(crate) metrics: LaneMetrics,
 }
 
@@ -81,6 +83,7 @@ impl Lane {
             setup: setup.clone(),
             commands,
             component: format!("{}/commands", setup.name),
+            budgets: Budgets::default(),
             metrics: LaneMetrics::new(&setup.name, &shared.metrics),
         })
     }
@@ -98,6 +101,7 @@ impl Service for Lane {
     }
 
     fn standby(&self) {
+        self.budgets.clear();
         self.metrics.rest();
     }
 
@@ -124,6 +128,7 @@ impl Service for Lane {
                 grant: hold.grant().clone(),
                 clock: self.shared.clock.clone(),
                 patience: self.setup.options.lane.patience,
+                budgets: self.budgets.clone(),
                 slots: Semaphore::new(self.setup.options.lane.max_in_flight),
                 health: self.shared.health.clone(),
                 component: self.component.clone(),
@@ -216,7 +221,7 @@ fn recover(
     log.recover(&mut |record| {
         grant.may_begin()?;
         match result_of(&record, wire, schemas)? {
-            Some(result) => ledger.take(result),
+            Some(result) => ledger.take(result, record.at_ms),
             None => strange += 1,
         }
         Ok(())

@@ -13,6 +13,7 @@
 //! from being lost: its record counts as read only in the commit that has its outcome.
 
 mod attempt;
+mod budgets;
 mod duplicate;
 mod intake;
 pub(crate) mod lane;

@@ -158,12 +158,20 @@ impl Scheduler {
                 }
             }
             self.start();
+            if self.open.is_empty() {
+                // Nothing waits for the upstream any more: what the last ones met says nothing of now.
+                self.context.show(None);
+            }
             self.metrics.held(self.open.len());
         }
         // What waits for its turn is read again by whoever opens the lane next.
         self.ready.clear();
         self.lines.clear();
-        while self.tasks.join_next().await.is_some() {}
+        tokio::select! {
+            () = async { while self.tasks.join_next().await.is_some() {} } => {}
+            // There is no time for those that run: the next owner reads them back.
+            () = context.grant.over() => {}
+        }
         Ok(())
     }
 
@@ -173,6 +181,7 @@ impl Scheduler {
         if self.open.contains(&position) {
             return Ok(());
         }
+        self.ledger.saw(arrival.at_ms);
         let mut waited = false;
         let intake = loop {
             match self.reader.read(&arrival.value).await {
@@ -335,7 +344,7 @@ impl Scheduler {
                 );
             }
         }
-        self.ledger.take(record);
+        self.ledger.take(record, self.context.clock.now_ms());
         self.open.remove(position);
         self.bytes -= waiting.bytes;
         let behind = self.running.remove(&IdHash::of(&command.id)).unwrap_or_default();
@@ -416,7 +425,7 @@ impl Scheduler {
                 "a command ended UNKNOWN: its intent is there, and the command is no longer on its topic"
             );
             self.metrics.outcome(&record.r#type, Outcome::Unknown);
-            self.ledger.take(record);
+            self.ledger.take(record, self.context.clock.now_ms());
         }
         Ok(())
     }

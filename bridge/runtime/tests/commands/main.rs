@@ -1,8 +1,10 @@
 //! Commands with a bus and an upstream in memory, which fail wherever they are told to.
 #![allow(clippy::unwrap_used)]
 
+mod handed_over;
 mod left;
 mod memory;
+mod poison;
 mod upstream;
 
 use std::sync::Arc;

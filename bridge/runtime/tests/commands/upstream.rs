@@ -53,6 +53,14 @@ pub(crate) enum Next {
     Refuse,
     /// Is too busy.
     Busy,
+    /// Is too busy, and wants to be left alone for so long.
+    LeaveAlone(Duration),
+    /// The connector panics.
+    Panic,
+    /// Does it, and says more than the bus takes.
+    Chatter,
+    /// The reply is waited for so long, and lost; it is done a moment after that.
+    TryAndLinger(Duration),
     /// Never answers.
     Hang,
     /// Cannot tell when read back.
@@ -109,6 +117,17 @@ impl Upstream {
     }
 }
 
+impl Upstream {
+    /// The command has its effect in a moment.
+    fn linger(&self, id: &str) {
+        let (state, id) = (self.0.clone(), id.to_owned());
+        tokio::spawn(async move {
+            tokio::time::sleep(LINGERING).await;
+            state.lock().unwrap().effects.push(id);
+        });
+    }
+}
+
 struct Work<'a>(&'a Upstream, &'a str);
 
 impl<'a> Work<'a> {
@@ -145,7 +164,7 @@ impl Applier for Upstream {
         let next = {
             let mut state = self.0.lock().unwrap();
             let next = state.plans.get_mut(&command.id).and_then(VecDeque::pop_front);
-            if matches!(next, None | Some(Next::LoseReply | Next::Hang)) {
+            if matches!(next, None | Some(Next::LoseReply | Next::Hang | Next::Chatter)) {
                 state.effects.push(command.id.clone());
             }
             next
@@ -159,14 +178,25 @@ impl Applier for Upstream {
                 Err(ApplyFault::Refused(Answer { status: Some(409), ..Answer::saying("no") }))
             }
             Some(Next::Busy) => Err(ApplyFault::NotApplied(Fault::unavailable("busy"))),
+            Some(Next::LeaveAlone(asked)) => Err(ApplyFault::NotApplied(Fault::Unavailable {
+                reason: "busy".to_owned(),
+                retry_after: Some(asked),
+            })),
+            Some(Next::Panic) => panic!("planted"),
+            Some(Next::Chatter) => Ok(Answer {
+                message: "y".repeat(20_000),
+                response: Some("x".repeat(50_000)),
+                ..Answer::default()
+            }),
+            Some(Next::TryAndLinger(waited)) => {
+                tokio::time::sleep(waited).await;
+                self.linger(&command.id);
+                Err(ApplyFault::Unclear(Answer::saying("no reply")))
+            }
             Some(Next::Hang | Next::Vanish) => std::future::pending().await,
             Some(Next::StepAndLinger) => {
-                let (state, id) = (self.0.clone(), command.id.clone());
-                state.lock().unwrap().clock.fetch_add(HOUR_MS, Ordering::Relaxed);
-                tokio::spawn(async move {
-                    tokio::time::sleep(LINGERING).await;
-                    state.lock().unwrap().effects.push(id);
-                });
+                self.0.lock().unwrap().clock.fetch_add(HOUR_MS, Ordering::Relaxed);
+                self.linger(&command.id);
                 Err(ApplyFault::Unclear(Answer::saying("no reply")))
             }
         }
