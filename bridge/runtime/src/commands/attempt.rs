@@ -17,15 +17,18 @@
 //! * The reply is lost, before or after the effect: the probe tells. That nothing is there is only
 //!   believed when `commands.settle.ms` have passed since it was sent: a request whose connection was
 //!   cut may still be at work in the upstream.
-//! * The process was paused, and another has taken over: the grant has lapsed, which is looked at right
-//!   before sending. What is left is a pause between that look and the first byte.
+//! * The process was paused, or waited long to send, and another has taken over: the grant has lapsed,
+//!   which the request asks right before its first byte leaves ([`Permit`]). What is left is a pause
+//!   between that look and the first byte.
 //! * The bus fails while a command is under way: all that run are dropped and the lane is opened anew,
 //!   which is the same as having been killed.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use talon_sdk::{Answer, Applier, ApplyFault, Clock, Command, Evidence, Fault, Finding, Repeat};
+use talon_sdk::{
+    Answer, Applier, ApplyFault, Clock, Command, Evidence, Fault, Finding, Permit, Repeat,
+};
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::time::{Instant, sleep};
 
@@ -80,6 +83,12 @@ impl Desk {
             slot = self.slots.acquire() => slot.map_err(|_| Left),
             () = self.halted() => Err(Left),
         }
+    }
+
+    /// Leave to send, which ends as soon as another process may have taken over.
+    fn permit(&self) -> Permit {
+        let (ownership, name) = (self.ownership.clone(), self.name.clone());
+        Permit::new(move || ownership.may_act(&name))
     }
 
     /// Shows whether the upstream lets commands through.
@@ -247,7 +256,7 @@ impl Attempt<'_> {
         self.may_act()?;
         let (sent_at_ms, since) = (desk.clock.now_ms(), Instant::now());
         self.sent_at_ms = Some(sent_at_ms);
-        let applied = desk.applier.apply(command, &before).await;
+        let applied = desk.applier.apply(command, &before, &desk.permit()).await;
         drop(slot);
         match applied {
             Ok(answer) => {
@@ -257,7 +266,10 @@ impl Attempt<'_> {
             Err(ApplyFault::Refused(answer)) => {
                 Ok(Step::End(Ending::new(Outcome::Rejected, answer)))
             }
-            Err(ApplyFault::NotApplied(fault)) => self.again(&fault).await,
+            Err(ApplyFault::NotApplied(fault)) => {
+                self.may_act()?;
+                self.again(&fault).await
+            }
             Err(ApplyFault::Unclear(answer)) if repeat == Repeat::Always => {
                 if Instant::now() >= self.send_until {
                     return Ok(Step::End(Ending::new(Outcome::Unknown, answer)));
