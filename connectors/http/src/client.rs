@@ -61,16 +61,18 @@ impl Client {
         let mut tls = tls::client_config(&config.tls, base.scheme() == "https")?;
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let builder = || {
-            reqwest::Client::builder()
+            let builder = reqwest::Client::builder()
                 .tls_backend_preconfigured(tls.clone())
                 .user_agent(concat!("talon/", env!("CARGO_PKG_VERSION")))
                 .redirect(reqwest::redirect::Policy::none())
                 .no_proxy()
                 .gzip(true)
-                .connect_timeout(config.connect_timeout)
-                // What was written and is given up would otherwise be sent again by the system, for
-                // minutes, to an upstream that is not reachable now.
-                .tcp_user_timeout(config.request_timeout)
+                .connect_timeout(config.connect_timeout);
+            // What was written and not received when a request is given up, the system would try to
+            // deliver for minutes.
+            #[cfg(target_os = "linux")]
+            let builder = builder.tcp_user_timeout(config.request_timeout);
+            builder
         };
         let build = |builder: reqwest::ClientBuilder| {
             let unbuilt = "no HTTP client can be built";

@@ -296,6 +296,22 @@ async fn a_failure_to_connect_is_not_taken_for_the_end_of_a_permit() {
     assert_eq!(counted(&metrics, "connect"), 1);
 }
 
+#[tokio::test]
+async fn the_connection_of_a_change_ends_with_the_wait_for_its_reply() {
+    let listener = listener().await;
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (client, _) = client(&url, &[("upstream.request.timeout.ms", "50")]);
+    let received = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut received = Vec::new();
+        timeout(PATIENCE, stream.read_to_end(&mut received)).await.unwrap().unwrap();
+        received
+    });
+    let failure = client.send(change(&Permit::always())).await.unwrap_err();
+    assert_eq!((failure.kind, failure.sent), (FailureKind::Timeout, Sent::Maybe));
+    assert!(received.await.unwrap().starts_with(b"POST /call/"));
+}
+
 /// What an HTTP/2 server does with its next stream.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Next {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -67,6 +68,10 @@ impl Connector for Broken {
     fn applier(&self) -> Result<Arc<dyn Applier>, Fault> {
         let inner = self.inner.applier()?;
         Ok(Arc::new(BrokenApplier { inner, how: self.how, held: Mutex::default() }))
+    }
+
+    fn request_timeout(&self) -> Duration {
+        self.inner.request_timeout()
     }
 
     async fn probe(&self) -> Result<String, Fault> {
