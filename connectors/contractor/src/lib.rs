@@ -34,6 +34,7 @@ mod model;
 mod session;
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use talon_sdk::config::{Key, Settings};
@@ -170,6 +171,10 @@ impl Connector for Instance {
         let upstream = self.upstream()?;
         let made = || Arc::new(Sender::new(upstream, &self.config, &self.context));
         Ok(self.sender.get_or_init(made).clone())
+    }
+
+    fn request_timeout(&self) -> Duration {
+        self.config.http.request_timeout
     }
 
     async fn probe(&self) -> Result<String, Fault> {

@@ -5,7 +5,7 @@
 //!
 //! 1. [`Applier::look`], where the command is not [`Repeat::Always`] or carries an `expect`.
 //! 2. It makes the intent durable, with the [`Evidence`] of the look, unless it is `Always`.
-//! 3. [`Applier::apply`], which sends once.
+//! 3. [`Applier::apply`], which sends once, unless its [`Permit`] has ended by then.
 //! 4. Where it is not clear what became of that, also because the process was killed:
 //!    [`Applier::probe`], with the same evidence.
 
@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 use talon_schemas::command::CommandContract;
 
-use crate::Fault;
+use crate::{Fault, Permit};
 
 /// Whether a command may be sent again when it is not known what became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -181,7 +181,16 @@ pub trait Applier: Send + Sync {
     async fn look(&self, command: &Command) -> Result<Evidence, ApplyFault>;
 
     /// Sends the command once; gives the upstream's answer if it was applied. "Already so" is applied.
-    async fn apply(&self, command: &Command, before: &Evidence) -> Result<Answer, ApplyFault>;
+    ///
+    /// Every request that changes the upstream asks the permit right before its first byte leaves, after
+    /// all waits: another process may have taken over meanwhile, and then it sends the command itself.
+    /// Where the permit has ended, nothing is sent and the result is [`ApplyFault::NotApplied`].
+    async fn apply(
+        &self,
+        command: &Command,
+        before: &Evidence,
+        permit: &Permit,
+    ) -> Result<Answer, ApplyFault>;
 
     /// Reads back whether the command was applied. `sent_at_ms` is when it was, or may have been, sent.
     /// Never called for [`Repeat::Always`].

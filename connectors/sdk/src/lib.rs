@@ -13,6 +13,7 @@
 //! | observation | what one read or push saw ([`Observation`]) |
 //! | cursor | where the upstream was read to ([`Cursor`]) |
 //! | command, evidence, answer | something to do upstream ([`Command`]), what was seen before ([`Evidence`]), what the upstream said ([`Answer`]) |
+//! | permit | leave to change the upstream, asked right before the first byte leaves ([`Permit`]) |
 //! | fault | why something failed, one of four ([`Fault`]) |
 #![forbid(unsafe_code)]
 
@@ -25,6 +26,7 @@ mod feed;
 pub mod instant;
 mod metrics;
 mod observation;
+mod permit;
 pub mod privacy;
 mod progress;
 pub mod record;
@@ -40,6 +42,7 @@ pub use fault::Fault;
 pub use feed::{FactCodec, Facts, Feed, FeedSpec, Kind, Row, RowCodec, RowFault};
 pub use metrics::UpstreamMetrics;
 pub use observation::{Coverage, Cursor, Observation};
+pub use permit::Permit;
 pub use progress::{Backfills, Progress, Standing};
 pub use rows::Rows;
 // Macros of this crate name it.

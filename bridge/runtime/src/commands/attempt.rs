@@ -18,7 +18,8 @@
 //!   believed when `commands.settle.ms` have passed since the reply was given up: a request whose
 //!   connection was cut may still be at work in the upstream.
 //! * The shard is taken back, or the process was paused and another has taken over: the grant says so,
-//!   which is asked right before the first byte, behind budgets, sign-in and dialling. What is left is a
+//!   which is asked right before the first byte, behind budgets, sign-in and dialling
+//!   ([`Permit`]). What is left is a
 //!   pause between that look and the first byte. A shard that is taken back is not free before this
 //!   command has ended.
 //! * The connector panics: before sending it is as if the upstream had not answered, while sending it is
@@ -31,7 +32,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use talon_sdk::{Answer, Applier, ApplyFault, Clock, Command, Evidence, Fault, Finding, Repeat};
+use talon_sdk::{
+    Answer, Applier, ApplyFault, Clock, Command, Evidence, Fault, Finding, Permit, Repeat,
+};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep};
 
@@ -71,6 +74,12 @@ impl CommandContext {
             slot = self.slots.acquire() => slot.map_err(|_| Left),
             () = self.grant.closing() => Err(Left),
         }
+    }
+
+    /// Leave to send, which ends as soon as another process may have taken over.
+    fn permit(&self) -> Permit {
+        let grant = self.grant.clone();
+        Permit::new(move || grant.is_open())
     }
 
     /// Shows whether the upstream lets commands through.
@@ -239,7 +248,7 @@ impl Attempt<'_> {
         self.may_act()?;
         let sent_at_ms = context.clock.now_ms();
         self.sent_at_ms = Some(sent_at_ms);
-        let applied = guarded(context.applier.apply(command, &before)).await;
+        let applied = guarded(context.applier.apply(command, &before, &context.permit())).await;
         let applied =
             applied.unwrap_or_else(|_| Err(ApplyFault::Unclear(Answer::saying(PANICKED))));
         // From here on the upstream may still be at work on it, and not from when it was sent: the reply
@@ -254,7 +263,10 @@ impl Attempt<'_> {
             Err(ApplyFault::Refused(answer)) => {
                 Ok(Step::End(Ending::new(Outcome::Rejected, answer)))
             }
-            Err(ApplyFault::NotApplied(fault)) => self.again(&fault).await,
+            Err(ApplyFault::NotApplied(fault)) => {
+                self.may_act()?;
+                self.again(&fault).await
+            }
             Err(ApplyFault::Unclear(answer)) if repeat == Repeat::Always => {
                 if Instant::now() >= self.budget.send_until {
                     return Ok(Step::End(Ending::new(Outcome::Unknown, answer)));
@@ -275,6 +287,8 @@ impl Attempt<'_> {
 
     /// Surely not applied: waits, and tries again within the budget.
     async fn again(&mut self, fault: &Fault) -> Result<Step, Left> {
+        // Where it was refused for that it says nothing of the upstream.
+        self.may_act()?;
         self.context.show(Some(fault));
         let left = self.budget.send_until.saturating_duration_since(Instant::now());
         if left.is_zero() || asks_for_more(fault, left) {

@@ -11,7 +11,7 @@ use talon_runtime::options::{LaneOptions, Options};
 use talon_schemas::command::CommandContract;
 use talon_sdk::{
     Answer, Applier, ApplyFault, Command, CommandSpec, Commands, Connector, Evidence, Fault, Feed,
-    FeedPlan, Finding, OrderingKey, Repeat,
+    FeedPlan, Finding, OrderingKey, Permit, Repeat,
 };
 
 static CONTRACT: LazyLock<CommandContract> = LazyLock::new(|| {
@@ -158,9 +158,15 @@ impl Applier for Upstream {
         }
     }
 
-    async fn apply(&self, command: &Command, _: &Evidence) -> Result<Answer, ApplyFault> {
+    async fn apply(
+        &self,
+        command: &Command,
+        _: &Evidence,
+        permit: &Permit,
+    ) -> Result<Answer, ApplyFault> {
         let _work = Work::on(self, &command.key);
         tokio::time::sleep(Duration::from_millis(2)).await;
+        permit.check()?;
         let next = {
             let mut state = self.0.lock().unwrap();
             let next = state.plans.get_mut(&command.id).and_then(VecDeque::pop_front);

@@ -176,6 +176,9 @@ fn connector(
     let context =
         Context { name: name.clone(), clock: clock.clone(), metrics: metrics.upstream.clone() };
     let connector = class.configure(&mut settings, context);
+    if let Some(connector) = connector.as_ref().filter(|c| !c.commands().is_empty()) {
+        options::check(&mut settings, &options, connector.request_timeout());
+    }
     problems.extend(settings.into_problems());
     Some(Setup {
         name,

@@ -29,7 +29,7 @@ use std::marker::PhantomData;
 
 use async_trait::async_trait;
 use jiff::tz::TimeZone;
-use talon_sdk::{Answer, Applier, ApplyFault, Command, Context, Evidence, Fault, Finding};
+use talon_sdk::{Answer, Applier, ApplyFault, Command, Context, Evidence, Fault, Finding, Permit};
 
 use self::action::{Kind, Typed};
 use self::attachments::Attachments;
@@ -148,9 +148,14 @@ impl Applier for Sender {
         }
     }
 
-    async fn apply(&self, command: &Command, before: &Evidence) -> Result<Answer, ApplyFault> {
+    async fn apply(
+        &self,
+        command: &Command,
+        before: &Evidence,
+        permit: &Permit,
+    ) -> Result<Answer, ApplyFault> {
         match kind(command.spec.name) {
-            Some(kind) => kind.apply(self, command, before).await,
+            Some(kind) => kind.apply(self, command, before, permit).await,
             None => Err(ApplyFault::NotApplied(unknown())),
         }
     }

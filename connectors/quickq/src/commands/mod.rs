@@ -13,7 +13,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 use talon_sdk::config::{Importance, Key, Settings};
-use talon_sdk::{Answer, Applier, ApplyFault, Command, CommandSpec, Evidence, Fault, Finding};
+use talon_sdk::{
+    Answer, Applier, ApplyFault, Command, CommandSpec, Evidence, Fault, Finding, Permit,
+};
 
 use self::scene::{Scene, Seen};
 pub(crate) use self::specs::SPECS;
@@ -81,12 +83,17 @@ impl Applier for Sender {
         Ok(Evidence(text))
     }
 
-    async fn apply(&self, command: &Command, _: &Evidence) -> Result<Answer, ApplyFault> {
+    async fn apply(
+        &self,
+        command: &Command,
+        _: &Evidence,
+        permit: &Permit,
+    ) -> Result<Answer, ApplyFault> {
         let data = data(command)?;
         let live = self.live(command).await.map_err(ApplyFault::NotApplied)?;
         let _asking = live.asking();
         let call = Commands::spelled(&self.books, command.spec.name).unwrap_or(command.spec.call);
-        match live.ask(call, &data).await {
+        match live.change(call, &data, permit).await {
             Ok(frame) => Ok(answer(command, &frame)),
             Err(Failure::Refused { error, .. }) => {
                 // A session that the server has forgotten is refused everything. Where that cannot be
@@ -95,9 +102,9 @@ impl Applier for Sender {
                 scene.confirm().await.map_err(ApplyFault::NotApplied)?;
                 Err(refused(&error))
             }
-            Err(failure @ (Failure::Connect(_) | Failure::Misconfigured(_))) => {
-                Err(ApplyFault::NotApplied(failure.fault()))
-            }
+            Err(
+                failure @ (Failure::Connect(_) | Failure::NoPermit | Failure::Misconfigured(_)),
+            ) => Err(ApplyFault::NotApplied(failure.fault())),
             Err(failure) => {
                 // A late answer must not be taken for that of the next command of this name.
                 live.end(&failure.to_string());

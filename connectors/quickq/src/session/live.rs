@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use talon_sdk::Fault;
+use talon_sdk::{Fault, Permit};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout};
 use super::account::{Grant, Origin};
 use super::connect::Socket;
 use super::failure::Failure;
+use super::outgoing::Outgoing;
 use super::{Hub, pump, reply_name};
 use crate::frame::Frame;
 
@@ -43,7 +44,7 @@ pub(super) type Answer = Result<(Arc<Frame>, Option<SecretString>), Failure>;
 
 pub(super) struct Inner {
     pub(super) hub: Arc<Hub>,
-    pub(super) outbox: mpsc::Sender<String>,
+    pub(super) outbox: mpsc::Sender<Outgoing>,
     /// Why the socket ended; none while it lives.
     pub(super) ended: watch::Sender<Option<String>>,
     pub(super) session: Mutex<Option<(Grant, Origin)>>,
@@ -134,9 +135,24 @@ impl Live {
         lock(&self.inner.worked).contains(command)
     }
 
-    /// Sends a command once, and waits for its answer. Safe to cancel; it may have been taken then.
+    /// Asks once, and waits for the answer. Safe to cancel; it may have been taken then.
     pub(crate) async fn ask(&self, command: &str, data: &Value) -> Result<Arc<Frame>, Failure> {
         self.inner.ask(command, data).await
+    }
+
+    /// Sends what changes something, once, and waits for the answer. Safe to cancel; it may have been
+    /// taken then.
+    ///
+    /// The permit is asked right before the first byte is written; where it has ended, the failure is
+    /// [`Failure::NoPermit`].
+    pub(crate) async fn change(
+        &self,
+        command: &str,
+        data: &Value,
+        permit: &Permit,
+    ) -> Result<Arc<Frame>, Failure> {
+        let (frame, _) = self.inner.exchange(command, data, Kind::Change(permit)).await?;
+        Ok(frame)
     }
 
     /// For whoever asks the same thing of different entities, where the server repeats no ids: if an
@@ -156,13 +172,21 @@ impl Live {
         &self,
         data: &Value,
     ) -> Result<(Arc<Frame>, Option<SecretString>), Failure> {
-        self.inner.exchange("login", data, true).await
+        self.inner.exchange("login", data, Kind::Login).await
     }
 
     /// Uses a session from now on.
     pub(super) fn adopt(&self, grant: Grant, origin: Origin) {
         *lock(&self.inner.session) = Some((grant, origin));
     }
+}
+
+/// What is asked.
+enum Kind<'p> {
+    Login,
+    Read,
+    /// It changes something, under a permit.
+    Change(&'p Permit),
 }
 
 /// Something is asked on a socket.
@@ -185,16 +209,20 @@ impl Drop for Live {
 
 impl Inner {
     pub(super) async fn ask(&self, command: &str, data: &Value) -> Result<Arc<Frame>, Failure> {
-        let (frame, _) = self.exchange(command, data, false).await?;
+        let (frame, _) = self.exchange(command, data, Kind::Read).await?;
         Ok(frame)
     }
 
-    async fn exchange(&self, command: &str, data: &Value, is_login: bool) -> Answer {
+    async fn exchange(&self, command: &str, data: &Value, kind: Kind<'_>) -> Answer {
         let limit = self.hub.config.request_timeout;
         let started = Instant::now();
         let late = || Err(Failure::Timeout(command.to_owned()));
-        let answer = timeout(limit, self.send(command, data, is_login));
+        let answer = timeout(limit, self.send(command, data, kind));
         let answer = answer.await.unwrap_or_else(|_| late());
+        if answer.as_ref().is_err_and(|failure| *failure == Failure::NoPermit) {
+            // Nothing was asked, so nothing is counted.
+            return answer;
+        }
         self.hub.count(answer.as_ref().err().map_or("ok", Failure::code));
         let metrics = &self.hub.context.metrics;
         let took = started.elapsed().as_secs_f64();
@@ -205,8 +233,13 @@ impl Inner {
         answer
     }
 
-    async fn send(&self, command: &str, data: &Value, is_login: bool) -> Answer {
+    async fn send(&self, command: &str, data: &Value, kind: Kind<'_>) -> Answer {
         let name = reply_name(command);
+        let (is_login, permit) = match kind {
+            Kind::Login => (true, None),
+            Kind::Read => (false, None),
+            Kind::Change(permit) => (false, Some(permit.clone())),
+        };
         let session = if is_login { None } else { lock(&self.session).clone() };
         let (token, echoes_id) = match &session {
             Some((grant, _)) => (Some(grant.expose()), grant.echoes_id),
@@ -246,8 +279,14 @@ impl Inner {
         if self.ended.borrow().is_some() {
             return Err(closed());
         }
-        self.outbox.send(request.to_string()).await.map_err(|_| closed())?;
+        let (outgoing, left) = Outgoing::new(request.to_string(), permit);
+        self.outbox.send(outgoing).await.map_err(|_| closed())?;
+        // From now on it may be written at any time, also when nobody waits here any more.
         place.is_sent = true;
+        if let Err(failure) = left.await.unwrap_or_else(|_| Err(closed())) {
+            place.is_sent = failure != Failure::NoPermit;
+            return Err(failure);
+        }
         answer.await.unwrap_or_else(|_| Err(closed()))
     }
 

@@ -22,6 +22,7 @@ mod failure;
 mod inbox;
 mod line;
 mod live;
+mod outgoing;
 mod pump;
 
 pub(crate) use account::Account;
