@@ -28,6 +28,18 @@ pub(crate) fn fault_of(error: &KafkaError) -> BusFault {
     }
 }
 
+/// A fault, with the topic that it is about.
+pub(crate) fn of_topic(fault: BusFault, topic: &str) -> BusFault {
+    let about = |text: String| format!("topic `{topic}`: {text}");
+    match fault {
+        BusFault::Unavailable(text) => BusFault::Unavailable(about(text)),
+        BusFault::Aborted(text) => BusFault::Aborted(about(text)),
+        BusFault::Misconfigured(text) => BusFault::Misconfigured(about(text)),
+        BusFault::TooLarge(text) => BusFault::TooLarge(about(text)),
+        other => other,
+    }
+}
+
 /// Classifies an error code.
 pub(crate) fn fault_of_code(code: RDKafkaErrorCode) -> BusFault {
     use RDKafkaErrorCode as Code;

@@ -16,7 +16,8 @@ mod group;
 mod lane;
 mod log;
 mod mock;
-mod outbox;
+mod producer;
+mod reader;
 mod recover;
 mod tail;
 mod topics;
@@ -37,7 +38,7 @@ use crate::fault::fault_of;
 use crate::group::Member;
 use crate::lane::{KafkaLane, KafkaReader};
 use crate::log::KafkaLog;
-use crate::outbox::{Outbox, Transaction};
+use crate::producer::{KafkaProducer, Transaction};
 
 pub use client::problems;
 pub use mock::InProcess;
@@ -62,6 +63,12 @@ impl Kafka {
     /// A cluster that no other process uses: the whole work is granted at once, without a group.
     pub fn alone(properties: BTreeMap<String, String>, prefix: &str) -> Kafka {
         Kafka { shared: false, ..Kafka::new(properties, prefix, prefix) }
+    }
+
+    /// The group of those that read back. It has no members, but the right to read is asked for by its
+    /// name, which begins with that of the processes' group.
+    fn recovery(&self) -> String {
+        format!("{}.recovery", self.group)
     }
 
     fn config(&self) -> ClientConfig {
@@ -129,7 +136,7 @@ impl Bus for Kafka {
         stop: &Stop,
         each: &mut dyn FnMut(Tailed<'_>),
     ) -> Result<(), BusFault> {
-        tail::tail(&self.config(), topics, from, stop, each)
+        tail::tail(&self.config(), &format!("{}.console", self.group), topics, from, stop, each)
     }
 
     fn open(&self, shard: &ShardSpec, grant: &Grant) -> Result<Box<dyn ShardLog>, BusFault> {
@@ -142,16 +149,11 @@ impl Bus for Kafka {
         let producer = self.producer(id)?;
         let topics: Vec<&TopicSpec> = shard.topics.iter().chain([&shard.checkpoints]).collect();
         topics::ensure(&producer, &self.config(), &topics)?;
-        let outbox = Outbox::new(producer, transaction, grant.clone());
+        let producer = KafkaProducer::new(producer, transaction, grant.clone());
         if transaction == Transaction::Closed {
-            outbox.take_over()?;
+            producer.take_over()?;
         }
-        Ok(Box::new(KafkaLog {
-            outbox,
-            consumer: self.config(),
-            shard: shard.clone(),
-            grant: grant.clone(),
-        }))
+        Ok(Box::new(KafkaLog::new(producer, self.config(), self.recovery(), shard, grant)))
     }
 
     fn open_lane(&self, lane: &LaneSpec, grant: &Grant) -> Result<OpenLane, BusFault> {
@@ -159,20 +161,21 @@ impl Bus for Kafka {
         let producer = self.producer(Some(format!("{}.{}.commands", self.prefix, lane.name)))?;
         let topics = [&lane.commands, &lane.results, &lane.dead_letters];
         topics::ensure(&producer, &self.config(), &topics)?;
-        let outbox = Outbox::new(producer, Transaction::Closed, grant.clone());
+        let producer = KafkaProducer::new(producer, Transaction::Closed, grant.clone());
         // First: what an earlier owner committed stands still from here on.
-        outbox.take_over()?;
+        producer.take_over()?;
         let group = format!("{}.{}.commands", self.group, lane.name);
         let reader = KafkaReader::open(&self.config(), &group, &lane.commands.name)?;
-        let log = KafkaLane::new(outbox, self.config(), lane.clone(), grant.clone(), &reader);
+        let (config, recovery) = (self.config(), self.recovery());
+        let log = KafkaLane::new(producer, config, recovery, lane.clone(), grant.clone(), &reader);
         Ok((Box::new(reader), Box::new(log)))
     }
 
     fn send(&self, lane: &LaneSpec, key: &str, value: &[u8]) -> Result<(), BusFault> {
-        let mut outbox =
-            Outbox::new(self.producer(None)?, Transaction::Never, Grant::unlimited(""));
-        topics::ensure(&outbox.producer, &self.config(), &[&lane.commands])?;
-        outbox.send(&lane.commands.name, key, Some(value), std::iter::empty())?;
-        outbox.commit()
+        let client = self.producer(None)?;
+        topics::ensure(&client, &self.config(), &[&lane.commands])?;
+        let mut producer = KafkaProducer::new(client, Transaction::Never, Grant::unlimited(""));
+        producer.send(&lane.commands.name, None, key, Some(value), std::iter::empty())?;
+        producer.commit()
     }
 }

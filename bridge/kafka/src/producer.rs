@@ -27,41 +27,54 @@ pub(crate) enum Transaction {
     Open,
 }
 
-pub(crate) struct Outbox {
-    pub(crate) producer: BaseProducer<Watch>,
-    pub(crate) transaction: Transaction,
+/// The producer of a shard or lane. Used by one thread.
+pub(crate) struct KafkaProducer {
+    client: BaseProducer<Watch>,
+    transaction: Transaction,
     grant: Grant,
     appends: u32,
 }
 
-impl Outbox {
+impl KafkaProducer {
     pub(crate) fn new(
-        producer: BaseProducer<Watch>,
+        client: BaseProducer<Watch>,
         transaction: Transaction,
         grant: Grant,
-    ) -> Outbox {
-        Outbox { producer, transaction, grant, appends: 0 }
+    ) -> KafkaProducer {
+        KafkaProducer { client, transaction, grant, appends: 0 }
+    }
+
+    /// Where its transaction stands.
+    pub(crate) fn transaction(&self) -> Transaction {
+        self.transaction
+    }
+
+    /// The client, which also takes part in a transaction with offsets.
+    pub(crate) fn client(&self) -> &BaseProducer<Watch> {
+        &self.client
     }
 
     /// Ends what an earlier owner left open, and fences it.
     pub(crate) fn take_over(&self) -> Result<(), BusFault> {
         // Who has lost the shard must not fence its new owner.
         self.grant.may_begin()?;
-        self.producer.init_transactions(PATIENCE).map_err(|error| self.explain(&error))
+        self.client.init_transactions(PATIENCE).map_err(|error| self.explain(&error))
     }
 
     /// Begins a transaction, unless one is open or there are none.
     pub(crate) fn begin(&mut self) -> Result<(), BusFault> {
         if self.transaction == Transaction::Closed {
-            self.producer.begin_transaction().map_err(|error| fault_of(&error))?;
+            self.client.begin_transaction().map_err(|error| fault_of(&error))?;
             self.transaction = Transaction::Open;
         }
         Ok(())
     }
 
+    /// Appends a record; to the partition that the client chooses by its key, unless one is given.
     pub(crate) fn send<'h>(
         &mut self,
         topic: &str,
+        partition: Option<i32>,
         key: &str,
         value: Option<&[u8]>,
         headers: impl ExactSizeIterator<Item = (&'h str, &'h [u8])>,
@@ -69,6 +82,7 @@ impl Outbox {
         self.begin()?;
         let mut record = BaseRecord::to(topic).key(key);
         record.payload = value;
+        record.partition = partition;
         if headers.len() > 0 {
             let all = OwnedHeaders::new_with_capacity(headers.len());
             let add =
@@ -77,11 +91,11 @@ impl Outbox {
         }
         let mut waited = Stall::new();
         loop {
-            match self.producer.send(record) {
+            match self.client.send(record) {
                 Ok(()) => break,
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
                     record = back;
-                    self.producer.poll(Duration::from_millis(1));
+                    self.client.poll(Duration::from_millis(1));
                     self.check(&mut waited)?;
                 }
                 Err((error, _)) => return Err(fault_of(&error)),
@@ -89,7 +103,7 @@ impl Outbox {
         }
         self.appends += 1;
         if self.appends.is_multiple_of(APPENDS_PER_POLL) {
-            self.producer.poll(Duration::ZERO);
+            self.client.poll(Duration::ZERO);
         }
         Ok(())
     }
@@ -102,11 +116,11 @@ impl Outbox {
     /// takes as long as one with it.
     pub(crate) fn drain(&mut self) -> Result<(), BusFault> {
         let mut waited = Stall::new();
-        while self.producer.in_flight_count() > 0 {
+        while self.client.in_flight_count() > 0 {
             // It ends at once, and wakes the client's threads: nobody else tells them that a transaction
             // has taken a partition in, and they look at it up to 10 ms later.
-            self.producer.flush(Duration::ZERO).ok();
-            self.producer.poll(Duration::from_millis(1));
+            self.client.flush(Duration::ZERO).ok();
+            self.client.poll(Duration::from_millis(1));
             self.check(&mut waited)?;
         }
         self.failure().map_or(Ok(()), Err)
@@ -115,8 +129,8 @@ impl Outbox {
     /// What went wrong with deliveries. A fatal error of the producer says more than the deliveries
     /// that it purged.
     fn failure(&self) -> Option<BusFault> {
-        let failed = self.producer.context().failed_delivery()?;
-        Some(self.producer.client().fatal_error().map_or(failed, |(code, _)| fault_of_code(code)))
+        let failed = self.client.context().failed_delivery()?;
+        Some(self.client.client().fatal_error().map_or(failed, |(code, _)| fault_of_code(code)))
     }
 
     /// While waiting: whether to go on.
@@ -125,9 +139,9 @@ impl Outbox {
             return Err(fault);
         }
         self.grant.may_finish()?;
-        if stall.lasts(self.producer.in_flight_count()) {
+        if stall.lasts(self.client.in_flight_count()) {
             let fault = BusFault::Unavailable("Kafka: no broker acknowledges records".to_owned());
-            return Err(self.producer.context().explain(fault));
+            return Err(self.client.context().explain(fault));
         }
         Ok(())
     }
@@ -136,34 +150,44 @@ impl Outbox {
     pub(crate) fn commit(&mut self) -> Result<(), BusFault> {
         self.drain()?;
         if self.transaction == Transaction::Open {
-            let committed = self.producer.commit_transaction(PATIENCE);
+            let committed = self.client.commit_transaction(PATIENCE);
             committed.map_err(|error| self.explain(&error))?;
             self.transaction = Transaction::Closed;
         }
-        self.producer.context().connected();
+        self.client.context().connected();
         Ok(())
     }
 
     /// Whether the broker is there; `topic` is asked for if that is in doubt.
     pub(crate) fn look(&self, topic: &str) -> Result<(), BusFault> {
-        self.producer.poll(Duration::ZERO);
-        if self.producer.context().connection().is_some() {
+        self.client.poll(Duration::ZERO);
+        if self.client.context().connection().is_some() {
             // A broker that closes an idle connection looks the same for a moment: ask.
-            match self.producer.client().fetch_metadata(Some(topic), LOOK) {
-                Ok(_) => self.producer.context().connected(),
+            match self.client.client().fetch_metadata(Some(topic), LOOK) {
+                Ok(_) => self.client.context().connected(),
                 Err(error) => return Err(self.explain(&error)),
             }
         }
-        match self.producer.client().fatal_error() {
+        match self.client.client().fatal_error() {
             Some((code, _)) => Err(fault_of_code(code)),
             None => Ok(()),
         }
     }
 
+    /// How many partitions topics have now; none where that is not known.
+    pub(crate) fn partitions(&self, topics: &[&str]) -> Option<Vec<i32>> {
+        let metadata = self.client.client().fetch_metadata(None, LOOK).ok()?;
+        let count = |name: &&str| {
+            let found = metadata.topics().iter().find(|topic| topic.name() == *name)?;
+            i32::try_from(found.partitions().len()).ok()
+        };
+        topics.iter().map(count).collect()
+    }
+
     /// An error, with the trouble of the connection behind it.
     pub(crate) fn explain(&self, error: &KafkaError) -> BusFault {
-        self.producer.poll(EARSHOT);
-        self.producer.context().explain(fault_of(error))
+        self.client.poll(EARSHOT);
+        self.client.context().explain(fault_of(error))
     }
 }
 

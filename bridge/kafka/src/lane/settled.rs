@@ -12,7 +12,7 @@ const METADATA_MAX: usize = 4_000;
 
 /// What is known of one partition.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Window {
+pub(crate) struct SettledOffsets {
     /// Behind the last command that was read.
     next: i64,
     /// Read and not settled.
@@ -26,16 +26,16 @@ pub(crate) struct Window {
     unplaced: i64,
 }
 
-impl Window {
+impl SettledOffsets {
     /// From a committed offset and its metadata.
-    pub(crate) fn of(committed: i64, metadata: &str) -> Window {
+    pub(crate) fn of(committed: i64, metadata: &str) -> SettledOffsets {
         let done = ranges(committed, metadata).unwrap_or_default();
-        Window { next: committed, open: BTreeSet::new(), done, committed, unplaced: 0 }
+        SettledOffsets { next: committed, open: BTreeSet::new(), done, committed, unplaced: 0 }
     }
 
     /// Of a partition that ends here, and of which nothing was committed.
-    pub(crate) fn unplaced(end: i64) -> Window {
-        Window { unplaced: end, ..Window::default() }
+    pub(crate) fn unplaced(end: i64) -> SettledOffsets {
+        SettledOffsets { unplaced: end, ..SettledOffsets::default() }
     }
 
     /// Everything there is has been read. The end of a partition is not always behind a command: there are
@@ -107,18 +107,18 @@ mod tests {
 
     #[test]
     fn what_is_settled_behind_an_unsettled_one_is_not_read_again() {
-        let mut window = Window::of(10, "");
+        let mut settled = SettledOffsets::of(10, "");
         for offset in [10, 11, 12, 14, 15] {
-            assert!(window.read(offset));
+            assert!(settled.read(offset));
         }
-        assert_eq!(window.commit(), Some((10, String::new())));
+        assert_eq!(settled.commit(), Some((10, String::new())));
         for offset in [11, 12, 15] {
-            window.settle(offset);
+            settled.settle(offset);
         }
-        let (low, metadata) = window.commit().unwrap();
+        let (low, metadata) = settled.commit().unwrap();
         assert_eq!((low, metadata.as_str()), (10, "1-2,5"));
 
-        let mut next = Window::of(low, &metadata);
+        let mut next = SettledOffsets::of(low, &metadata);
         let again: Vec<i64> =
             [10, 11, 12, 14, 15, 16].into_iter().filter(|o| next.read(*o)).collect();
         assert_eq!(again, [10, 14, 16]);
@@ -131,41 +131,41 @@ mod tests {
 
     #[test]
     fn what_may_have_been_settled_before_is_settled_before_anything_is_committed() {
-        let mut window = Window::unplaced(3);
+        let mut settled = SettledOffsets::unplaced(3);
         for offset in [0, 1, 2, 3] {
-            assert!(window.read(offset));
+            assert!(settled.read(offset));
         }
         for offset in [0, 1, 3] {
-            window.settle(offset);
-            assert_eq!(window.commit(), None);
+            settled.settle(offset);
+            assert_eq!(settled.commit(), None);
         }
-        window.settle(2);
-        assert_eq!(window.commit(), Some((4, String::new())));
-        assert_eq!(Window::unplaced(0).commit(), Some((0, String::new())));
+        settled.settle(2);
+        assert_eq!(settled.commit(), Some((4, String::new())));
+        assert_eq!(SettledOffsets::unplaced(0).commit(), Some((0, String::new())));
 
-        let mut window = Window::unplaced(3);
-        window.read(0);
-        window.at_end();
-        assert_eq!(window.commit(), None);
-        window.settle(0);
-        assert_eq!(window.commit(), Some((1, String::new())));
+        let mut settled = SettledOffsets::unplaced(3);
+        settled.read(0);
+        settled.at_end();
+        assert_eq!(settled.commit(), None);
+        settled.settle(0);
+        assert_eq!(settled.commit(), Some((1, String::new())));
     }
 
     #[test]
     fn too_many_gaps_are_cut_and_strange_metadata_is_none() {
-        let mut window = Window::of(0, "");
+        let mut settled = SettledOffsets::of(0, "");
         for offset in 0..10_000 {
-            window.read(offset);
+            settled.read(offset);
             if offset % 2 == 1 {
-                window.settle(offset);
+                settled.settle(offset);
             }
         }
-        let (low, metadata) = window.commit().unwrap();
+        let (low, metadata) = settled.commit().unwrap();
         assert!(low == 0 && metadata.len() <= METADATA_MAX && !metadata.is_empty());
-        assert!(!Window::of(0, &metadata).read(1));
+        assert!(!SettledOffsets::of(0, &metadata).read(1));
         for strange in ["x", "5-1", "-3", "0-99999999999"] {
-            assert!(Window::of(0, strange).read(0), "{strange}");
+            assert!(SettledOffsets::of(0, strange).read(0), "{strange}");
         }
-        assert!(Window::of(0, "0").read(7));
+        assert!(SettledOffsets::of(0, "0").read(7));
     }
 }
