@@ -276,6 +276,12 @@ impl Scheduler {
                         Ended::Command { waiting, result }
                     });
                 }
+                Some(Entry::Unreadable) => {
+                    self.tasks.spawn(async move {
+                        let result = duplicate::give_up(&context, &waiting.turn).await;
+                        Ended::Command { waiting, result }
+                    });
+                }
                 other => {
                     if let Some(Entry::Intent(intent)) = other {
                         waiting.turn.intent = Some(intent);

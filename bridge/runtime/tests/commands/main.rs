@@ -3,6 +3,7 @@
 
 mod left;
 mod memory;
+mod unread;
 mod upstream;
 
 use std::sync::Arc;
