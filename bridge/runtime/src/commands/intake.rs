@@ -1,13 +1,13 @@
 //! From a record of the topic of commands to a command that can be run.
 
-use apache_avro::Schema;
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
+use talon_schemas::Writer;
 use talon_schemas::wire::{Payload, Wire};
 use talon_sdk::{Command, CommandSpec, Commands, OrderingKey};
 
 use crate::bus::BusFault;
-use crate::service::registry::Registry;
+use crate::service::registry::{self, Registry};
 
 /// Longest id: it becomes a message key, and a subject on NATS.
 const ID_MAX: usize = 200;
@@ -55,15 +55,19 @@ impl CommandReader {
         let object = match self.wire.open(contract, value) {
             Payload::Own(datum) => contract.read(datum, None).ok(),
             Payload::Registered(id, datum) => match self.schema(id).await? {
-                Some(writer) => contract.read(datum, Some(&writer)).ok(),
+                Some(writer) => contract.read(datum, Some(writer)).ok(),
+                // Nor is it guessed, as of what Talon wrote itself: a guess would act upon the upstream.
                 None => return Ok(nothing("its Avro schema is not in the registry")),
             },
             Payload::Json(json) => match serde_json::from_slice(json) {
                 Ok(Json::Object(object)) => Some(object),
                 _ => return Ok(nothing("it is no JSON")),
             },
-            Payload::Unknown(_) => {
-                return Ok(nothing("it was written with an unknown Avro schema"));
+            Payload::Fingerprinted(fingerprint, datum) => {
+                match contract.as_ref().earlier(fingerprint) {
+                    Some(writer) => contract.read(datum, Some(writer)).ok(),
+                    None => return Ok(nothing("it was written with an unknown Avro schema")),
+                }
             }
             Payload::Foreign => {
                 return Ok(nothing("it is neither JSON nor Avro in the Confluent wire format"));
@@ -75,9 +79,9 @@ impl CommandReader {
         })
     }
 
-    async fn schema(&self, id: u32) -> Result<Option<std::sync::Arc<Schema>>, BusFault> {
+    async fn schema(&self, id: u32) -> Result<Option<&'static Writer>, BusFault> {
         match &self.registry {
-            Some(registry) => registry.by_id(id).await,
+            Some(registry) => registry.by_id(id, registry::COMMANDS).await,
             None => Ok(None),
         }
     }

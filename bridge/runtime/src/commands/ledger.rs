@@ -20,9 +20,12 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::bus::Position;
 use crate::commands::record::{Outcome, ResultRecord};
 
+/// Commands that a lane holds unsettled, at most; beyond that it reads no further.
+pub(crate) const WAITING: usize = 10_000;
+
 /// Positions of settled commands that are remembered, to know one that is read again. More than the
 /// lane holds unsettled, since only what lies behind an unsettled one is read again.
-const POSITIONS: usize = 4 * crate::commands::scheduler::WAITING;
+const POSITIONS: usize = 4 * WAITING;
 
 /// Hash of a command's id: ids are the senders' and may be long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -48,6 +51,8 @@ pub(crate) enum Entry {
         /// Milliseconds since 1970 UTC.
         at_ms: i64,
     },
+    /// There is a record of it that cannot be read: an intent, or an outcome.
+    Unreadable,
 }
 
 /// What is known of commands by their ids.
@@ -96,7 +101,8 @@ impl Ledger {
         self.saw(at_ms);
         let id = IdHash::of(&record.command_id);
         let Some(outcome) = record.outcome() else {
-            if !matches!(self.known.get(&id), Some(Entry::Settled { .. })) {
+            // What was not readable before it may have been its outcome.
+            if !matches!(self.known.get(&id), Some(Entry::Settled { .. } | Entry::Unreadable)) {
                 self.known.insert(id, Entry::Intent(Box::new(record)));
             }
             return;
@@ -122,6 +128,15 @@ impl Ledger {
     /// Notes a time of the bus.
     pub(crate) fn saw(&mut self, at_ms: i64) {
         self.newest_ms = self.newest_ms.max(at_ms);
+    }
+
+    /// Takes in a record of the results topic that cannot be read, under its key. An outcome that could be
+    /// read stands: there is but one.
+    pub(crate) fn take_unreadable(&mut self, id: &str) {
+        let known = self.known.entry(IdHash::of(id)).or_insert(Entry::Unreadable);
+        if matches!(known, Entry::Intent(_)) {
+            *known = Entry::Unreadable;
+        }
     }
 
     /// Notes that the command of this id at this position needs nothing more.
@@ -162,7 +177,7 @@ impl Ledger {
     pub(crate) fn intents(&self) -> Vec<ResultRecord> {
         let intents = self.known.values().filter_map(|known| match known {
             Entry::Intent(record) => Some(record.as_ref().clone()),
-            Entry::Settled { .. } => None,
+            Entry::Settled { .. } | Entry::Unreadable => None,
         });
         intents.collect()
     }
@@ -224,6 +239,24 @@ mod tests {
         };
         assert!(settled("a", 1) && settled("a", 2) && !settled("a", 9));
         assert!(!settled("b", 1), "another command at the same place of a new topic");
+    }
+
+    #[test]
+    fn what_cannot_be_read_of_a_command_may_be_its_outcome() {
+        let mut ledger = Ledger::new(1_000, 10);
+        ledger.take(record("a", Some(Outcome::Applied), 1, 5), 5);
+        ledger.take_unreadable("a");
+        assert_eq!(outcome(&ledger, "a"), Some(Outcome::Applied));
+        ledger.take(record("b", None, 2, 0), 0);
+        ledger.take_unreadable("b");
+        ledger.take_unreadable("c");
+        ledger.take(record("c", None, 3, 0), 0);
+        for id in ["b", "c"] {
+            assert_eq!(ledger.get(IdHash::of(id)), Some(&Entry::Unreadable));
+        }
+        assert!(ledger.intents().is_empty());
+        ledger.take(record("c", Some(Outcome::Unknown), 3, 6), 6);
+        assert_eq!(outcome(&ledger, "c"), Some(Outcome::Unknown));
     }
 
     #[test]

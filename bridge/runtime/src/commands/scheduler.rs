@@ -12,13 +12,10 @@ use crate::bus::{Arrival, BusFault, LaneRecord, LaneTopic, Position};
 use crate::commands::attempt::{self, CommandContext, Left, Turn};
 use crate::commands::duplicate;
 use crate::commands::intake::{CommandReader, Intake};
-use crate::commands::ledger::{Entry, IdHash, Ledger};
+use crate::commands::ledger::{Entry, IdHash, Ledger, WAITING};
 use crate::commands::metrics::LaneMetrics;
 use crate::commands::record::{Outcome, ResultRecord};
 use crate::commands::writer::Written;
-
-/// Commands that a lane holds unsettled, at most; beyond that it reads no further.
-pub(crate) const WAITING: usize = 10_000;
 
 /// Bytes of such commands, at most.
 const WAITING_BYTES: usize = 64 * 1024 * 1024;
@@ -282,6 +279,12 @@ impl Scheduler {
                         let result =
                             duplicate::settle(&context, &waiting.turn, outcome, position, at_ms)
                                 .await;
+                        Ended::Command { waiting, result }
+                    });
+                }
+                Some(Entry::Unreadable) => {
+                    self.tasks.spawn(async move {
+                        let result = duplicate::give_up(&context, &waiting.turn).await;
                         Ended::Command { waiting, result }
                     });
                 }

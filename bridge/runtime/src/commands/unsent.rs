@@ -5,6 +5,7 @@ use talon_sdk::{Answer, Command};
 
 use crate::bus::{Arrival, LaneRecord, LaneTopic, Position};
 use crate::commands::attempt::Left;
+use crate::commands::duplicate::UNREADABLE;
 use crate::commands::ledger::{Entry, IdHash};
 use crate::commands::record::{Outcome, ResultRecord};
 use crate::commands::scheduler::Scheduler;
@@ -97,8 +98,13 @@ impl Scheduler {
                 Outcome::Unknown
             }
             Some(Entry::Intent(_)) => Outcome::Duplicate,
+            Some(Entry::Unreadable) => Outcome::Unknown,
             None if self.running.contains_key(&hash) || self.is_held(id) => Outcome::Duplicate,
             None => otherwise,
+        };
+        let answer = match self.ledger.get(hash) {
+            Some(Entry::Unreadable) => Answer::saying(UNREADABLE),
+            _ => answer,
         };
         let mut record = ResultRecord {
             command_id: id.to_owned(),

@@ -26,6 +26,7 @@ pub struct Metrics {
     entities: IntGaugeVec,
     pub(crate) dead_letters: IntCounterVec,
     withheld: IntGaugeVec,
+    memory_lost: IntCounterVec,
     publish: HistogramVec,
     recovery: GaugeVec,
     owned: IntGaugeVec,
@@ -100,6 +101,11 @@ impl Metrics {
                 "Entities whose absence the mass-delete guard does not believe.",
                 &["connector", "feed"],
             )?,
+            memory_lost: counters(
+                "talon_memory_lost_total",
+                "Recoveries that found fewer entities than the feed's checkpoint says, upon which it is read from the beginning.",
+                &["connector", "feed"],
+            )?,
             dead_letters: counters(
                 "talon_dead_letters_total",
                 "Inputs put aside, by stage: decode, publish, command.",
@@ -165,6 +171,7 @@ impl Metrics {
             labels: [connector.to_owned(), feed.to_owned()],
             changes: [Op::Read, Op::Create, Op::Update, Op::Delete].map(with_op),
             gap_changes: self.gap_changes.with_label_values(&[connector, feed]),
+            memory_lost: self.memory_lost.with_label_values(&[connector, feed]),
             lag: self.lag.with_label_values(&[connector, feed]),
             fresh_ms: AtomicI64::new(clock.now_ms()),
             observed: AtomicI64::new(0),
@@ -203,6 +210,7 @@ struct Feed {
     labels: [String; 2],
     changes: [IntCounter; 4],
     gap_changes: IntCounter,
+    memory_lost: IntCounter,
     lag: Histogram,
     // When the upstream was asked for the last committed observation; the start before there is one.
     fresh_ms: AtomicI64,
@@ -225,7 +233,7 @@ impl FeedMetrics {
 
     /// Where the events of a transaction are counted until it is committed.
     pub(crate) fn tally(&self) -> Tally {
-        Tally { ops: [0; 4], lag: self.0.lag.local() }
+        Tally { ops: [0; 4], lag: self.0.lag.local(), unpublished: 0 }
     }
 
     /// Counts what was committed.
@@ -241,6 +249,11 @@ impl FeedMetrics {
     /// Counts what an observation brought to light after a gap.
     pub(crate) fn gap_changes(&self, changes: usize) {
         self.0.gap_changes.inc_by(changes as u64);
+    }
+
+    /// Counts a recovery that found fewer entities than were known.
+    pub(crate) fn memory_lost(&self) {
+        self.0.memory_lost.inc();
     }
 
     pub(crate) fn dead_letter(&self, stage: &str) {
@@ -312,6 +325,9 @@ impl FeedMetrics {
 pub(crate) struct Tally {
     ops: [u64; 4],
     lag: LocalHistogram,
+    /// Entities that are known and have no event on the topic, since it was too large; as long as the
+    /// shard is open.
+    pub(crate) unpublished: u64,
 }
 
 impl Tally {
@@ -398,6 +414,7 @@ mod tests {
                 "talon_feed_lag_seconds histogram",
                 "talon_feed_withheld_deletes gauge",
                 "talon_gap_changes_total counter",
+                "talon_memory_lost_total counter",
                 "talon_observations_total counter",
                 "talon_publish_duration_seconds histogram",
                 "talon_recovery_seconds gauge",

@@ -91,6 +91,8 @@ pub struct Differ {
     deleted: u64,
     // Those that recovery has folded already: a delete can be read twice, as event and as tombstone.
     folded: HashSet<u64>,
+    // How many deletes recovery has read, each once.
+    recovered_deletes: u64,
     dead: HashSet<u64>,
     lists: Lists,
     row: Row,
@@ -115,6 +117,7 @@ impl Differ {
             guard,
             deleted: 0,
             folded: HashSet::new(),
+            recovered_deletes: 0,
             dead: HashSet::new(),
             lists: Lists::default(),
             row: Row::default(),
@@ -128,23 +131,43 @@ impl Differ {
     }
 
     /// Takes in a record of the feed's topic, oldest first: the entity's datum, or none for a delete.
-    /// A datum that does not fit the contract is remembered without content, so that the entity's next
-    /// row is an update.
-    pub fn recover(&mut self, key: &str, after: Option<&[u8]>, chain: u64) {
+    /// Says whether it is a delete that was not read yet.
+    pub fn recover(&mut self, key: &str, after: Option<&[u8]>, chain: u64) -> bool {
         let known = self.index.find(key);
         let Some(value) = after else {
-            if chain != 0 && self.folded.insert(chain) {
+            let is_new = chain != 0 && self.folded.insert(chain);
+            if is_new {
                 self.deleted ^= chain;
+                self.recovered_deletes += 1;
             }
             if let Some(id) = known {
                 self.index.remove(id);
             }
             self.codec.remember(key, None);
-            return;
+            return is_new;
+        };
+        let Ok(stable) = self.contract.stable_len(value) else {
+            self.recover_key(key, chain);
+            return false;
         };
         self.codec.remember(key, Some(value));
-        let stable = self.contract.stable_len(value).unwrap_or(0);
         let entry = Entry { fingerprint: fingerprint(&value[..stable]), raw: 0, chain };
+        self.know(known, key, entry, value);
+        false
+    }
+
+    /// Takes in a record of the feed's topic that cannot be read: the entity is there, and its next row
+    /// is an update.
+    pub fn recover_key(&mut self, key: &str, chain: u64) {
+        self.know(self.index.find(key), key, Entry::without_content(chain), &[]);
+    }
+
+    /// How many deletes recovery has read.
+    pub fn recovered_deletes(&self) -> u64 {
+        self.recovered_deletes
+    }
+
+    fn know(&mut self, known: Option<SlotId>, key: &str, entry: Entry, value: &[u8]) {
         match known {
             Some(id) => self.index.replace(id, entry, value),
             None => {
@@ -276,7 +299,7 @@ impl Differ {
         let id = event_id(&self.topic, &self.row.key, past, op, fingerprint);
         out.change(&Change {
             key: &self.row.key,
-            before: slot.and_then(|id| self.index.value(id)).filter(|value| !value.is_empty()),
+            before: slot.and_then(|id| self.index.value(id)),
             after: Some(value),
             op,
             ts_ms: self.row.ts_ms,
@@ -300,7 +323,7 @@ impl Differ {
         let id = event_id(&self.topic, key, self.index.entry(slot).chain, Op::Delete, [0, 0]);
         out.change(&Change {
             key,
-            before: self.index.value(slot).filter(|value| !value.is_empty()),
+            before: self.index.value(slot),
             after: None,
             op: Op::Delete,
             ts_ms: None,

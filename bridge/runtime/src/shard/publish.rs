@@ -120,6 +120,9 @@ impl Publisher<'_> {
         }
         let reason =
             "the event is larger than the bus takes (Kafka: message.max.bytes, NATS: max_payload)";
+        if matches!(change.op, Op::Read | Op::Create) {
+            self.tally.unpublished += 1;
+        }
         self.put_aside("publish", change.key, None, reason)
     }
 

@@ -5,6 +5,7 @@ mod handed_over;
 mod left;
 mod memory;
 mod poison;
+mod unread;
 mod upstream;
 
 use std::sync::Arc;

@@ -82,9 +82,19 @@ impl Memory {
             position: position.to_owned(),
             ..ResultRecord::default()
         };
+        self.leave_as(&intent, Wire::SingleObject);
+    }
+
+    /// A record that an earlier owner left.
+    pub(crate) fn leave_as(&self, record: &ResultRecord, wire: Wire) {
         let mut value = Vec::new();
-        Wire::SingleObject.put_prefix(&*RESULT, &mut value);
-        RESULT.encode(&intent, &mut value).unwrap();
+        wire.put_prefix(&*RESULT, &mut value);
+        RESULT.encode(record, &mut value).unwrap();
+        self.leave_bytes(&record.command_id, value);
+    }
+
+    /// A value that an earlier owner left about a command.
+    pub(crate) fn leave_bytes(&self, id: &str, value: Vec<u8>) {
         self.state().results.push(LaneRecord {
             topic: LaneTopic::Results,
             key: id.to_owned(),
@@ -117,8 +127,9 @@ impl Memory {
         self.state().failing = Some((after, how));
     }
 
+    /// Those that this version wrote, or would have written.
     pub(crate) fn results(&self) -> Vec<ResultRecord> {
-        self.state().results.iter().map(read).collect()
+        self.state().results.iter().filter_map(read).collect()
     }
 
     /// Outcomes by command id, in order.
@@ -160,10 +171,10 @@ impl Memory {
     }
 }
 
-fn read(record: &LaneRecord) -> ResultRecord {
+fn read(record: &LaneRecord) -> Option<ResultRecord> {
     match Wire::SingleObject.open(&*RESULT, &record.value) {
-        Payload::Own(datum) => RESULT.decode(datum).unwrap(),
-        other => panic!("no result: {other:?}"),
+        Payload::Own(datum) => Some(RESULT.decode(datum).unwrap()),
+        _ => None,
     }
 }
 

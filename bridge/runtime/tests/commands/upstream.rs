@@ -13,6 +13,7 @@ use talon_sdk::{
     Answer, Applier, ApplyFault, Command, CommandSpec, Commands, Connector, Evidence, Fault, Feed,
     FeedPlan, Finding, OrderingKey, Permit, Repeat,
 };
+use tokio::sync::Notify;
 
 static CONTRACT: LazyLock<CommandContract> = LazyLock::new(|| {
     let fields = r#"[{"name": "call_id", "type": "long"}, {"name": "text", "type": "string", "default": ""}]"#;
@@ -61,6 +62,8 @@ pub(crate) enum Next {
     Chatter,
     /// The reply is waited for so long, and lost; it is done a moment after that.
     TryAndLinger(Duration),
+    /// Does not, and says so when the gate is opened.
+    WaitAtGate,
     /// Never answers.
     Hang,
     /// Cannot tell when read back.
@@ -81,6 +84,8 @@ pub(crate) struct State {
     at_work: BTreeSet<String>,
     /// The most that were at work at the same time.
     pub(crate) most: usize,
+    /// Whether those that wait go on.
+    pub(crate) gate: Arc<Notify>,
     pub(crate) overlaps: usize,
     pub(crate) probes: usize,
     /// The clock of the engine, where it is one that can be set.
@@ -188,6 +193,11 @@ impl Applier for Upstream {
                 reason: "busy".to_owned(),
                 retry_after: Some(asked),
             })),
+            Some(Next::WaitAtGate) => {
+                let gate = self.0.lock().unwrap().gate.clone();
+                gate.notified().await;
+                Err(ApplyFault::Unclear(Answer::saying("no reply")))
+            }
             Some(Next::Panic) => panic!("planted"),
             Some(Next::Chatter) => Ok(Answer {
                 message: "y".repeat(20_000),
