@@ -164,12 +164,17 @@ impl Connector for Instance {
     }
 
     fn commands(&self) -> Vec<&'static CommandSpec> {
-        self.config.commands.enabled.clone()
+        self.config.enabled.clone()
     }
 
     fn applier(&self) -> Result<Arc<dyn Applier>, Fault> {
         let upstream = self.upstream()?;
-        let made = || Arc::new(Sender::new(upstream, &self.config, &self.context));
+        let Config { commands, http, zone, overlap, .. } = &self.config;
+        let made = || {
+            let sender =
+                Sender::new(upstream, commands, http, zone.clone(), *overlap, &self.context);
+            Arc::new(sender)
+        };
         Ok(self.sender.get_or_init(made).clone())
     }
 

@@ -17,6 +17,7 @@
 //! | fault | why something failed, one of four ([`Fault`]) |
 #![forbid(unsafe_code)]
 
+mod answer;
 mod clock;
 mod command;
 pub mod config;
@@ -32,11 +33,9 @@ mod progress;
 pub mod record;
 pub mod rows;
 
+pub use answer::{Answer, ApplyFault, Evidence, Finding};
 pub use clock::Clock;
-pub use command::{
-    Answer, Applier, ApplyFault, Command, CommandSpec, Commands, Evidence, Finding, OrderingKey,
-    Repeat,
-};
+pub use command::{Applier, Command, CommandSpec, Commands, OrderingKey, Repeat};
 pub use connector::{Class, Connector, Context, FeedPlan};
 pub use fault::Fault;
 pub use feed::{FactCodec, Facts, Feed, FeedSpec, Kind, Row, RowCodec, RowFault};

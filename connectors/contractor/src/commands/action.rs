@@ -8,10 +8,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use talon_sdk::{Answer, ApplyFault, Command, Evidence, Fault, Finding, Permit, Repeat};
 
-use super::Sender;
 use super::answer::{self, Field};
 use super::expect::{self, Entity};
 use super::scene::{Order, Scene, Unseen, Who};
+use super::sender::Sender;
 
 /// The parameters of a command, and what follows from them.
 pub(super) trait Action: DeserializeOwned + Send + Sync + 'static {

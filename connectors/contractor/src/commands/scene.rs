@@ -7,7 +7,8 @@ use serde_json::Value as Json;
 use talon_http::{Body, Failure, HeaderValue, Lane, Method, Reply, Request, fault_of};
 use talon_sdk::{Answer, ApplyFault, Command, Fault, Permit};
 
-use super::{Sender, errors};
+use super::errors;
+use super::sender::Sender;
 use crate::client::Modified;
 use crate::feeds::modifications::{asked, rows_since};
 use crate::session::{Session, error_code};
