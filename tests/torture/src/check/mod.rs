@@ -4,6 +4,9 @@ mod commands;
 mod discreet;
 mod ends;
 mod events;
+mod ownership;
+mod recovered;
+mod rolling;
 #[cfg(test)]
 mod tests;
 
@@ -36,6 +39,14 @@ pub enum Property {
     Discreet,
     /// A process ends as it was asked to.
     EndsInOrder,
+    /// Whoever takes a connector over knows all that was published.
+    RecoveredWhole,
+    /// Nobody takes over from a process that has the right to go on.
+    OwnerNotFenced,
+    /// A connector goes on where it is while others are handed over.
+    Undisturbed,
+    /// A rolling restart is over in time, and moves each connector no more often than it must.
+    RollsInBounds,
 }
 
 impl Property {
@@ -72,7 +83,9 @@ pub fn check(facts: &Facts) -> Vec<Finding> {
         findings.extend(events::nothing_twice(feed));
         findings.extend(events::nothing_invented(feed));
         findings.extend(events::nothing_deleted(feed));
+        findings.extend(recovered::nothing_forgotten(feed));
     }
+    findings.extend(recovered::all_read_back(facts));
     findings.extend(events::checkpoint_behind_events(facts));
     findings.extend(commands::an_outcome(&facts.commands));
     findings.extend(commands::one_outcome(&facts.commands));
@@ -80,6 +93,9 @@ pub fn check(facts: &Facts) -> Vec<Finding> {
     findings.extend(commands::effects_in_order(&facts.commands));
     findings.extend(discreet::discreet(facts));
     findings.extend(ends::ends_in_order(facts));
+    findings.extend(ownership::owner_not_fenced(facts));
+    findings.extend(ownership::undisturbed(facts));
+    findings.extend(rolling::rolls_in_bounds(facts));
     findings
 }
 
