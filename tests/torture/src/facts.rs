@@ -28,6 +28,21 @@ pub struct Facts {
     pub disturbances: Vec<Disturbance>,
     /// What was measured of a rolling restart.
     pub rolling: Option<Rolling>,
+    /// Scopes that were stuck.
+    pub stuck: Vec<Stuck>,
+}
+
+/// A scope of a feed that failed all the time while the others worked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stuck {
+    /// Of which connector and feed.
+    pub feed: String,
+    /// How long, in ms; less where the process that has the connector took it over since.
+    pub for_ms: i64,
+    /// What the feed's freshness was in the end, in ms.
+    pub freshness_ms: i64,
+    /// Records that were published of the feed meanwhile.
+    pub published: usize,
 }
 
 /// A connector was read back.

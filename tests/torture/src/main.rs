@@ -133,7 +133,8 @@ impl Run {
                 .map_err(anyhow::Error::msg)?,
             None => {
                 let length_ms = arguments.seconds * 1_000;
-                let scale = Scale { processes, connectors: connectors.len(), length_ms };
+                let connectors = connectors.len();
+                let scale = Scale { on, processes, connectors, length_ms };
                 History::plan(seed, fault, scale)
             }
         };

@@ -7,6 +7,7 @@ mod events;
 mod ownership;
 mod recovered;
 mod rolling;
+mod stuck;
 #[cfg(test)]
 mod tests;
 
@@ -47,6 +48,10 @@ pub enum Property {
     Undisturbed,
     /// A rolling restart is over in time, and moves each connector no more often than it must.
     RollsInBounds,
+    /// The freshness of a feed is that of its oldest scope.
+    StuckIsSeen,
+    /// A scope that fails holds no other one up.
+    OthersGoOn,
 }
 
 impl Property {
@@ -96,6 +101,8 @@ pub fn check(facts: &Facts) -> Vec<Finding> {
     findings.extend(ownership::owner_not_fenced(facts));
     findings.extend(ownership::undisturbed(facts));
     findings.extend(rolling::rolls_in_bounds(facts));
+    findings.extend(stuck::stuck_is_seen(facts));
+    findings.extend(stuck::others_go_on(facts));
     findings
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::facts::{
     CommandFacts, Content, Disturbance, End, FeedFacts, How, Issued, Published, Recovery, Rolling,
-    Said, Sight, What,
+    Said, Sight, Stuck, What,
 };
 
 fn change(id: &str, before: Option<Content>, after: Option<Content>) -> Published {
@@ -55,7 +55,13 @@ fn sound() -> Facts {
             moves: [("field".to_owned(), 2)].into(),
             ..Rolling::default()
         }),
+        stuck: vec![stuck(29_000, 5)],
     }
+}
+
+/// For half a minute.
+fn stuck(freshness_ms: i64, published: usize) -> Stuck {
+    Stuck { feed: "ticket".to_owned(), for_ms: 30_000, freshness_ms, published }
 }
 
 fn recovery(at_ms: i64, entities: usize) -> Recovery {
@@ -360,4 +366,16 @@ fn a_rolling_restart_out_of_bounds_is_caught() {
         let found = broken(|facts| facts.rolling = Some(rolling));
         assert_eq!(found, [Property::RollsInBounds]);
     }
+}
+
+#[test]
+fn a_scope_that_is_stuck_and_not_seen_is_caught() {
+    let found = broken(|facts| facts.stuck.push(stuck(200, 5)));
+    assert_eq!(found, [Property::StuckIsSeen]);
+}
+
+#[test]
+fn a_scope_that_holds_up_the_others_is_caught() {
+    let found = broken(|facts| facts.stuck.push(stuck(29_000, 0)));
+    assert_eq!(found, [Property::OthersGoOn]);
 }

@@ -72,10 +72,12 @@ impl Recorder {
             let key = talon_runtime::checkpoint::key(&self.connector, feed.name);
             let Some(cursor) = cursors.get(&key).cloned() else { continue };
             let mut published = BTreeMap::new();
-            for record in self.read(feed.name).await? {
-                if let Published::Change { after, .. } = event(feed.contract, &record) {
-                    published.insert(record.key, after);
-                }
+            for (key, records) in told(feed.contract, self.read(feed.name).await?).published {
+                let last = records.iter().rev().find_map(|record| match record {
+                    Published::Change { after, .. } => Some(*after),
+                    _ => None,
+                });
+                published.extend(last.map(|after| (key, after)));
             }
             let claimed = subject.claimed(feed.name, &cursor);
             sights.push(Sight { feed: feed.name.to_owned(), cursor, claimed, published });
@@ -100,6 +102,14 @@ impl Recorder {
         Ok(partitions)
     }
 
+    /// How many records of a feed there are.
+    ///
+    /// # Errors
+    /// The topic cannot be read to its end.
+    pub async fn count(&self, feed: &str) -> anyhow::Result<usize> {
+        Ok(self.read(feed).await?.len())
+    }
+
     /// Bytes of all records of the feeds, about as they are on the line without compression.
     ///
     /// # Errors
@@ -114,15 +124,6 @@ impl Recorder {
             }
         }
         Ok(bytes)
-    }
-
-    /// True if the feed has a checkpoint.
-    ///
-    /// # Errors
-    /// The checkpoints cannot be read to their end.
-    pub async fn has_checkpoint(&self, feed: &str) -> anyhow::Result<bool> {
-        let key = talon_runtime::checkpoint::key(&self.connector, feed);
-        Ok(self.cursors().await?.contains_key(&key))
     }
 
     async fn read(&self, topic: &str) -> anyhow::Result<Vec<Record>> {

@@ -12,6 +12,8 @@ use std::str::FromStr;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::broker::On;
+
 pub use action::{Action, Line, Offsets, Topics, Upstream, Wire};
 pub use family::Fault;
 
@@ -21,6 +23,8 @@ pub const PAST_LEASE_MS: u64 = 3_500;
 /// How large the run is that a history is drawn for.
 #[derive(Debug, Clone, Copy)]
 pub struct Scale {
+    /// The bus.
+    pub on: On,
     /// Processes, at least one.
     pub processes: usize,
     /// Connectors, at least one.
@@ -107,7 +111,7 @@ impl FromStr for History {
 mod tests {
     use super::*;
 
-    const SCALE: Scale = Scale { processes: 3, connectors: 5, length_ms: 200_000 };
+    const SCALE: Scale = Scale { on: On::Kafka, processes: 3, connectors: 5, length_ms: 200_000 };
 
     #[test]
     fn a_history_is_read_back_as_it_was_printed() {

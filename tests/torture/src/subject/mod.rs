@@ -47,9 +47,11 @@ pub trait Subject: Send + Sync {
     /// connector can know: a *delta* that silently leaves something out is none.
     fn fault(&self, kind: Upstream, times: u64);
 
-    /// One scope of many fails until [`Subject::free_scope`]; the others go on. Nothing happens where no
-    /// scope can fail by itself.
-    fn stick_scope(&self) {}
+    /// One scope of many fails until [`Subject::free_scope`]; the others go on. Gives the feed that it is
+    /// of; none where no scope can fail by itself, and then nothing happens.
+    fn stick_scope(&self) -> Option<&'static str> {
+        None
+    }
 
     /// The scope works again, and so does whatever else failed.
     fn free_scope(&self) {}

@@ -1,14 +1,14 @@
 //! What the history says is done.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::task::{JoinSet, block_in_place};
 
-use super::{SchemaRegistry, World, now_ms};
+use super::{Connector, SchemaRegistry, World, now_ms};
 use crate::broker::Broker;
-use crate::facts::{End, How};
+use crate::facts::{End, How, Stuck};
 use crate::operator::Operator;
 use crate::process::Process;
 use crate::scenario::{Action, History, Line, Offsets, Topics, Wire};
@@ -87,10 +87,7 @@ impl World {
                 self.connectors[connector % self.connectors.len()].subject.fault(kind, times);
             }
             Action::ScopeStuck(connector, ms) => {
-                let subject = &self.connectors[connector % self.connectors.len()].subject;
-                subject.stick_scope();
-                sleep_ms(ms).await;
-                subject.free_scope();
+                self.stick_scope(&self.connectors[connector % self.connectors.len()], ms).await?;
             }
             Action::Clock(process, by, ms) => {
                 let place = &self.places[process % count];
@@ -196,6 +193,25 @@ impl World {
                 registry.set_away(false);
             }
         }
+    }
+
+    async fn stick_scope(&self, connector: &Connector, ms: u64) -> anyhow::Result<()> {
+        let Connector { instance, subject, recorder } = connector;
+        let Some(feed) = subject.stick_scope() else { return Ok(()) };
+        let (since_ms, before) = (now_ms(), recorder.count(feed).await?);
+        sleep_ms(ms).await;
+        let freshness_ms = self.freshness_ms(&instance.name, feed).await;
+        let taken_over_ms = self.taken_over_ms(&instance.name).await;
+        let for_ms = now_ms() - since_ms.max(taken_over_ms);
+        subject.free_scope();
+        // Nobody has it at the moment: there is nothing to look at.
+        if let Some(freshness_ms) = freshness_ms {
+            let published = recorder.count(feed).await?.saturating_sub(before);
+            let feed = format!("{}/{feed}", instance.name);
+            let stuck = Stuck { feed, for_ms, freshness_ms, published };
+            self.stuck.lock().unwrap_or_else(PoisonError::into_inner).push(stuck);
+        }
+        Ok(())
     }
 
     /// The operator of the broker, where it is Kafka.

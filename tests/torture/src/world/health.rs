@@ -2,12 +2,15 @@
 
 use super::{Connector, World};
 use crate::process::Process;
+use crate::said;
 use crate::subject::Subject;
 
 /// State of a component that works.
 const UP: &str = "up";
 /// Entities of a feed, by connector.
 const ENTITIES: &str = "talon_feed_entities";
+/// Age of what is committed of a feed, by connector.
+const FRESHNESS: &str = "talon_feed_freshness_seconds";
 /// 1 where a process has the connector.
 const OWNED: &str = "talon_shard_owned";
 
@@ -27,6 +30,31 @@ impl World {
             }
         }
         None
+    }
+
+    /// What the process that has the connector says of the age of a feed; `None` where none has it.
+    pub(super) async fn freshness_ms(&self, connector: &str, feed: &str) -> Option<i64> {
+        for place in &self.places {
+            let Some(metrics) = place.lock().await.page("/metrics").await else { continue };
+            if sum(&metrics, OWNED, connector) > 0.0 {
+                let label = format!("feed=\"{feed}\"");
+                let lines = metrics.lines().filter(|line| line.contains(&label));
+                let own: Vec<&str> = lines.collect();
+                return Some((sum(&own.join("\n"), FRESHNESS, connector) * 1_000.0) as i64);
+            }
+        }
+        None
+    }
+
+    /// When the connector was taken over last, in ms of Unix time.
+    pub(super) async fn taken_over_ms(&self, connector: &str) -> i64 {
+        let mut last = 0;
+        for (process, place) in self.places.iter().enumerate() {
+            let said = place.lock().await.said(process);
+            let recoveries = said::recoveries(&said, connector);
+            last = recoveries.iter().map(|recovery| recovery.at_ms).fold(last, i64::max);
+        }
+        last
     }
 
     /// True if all processes run, and each connector is up in exactly one of them.

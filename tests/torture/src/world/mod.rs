@@ -20,7 +20,7 @@ use crate::broker::{Broker, On};
 use crate::cast::Instance;
 use crate::check::{Finding, check, unresolved};
 use crate::driver::drive;
-use crate::facts::{Disturbance, End, Facts, How, Published, Rolling};
+use crate::facts::{Disturbance, End, Facts, How, Published, Rolling, Stuck};
 use crate::process::Process;
 use crate::proxy::Proxy;
 use crate::recorder::Recorder;
@@ -109,6 +109,7 @@ struct World {
     programs: (PathBuf, Option<PathBuf>),
     disturbances: Arc<Lock<Vec<Disturbance>>>,
     rolling: Lock<Option<Rolling>>,
+    stuck: Lock<Vec<Stuck>>,
 }
 
 /// A connector, what it should do, and what it does.
@@ -177,6 +178,7 @@ pub async fn run(plan: &Plan, history: &History) -> anyhow::Result<Outcome> {
     }
     processes.ends = ends;
     processes.told = told;
+    processes.stuck = world.stuck.lock().unwrap_or_else(PoisonError::into_inner).clone();
     processes.rolling = world.rolling.lock().unwrap_or_else(PoisonError::into_inner).clone();
 
     // What a look at the end says, and what was published while they stopped.

@@ -11,6 +11,8 @@ use crate::facts::{End, Facts, How, Issued, Sight};
 
 /// Longest wait for anything more to settle in the end.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// The same where other things are wrong that cannot settle.
+const BESIDE_OTHERS: Duration = Duration::from_secs(15);
 /// Between two looks.
 const GLANCE: Duration = Duration::from_millis(250);
 /// Between two looks at checkpoints while everything goes on.
@@ -60,7 +62,9 @@ impl World {
                 let facts = self.connectors[place].facts(&issued[place], &sights[place]).await?;
                 let findings = check(&facts);
                 let own = findings.iter().filter(|finding| finding.property.may_settle()).count();
-                if own > 0 && own == findings.len() {
+                // What is due is waited for beside what stays wrong too, but not for as long.
+                let is_worth_it = own == findings.len() || since.elapsed() < BESIDE_OTHERS;
+                if own > 0 && is_worth_it {
                     still_open.push(place);
                     due += own;
                 }

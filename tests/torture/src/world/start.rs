@@ -23,7 +23,9 @@ use crate::subject::{self, Size};
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Between two looks.
 const GLANCE: Duration = Duration::from_millis(250);
-/// Bytes of a reply with records where a line may be narrow.
+/// Bytes of a reply with records where there are several connectors.
+const REPLY: &str = "1000000";
+/// And where opening takes long.
 const SMALL_REPLY: &str = "200000";
 
 impl World {
@@ -48,7 +50,7 @@ impl World {
         let prefix = talon_brokers::unique("torture");
         let mut places = Vec::new();
         for (process, line) in proxies.into_iter().enumerate() {
-            let mut settings = bus(plan.on, plan.times, &line);
+            let mut settings = bus(plan, &line);
             for (key, text) in [
                 ("talon.prefix", &*prefix),
                 ("talon.group", &prefix),
@@ -87,6 +89,7 @@ impl World {
             programs: (plan.program.clone(), plan.next_program.clone()),
             disturbances: Arc::default(),
             rolling: None.into(),
+            stuck: Vec::new().into(),
         })
     }
 
@@ -154,9 +157,9 @@ impl SchemaRegistry {
 }
 
 /// The settings of the bus behind a line.
-fn bus(on: On, times: Times, line: &Proxy) -> BTreeMap<String, String> {
+fn bus(plan: &Plan, line: &Proxy) -> BTreeMap<String, String> {
     let address = line.address();
-    let mut settings = match on {
+    let mut settings = match plan.on {
         On::Kafka => vec![("bus.kafka.bootstrap.servers", address.to_string())],
         On::Nats => vec![
             ("bus.nats.servers", format!("nats://{address}")),
@@ -164,7 +167,7 @@ fn bus(on: On, times: Times, line: &Proxy) -> BTreeMap<String, String> {
             ("bus.nats.stream.history", "1000000".to_owned()),
         ],
     };
-    settings.extend(match (on, times) {
+    settings.extend(match (plan.on, plan.times) {
         (On::Kafka, Times::Short) => vec![
             ("bus.kafka.session.timeout.ms", "2000".to_owned()),
             ("bus.kafka.heartbeat.interval.ms", "300".to_owned()),
@@ -172,10 +175,15 @@ fn bus(on: On, times: Times, line: &Proxy) -> BTreeMap<String, String> {
         (On::Kafka, Times::Usual) => vec![
             ("bus.kafka.compression.type", "none".to_owned()),
             ("bus.kafka.message.max.bytes", SMALL_REPLY.to_owned()),
-            ("bus.kafka.fetch.max.bytes", SMALL_REPLY.to_owned()),
         ],
         (On::Nats, Times::Short) => vec![("bus.nats.lease.ttl.ms", "2000".to_owned())],
         (On::Nats, Times::Usual) => Vec::new(),
+    });
+    // The default is more than all topics have here: a large one would be read back in one reply.
+    settings.extend(match (plan.on, plan.times, plan.connectors.len()) {
+        (On::Kafka, Times::Usual, _) => Some(("bus.kafka.fetch.max.bytes", SMALL_REPLY.to_owned())),
+        (On::Kafka, Times::Short, 2..) => Some(("bus.kafka.fetch.max.bytes", REPLY.to_owned())),
+        _ => None,
     });
     settings.into_iter().map(|(key, text)| (key.to_owned(), text)).collect()
 }
