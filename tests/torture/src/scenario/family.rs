@@ -137,7 +137,10 @@ impl Fault {
             }
             Fault::ScopeStuck => {
                 let stuck = |connector| (100, Action::ScopeStuck(connector, scale.length_ms));
-                (0..scale.connectors).map(stuck).collect()
+                let handed_over =
+                    (0..scale.processes).map(|process| (2_000, Action::Terminate(process, 500)));
+                // Early, so that there is time for a feed to be seen to be stuck.
+                (0..scale.connectors).map(stuck).chain(handed_over).collect()
             }
             _ => Vec::new(),
         }
@@ -153,7 +156,7 @@ impl Fault {
             connectors => random.random_range(0..connectors),
         };
         Some(match self {
-            Fault::Nothing | Fault::Rolling => return None,
+            Fault::Nothing | Fault::Rolling | Fault::ScopeStuck => return None,
             Fault::Kill => Action::Kill(process, short),
             Fault::Pause => Action::Pause(process, PAST_LEASE_MS + short),
             Fault::Replicas => match random.random_range(0..3) {
@@ -224,7 +227,6 @@ impl Fault {
                 1 => Action::Kill(process, short),
                 _ => Action::Terminate(process, short),
             },
-            Fault::ScopeStuck => Action::Terminate(process, short),
         })
     }
 
@@ -238,10 +240,14 @@ impl Fault {
             Fault::Replicas => 1_500,
             Fault::BrokerPause => 3_000,
             Fault::Clock => 2_000,
-            Fault::Disk | Fault::ScopeStuck => 6_000,
+            Fault::Disk => 6_000,
             Fault::Handover => 3_500,
             Fault::Partitions | Fault::RegistryEmpty | Fault::Offsets => 2_500,
-            Fault::Nothing | Fault::Everything | Fault::Registry | Fault::Rolling => 1_200,
+            Fault::Nothing
+            | Fault::Everything
+            | Fault::Registry
+            | Fault::Rolling
+            | Fault::ScopeStuck => 1_200,
         }
     }
 }

@@ -68,8 +68,7 @@ pub enum WhichRegistry {
 pub enum Times {
     /// Within two seconds.
     Short,
-    /// As it is unless set. What is read back from Kafka comes in small replies, so that a narrow line
-    /// slows the reading down instead of holding it up.
+    /// As it is unless set.
     Usual,
 }
 

@@ -23,10 +23,9 @@ use crate::subject::{self, Size};
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Between two looks.
 const GLANCE: Duration = Duration::from_millis(250);
-/// Bytes of a reply with records where there are several connectors.
-const REPLY: &str = "1000000";
-/// And where opening takes long.
-const SMALL_REPLY: &str = "200000";
+/// Bytes of a record, and of a reply with records, where there are several connectors. By default a reply
+/// has room for more than all topics have here, so a large connector would be read back in one reply.
+const SMALL_REPLY: &str = "100000";
 
 impl World {
     pub(super) async fn start(plan: &Plan) -> anyhow::Result<World> {
@@ -172,18 +171,15 @@ fn bus(plan: &Plan, line: &Proxy) -> BTreeMap<String, String> {
             ("bus.kafka.session.timeout.ms", "2000".to_owned()),
             ("bus.kafka.heartbeat.interval.ms", "300".to_owned()),
         ],
-        (On::Kafka, Times::Usual) => vec![
-            ("bus.kafka.compression.type", "none".to_owned()),
-            ("bus.kafka.message.max.bytes", SMALL_REPLY.to_owned()),
-        ],
+        (On::Kafka, Times::Usual) => vec![("bus.kafka.compression.type", "none".to_owned())],
         (On::Nats, Times::Short) => vec![("bus.nats.lease.ttl.ms", "2000".to_owned())],
         (On::Nats, Times::Usual) => Vec::new(),
     });
-    // The default is more than all topics have here: a large one would be read back in one reply.
-    settings.extend(match (plan.on, plan.times, plan.connectors.len()) {
-        (On::Kafka, Times::Usual, _) => Some(("bus.kafka.fetch.max.bytes", SMALL_REPLY.to_owned())),
-        (On::Kafka, Times::Short, 2..) => Some(("bus.kafka.fetch.max.bytes", REPLY.to_owned())),
-        _ => None,
-    });
+    if plan.on == On::Kafka && plan.connectors.len() > 1 {
+        settings.extend([
+            ("bus.kafka.message.max.bytes", SMALL_REPLY.to_owned()),
+            ("bus.kafka.fetch.max.bytes", SMALL_REPLY.to_owned()),
+        ]);
+    }
     settings.into_iter().map(|(key, text)| (key.to_owned(), text)).collect()
 }
