@@ -214,7 +214,7 @@ impl Run {
         eprintln!(
             "FAILED with seed {seed}; logs are in {}; the shortest history that failed:\n{shortest}\
              run it again:\n  cargo run --release -p talon-torture -- {} --bus {} --fault {} --seed {seed} \
-             --processes {} --seconds {} --edits {} --history {}",
+             --processes {} --seconds {} --edits {} --history {}{}",
             place.display(),
             self.connectors(arguments),
             plan.on.name(),
@@ -222,7 +222,12 @@ impl Run {
             plan.processes,
             plan.length.as_secs(),
             arguments.edits,
-            file.display()
+            file.display(),
+            arguments
+                .talon_next
+                .iter()
+                .map(|next| format!(" --talon-next {}", next.display()))
+                .collect::<String>()
         );
         Ok(false)
     }

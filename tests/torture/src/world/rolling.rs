@@ -11,7 +11,7 @@ use crate::proxy::Proxy;
 use crate::scenario::{Line, Wire};
 
 /// Longest wait for all of it to settle.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_secs(300);
 /// Between two looks.
 const GLANCE: Duration = Duration::from_millis(500);
 
