@@ -73,7 +73,15 @@ impl History {
         self.has(|action| matches!(action, Action::Offsets(_)))
     }
 
-    fn has(&self, is_meant: fn(&Action) -> bool) -> bool {
+    /// True if partitions are added in it to these topics of a connector, which is one of so many.
+    pub fn adds_partitions(&self, to: Topics, connector: usize, connectors: usize) -> bool {
+        self.has(|action| match action {
+            Action::Partitions(of, topics) => *topics == to && of % connectors == connector,
+            _ => false,
+        })
+    }
+
+    fn has(&self, is_meant: impl Fn(&Action) -> bool) -> bool {
         self.0.iter().any(|(_, action)| is_meant(action))
     }
 

@@ -2,6 +2,7 @@
 
 mod actions;
 mod health;
+mod last;
 mod rolling;
 mod settle;
 mod stalls;
@@ -25,8 +26,7 @@ use crate::process::Process;
 use crate::proxy::Proxy;
 use crate::recorder::Recorder;
 use crate::registry::MemoryRegistry;
-use crate::said;
-use crate::scenario::{Action, History, Line, Topics};
+use crate::scenario::{History, Line};
 use crate::subject::Subject;
 
 /// What is run.
@@ -160,27 +160,16 @@ pub async fn run(plan: &Plan, history: &History) -> anyhow::Result<Outcome> {
     world.lines.values().flat_map(|(_, lines)| lines).for_each(Proxy::mend);
     ends.extend(world.revive().await?);
 
-    let mut told = world.settle(&issued, &sights).await?;
+    let told = world.settle(&issued, &sights).await?;
     ends.extend(world.stop_in_peace().await?);
     let stalls = stalls.count();
-    let mut processes = Facts { disturbances: world.disturbances(), ..Facts::default() };
-    let mut logs = Vec::new();
-    for (process, place) in world.places.iter().enumerate() {
-        let place = place.lock().await;
-        let log = place.log();
+    let (mut processes, logs) = world.told_by_processes(told).await;
+    for (process, log) in logs.iter().enumerate() {
         if let Some(line) = log.lines().find(|line| line.contains("panicked at")) {
             ends.push(End { process, how: How::Panicked(line.to_owned()) });
         }
-        told.push((format!("the log of process {process}"), log.clone()));
-        processes.said.extend(place.said(process));
-        logs.push(log);
     }
     processes.ends = ends;
-    processes.told = told;
-    processes.stuck = world.stuck.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    processes.rolling = world.rolling.lock().unwrap_or_else(PoisonError::into_inner).clone();
-
-    // What a look at the end says, and what was published while they stopped.
     let mut outcome = Outcome {
         findings: Vec::new(),
         events: 0,
@@ -192,22 +181,11 @@ pub async fn run(plan: &Plan, history: &History) -> anyhow::Result<Outcome> {
         rolling: processes.rolling.clone(),
         logs,
     };
-    let adds_partitions = history
-        .0
-        .iter()
-        .any(|(_, action)| matches!(action, Action::Partitions(_, Topics::Commands)));
+    // What a look at the end says, and what was published while they stopped.
     for (place, connector) in world.connectors.iter().enumerate() {
-        let (issued, mut sights) = (&issued[place], std::mem::take(&mut sights[place]));
-        sights.extend(connector.recorder.sights(&*connector.subject).await?);
-        let mut facts = connector.facts(issued, &sights).await?;
-        facts.recoveries = said::recoveries(&processes.said, &connector.instance.name);
-        facts.commands.read_again = history.changes_offsets();
-        if adds_partitions && connector.subject.has_commands() {
-            let partitions = connector.recorder.partitions_of_commands().await?;
-            for issued in &mut facts.commands.issued {
-                issued.partition = partitions.get(&issued.id).copied().unwrap_or(0);
-            }
-        }
+        let sights = std::mem::take(&mut sights[place]);
+        let facts =
+            world.last_look(place, history, &processes.said, &issued[place], sights).await?;
         processes.canaries.extend(facts.canaries.iter().cloned());
         outcome.events += events(&facts);
         outcome.unresolved += unresolved(&facts);

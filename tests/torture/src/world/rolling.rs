@@ -66,12 +66,13 @@ impl World {
             registry.set_delay(Duration::from_millis(opening_ms / requests));
             return Ok(());
         }
-        let mut most = 0;
+        let mut bytes = Vec::new();
         for connector in &self.connectors {
-            most = most.max(connector.recorder.bytes(&*connector.subject).await?);
+            bytes.push(connector.recorder.bytes(&*connector.subject).await? as u64);
         }
+        bytes.sort_unstable();
         // Bytes in a millisecond are kilobytes in a second.
-        let narrow = Wire::Narrow((most as u64 / opening_ms.max(1)).max(1));
+        let narrow = Wire::Narrow((bytes[bytes.len() / 2] / opening_ms.max(1)).max(1));
         for (line, (_, proxies)) in &self.lines {
             if matches!(line, Line::Broker(_)) {
                 proxies.iter().for_each(|proxy| proxy.fail(narrow));

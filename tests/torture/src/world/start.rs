@@ -26,6 +26,8 @@ const GLANCE: Duration = Duration::from_millis(250);
 /// Bytes of a record, and of a reply with records, where there are several connectors. By default a reply
 /// has room for more than all topics have here, so a large connector would be read back in one reply.
 const SMALL_REPLY: &str = "100000";
+/// Bytes of a batch of records there.
+const SMALL_BATCH: &str = "16000";
 
 impl World {
     pub(super) async fn start(plan: &Plan) -> anyhow::Result<World> {
@@ -178,6 +180,8 @@ fn bus(plan: &Plan, line: &Proxy) -> BTreeMap<String, String> {
     if plan.on == On::Kafka && plan.connectors.len() > 1 {
         settings.extend([
             ("bus.kafka.message.max.bytes", SMALL_REPLY.to_owned()),
+            // What does not fit into a reply as a whole is sent in vain.
+            ("bus.kafka.batch.size", SMALL_BATCH.to_owned()),
             ("bus.kafka.fetch.max.bytes", SMALL_REPLY.to_owned()),
         ]);
     }
