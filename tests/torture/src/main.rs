@@ -22,8 +22,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::Arguments;
 
-/// How many findings of one run are printed.
-const SHOWN: usize = 20;
+/// How many findings of one property in a run are printed.
+const SHOWN: usize = 5;
 
 /// A run of a table's row.
 struct Run {
@@ -197,9 +197,6 @@ impl Run {
         for line in summary(&outcome.findings) {
             eprintln!("  {line}");
         }
-        for finding in outcome.findings.iter().take(SHOWN) {
-            eprintln!("  {finding}");
-        }
         let budget = Duration::from_secs(arguments.shrink_seconds);
         let shortest = shrink(history, budget, async |shorter: &History| {
             match world::run(plan, shorter).await {
@@ -247,13 +244,18 @@ impl Run {
     }
 }
 
-/// How many findings there are of each property.
+/// How many findings there are of each property, and the first ones.
 fn summary(findings: &[Finding]) -> Vec<String> {
-    let mut counts: BTreeMap<Property, usize> = BTreeMap::new();
+    let mut properties: BTreeMap<Property, Vec<&Finding>> = BTreeMap::new();
     for finding in findings {
-        *counts.entry(finding.property).or_default() += 1;
+        properties.entry(finding.property).or_default().push(finding);
     }
-    counts.iter().map(|(property, count)| format!("{property:?}: {count} findings")).collect()
+    let mut lines = Vec::new();
+    for (property, findings) in properties {
+        lines.push(format!("{property:?}: {} findings", findings.len()));
+        lines.extend(findings.iter().take(SHOWN).map(|finding| format!("  {}", finding.text)));
+    }
+    lines
 }
 
 /// Logs, findings and the history, to look at.
