@@ -1,14 +1,11 @@
 //! A consumer that reads topics as others do, and what it makes of them.
 
-use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+mod topic;
 
-use anyhow::{Context, bail, ensure};
-use rdkafka::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
-use rdkafka::message::{Headers, Message as _};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use std::collections::BTreeMap;
+
+use anyhow::Context;
+use serde_json::Value;
 use talon_runtime::checkpoint::Checkpoint;
 use talon_runtime::commands::ResultRecord;
 use talon_schemas::result::RESULT;
@@ -16,22 +13,9 @@ use talon_schemas::wire::{Payload, Wire};
 use talon_schemas::{Contract, Message};
 use xxhash_rust::xxh3::xxh3_128;
 
+use self::topic::{Record, read, read_nats};
 use crate::facts::{Content, Facts, FeedFacts, Published, Sight};
 use crate::subject::{Feed, Subject};
-
-/// Longest reading of a topic.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A record as read.
-#[derive(Debug, Clone)]
-pub struct Record {
-    /// Its key.
-    pub key: String,
-    /// Its value; none is a tombstone.
-    pub value: Option<Vec<u8>>,
-    /// Its headers.
-    pub headers: BTreeMap<String, String>,
-}
 
 /// Where the topics are.
 #[derive(Debug, Clone)]
@@ -54,15 +38,13 @@ impl Recorder {
         let mut facts = Facts { canaries: subject.canaries(), ..Facts::default() };
         for feed in subject.feeds() {
             let records = self.read(feed.name).await?;
-            let mut published: BTreeMap<String, Vec<Published>> = BTreeMap::new();
-            for record in records {
+            for record in &records {
                 let headers = format!("{:?}", record.headers);
                 facts.told.push((format!("a header of `{}`", feed.name), headers));
-                let event = event(feed.contract, &record);
-                published.entry(record.key).or_default().push(event);
             }
+            let Told { published, live } = told(feed.contract, records);
             let truth = truth(&feed, subject)?;
-            facts.feeds.push(FeedFacts { feed: feed.name.to_owned(), published, truth });
+            facts.feeds.push(FeedFacts { feed: feed.name.to_owned(), published, truth, live });
         }
         for record in self.read("dlq").await? {
             facts.told.push(("a dead letter's header".to_owned(), format!("{:?}", record.headers)));
@@ -90,15 +72,58 @@ impl Recorder {
             let key = talon_runtime::checkpoint::key(&self.connector, feed.name);
             let Some(cursor) = cursors.get(&key).cloned() else { continue };
             let mut published = BTreeMap::new();
-            for record in self.read(feed.name).await? {
-                if let Published::Change { after, .. } = event(feed.contract, &record) {
-                    published.insert(record.key, after);
-                }
+            for (key, records) in told(feed.contract, self.read(feed.name).await?).published {
+                let last = records.iter().rev().find_map(|record| match record {
+                    Published::Change { after, .. } => Some(*after),
+                    _ => None,
+                });
+                published.extend(last.map(|after| (key, after)));
             }
             let claimed = subject.claimed(feed.name, &cursor);
             sights.push(Sight { feed: feed.name.to_owned(), cursor, claimed, published });
         }
         Ok(sights)
+    }
+
+    /// The partitions of the commands by their ids; of an id that was put twice, the last one.
+    ///
+    /// # Errors
+    /// The topic cannot be read to its end.
+    pub async fn partitions_of_commands(&self) -> anyhow::Result<BTreeMap<String, i32>> {
+        let mut partitions = BTreeMap::new();
+        for record in self.read("commands").await? {
+            let command = record.value.as_deref().map(serde_json::from_slice::<Value>);
+            if let Some(Ok(command)) = command
+                && let Some(id) = command["id"].as_str()
+            {
+                partitions.insert(id.to_owned(), record.partition);
+            }
+        }
+        Ok(partitions)
+    }
+
+    /// How many records of a feed there are.
+    ///
+    /// # Errors
+    /// The topic cannot be read to its end.
+    pub async fn count(&self, feed: &str) -> anyhow::Result<usize> {
+        Ok(self.read(feed).await?.len())
+    }
+
+    /// Bytes of all records of the feeds, about as they are on the line without compression.
+    ///
+    /// # Errors
+    /// A topic cannot be read to its end.
+    pub async fn bytes(&self, subject: &dyn Subject) -> anyhow::Result<usize> {
+        let mut bytes = 0;
+        for feed in subject.feeds() {
+            for record in self.read(feed.name).await? {
+                let headers = record.headers.iter().map(|(name, text)| name.len() + text.len());
+                let value = record.value.map_or(0, |value| value.len());
+                bytes += record.key.len() + value + headers.sum::<usize>();
+            }
+        }
+        Ok(bytes)
     }
 
     async fn read(&self, topic: &str) -> anyhow::Result<Vec<Record>> {
@@ -124,99 +149,52 @@ impl Recorder {
     }
 }
 
-/// All committed records of a topic, from its beginning to its end; those of a key in order. The topic
-/// is on NATS where the address is a URL of it, else on Kafka. One that is not there yet is empty.
+/// As in [`FeedFacts`].
+struct Told {
+    published: BTreeMap<String, Vec<Published>>,
+    live: Vec<(i64, usize)>,
+}
+
+/// The records of each key in their order, and how many keys were live since when.
 ///
-/// # Errors
-/// It cannot be read to its end.
-pub async fn read(address: &str, topic: &str) -> anyhow::Result<Vec<Record>> {
-    if address.starts_with("nats://") {
-        return read_nats(address, topic).await;
+/// A key that is in several partitions, because some were added, is followed from one to the next by the
+/// time of its records.
+fn told(contract: &Contract, records: Vec<Record>) -> Told {
+    let mut keys: BTreeMap<String, Vec<(i64, i32, Published)>> = BTreeMap::new();
+    for record in records {
+        let event = event(contract, &record);
+        keys.entry(record.key).or_default().push((record.at_ms, record.partition, event));
     }
-    let (address, topic) = (address.to_owned(), topic.to_owned());
-    tokio::task::spawn_blocking(move || read_kafka(&address, &topic)).await?
-}
-
-async fn read_nats(address: &str, topic: &str) -> anyhow::Result<Vec<Record>> {
-    use async_nats::jetstream::consumer::pull::OrderedConfig;
-    use futures_util::StreamExt;
-
-    let reading = async {
-        let client = async_nats::connect(address).await?;
-        let jetstream = async_nats::jetstream::new(client);
-        let mut records = Vec::new();
-        let Ok(stream) = jetstream.stream_by_subject(format!("{topic}.x")).await else {
-            return Ok(records);
-        };
-        let stream = jetstream.get_stream(stream).await?;
-        let filter_subject = format!("{topic}.>");
-        let config = OrderedConfig { filter_subject, ..OrderedConfig::default() };
-        let mut consumer = stream.create_consumer(config).await?;
-        let mut pending = consumer.info().await?.num_pending;
-        let mut messages = consumer.messages().await?;
-        while pending > 0 {
-            let message = messages.next().await.context("the stream ends")??;
-            pending = message.info().map_err(anyhow::Error::msg)?.pending;
-            let token = message.subject.rsplit_once('.').map_or("", |(_, token)| token);
-            let headers = message.headers.iter().flat_map(|headers| headers.iter());
-            records.push(Record {
-                key: talon_nats::key(token).context("a subject that is no key")?,
-                value: (!message.payload.is_empty()).then(|| message.payload.to_vec()),
-                headers: headers
-                    .filter_map(|(name, values)| {
-                        Some((name.to_string(), values.first()?.to_string()))
-                    })
-                    .collect(),
-            });
+    let mut published = BTreeMap::new();
+    let mut changes: Vec<(i64, isize)> = Vec::new();
+    for (key, mut records) in keys {
+        // A partition keeps its own order.
+        if records.iter().any(|(_, partition, _)| *partition != records[0].1) {
+            records.sort_by_key(|(at_ms, ..)| *at_ms);
         }
-        anyhow::Ok(records)
-    };
-    tokio::time::timeout(PATIENCE, reading)
-        .await
-        .with_context(|| format!("`{topic}` cannot be read to its end"))?
-}
-
-fn read_kafka(bootstrap: &str, topic: &str) -> anyhow::Result<Vec<Record>> {
-    let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", bootstrap)
-        .set("group.id", "torture")
-        .set("isolation.level", "read_committed")
-        .set("enable.auto.commit", "false")
-        .set("enable.partition.eof", "true")
-        .set("fetch.wait.max.ms", "10")
-        .set_log_level(rdkafka::config::RDKafkaLogLevel::Emerg)
-        .create()?;
-    let metadata = consumer.fetch_metadata(None, PATIENCE)?;
-    let mut assignment = TopicPartitionList::new();
-    for topic in metadata.topics().iter().filter(|known| known.name() == topic) {
-        for partition in topic.partitions() {
-            assignment.add_partition_offset(topic.name(), partition.id(), Offset::Beginning)?;
+        let (mut told, mut before, mut was_live) = (Vec::new(), records[0].1, false);
+        for (at_ms, partition, event) in records {
+            let is_live = match event {
+                Published::Change { after, .. } => after.is_some(),
+                Published::Tombstone => false,
+                Published::Unreadable | Published::Moved => was_live,
+            };
+            changes.push((at_ms, isize::from(is_live) - isize::from(was_live)));
+            if partition != before {
+                told.push(Published::Moved);
+            }
+            told.push(event);
+            (before, was_live) = (partition, is_live);
         }
+        published.insert(key, told);
     }
-    let mut open = assignment.count();
-    consumer.assign(&assignment)?;
-    let mut records = Vec::new();
-    let since = Instant::now();
-    while open > 0 {
-        ensure!(since.elapsed() < PATIENCE, "`{topic}` cannot be read to its end");
-        match consumer.poll(Duration::from_millis(100)) {
-            Some(Ok(message)) => records.push(Record {
-                key: String::from_utf8_lossy(message.key().unwrap_or_default()).into_owned(),
-                value: message.payload().map(<[u8]>::to_vec),
-                headers: message.headers().map_or_else(BTreeMap::new, |headers| {
-                    let text = |bytes: Option<&[u8]>| {
-                        String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned()
-                    };
-                    headers.iter().map(|one| (one.key.to_owned(), text(one.value))).collect()
-                }),
-            }),
-            Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
-            // The client tries again by itself.
-            Some(Err(KafkaError::MessageConsumption(_))) | None => {}
-            Some(Err(error)) => bail!("`{topic}`: {error}"),
-        }
-    }
-    Ok(records)
+    changes.sort_by_key(|(at_ms, _)| *at_ms);
+    let mut live = 0;
+    let counts = changes.into_iter().map(|(at_ms, by)| {
+        live += by;
+        (at_ms, live.unsigned_abs())
+    });
+    Told { published, live: counts.collect() }
 }
 
 fn event(contract: &Contract, record: &Record) -> Published {
