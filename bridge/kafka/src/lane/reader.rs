@@ -200,6 +200,10 @@ impl LaneReader for KafkaReader {
         }
     }
 
+    fn look_ahead(&mut self) -> Result<(), BusFault> {
+        if self.looked.elapsed() > LOOK_EVERY { self.look() } else { Ok(()) }
+    }
+
     fn is_ordered(&self) -> bool {
         self.read.len() == 1
     }

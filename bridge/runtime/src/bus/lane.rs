@@ -97,6 +97,12 @@ pub trait LaneReader: Send {
     /// under its ordering key.
     fn is_ordered(&self) -> bool;
 
+    /// Brings [`LaneReader::behind`] up to date without reading, while what was read waits to be taken.
+    /// Called some times a second, so it must not ask the bus each time.
+    fn look_ahead(&mut self) -> Result<(), BusFault> {
+        Ok(())
+    }
+
     /// How many commands stand on the topic behind the last one that was read; `None` where it is not
     /// known. Must not take longer than a look at what the client knows.
     fn behind(&self) -> Option<u64>;

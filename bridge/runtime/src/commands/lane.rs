@@ -7,6 +7,7 @@ use talon_schemas::Message;
 use talon_schemas::result::RESULT;
 use talon_schemas::wire::{Payload, Wire};
 use talon_sdk::{Applier, Commands, Connector, Fault};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::bus::{BusFault, Hold, LaneLog, LaneReader, LaneSpec, Purpose, Recovered, TopicSpec};
@@ -26,6 +27,9 @@ use crate::service::{Service, thread};
 
 /// Commands between the reader's thread and the scheduler.
 const INBOX: usize = 64;
+
+/// How long the reader waits where the scheduler takes nothing.
+const FULL: Duration = Duration::from_millis(10);
 
 /// How long the reader waits before it looks whether to stop.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -167,9 +171,8 @@ impl Service for Lane {
         }
     }
 
-    fn ended(&self) {
-        self.metrics.rest();
-    }
+    /// What is known of the commands that wait stays shown: they still do.
+    fn ended(&self) {}
 
     fn connector(&self) -> &dyn Connector {
         self.setup.connector.as_ref()
@@ -302,7 +305,7 @@ fn read(
     while !arrivals.is_closed() {
         let arrival = reader.next(GLANCE)?;
         let behind = reader.behind();
-        metrics.behind(behind.unwrap_or(0));
+        metrics.behind(behind);
         let incoming = match arrival {
             Some(arrival) => Incoming::Arrival(arrival),
             None if !caught_up && behind == Some(0) => {
@@ -311,8 +314,13 @@ fn read(
             }
             None => continue,
         };
-        if arrivals.blocking_send(incoming).is_err() {
-            break;
+        let mut waiting = incoming;
+        while let Err(refused) = arrivals.try_send(waiting) {
+            let TrySendError::Full(back) = refused else { return Ok(()) };
+            waiting = back;
+            std::thread::sleep(FULL);
+            reader.look_ahead()?;
+            metrics.behind(reader.behind());
         }
     }
     Ok(())

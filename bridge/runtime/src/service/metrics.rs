@@ -389,6 +389,7 @@ mod tests {
         metrics.upstream.duration.with_label_values(&["c"]).observe(0.0);
         metrics.upstream.budget_wait.with_label_values(&["c"]).observe(0.0);
         let lane = LaneMetrics::new("c", &metrics);
+        lane.behind(Some(0));
         lane.settled("SetCallStatus", Outcome::Applied, Duration::ZERO);
         lane.refresh();
         let (name, metrics_of) = ("c".to_owned(), metrics.upstream.clone());

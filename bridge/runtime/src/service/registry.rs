@@ -287,7 +287,17 @@ impl Schemas {
     fn by_id(&self, id: u32) -> Result<Option<&'static Writer>, BusFault> {
         match &self.registry {
             None => Ok(None),
-            Some(registry) => self.runtime.block_on(registry.by_id(id, RECOVERY)),
+            Some(registry) => {
+                // A bus may call from inside its own runtime, where one cannot block on another future.
+                let (registry, (done, asked)) = (registry.clone(), std::sync::mpsc::channel());
+                self.runtime.spawn(async move {
+                    // Who waited may be gone.
+                    done.send(registry.by_id(id, RECOVERY).await).ok();
+                });
+                asked.recv().unwrap_or_else(|_| {
+                    Err(BusFault::Unavailable("stopped while a schema was asked for".to_owned()))
+                })
+            }
         }
     }
 }
