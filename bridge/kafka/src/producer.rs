@@ -4,18 +4,30 @@ use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::topic_partition_list::Offset;
 use talon_runtime::bus::{BusFault, Grant};
 
 use crate::PATIENCE;
 use crate::client::{EARSHOT, Watch};
+use crate::cluster::{Cluster, Use};
 use crate::fault::{fault_of, fault_of_code};
+use crate::limits::size;
+use crate::reader::{offsets, partitions};
+use crate::stall::Stall;
 
 /// Delivery reports are taken in after so many appends.
 const APPENDS_PER_POLL: u32 = 1_000;
 
-/// One look at the broker when the client says that all brokers are gone.
+/// One look at the broker where something does not go on.
 const LOOK: Duration = Duration::from_secs(2);
+
+/// The longest wait for an acknowledgement of a broker that answers. A quota delays them by more than
+/// ten seconds.
+const SLOW: Duration = Duration::from_secs(90);
+
+/// How often it is looked whether a secret or certificate has changed.
+const RENEW_EVERY: Duration = Duration::from_secs(5);
 
 /// State of the transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,19 +41,88 @@ pub(crate) enum Transaction {
 
 /// The producer of a shard or lane. Used by one thread.
 pub(crate) struct KafkaProducer {
+    cluster: Cluster,
+    wanted: Use,
+    /// The group that is named where the cluster is asked.
+    group: String,
     client: BaseProducer<Watch>,
+    /// Of the properties that the client was made with.
+    version: u64,
+    looked: Instant,
+    /// It sends one record a batch.
+    alone: bool,
+    /// The least that one of the topics takes.
+    least: usize,
     transaction: Transaction,
     grant: Grant,
     appends: u32,
 }
 
 impl KafkaProducer {
+    /// With a transactional id it has transactions, and must [take over](Self::take_over) first.
     pub(crate) fn new(
-        client: BaseProducer<Watch>,
-        transaction: Transaction,
-        grant: Grant,
-    ) -> KafkaProducer {
-        KafkaProducer { client, transaction, grant, appends: 0 }
+        cluster: &Cluster,
+        wanted: Use,
+        group: &str,
+        grant: &Grant,
+    ) -> Result<KafkaProducer, BusFault> {
+        let version = cluster.version();
+        let client = cluster.producer(&wanted)?;
+        let alone = cluster.limits().sizes(wanted.topics.iter().map(String::as_str)).alone;
+        let transaction = match wanted.transactional_id {
+            Some(_) => Transaction::Closed,
+            None => Transaction::Never,
+        };
+        Ok(KafkaProducer {
+            cluster: cluster.clone(),
+            wanted,
+            group: group.to_owned(),
+            client,
+            version,
+            looked: Instant::now(),
+            alone,
+            least: 0,
+            transaction,
+            grant: grant.clone(),
+            appends: 0,
+        })
+    }
+
+    /// Ends what an earlier owner left open, and fences it.
+    pub(crate) fn take_over(&mut self) -> Result<(), BusFault> {
+        if self.transaction == Transaction::Never {
+            return Ok(());
+        }
+        // Who has lost the shard must not fence its new owner.
+        self.grant.may_begin()?;
+        let Err(error) = self.client.init_transactions(PATIENCE) else { return Ok(()) };
+        let too_long =
+            error.rdkafka_error_code() == Some(RDKafkaErrorCode::InvalidTransactionTimeout);
+        if too_long && self.cluster.shorten_transactions() {
+            self.client = self.cluster.producer(&self.wanted)?;
+            return self.take_over();
+        }
+        Err(self.explain(&error))
+    }
+
+    /// Makes the client anew where a secret or a certificate has changed. Only between transactions:
+    /// the new client takes over from the old one.
+    fn renew(&mut self) -> Result<(), BusFault> {
+        if self.transaction == Transaction::Open || self.looked.elapsed() < RENEW_EVERY {
+            return Ok(());
+        }
+        self.looked = Instant::now();
+        let version = self.cluster.version();
+        if version == self.version || self.client.in_flight_count() > 0 {
+            return Ok(());
+        }
+        self.client = self.cluster.producer(&self.wanted)?;
+        self.version = version;
+        tracing::info!(
+            shard = self.grant.shard(),
+            "a secret or certificate of Kafka has changed; the producer is made anew"
+        );
+        self.take_over()
     }
 
     /// Where its transaction stands.
@@ -54,15 +135,16 @@ impl KafkaProducer {
         &self.client
     }
 
-    /// Ends what an earlier owner left open, and fences it.
-    pub(crate) fn take_over(&self) -> Result<(), BusFault> {
-        // Who has lost the shard must not fence its new owner.
-        self.grant.may_begin()?;
-        self.client.init_transactions(PATIENCE).map_err(|error| self.explain(&error))
-    }
-
     /// Begins a transaction, unless one is open or there are none.
     pub(crate) fn begin(&mut self) -> Result<(), BusFault> {
+        self.renew()?;
+        let seldom = self.appends.is_multiple_of(APPENDS_PER_POLL);
+        if self.transaction == Transaction::Closed
+            || self.transaction == Transaction::Never && seldom
+        {
+            let most = |topic: &String| self.cluster.limits().most(topic);
+            self.least = self.wanted.topics.iter().filter_map(most).min().unwrap_or(usize::MAX);
+        }
         if self.transaction == Transaction::Closed {
             self.client.begin_transaction().map_err(|error| fault_of(&error))?;
             self.transaction = Transaction::Open;
@@ -77,9 +159,18 @@ impl KafkaProducer {
         partition: Option<i32>,
         key: &str,
         value: Option<&[u8]>,
-        headers: impl ExactSizeIterator<Item = (&'h str, &'h [u8])>,
+        headers: impl ExactSizeIterator<Item = (&'h str, &'h [u8])> + Clone,
     ) -> Result<(), BusFault> {
         self.begin()?;
+        let size = size(key, value, headers.clone());
+        if size > self.least
+            && let Some(most) = self.cluster.limits().most(topic)
+            && size > most
+        {
+            return Err(BusFault::TooLarge(format!(
+                "Kafka: a record of {size} bytes is too large for the topic `{topic}`, which takes {most} (`max.message.bytes`)"
+            )));
+        }
         let mut record = BaseRecord::to(topic).key(key);
         record.payload = value;
         record.partition = partition;
@@ -89,16 +180,23 @@ impl KafkaProducer {
                 |all: OwnedHeaders, (key, value)| all.insert(Header { key, value: Some(value) });
             record.headers = Some(headers.fold(all, add));
         }
-        let mut waited = Stall::new();
+        let mut stall = Stall::new();
         loop {
             match self.client.send(record) {
                 Ok(()) => break,
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
                     record = back;
                     self.client.poll(Duration::from_millis(1));
-                    self.check(&mut waited)?;
+                    self.check(&mut stall)?;
                 }
-                Err((error, _)) => return Err(fault_of(&error)),
+                Err((error, _)) => match fault_of(&error) {
+                    fault @ BusFault::TooLarge(_) => return Err(fault),
+                    fault => {
+                        // A record before it may have failed, which says more.
+                        self.client.poll(EARSHOT);
+                        return Err(self.failure().unwrap_or(fault));
+                    }
+                },
             }
         }
         self.appends += 1;
@@ -115,13 +213,13 @@ impl KafkaProducer {
     /// messages outstanding takes 100 ms instead of 7. Not needed any more when a commit without this
     /// takes as long as one with it.
     pub(crate) fn drain(&mut self) -> Result<(), BusFault> {
-        let mut waited = Stall::new();
+        let mut stall = Stall::new();
         while self.client.in_flight_count() > 0 {
             // It ends at once, and wakes the client's threads: nobody else tells them that a transaction
             // has taken a partition in, and they look at it up to 10 ms later.
             self.client.flush(Duration::ZERO).ok();
             self.client.poll(Duration::from_millis(1));
-            self.check(&mut waited)?;
+            self.check(&mut stall)?;
         }
         self.failure().map_or(Ok(()), Err)
     }
@@ -130,7 +228,18 @@ impl KafkaProducer {
     /// that it purged.
     fn failure(&self) -> Option<BusFault> {
         let failed = self.client.context().failed_delivery()?;
-        Some(self.client.client().fatal_error().map_or(failed, |(code, _)| fault_of_code(code)))
+        if let Some((code, _)) = self.client.client().fatal_error() {
+            return Some(fault_of_code(code));
+        }
+        if let BusFault::TooLarge(_) = failed.fault {
+            let (topic, bytes) = (&failed.topic, failed.bytes);
+            self.cluster.limits().refuse(topic, bytes, self.alone);
+            let what = if self.alone { "a record" } else { "a batch with a record" };
+            return Some(BusFault::Aborted(format!(
+                "Kafka: the topic `{topic}` refuses {what} of {bytes} bytes (its `max.message.bytes`); it is known from now on"
+            )));
+        }
+        Some(failed.fault)
     }
 
     /// While waiting: whether to go on.
@@ -139,19 +248,65 @@ impl KafkaProducer {
             return Err(fault);
         }
         self.grant.may_finish()?;
-        if stall.lasts(self.client.in_flight_count()) {
-            let fault = BusFault::Unavailable("Kafka: no broker acknowledges records".to_owned());
-            return Err(self.client.context().explain(fault));
+        stall.see(self.client.in_flight_count().into());
+        if !stall.lasts() {
+            return Ok(());
         }
-        Ok(())
+        if stall.time() < SLOW {
+            self.leaders_answer()?;
+            if stall.time() < 2 * PATIENCE {
+                tracing::warn!(
+                    shard = self.grant.shard(),
+                    "Kafka answers and acknowledges nothing for ten seconds; is there a quota (`producer_byte_rate`) on this client?"
+                );
+            }
+            stall.excuse();
+            return Ok(());
+        }
+        let fault = BusFault::Unavailable("Kafka: no broker acknowledges records".to_owned());
+        Err(self.client.context().explain(fault))
+    }
+
+    /// Whether the leaders of all partitions answer, on connections that no quota holds up.
+    fn leaders_answer(&self) -> Result<(), BusFault> {
+        let topics: Vec<&str> = self.wanted.topics.iter().map(String::as_str).collect();
+        let answer = || {
+            let asker = self.cluster.asker(&self.group)?;
+            let counts = partitions(&asker, &topics, LOOK)?;
+            let each = |(topic, count): (&&'_ str, i32)| {
+                let topic = (*topic).to_owned();
+                (0..count).map(move |partition| (topic.clone(), partition))
+            };
+            let all: Vec<(String, i32)> = topics.iter().zip(counts).flat_map(each).collect();
+            let all: Vec<(&str, i32)> =
+                all.iter().map(|(topic, partition)| (topic.as_str(), *partition)).collect();
+            offsets(&asker, &all, Offset::End, LOOK).map(drop)
+        };
+        answer().map_err(|fault| match fault {
+            BusFault::Unavailable(_) => {
+                let fault =
+                    BusFault::Unavailable("Kafka: no broker acknowledges records".to_owned());
+                self.client.context().explain(fault)
+            }
+            other => other,
+        })
     }
 
     /// Waits for the acknowledgements, and ends the transaction if one is open.
     pub(crate) fn commit(&mut self) -> Result<(), BusFault> {
         self.drain()?;
         if self.transaction == Transaction::Open {
-            let committed = self.client.commit_transaction(PATIENCE);
-            committed.map_err(|error| self.explain(&error))?;
+            let stall = Stall::new();
+            while let Err(error) = self.client.commit_transaction(PATIENCE) {
+                let timed_out =
+                    error.rdkafka_error_code() == Some(RDKafkaErrorCode::OperationTimedOut);
+                if !timed_out || stall.time() > SLOW {
+                    return Err(self.explain(&error));
+                }
+                // The call is to be repeated then; the coordinator answers behind a quota, too.
+                self.grant.may_finish()?;
+                self.leaders_answer()?;
+            }
             self.transaction = Transaction::Closed;
         }
         self.client.context().connected();
@@ -159,7 +314,8 @@ impl KafkaProducer {
     }
 
     /// Whether the broker is there; `topic` is asked for if that is in doubt.
-    pub(crate) fn look(&self, topic: &str) -> Result<(), BusFault> {
+    pub(crate) fn look(&mut self, topic: &str) -> Result<(), BusFault> {
+        self.renew()?;
         self.client.poll(Duration::ZERO);
         if self.client.context().connection().is_some() {
             // A broker that closes an idle connection looks the same for a moment: ask.
@@ -188,24 +344,5 @@ impl KafkaProducer {
     pub(crate) fn explain(&self, error: &KafkaError) -> BusFault {
         self.client.poll(EARSHOT);
         self.client.context().explain(fault_of(error))
-    }
-}
-
-/// Time without progress.
-struct Stall {
-    since: Instant,
-    in_flight: i32,
-}
-
-impl Stall {
-    fn new() -> Stall {
-        Stall { since: Instant::now(), in_flight: i32::MAX }
-    }
-
-    fn lasts(&mut self, in_flight: i32) -> bool {
-        if in_flight < self.in_flight {
-            *self = Stall { since: Instant::now(), in_flight };
-        }
-        self.since.elapsed() > PATIENCE
     }
 }

@@ -19,7 +19,7 @@ mod home;
 mod newest;
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -31,6 +31,7 @@ use talon_runtime::bus::{BusFault, Grant, Recovered};
 use crate::PATIENCE;
 use crate::client::refused;
 use crate::fault::fault_of;
+use crate::stall::Stall;
 
 pub(crate) use ends::{offsets, partitions};
 pub(crate) use home::home;
@@ -272,14 +273,14 @@ impl<'a> PartitionReader<'a> {
         mut ends: Ends,
         each: &mut dyn FnMut(usize, &BorrowedMessage<'_>) -> Result<bool, BusFault>,
     ) -> Result<bool, BusFault> {
-        let mut progress = Progress::new();
+        let mut stall = Stall::new();
+        let mut records = 0_u32;
         loop {
             self.grant.may_begin()?;
-            let mut records = 0;
             loop {
                 match consumer.poll(WAIT) {
                     Some(Ok(message)) => {
-                        records += 1;
+                        records = records.wrapping_add(1);
                         let topic =
                             self.topics.iter().position(|topic| topic.name == message.topic());
                         if let Some(topic) = topic
@@ -287,27 +288,23 @@ impl<'a> PartitionReader<'a> {
                         {
                             return Ok(false);
                         }
-                        if records == RECORDS_PER_LOOK {
-                            progress.made();
+                        if records.is_multiple_of(RECORDS_PER_LOOK) {
+                            stall.see(-i64::from(records));
                             break;
                         }
                     }
                     None | Some(Err(KafkaError::PartitionEOF(_))) => {
-                        let before = ends.len();
-                        let read = self.reached(consumer, &mut ends)?;
+                        stall.see(self.reached(consumer, &mut ends)?);
                         if ends.is_empty() {
                             return Ok(true);
                         }
-                        if progress.moves(read) || ends.len() < before {
-                            progress.made();
-                        }
-                        if progress.lacks() {
+                        if stall.lasts() {
                             return Err(self.stalled(&ends));
                         }
                         break;
                     }
                     Some(Err(error)) => match fault_of(&error) {
-                        BusFault::Unavailable(_) if !progress.lacks() => break,
+                        BusFault::Unavailable(_) if !stall.lasts() => break,
                         fault => return Err(fault),
                     },
                 }
@@ -359,29 +356,5 @@ struct Span {
 impl Span {
     fn place(&self) -> (usize, i32) {
         (self.topic, self.number)
-    }
-}
-
-/// Whether reading moves.
-struct Progress {
-    last: Instant,
-    read: i64,
-}
-
-impl Progress {
-    fn new() -> Progress {
-        Progress { last: Instant::now(), read: 0 }
-    }
-
-    fn made(&mut self) {
-        self.last = Instant::now();
-    }
-
-    fn moves(&mut self, read: i64) -> bool {
-        std::mem::replace(&mut self.read, read) != read
-    }
-
-    fn lacks(&self) -> bool {
-        self.last.elapsed() > PATIENCE
     }
 }
