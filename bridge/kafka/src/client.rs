@@ -102,6 +102,8 @@ pub(crate) fn severe(error: &KafkaError) -> Option<RDKafkaErrorCode> {
 #[derive(Debug, Clone)]
 pub(crate) struct Failed {
     pub(crate) fault: BusFault,
+    /// It was taken out of the queue: why is to be found elsewhere.
+    pub(crate) purged: bool,
     pub(crate) topic: String,
     /// How large the record is; of several that fail alike, the largest.
     pub(crate) bytes: usize,
@@ -167,8 +169,10 @@ impl ProducerContext for Watch {
         let mut first = self.delivery.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *first {
             None => {
+                use RDKafkaErrorCode::{PurgeInflight, PurgeQueue};
+                let purged = matches!(error.rdkafka_error_code(), Some(PurgeInflight | PurgeQueue));
                 let fault = of_topic(fault_of(error), topic);
-                *first = Some(Failed { fault, topic: topic.to_owned(), bytes });
+                *first = Some(Failed { fault, purged, topic: topic.to_owned(), bytes });
             }
             Some(first) if first.topic == topic => first.bytes = first.bytes.max(bytes),
             Some(_) => {}

@@ -27,7 +27,6 @@ mod tail;
 mod topics;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use rdkafka::producer::Producer as _;
 use talon_runtime::bus::{
@@ -43,13 +42,11 @@ use crate::group::Member;
 use crate::lane::{KafkaLane, KafkaReader};
 use crate::log::KafkaLog;
 use crate::producer::KafkaProducer;
+use crate::stall::PATIENCE;
 
 pub use client::problems;
 pub use mock::InProcess;
 pub use properties::Properties;
-
-/// How long the broker may be silent before it counts as away.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A Kafka cluster, and how to reach it.
 pub struct Kafka {

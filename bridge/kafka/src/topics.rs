@@ -14,10 +14,10 @@ use talon_runtime::bus::{BusFault, Purpose, TopicSpec};
 use talon_sdk::Kind;
 use tokio::runtime::Handle;
 
-use crate::PATIENCE;
 use crate::client::{self, EARSHOT, Watch};
 use crate::cluster::{Cluster, Use};
 use crate::fault::{fault_of, fault_of_code};
+use crate::stall::PATIENCE;
 
 /// One look at what topics take.
 const LOOK: Duration = Duration::from_secs(3);

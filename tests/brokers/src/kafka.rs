@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::broker::{self, Broker, Kind};
+use crate::broker::{self, Broker, Instance, Kind};
 use crate::container::{Container, Image};
 use crate::fixture::fixture;
 use crate::process::{Launch, Process};
@@ -128,6 +128,20 @@ impl Kafka {
         let house = House { doors: vec![door], data: None, more: settings.to_owned() };
         let (kafka, mut addresses) = Self::start_as(test, &house)?;
         Some((kafka, addresses.remove(0)))
+    }
+
+    /// Starts it again with a text of its settings replaced by another. Panics where it is not a process
+    /// of ours.
+    pub fn restart_with(&mut self, text: &str, by: &str) {
+        let Instance::Process(process) = &self.broker.instance else {
+            panic!("its settings are not ours");
+        };
+        let path = process.arguments().last().map(PathBuf::from).unwrap_or_default();
+        let changed = fs::read_to_string(&path).map(|settings| settings.replace(text, by));
+        if let Err(error) = changed.and_then(|settings| fs::write(&path, settings)) {
+            panic!("its settings cannot be changed: {error}");
+        }
+        self.broker.restart();
     }
 
     fn start_as(test: &str, house: &House) -> Option<(Self, Vec<String>)> {

@@ -16,9 +16,9 @@ use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde_json::{Value, json};
-use talon_runtime::bus::{BusFault, Owner, Ownership};
+use talon_runtime::bus::{BusFault, Membership, Owner, Ownership};
 
-use super::{Member, PARTITIONS, partition};
+use super::shards::{PARTITIONS, partition};
 use crate::client::{Watch, refused};
 use crate::cluster::{Cluster, Use};
 use crate::fault::fault_of;
@@ -72,15 +72,22 @@ struct Heard {
 }
 
 impl<'m> Presence<'m> {
-    pub(super) fn new(member: &'m Member, session: Duration) -> Presence<'m> {
+    pub(super) fn new(
+        cluster: &'m Cluster,
+        group: &'m str,
+        topic: &'m str,
+        membership: &'m Membership,
+        name: &'m str,
+        session: Duration,
+    ) -> Presence<'m> {
         Presence {
-            cluster: &member.cluster,
-            group: &member.group,
-            topic: &member.topic.name,
-            shards: &member.membership.shards,
-            ownership: &member.membership.ownership,
+            cluster,
+            group,
+            topic,
+            shards: &membership.shards,
+            ownership: &membership.ownership,
             session,
-            name: &member.name,
+            name,
             looked: None,
             producer: None,
             said: BTreeMap::new(),

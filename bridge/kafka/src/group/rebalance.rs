@@ -13,7 +13,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaRespErr;
 use talon_runtime::bus::{BusFault, Membership, Ownership, Release, Report};
 
-use super::partition;
+use super::shards::partition;
 use crate::client::severe;
 use crate::fault::{fault_of, fault_of_code};
 
@@ -142,6 +142,17 @@ impl Context {
         self.ownership.grant(&self.shards.iter().filter(mine).cloned().collect())
     }
 
+    /// What is assigned may be others' already.
+    pub(super) fn lose(&self) {
+        self.ownership.withdraw();
+        let lost = std::mem::take(&mut self.assigned().partitions);
+        if !lost.is_empty() {
+            tracing::warn!(
+                "fenced: this process was silent for as long as `bus.kafka.session.timeout.ms` or longer, and its connectors went to others; it takes part again"
+            );
+        }
+    }
+
     /// After a pause: asks the broker whether this process is still a member.
     pub(super) fn doubt_after(&self, consumer: &BaseConsumer<Context>, paused: Duration) {
         if self.assigned().partitions.is_empty() {
@@ -249,7 +260,7 @@ impl ConsumerContext for Context {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => {
                 if consumer.assignment_lost() {
                     // Others may have it already.
-                    self.ownership.withdraw();
+                    self.lose();
                 }
                 {
                     let mut assigned = self.assigned();

@@ -5,26 +5,16 @@ use std::time::{Duration, Instant};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
-use rdkafka::topic_partition_list::Offset;
 use talon_runtime::bus::{BusFault, Grant};
 
-use crate::PATIENCE;
 use crate::client::{EARSHOT, Watch};
 use crate::cluster::{Cluster, Use};
 use crate::fault::{fault_of, fault_of_code};
 use crate::limits::size;
-use crate::reader::{offsets, partitions};
-use crate::stall::Stall;
+use crate::stall::{LOOK, PATIENCE, SLOW, Stall};
 
 /// Delivery reports are taken in after so many appends.
 const APPENDS_PER_POLL: u32 = 1_000;
-
-/// One look at the broker where something does not go on.
-const LOOK: Duration = Duration::from_secs(2);
-
-/// The longest wait for an acknowledgement of a broker that answers. A quota delays them by more than
-/// ten seconds.
-const SLOW: Duration = Duration::from_secs(90);
 
 /// How often it is looked whether a secret or certificate has changed.
 const RENEW_EVERY: Duration = Duration::from_secs(5);
@@ -41,20 +31,20 @@ pub(crate) enum Transaction {
 
 /// The producer of a shard or lane. Used by one thread.
 pub(crate) struct KafkaProducer {
-    cluster: Cluster,
-    wanted: Use,
+    pub(super) cluster: Cluster,
+    pub(super) wanted: Use,
     /// The group that is named where the cluster is asked.
-    group: String,
-    client: BaseProducer<Watch>,
+    pub(super) group: String,
+    pub(super) client: BaseProducer<Watch>,
     /// Of the properties that the client was made with.
     version: u64,
     looked: Instant,
     /// It sends one record a batch.
-    alone: bool,
+    pub(super) alone: bool,
     /// The least that one of the topics takes.
     least: usize,
-    transaction: Transaction,
-    grant: Grant,
+    pub(super) transaction: Transaction,
+    pub(super) grant: Grant,
     appends: u32,
 }
 
@@ -224,74 +214,6 @@ impl KafkaProducer {
         self.failure().map_or(Ok(()), Err)
     }
 
-    /// What went wrong with deliveries. A fatal error of the producer says more than the deliveries
-    /// that it purged.
-    fn failure(&self) -> Option<BusFault> {
-        let failed = self.client.context().failed_delivery()?;
-        if let Some((code, _)) = self.client.client().fatal_error() {
-            return Some(fault_of_code(code));
-        }
-        if let BusFault::TooLarge(_) = failed.fault {
-            let (topic, bytes) = (&failed.topic, failed.bytes);
-            self.cluster.limits().refuse(topic, bytes, self.alone);
-            let what = if self.alone { "a record" } else { "a batch with a record" };
-            return Some(BusFault::Aborted(format!(
-                "Kafka: the topic `{topic}` refuses {what} of {bytes} bytes (its `max.message.bytes`); it is known from now on"
-            )));
-        }
-        Some(failed.fault)
-    }
-
-    /// While waiting: whether to go on.
-    fn check(&self, stall: &mut Stall) -> Result<(), BusFault> {
-        if let Some(fault) = self.failure() {
-            return Err(fault);
-        }
-        self.grant.may_finish()?;
-        stall.see(self.client.in_flight_count().into());
-        if !stall.lasts() {
-            return Ok(());
-        }
-        if stall.time() < SLOW {
-            self.leaders_answer()?;
-            if stall.time() < 2 * PATIENCE {
-                tracing::warn!(
-                    shard = self.grant.shard(),
-                    "Kafka answers and acknowledges nothing for ten seconds; is there a quota (`producer_byte_rate`) on this client?"
-                );
-            }
-            stall.excuse();
-            return Ok(());
-        }
-        let fault = BusFault::Unavailable("Kafka: no broker acknowledges records".to_owned());
-        Err(self.client.context().explain(fault))
-    }
-
-    /// Whether the leaders of all partitions answer, on connections that no quota holds up.
-    fn leaders_answer(&self) -> Result<(), BusFault> {
-        let topics: Vec<&str> = self.wanted.topics.iter().map(String::as_str).collect();
-        let answer = || {
-            let asker = self.cluster.asker(&self.group)?;
-            let counts = partitions(&asker, &topics, LOOK)?;
-            let each = |(topic, count): (&&'_ str, i32)| {
-                let topic = (*topic).to_owned();
-                (0..count).map(move |partition| (topic.clone(), partition))
-            };
-            let all: Vec<(String, i32)> = topics.iter().zip(counts).flat_map(each).collect();
-            let all: Vec<(&str, i32)> =
-                all.iter().map(|(topic, partition)| (topic.as_str(), *partition)).collect();
-            offsets(&asker, &all, Offset::End, LOOK).map(drop)
-        };
-        answer().map_err(|fault| match fault {
-            BusFault::Unavailable(_) => {
-                let fault =
-                    BusFault::Unavailable("Kafka: no broker acknowledges records".to_owned());
-                self.client.context().explain(fault)
-            }
-            other => other,
-        })
-    }
-
     /// Waits for the acknowledgements, and ends the transaction if one is open.
     pub(crate) fn commit(&mut self) -> Result<(), BusFault> {
         self.drain()?;
@@ -328,21 +250,5 @@ impl KafkaProducer {
             Some((code, _)) => Err(fault_of_code(code)),
             None => Ok(()),
         }
-    }
-
-    /// How many partitions topics have now; none where that is not known.
-    pub(crate) fn partitions(&self, topics: &[&str]) -> Option<Vec<i32>> {
-        let metadata = self.client.client().fetch_metadata(None, LOOK).ok()?;
-        let count = |name: &&str| {
-            let found = metadata.topics().iter().find(|topic| topic.name() == *name)?;
-            i32::try_from(found.partitions().len()).ok()
-        };
-        topics.iter().map(count).collect()
-    }
-
-    /// An error, with the trouble of the connection behind it.
-    pub(crate) fn explain(&self, error: &KafkaError) -> BusFault {
-        self.client.poll(EARSHOT);
-        self.client.context().explain(fault_of(error))
     }
 }
