@@ -60,12 +60,18 @@ pub(crate) fn fault_of_code(code: RDKafkaErrorCode) -> BusFault {
         Code::SSL => {
             BusFault::Misconfigured(says("no TLS session with the broker; check `bus.kafka.ssl.*`"))
         }
-        Code::TopicAuthorizationFailed
-        | Code::GroupAuthorizationFailed
-        | Code::ClusterAuthorizationFailed
-        | Code::TransactionalIdAuthorizationFailed => {
-            BusFault::Misconfigured(says("the broker does not grant a right that Talon needs"))
-        }
+        Code::TopicAuthorizationFailed => BusFault::Misconfigured(says(
+            "a right to a topic is missing: DESCRIBE, READ and WRITE on all that begin with `prefix`, and CREATE where topics are missing",
+        )),
+        Code::GroupAuthorizationFailed => BusFault::Misconfigured(says(
+            "the right READ is missing on the groups that begin with `talon.group`",
+        )),
+        Code::TransactionalIdAuthorizationFailed => BusFault::Misconfigured(says(
+            "the rights DESCRIBE and WRITE are missing on the transactional ids that begin with `prefix`",
+        )),
+        Code::ClusterAuthorizationFailed => BusFault::Misconfigured(says(
+            "the right CREATE is missing on the topics that begin with `prefix`, or on the cluster",
+        )),
         Code::InvalidReplicationFactor
         | Code::InvalidPartitions
         | Code::InvalidConfig

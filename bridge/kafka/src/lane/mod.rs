@@ -20,10 +20,10 @@ use talon_runtime::bus::{
     BusFault, Grant, LaneLog, LaneRecord, LaneSpec, LaneTopic, Position, Recovered,
 };
 
-use crate::PATIENCE;
 use crate::fault::fault_of;
 use crate::producer::KafkaProducer;
 use crate::reader::{PartitionReader, Topic};
+use crate::stall::PATIENCE;
 
 pub(crate) use reader::KafkaReader;
 use reader::Settled;

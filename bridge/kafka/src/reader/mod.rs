@@ -17,41 +17,27 @@
 mod ends;
 mod home;
 mod newest;
+mod positions;
+mod topic;
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
-use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::message::{Headers, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use talon_runtime::bus::{BusFault, Grant, Recovered};
 
-use crate::PATIENCE;
 use crate::client::refused;
 use crate::fault::fault_of;
+use crate::stall::PATIENCE;
 
 pub(crate) use ends::{offsets, partitions};
 pub(crate) use home::home;
 pub(crate) use newest::Strays;
 use newest::{Newest, Spot};
-
-/// One wait for records.
-const WAIT: Duration = Duration::from_millis(20);
-
-/// While records come in, the grant is looked at after so many.
-const RECORDS_PER_LOOK: u32 = 256;
-
-/// A topic to be read.
-#[derive(Debug, Clone)]
-pub(crate) struct Topic {
-    pub(crate) name: String,
-    /// Only the newest record of a key counts.
-    pub(crate) by_key: bool,
-    /// Others write to it too; the keys of this shard begin so.
-    pub(crate) own: Option<String>,
-}
+use positions::{Ends, to_ends};
+pub(crate) use topic::Topic;
 
 /// What was found besides the records.
 #[derive(Debug, Default)]
@@ -197,7 +183,7 @@ impl<'a> PartitionReader<'a> {
         self.assign(asker, starts)?;
         let mut own: BTreeMap<(usize, i32), i64> = BTreeMap::new();
         let ends = open.iter().map(|(span, _)| (span.place(), span.end)).collect();
-        self.to_ends(asker, ends, &mut |topic, message| {
+        to_ends(self.topics, self.grant, asker, ends, &mut |topic, message| {
             let begins = self.topics[topic].own.as_deref().unwrap_or_default();
             if message.key().is_some_and(|key| key.starts_with(begins.as_bytes())) {
                 own.insert((topic, message.partition()), message.offset() + 1);
@@ -236,7 +222,7 @@ impl<'a> PartitionReader<'a> {
     ) -> Result<Pass, BusFault> {
         consumer.unassign().map_err(|error| fault_of(&error))?;
         self.assign(consumer, spans.iter().map(|span| (span, span.begin)))?;
-        let whole = self.to_ends(consumer, ends, &mut |topic, message| {
+        let whole = to_ends(self.topics, self.grant, consumer, ends, &mut |topic, message| {
             // A key that is no text is no event of ours.
             let Some(key) = message.key().and_then(|key| std::str::from_utf8(key).ok()) else {
                 return Ok(true);
@@ -265,88 +251,7 @@ impl<'a> PartitionReader<'a> {
         })?;
         Ok(if whole { Pass::Done(newest) } else { Pass::Grown })
     }
-
-    /// Reads what is assigned until all ends are reached, or `each` says no; whether they were reached.
-    fn to_ends(
-        &self,
-        consumer: &BaseConsumer,
-        mut ends: Ends,
-        each: &mut dyn FnMut(usize, &BorrowedMessage<'_>) -> Result<bool, BusFault>,
-    ) -> Result<bool, BusFault> {
-        let mut progress = Progress::new();
-        loop {
-            self.grant.may_begin()?;
-            let mut records = 0;
-            loop {
-                match consumer.poll(WAIT) {
-                    Some(Ok(message)) => {
-                        records += 1;
-                        let topic =
-                            self.topics.iter().position(|topic| topic.name == message.topic());
-                        if let Some(topic) = topic
-                            && !each(topic, &message)?
-                        {
-                            return Ok(false);
-                        }
-                        if records == RECORDS_PER_LOOK {
-                            progress.made();
-                            break;
-                        }
-                    }
-                    None | Some(Err(KafkaError::PartitionEOF(_))) => {
-                        let before = ends.len();
-                        let read = self.reached(consumer, &mut ends)?;
-                        if ends.is_empty() {
-                            return Ok(true);
-                        }
-                        if progress.moves(read) || ends.len() < before {
-                            progress.made();
-                        }
-                        if progress.lacks() {
-                            return Err(self.stalled(&ends));
-                        }
-                        break;
-                    }
-                    Some(Err(error)) => match fault_of(&error) {
-                        BusFault::Unavailable(_) if !progress.lacks() => break,
-                        fault => return Err(fault),
-                    },
-                }
-            }
-        }
-    }
-
-    /// Takes out the partitions that are read to their ends; the sum of all positions.
-    fn reached(&self, consumer: &BaseConsumer, ends: &mut Ends) -> Result<i64, BusFault> {
-        let positions = consumer.position().map_err(|error| fault_of(&error))?;
-        let mut sum = 0;
-        for element in positions.elements() {
-            let Offset::Offset(position) = element.offset() else { continue };
-            sum += position;
-            let name = element.topic();
-            if let Some(topic) = self.topics.iter().position(|topic| topic.name == name) {
-                let place = (topic, element.partition());
-                if ends.get(&place).is_some_and(|end| position >= *end) {
-                    ends.remove(&place);
-                }
-            }
-        }
-        Ok(sum)
-    }
-
-    fn stalled(&self, ends: &Ends) -> BusFault {
-        let Some(((topic, number), end)) = ends.iter().next() else {
-            return BusFault::Unavailable("Kafka: reading back stalls".to_owned());
-        };
-        let name = self.name(*topic);
-        BusFault::Unavailable(format!(
-            "Kafka: reading back stalls: partition {number} of the topic `{name}` does not give what stands before its end at {end}; the broker does not answer, or a transaction of another producer is open there"
-        ))
-    }
 }
-
-/// What each partition is to be read to, by topic and number.
-type Ends = BTreeMap<(usize, i32), i64>;
 
 /// A partition that is not empty.
 #[derive(Debug, Clone, Copy)]
@@ -360,29 +265,5 @@ struct Span {
 impl Span {
     fn place(&self) -> (usize, i32) {
         (self.topic, self.number)
-    }
-}
-
-/// Whether reading moves.
-struct Progress {
-    last: Instant,
-    read: i64,
-}
-
-impl Progress {
-    fn new() -> Progress {
-        Progress { last: Instant::now(), read: 0 }
-    }
-
-    fn made(&mut self) {
-        self.last = Instant::now();
-    }
-
-    fn moves(&mut self, read: i64) -> bool {
-        std::mem::replace(&mut self.read, read) != read
-    }
-
-    fn lacks(&self) -> bool {
-        self.last.elapsed() > PATIENCE
     }
 }

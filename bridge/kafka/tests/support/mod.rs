@@ -4,7 +4,10 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier,
+    TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -144,6 +147,25 @@ impl World {
         self.config().create().unwrap()
     }
 
+    pub(crate) fn create_topic(&self, topic: &str, partitions: i32) {
+        self.create_topic_with(topic, partitions, &[]);
+    }
+
+    pub(crate) fn create_topic_with(
+        &self,
+        topic: &str,
+        partitions: i32,
+        settings: &[(&str, &str)],
+    ) {
+        let (admin, topic) = (self.admin(), self.name(topic));
+        let mut new = NewTopic::new(&topic, partitions, TopicReplication::Fixed(1));
+        for (name, value) in settings {
+            new = new.set(name, value);
+        }
+        let created = self.runtime.block_on(admin.create_topics([&new], &AdminOptions::new()));
+        created.unwrap().into_iter().for_each(|result| drop(result.unwrap()));
+    }
+
     pub(crate) fn grow(&self, topic: &str, partitions: usize) {
         let (admin, topic) = (self.admin(), self.name(topic));
         let new = NewPartitions::new(&topic, partitions);
@@ -155,6 +177,13 @@ impl World {
             let metadata = consumer.fetch_metadata(Some(&topic), LIMIT).unwrap();
             metadata.topics()[0].partitions().len() == partitions
         });
+    }
+
+    pub(crate) fn alter_topic(&self, topic: &str, name: &str, value: &str) {
+        let (admin, topic) = (self.admin(), self.name(topic));
+        let altered = AlterConfig::new(ResourceSpecifier::Topic(&topic)).set(name, value);
+        let altered = self.runtime.block_on(admin.alter_configs([&altered], &AdminOptions::new()));
+        altered.unwrap().into_iter().for_each(|result| drop(result.unwrap()));
     }
 
     pub(crate) fn delete_topic(&self, topic: &str) {
@@ -212,6 +241,14 @@ impl World {
             })
         });
         records
+    }
+}
+
+impl Drop for World {
+    /// A test that fails does not wait for what it started.
+    fn drop(&mut self) {
+        let idle = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        std::mem::replace(&mut self.runtime, idle).shutdown_background();
     }
 }
 
