@@ -5,6 +5,8 @@
 //! they are, and then each with a field more.
 #![allow(clippy::unwrap_used)]
 
+#[path = "upgrade/lane.rs"]
+mod lane;
 mod support;
 #[path = "../../bridge/runtime/tests/recovery/world.rs"]
 mod world;
