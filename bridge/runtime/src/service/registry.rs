@@ -164,7 +164,11 @@ impl Registry {
     }
 
     /// What an earlier answer says of an id, if it is believed still.
-    fn remembered(&self, id: u32, believed: Duration) -> Option<Option<&'static Writer>> {
+    pub(crate) fn remembered(
+        &self,
+        id: u32,
+        believed: Duration,
+    ) -> Option<Option<&'static Writer>> {
         match self.known().get(&id)? {
             Known::Schema(writer) => Some(Some(*writer)),
             Known::Nothing(since) => (since.elapsed() < believed).then_some(None),

@@ -14,7 +14,7 @@ use talon_sdk::{
     FeedPlan, Finding, OrderingKey, Repeat,
 };
 
-static CONTRACT: LazyLock<CommandContract> = LazyLock::new(|| {
+pub(crate) static CONTRACT: LazyLock<CommandContract> = LazyLock::new(|| {
     let fields = r#"[{"name": "call_id", "type": "long"}, {"name": "text", "type": "string", "default": ""}]"#;
     let records: Vec<String> = ["Add", "Put", "Set", "Off"]
         .iter()
