@@ -176,6 +176,11 @@ impl Message {
         found.all(|other| other == first).then_some(first)
     }
 
+    /// Whether a datum may be one record of this schema, all of it.
+    pub(crate) fn fits(&self, datum: &[u8]) -> bool {
+        self.today.fits(datum).unwrap_or(true)
+    }
+
     /// Those of earlier versions that differ from this one and from one another.
     fn all_earlier(&self) -> &[&'static Writer] {
         self.earlier.get_or_init(|| {

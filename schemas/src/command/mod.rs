@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use apache_avro::Schema;
 use serde_json::{Map, Value as Json, json};
 
+use crate::datum::Malformed;
 use crate::message::{Message, leak};
 use crate::{SchemaError, Writer};
 
@@ -75,7 +76,8 @@ impl CommandContract {
         self.params.iter().find(|params| params.name() == kind)
     }
 
-    /// A command's datum as the JSON object that another sender might have put on the topic.
+    /// A command's datum as the JSON object that another sender might have put on the topic. All of the
+    /// datum must be one command: what is read with a wrong schema would be run.
     /// `writer` is the schema it was written with, where that is not this one.
     pub fn read(
         &self,
@@ -83,6 +85,8 @@ impl CommandContract {
         writer: Option<&'static Writer>,
     ) -> Result<Map<String, Json>, SchemaError> {
         let value = match writer {
+            // Under the id of this schema a registry that was lost may have had another one.
+            None if !self.message.fits(datum) => return Err(Malformed.into()),
             None => self.message.value(datum)?,
             Some(writer) => self.message.value(&self.message.upgrade(writer, datum)?)?,
         };

@@ -383,5 +383,7 @@ mod tests {
         assert_eq!(serde_json::Value::Object(read.clone()), expected);
         let again = contract.read(&datum, crate::Writer::parse(contract.as_ref().text())).unwrap();
         assert_eq!(again, read);
+        let longer = [&datum[..], &[0]].concat();
+        assert!(contract.read(&longer, None).is_err(), "more than a command");
     }
 }

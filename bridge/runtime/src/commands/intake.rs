@@ -36,6 +36,7 @@ pub enum Intake {
 }
 
 /// Reads records of a connector's topic of commands.
+#[derive(Clone)]
 pub struct CommandReader {
     /// What commands there are.
     pub commands: Commands,
@@ -77,6 +78,23 @@ impl CommandReader {
             Some(object) => self.check(object),
             None => nothing("its Avro schema is not that of this connector's commands"),
         })
+    }
+
+    /// The id that the registry must be asked for before a record can be read; `None` where it need not.
+    pub(crate) fn unknown_id(&self, value: &[u8]) -> Option<u32> {
+        let Payload::Registered(id, _) = self.wire.open((self.commands.contract)(), value) else {
+            return None;
+        };
+        let registry = self.registry.as_ref()?;
+        registry.remembered(id, registry::COMMANDS).is_none().then_some(id)
+    }
+
+    /// Asks the registry for an id.
+    ///
+    /// # Errors
+    /// Where it does not answer.
+    pub(crate) async fn learn(&self, id: u32) -> Result<(), BusFault> {
+        self.schema(id).await.map(drop)
     }
 
     async fn schema(&self, id: u32) -> Result<Option<&'static Writer>, BusFault> {

@@ -151,10 +151,8 @@ impl Registry {
         id: u32,
         believed: Duration,
     ) -> Result<Option<&'static Writer>, BusFault> {
-        match self.known().get(&id) {
-            Some(Known::Schema(writer)) => return Ok(Some(*writer)),
-            Some(Known::Nothing(since)) if since.elapsed() < believed => return Ok(None),
-            _ => {}
+        if let Some(known) = self.remembered(id, believed) {
+            return Ok(known);
         }
         let request = self.authorized(self.0.http.get(format!("{}/schemas/ids/{id}", self.0.url)));
         let text = self.answer::<Text>(request).await?;
@@ -163,6 +161,18 @@ impl Registry {
         let known = writer.map_or_else(|| Known::Nothing(Instant::now()), Known::Schema);
         self.known().insert(id, known);
         Ok(writer)
+    }
+
+    /// What an earlier answer says of an id, if it is believed still.
+    pub(crate) fn remembered(
+        &self,
+        id: u32,
+        believed: Duration,
+    ) -> Option<Option<&'static Writer>> {
+        match self.known().get(&id)? {
+            Known::Schema(writer) => Some(Some(*writer)),
+            Known::Nothing(since) => (since.elapsed() < believed).then_some(None),
+        }
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<u32, Known>> {
@@ -284,20 +294,18 @@ impl Schemas {
         })
     }
 
+    /// Not by `block_on`: a bus may call from within a future of its own, where that panics.
     fn by_id(&self, id: u32) -> Result<Option<&'static Writer>, BusFault> {
-        match &self.registry {
-            None => Ok(None),
-            Some(registry) => {
-                // A bus may call from inside its own runtime, where one cannot block on another future.
-                let (registry, (done, asked)) = (registry.clone(), std::sync::mpsc::channel());
-                self.runtime.spawn(async move {
-                    // Who waited may be gone.
-                    done.send(registry.by_id(id, RECOVERY).await).ok();
-                });
-                asked.recv().unwrap_or_else(|_| {
-                    Err(BusFault::Unavailable("stopped while a schema was asked for".to_owned()))
-                })
-            }
+        let Some(registry) = &self.registry else { return Ok(None) };
+        if let Some(known) = registry.remembered(id, RECOVERY) {
+            return Ok(known);
         }
+        let (registry, (sender, answer)) = (registry.clone(), std::sync::mpsc::sync_channel(1));
+        self.runtime.spawn(async move {
+            // Who asked does not go away before the answer.
+            sender.send(registry.by_id(id, RECOVERY).await).ok();
+        });
+        let stopping = |_| Err(BusFault::Unavailable("the process stops".to_owned()));
+        answer.recv().unwrap_or_else(stopping)
     }
 }

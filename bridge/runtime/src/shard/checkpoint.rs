@@ -12,7 +12,8 @@
 //! > back that may be newer than the checkpoint, the cursor is dropped, and the feed reads from the
 //! > beginning.
 //!
-//! Rows that are known and unchanged publish nothing, so a false alarm costs a read and no event.
+//! Rows that are known and unchanged publish nothing, so a false alarm costs a read and no event. What is
+//! missing is published under new event ids.
 //!
 //! * **Deletes after the checkpoint.** One is written with each commit that makes entities fewer, whether
 //!   or not the cursor has moved. On Kafka both become visible together, so nothing is missing then. On

@@ -162,6 +162,13 @@ impl Differ {
         self.know(self.index.find(key), key, Entry::without_content(chain), &[]);
     }
 
+    /// What was published is gone, as of the checkpoint of this time: an entity that is published again
+    /// gets a new id, as one does that comes back after its delete. A bus that remembers ids for longer
+    /// than records, as NATS does after a purge, would take it for the same event and not store it.
+    pub fn lose(&mut self, checkpointed_ms: i64) {
+        self.deleted ^= xxh3_64(&checkpointed_ms.to_le_bytes());
+    }
+
     /// How many deletes recovery has read.
     pub fn recovered_deletes(&self) -> u64 {
         self.recovered_deletes

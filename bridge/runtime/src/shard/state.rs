@@ -176,10 +176,10 @@ impl FeedState {
     /// entities are missing then; why that is so is written in [`crate::shard::checkpoint`].
     pub(crate) fn check_memory(&mut self) -> Option<u64> {
         let deleted_ms = std::mem::take(&mut self.deleted_ms);
-        let Known::Entities(differ) = &self.known else { return None };
         let since = self.checkpointed_ms.unwrap_or_default();
         let before = deleted_ms.iter().filter(|ts_ms| **ts_ms < since).count() as u64;
         let recovered = self.published();
+        let Known::Entities(differ) = &mut self.known else { return None };
         // A version that did not count may have written the checkpoint: then all must be readable.
         let expected = self.checkpointed_entities.unwrap_or(differ.index().len() as u64);
         let missing = expected.saturating_sub(recovered);
@@ -187,6 +187,7 @@ impl FeedState {
         if self.frame.kind == Kind::Log || self.cursor.is_none() || missing <= excused {
             return None;
         }
+        differ.lose(since);
         self.cursor = None;
         Some(missing)
     }

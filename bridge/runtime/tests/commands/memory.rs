@@ -61,10 +61,15 @@ impl Memory {
 
     /// Puts a command on the topic, as a client would.
     pub(crate) fn put(&self, partition: usize, key: &str, value: &str) {
+        self.put_bytes(partition, key, value.as_bytes());
+    }
+
+    /// Puts any record on the topic.
+    pub(crate) fn put_bytes(&self, partition: usize, key: &str, value: &[u8]) {
         self.state().commands[partition].push(LaneRecord {
             topic: LaneTopic::Commands,
             key: key.to_owned(),
-            value: value.as_bytes().to_vec(),
+            value: value.to_vec(),
             headers: vec![],
             id: String::new(),
         });
@@ -173,7 +178,7 @@ impl Memory {
 
 fn read(record: &LaneRecord) -> Option<ResultRecord> {
     match Wire::SingleObject.open(&*RESULT, &record.value) {
-        Payload::Own(datum) => Some(RESULT.decode(datum).unwrap()),
+        Payload::Own(datum) | Payload::Registered(_, datum) => RESULT.decode(datum).ok(),
         _ => None,
     }
 }

@@ -15,7 +15,7 @@ use talon_sdk::{
 };
 use tokio::sync::Notify;
 
-static CONTRACT: LazyLock<CommandContract> = LazyLock::new(|| {
+pub(crate) static CONTRACT: LazyLock<CommandContract> = LazyLock::new(|| {
     let fields = r#"[{"name": "call_id", "type": "long"}, {"name": "text", "type": "string", "default": ""}]"#;
     let records: Vec<String> = ["Add", "Put", "Set", "Off"]
         .iter()

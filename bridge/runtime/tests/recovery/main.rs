@@ -207,7 +207,7 @@ async fn what_talon_did_not_write_is_passed_over() {
 /// A feed that reads from a cursor on.
 fn by_cursor() -> (Memory, Upstream, &'static str) {
     let feed = feeds()[3];
-    (Memory::default(), Upstream::new(&["1", "2", "3", "4"]).by_cursor().only(&[feed]), feed)
+    (Memory::default(), Upstream::new(&["1", "2", "3", "4"]).by_cursor(true).only(&[feed]), feed)
 }
 
 fn of(bus: &Memory, feed: &str) -> Vec<String> {
@@ -255,7 +255,7 @@ async fn what_was_deleted_is_not_missed() {
     let checkpoints = bus.state().checkpoints.clone();
     upstream.remove("2");
     upstream.remove("3");
-    start(&bus, &upstream.listed()).await;
+    start(&bus, &upstream.by_cursor(false)).await;
     bus.state().checkpoints = checkpoints;
     let mut records = bus.records(feed);
     assert_eq!(records.len(), 8, "{:?}", of(&bus, feed));

@@ -62,21 +62,24 @@ impl ShardLog for Log {
         &mut self,
         each: &mut dyn FnMut(Place, Recovered<'_>) -> Result<(), BusFault>,
     ) -> Result<(), BusFault> {
-        let state = self.memory.state();
-        for (key, value) in &state.checkpoints {
-            each(
-                Place::Checkpoints,
-                Recovered { key, value: Some(value), event_id: None, at_ms: 0 },
-            )?;
-        }
-        // The last topic is that of the dead letters.
-        for (place, topic) in self.topics[..self.topics.len() - 1].iter().enumerate() {
-            for Record { key, value, id } in state.topics.get(topic).into_iter().flatten() {
-                let (value, event_id) = (value.as_deref(), id.as_deref());
-                each(Place::Topic(place), Recovered { key, value, event_id, at_ms: 0 })?;
+        // Inside a future, as a bus does whose client is asynchronous.
+        tokio::runtime::Handle::current().block_on(async {
+            let state = self.memory.state();
+            for (key, value) in &state.checkpoints {
+                each(
+                    Place::Checkpoints,
+                    Recovered { key, value: Some(value), event_id: None, at_ms: 0 },
+                )?;
             }
-        }
-        Ok(())
+            // The last topic is that of the dead letters.
+            for (place, topic) in self.topics[..self.topics.len() - 1].iter().enumerate() {
+                for Record { key, value, id } in state.topics.get(topic).into_iter().flatten() {
+                    let (value, event_id) = (value.as_deref(), id.as_deref());
+                    each(Place::Topic(place), Recovered { key, value, event_id, at_ms: 0 })?;
+                }
+            }
+            Ok(())
+        })
     }
 
     fn append(&mut self, record: &Append<'_>) -> Result<(), BusFault> {

@@ -10,10 +10,12 @@ use talon_runtime::registry::Registry;
 
 #[derive(Default)]
 pub(crate) struct State {
-    schemas: BTreeMap<u64, String>,
+    pub(crate) schemas: BTreeMap<u64, String>,
     next: u64,
     /// Requests for a schema, by id.
     pub(crate) asked: BTreeMap<u64, usize>,
+    /// Whether it hangs up on everybody.
+    pub(crate) is_away: bool,
 }
 
 pub(crate) struct Losable {
@@ -67,6 +69,9 @@ fn serve(stream: TcpStream, state: &Mutex<State>) -> Option<()> {
     reader.read_exact(&mut body).ok()?;
     let body: Json = serde_json::from_slice(&body).unwrap_or_default();
     let path = line.split(' ').nth(1)?;
+    if state.lock().unwrap().is_away {
+        return None;
+    }
     let (status, answer) = match answer(&mut state.lock().unwrap(), path, &body) {
         Some(answer) => ("200 OK", answer),
         None => ("404 Not Found", json!({"error_code": 40403})),

@@ -90,6 +90,12 @@ pub(crate) fn feeds() -> Vec<&'static str> {
     NAMES.clone()
 }
 
+/// The feeds and their contracts in a version.
+pub(crate) fn contracts(version: Version) -> Vec<(&'static str, &'static Contract)> {
+    let contract = |contracts: &[Get; 3]| contracts[version as usize]();
+    feeds().into_iter().zip(FEEDS.iter().map(contract)).collect()
+}
+
 /// The file of an entity's schema, with a field more, in front of the volatile ones.
 fn with_a_field(contract: &Contract) -> String {
     let mut entity = entity_schema(contract);
@@ -185,14 +191,9 @@ impl Upstream {
         Upstream { version, ..self.clone() }
     }
 
-    /// The same upstream, of which changes are read from a cursor on.
-    pub(crate) fn by_cursor(&self) -> Upstream {
-        Upstream { by_cursor: true, ..self.clone() }
-    }
-
-    /// The same upstream, of which whole lists are read.
-    pub(crate) fn listed(&self) -> Upstream {
-        Upstream { by_cursor: false, ..self.clone() }
+    /// The same upstream, of which changes are read from a cursor on, or whole lists.
+    pub(crate) fn by_cursor(&self, by_cursor: bool) -> Upstream {
+        Upstream { by_cursor, ..self.clone() }
     }
 
     /// The same upstream with these feeds only.
@@ -326,8 +327,7 @@ pub(crate) fn events<'a>(
     version: Version,
     records: impl Iterator<Item = (&'a str, Option<&'a [u8]>)>,
 ) -> Vec<String> {
-    let place = feeds().iter().position(|name| *name == feed).unwrap();
-    let contract = FEEDS[place][version as usize]();
+    let (_, contract) = contracts(version).into_iter().find(|(name, _)| *name == feed).unwrap();
     let event = |(key, value): (&str, Option<&[u8]>)| {
         let Some(value) = value else { return format!("tombstone {key}") };
         let (op, before) = match Wire::SingleObject.open(contract, value) {
