@@ -1,5 +1,7 @@
 //! What the server answers to a record.
 
+use std::borrow::Cow;
+
 use async_nats::jetstream;
 use async_nats::{Message, StatusCode};
 use serde::Deserialize;
@@ -27,9 +29,9 @@ pub(crate) enum Answer {
 }
 
 #[derive(Deserialize)]
-struct Body {
-    #[serde(default)]
-    stream: String,
+struct Body<'a> {
+    #[serde(default, borrow)]
+    stream: Cow<'a, str>,
     seq: Option<u64>,
     #[serde(default)]
     duplicate: bool,
@@ -41,7 +43,7 @@ impl Answer {
         if message.status == Some(StatusCode::NO_RESPONDERS) {
             return Answer::Nobody;
         }
-        let Ok(body) = serde_json::from_slice::<Body>(&message.payload) else {
+        let Ok(body) = serde_json::from_slice::<Body<'_>>(&message.payload) else {
             return Answer::Unreadable;
         };
         match (body.error, body.seq) {
@@ -49,7 +51,7 @@ impl Answer {
             (Some(error), _) if is_in_process(&error) => Answer::InProcess,
             (Some(error), _) => Answer::Refused(error),
             (None, Some(sequence)) if body.duplicate => {
-                Answer::Duplicate { stream: body.stream, sequence }
+                Answer::Duplicate { stream: body.stream.into_owned(), sequence }
             }
             (None, Some(sequence)) => Answer::Stored(sequence),
             (None, None) => Answer::Unreadable,

@@ -1,4 +1,4 @@
-//! Writing to the streams of a connector, in one direction: a [record](record) is made of an append
+//! Writing to the streams of a connector, in one direction: a [`record`] is made of an append
 //! ([`draft`]), gets the sequence that it expects ([`sequences`]), is published and acknowledged
 //! ([`pipeline`]), and the writer puts records of one subject one after another.
 
