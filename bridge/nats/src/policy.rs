@@ -1,4 +1,4 @@
-//! What an existing stream must be like, so that the guarantees hold on it.
+//! The policy for streams that exist: what they must be like, so that the guarantees hold on them.
 
 use async_nats::jetstream::stream::{
     Config, DiscardPolicy, PersistenceMode, RetentionPolicy, StorageType,
@@ -39,11 +39,11 @@ impl Role {
 
 /// What breaks a guarantee in the settings of an existing stream, each a sentence with the reason.
 /// `wanted` is how it would be created.
-pub(crate) fn broken(role: Role, found: &Config, wanted: &Config) -> Vec<String> {
-    let mut broken = Vec::new();
+pub(crate) fn violations(role: Role, found: &Config, wanted: &Config) -> Vec<String> {
+    let mut violations = Vec::new();
     let mut refuse = |wrong: bool, why: String| {
         if wrong {
-            broken.push(why);
+            violations.push(why);
         }
     };
     for subject in &wanted.subjects {
@@ -81,7 +81,7 @@ pub(crate) fn broken(role: Role, found: &Config, wanted: &Config) -> Vec<String>
         "`allow_msg_counter` is set: it takes counters, not events".to_owned(),
     );
     if role == Role::DeadLetters {
-        return broken;
+        return violations;
     }
     refuse(
         found.subject_delete_marker_ttl.is_some_and(|ttl| !ttl.is_zero()),
@@ -94,7 +94,7 @@ pub(crate) fn broken(role: Role, found: &Config, wanted: &Config) -> Vec<String>
             drops,
             "`discard` is old with a limit: a full stream would drop commands instead of refusing new ones".to_owned(),
         );
-        return broken;
+        return violations;
     }
     if role == Role::Results {
         refuse(
@@ -102,7 +102,7 @@ pub(crate) fn broken(role: Role, found: &Config, wanted: &Config) -> Vec<String>
             "it has a limit beside its age: what became of a command could be forgotten too early"
                 .to_owned(),
         );
-        return broken;
+        return violations;
     }
     refuse(
         !found.max_age.is_zero(),
@@ -131,7 +131,7 @@ pub(crate) fn broken(role: Role, found: &Config, wanted: &Config) -> Vec<String>
             ),
         );
     }
-    broken
+    violations
 }
 
 /// Whether every subject of `inner` is one of `pattern`.
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn what_talon_creates_breaks_nothing() {
         for role in [Role::Feeds, Role::DeadLetters, Role::Checkpoints] {
-            assert_eq!(broken(role, &wanted(), &wanted()), [""; 0]);
+            assert_eq!(violations(role, &wanted(), &wanted()), [""; 0]);
         }
     }
 
@@ -199,9 +199,9 @@ mod tests {
         for (name, change) in table {
             let mut found = wanted();
             change(&mut found);
-            let broken = broken(Role::Feeds, &found, &wanted());
-            assert_eq!(broken.len(), 1, "{name}: {broken:?}");
-            assert!(broken[0].contains(name), "{name}: {broken:?}");
+            let violations = violations(Role::Feeds, &found, &wanted());
+            assert_eq!(violations.len(), 1, "{name}: {violations:?}");
+            assert!(violations[0].contains(name), "{name}: {violations:?}");
         }
     }
 
@@ -211,8 +211,8 @@ mod tests {
         found.max_age = Duration::from_secs(60);
         found.discard = DiscardPolicy::Old;
         found.max_messages = 10;
-        assert_eq!(broken(Role::DeadLetters, &found, &wanted()), [""; 0]);
-        assert_eq!(broken(Role::Checkpoints, &found, &wanted()).len(), 2);
+        assert_eq!(violations(Role::DeadLetters, &found, &wanted()), [""; 0]);
+        assert_eq!(violations(Role::Checkpoints, &found, &wanted()).len(), 2);
     }
 
     #[test]

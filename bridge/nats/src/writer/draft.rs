@@ -12,9 +12,9 @@ use talon_runtime::bus::{Append, BusFault};
 use talon_sdk::Kind;
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::book::Target;
+use super::record::{Life, Record, Target};
+use super::sequences::Sequences;
 use crate::names::{self, MAX_TOKEN};
-use crate::pipeline::Record;
 
 /// A marker lives so many times as long as the past of its entity, which is purged before it ends.
 const MARKER_LIVES: u32 = 2;
@@ -22,7 +22,7 @@ const MARKER_LIVES: u32 = 2;
 /// Longest header value, bytes; what is longer is cut.
 const MAX_HEADER: usize = 4_096;
 
-/// What the server takes.
+/// What a stream takes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     /// Bytes of headers and value together.
@@ -32,28 +32,27 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    pub(crate) fn of(max_payload: usize, feeds: &Config) -> Limits {
-        let of_stream = usize::try_from(feeds.max_message_size).unwrap_or(0);
+    pub(crate) fn of(max_payload: usize, stream: &Config) -> Limits {
+        let of_stream = usize::try_from(stream.max_message_size).unwrap_or(0);
         let bytes = if of_stream == 0 { max_payload } else { of_stream.min(max_payload) };
-        Limits { bytes, ttl: feeds.allow_message_ttl }
+        Limits { bytes, ttl: stream.allow_message_ttl }
     }
 }
 
-/// Makes a record of an append.
-pub(crate) struct Form<'a> {
+/// An append, from which a record is made.
+pub(crate) struct Draft<'a> {
     pub(crate) append: &'a Append<'a>,
     pub(crate) limits: &'a Limits,
 }
 
-impl Form<'_> {
-    /// For a feed whose subjects begin so.
+impl Draft<'_> {
+    /// For a feed whose subjects begin so. It expects nothing where no sequences are kept.
     pub(crate) fn feed(
         &self,
         beginning: &str,
         kind: Kind,
         keep: Duration,
-        ordered: bool,
-        hash: impl Fn(&str) -> u64,
+        sequences: Option<&Sequences>,
     ) -> Result<Record, BusFault> {
         let Append { key, value, .. } = self.append;
         let mut subject = String::with_capacity(beginning.len() + key.len() + 8);
@@ -71,17 +70,20 @@ impl Form<'_> {
             headers.insert(NATS_MESSAGE_ID, text(&format!("{id}{marker}")));
         }
         // A marker ends, and so does a fact. An entity's state does not.
-        let ends_after = value.is_none().then_some(keep);
-        let lives = match (ends_after, kind) {
-            (Some(keep), _) => Some(keep * MARKER_LIVES),
-            (None, Kind::Log) => Some(keep),
-            (None, Kind::Table) => None,
+        let (life, lives) = match (value, kind) {
+            (None, _) => (Life::For(keep), Some(keep * MARKER_LIVES)),
+            (Some(_), Kind::Log) => (Life::Passing, Some(keep)),
+            (Some(_), Kind::Table) => (Life::Lasting, None),
         };
         if let Some(lives) = lives.filter(|_| self.limits.ttl) {
             headers.insert(NATS_MESSAGE_TTL, lives.as_secs().max(1).to_string());
         }
-        let target =
-            Target::Feed { subject: hash(&subject), expected: ordered.then_some(0), ends_after };
+        let target = match sequences {
+            Some(sequences) => {
+                Target::Owned { subject: sequences.subject(&subject), expected: 0, life }
+            }
+            None => Target::Free,
+        };
         self.record(target, subject, headers)
     }
 
@@ -114,22 +116,22 @@ impl Form<'_> {
         self.record(Target::Free, subject.to_owned(), headers)
     }
 
-    /// For a checkpoint whose last revision must be this.
+    /// For a checkpoint, whose last revision must be this.
     pub(crate) fn checkpoint(
-        key: &str,
+        &self,
         subject: String,
-        payload: Bytes,
         revision: Option<u64>,
-    ) -> Record {
+    ) -> Result<Record, BusFault> {
+        let key = self.append.key;
         let mut headers = HeaderMap::new();
         if let Some(revision) = revision {
             // So that one that is published again after a lost connection is no conflict.
-            let id = format!("{key}-{revision}-{:016x}", xxh3_128(&payload) as u64);
-            headers.insert(NATS_MESSAGE_ID, text(&id));
+            let content = xxh3_128(self.append.value.unwrap_or_default()) as u64;
+            headers.insert(NATS_MESSAGE_ID, text(&format!("{key}-{revision}-{content:016x}")));
             headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, revision.to_string());
         }
-        let target = Target::Checkpoint(key.to_owned());
-        Record { target, subject: subject.into(), headers, payload }
+        let target = Target::Checkpoint { key: key.to_owned(), expected: revision };
+        self.record(target, subject, headers)
     }
 
     fn headers(&self) -> HeaderMap {
@@ -148,7 +150,7 @@ impl Form<'_> {
         headers: HeaderMap,
     ) -> Result<Record, BusFault> {
         let value = self.append.value.unwrap_or_default();
-        // As on the wire, with room for the expected sequence.
+        // As on the wire, with room for the expected sequence and a longer id.
         let head: usize = headers
             .iter()
             .flat_map(|(name, values)| {
@@ -156,7 +158,7 @@ impl Form<'_> {
                 values.iter().map(move |value| name.len() + value.as_str().len() + 4)
             })
             .sum::<usize>()
-            + 80;
+            + 120;
         if head + value.len() > self.limits.bytes {
             return Err(BusFault::TooLarge(format!(
                 "NATS: {} bytes are more than the server takes ({})",

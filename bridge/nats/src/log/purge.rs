@@ -20,8 +20,8 @@ use talon_sdk::Kind;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use crate::book::{Book, End};
 use crate::layout::{Layout, Route};
+use crate::writer::{Ending, Sequences};
 
 /// Deletes in one round.
 const ROUND: usize = 1_000;
@@ -32,17 +32,17 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Pause after a round that failed, and between looks for old facts.
 const LONG_PAUSE: Duration = Duration::from_secs(3_600);
 
-type Round = JoinHandle<(Vec<End>, Option<async_nats::Error>)>;
+type Round = JoinHandle<(Vec<Ending>, Option<async_nats::Error>)>;
 
-/// Sweeps in the background.
+/// Purges in the background.
 #[derive(Default)]
-pub(crate) struct Sweep {
+pub(crate) struct Purge {
     round: Option<Round>,
     next: Option<Instant>,
     facts: Option<Instant>,
 }
 
-impl Sweep {
+impl Purge {
     /// Takes in what a round has done, and begins the next one. Does not wait.
     pub(crate) fn turn(
         &mut self,
@@ -50,13 +50,13 @@ impl Sweep {
         jetstream: &Context,
         layout: &Layout,
         ttl: bool,
-        book: &mut Book,
+        sequences: &mut Sequences,
     ) {
         let now = Instant::now();
         match self.round.take() {
             Some(round) if round.is_finished() => {
                 self.round = Some(round);
-                return self.finish(runtime, book);
+                return self.finish(runtime, sequences);
             }
             Some(round) => {
                 self.round = Some(round);
@@ -67,9 +67,9 @@ impl Sweep {
         if self.next.is_some_and(|next| now < next) {
             return;
         }
-        let ends = book.due(ROUND);
+        let endings = sequences.due(ROUND);
         let facts = !ttl && self.facts.is_none_or(|last| now - last >= LONG_PAUSE);
-        if ends.is_empty() && !facts {
+        if endings.is_empty() && !facts {
             return;
         }
         let feeds = if facts { logs(layout) } else { Vec::new() };
@@ -79,9 +79,9 @@ impl Sweep {
         let (jetstream, stream) = (jetstream.clone(), layout.feeds.name.clone());
         self.round = Some(runtime.spawn(async move {
             let mut done = Vec::new();
-            for end in ends {
-                match purge_end(&jetstream, &stream, &end).await {
-                    Ok(()) => done.push(end),
+            for ending in endings {
+                match purge_ended(&jetstream, &stream, &ending).await {
+                    Ok(()) => done.push(ending),
                     Err(error) => return (done, Some(error)),
                 }
             }
@@ -95,12 +95,12 @@ impl Sweep {
     }
 }
 
-impl Sweep {
+impl Purge {
     /// Waits for the round that runs, and takes in what it has done.
-    pub(crate) fn finish(&mut self, runtime: &Handle, book: &mut Book) {
+    pub(crate) fn finish(&mut self, runtime: &Handle, sequences: &mut Sequences) {
         let Some(round) = self.round.take() else { return };
-        let (ends, failed) = runtime.block_on(round).unwrap_or_default();
-        book.swept(&ends);
+        let (endings, failed) = runtime.block_on(round).unwrap_or_default();
+        sequences.purged(&endings);
         let pause = if failed.is_some() { LONG_PAUSE } else { PAUSE };
         self.next = Some(Instant::now() + pause);
         if let Some(error) = failed {
@@ -109,7 +109,7 @@ impl Sweep {
     }
 }
 
-impl Drop for Sweep {
+impl Drop for Purge {
     fn drop(&mut self) {
         if let Some(round) = self.round.take() {
             round.abort();
@@ -126,15 +126,19 @@ fn logs(layout: &Layout) -> Vec<(String, Duration)> {
 }
 
 /// Purges a subject up to its marker, which tells what it is called.
-async fn purge_end(jetstream: &Context, stream: &str, end: &End) -> Result<(), async_nats::Error> {
+async fn purge_ended(
+    jetstream: &Context,
+    stream: &str,
+    ending: &Ending,
+) -> Result<(), async_nats::Error> {
     let stream = jetstream.get_stream_no_info(stream).await?;
-    let marker = match stream.get_raw_message(end.marker).await {
+    let marker = match stream.get_raw_message(ending.sequence).await {
         Ok(marker) => marker,
         // Somebody else has purged it.
         Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => return Ok(()),
         Err(error) => return Err(error.into()),
     };
-    stream.purge().filter(marker.subject.as_str()).sequence(end.marker + 1).await?;
+    stream.purge().filter(marker.subject.as_str()).sequence(ending.sequence + 1).await?;
     Ok(())
 }
 

@@ -2,11 +2,11 @@
 //!
 //! Every record of a feed carries the sequence that the last record of its subject must have
 //! (`Nats-Expected-Last-Subject-Sequence`), and the event's id (`Nats-Msg-Id`). Records are published
-//! without waiting, in windows (see [`window`](mod@crate::window)).
+//! without waiting, those between two commits side by side (see [`writer`](mod@crate::writer)).
 //!
 //! How it can fail, and what holds then:
 //!
-//! * Killed before the records of a window are on the wire, or half-way: those that arrived are in the
+//! * Killed before the records of a commit are on the wire, or half-way: those that arrived are in the
 //!   stream, and the checkpoint is not, since it is published when all are acknowledged. The next owner
 //!   recovers the former, reads again from the older checkpoint, and publishes what is missing. In the
 //!   order of one entity nothing is missing in the middle: its next record is only published when the
@@ -29,66 +29,85 @@
 //!   depends on it.
 //! * The checkpoint of another process is newer: its revision is not the expected one, a conflict. The
 //!   events before it stand.
-//! * The stream was purged, or lost what it had acknowledged: conflict, and what is recovered is the
-//!   truth.
+//! * The stream was purged, or lost what it had acknowledged: a conflict for an entity that is known, or
+//!   a stream without records when there is nothing to publish; and what is recovered is the truth. A
+//!   stream that was made anew is known by its sequences, which begin again.
+//! * What was purged is published again with the same id while the server still remembers it: the
+//!   server answers as if it were there. A duplicate counts only if the stream has it (see
+//!   [`doubt`](mod@crate::writer)); else the record is published under another id.
 //!
 //! With `delivery: at-least-once` no sequence is expected, of events and checkpoints: two processes are
 //! not kept apart, and nobody looks for records of others.
 
+mod purge;
+mod recovery;
+
 use std::time::{Duration, Instant};
 
-use async_nats::jetstream::stream::Config;
-use bytes::Bytes;
 use talon_runtime::bus::{
     Append, BusFault, Delivery, Grant, Place, Recovered, ShardLog, ShardSpec,
 };
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use crate::book::Target;
 use crate::connection::Connection;
 use crate::layout::{Layout, Route};
 use crate::names;
-use crate::pipeline::Pipeline;
-use crate::record::{Form, Limits};
-use crate::recover::Reading;
-use crate::streams::{bucket_subject, info};
-use crate::sweep::Sweep;
-use crate::window::Window;
+use crate::streams::{Ensured, bucket_subject, info};
+use crate::writer::{Draft, Limits, Pipeline, Record, Streams, Target, Writer};
+
+use purge::Purge;
+use recovery::Recovery;
 
 /// How long a lost connection may be away before it counts, when there is nothing to publish.
-const LOOK: Duration = Duration::from_secs(2);
+const RECONNECT: Duration = Duration::from_secs(2);
 
 /// How often the stream is looked at when there is nothing to publish.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// What is known of the stream from outside the shard's own records.
-type Look = JoinHandle<Result<Option<u64>, BusFault>>;
+/// A look at the stream: its last sequence, and how many records it has; none where it is gone.
+type Look = JoinHandle<Result<Option<(u64, u64)>, BusFault>>;
 
+/// The log of a shard on NATS.
 pub(crate) struct NatsLog {
     runtime: Handle,
     connection: Connection,
     layout: Layout,
     delivery: Delivery,
-    limits: Limits,
+    limits: LimitsOf,
     grant: Grant,
-    window: Window,
+    writer: Writer,
     look: Option<Look>,
     looked: Instant,
-    sweep: Sweep,
+    purge: Purge,
+}
+
+/// What each of the streams takes.
+struct LimitsOf {
+    feeds: Limits,
+    dead_letters: Limits,
+    checkpoints: Limits,
 }
 
 impl NatsLog {
     pub(crate) async fn open(
         connection: Connection,
         layout: Layout,
-        feeds: &Config,
+        found: &Ensured,
         shard: &ShardSpec,
         max_in_flight: usize,
         grant: Grant,
     ) -> Result<NatsLog, BusFault> {
-        let limits = Limits::of(connection.client.max_payload(), feeds);
-        let streams = (layout.feeds.name.clone(), layout.checkpoints.below.name.clone());
+        let max_payload = connection.client.max_payload();
+        let limits = LimitsOf {
+            feeds: Limits::of(max_payload, &found.streams[0]),
+            dead_letters: Limits::of(max_payload, &found.streams[1]),
+            checkpoints: Limits::of(max_payload, &found.checkpoints),
+        };
+        let streams = Streams {
+            owned: layout.feeds.name.clone(),
+            checkpoints: layout.checkpoints.below.name.clone(),
+        };
         let pipeline =
             Pipeline::open(connection.clone(), streams, max_in_flight, grant.clone()).await?;
         Ok(NatsLog {
@@ -98,10 +117,10 @@ impl NatsLog {
             delivery: shard.delivery,
             limits,
             grant,
-            window: Window::new(pipeline),
+            writer: Writer::new(pipeline),
             look: None,
             looked: Instant::now(),
-            sweep: Sweep::default(),
+            purge: Purge::default(),
         })
     }
 
@@ -109,12 +128,31 @@ impl NatsLog {
         self.delivery == Delivery::ExactlyOnce
     }
 
+    fn checkpoint(&self, key: &str, value: &[u8]) -> Result<Record, BusFault> {
+        let domain = self.connection.domain.as_deref();
+        let bucket = &self.layout.checkpoints.name;
+        let subject = bucket_subject(domain, bucket, &names::bucket_key(key));
+        let revision = self.exactly_once().then(|| self.writer.sequences.revision(key));
+        let append = Append { topic: 0, key, value: Some(value), headers: &[] };
+        let draft = Draft { append: &append, limits: &self.limits.checkpoints };
+        draft.checkpoint(subject, revision).map_err(|fault| match fault {
+            BusFault::TooLarge(why) => BusFault::TooLarge(format!("{why}; checkpoint `{key}`")),
+            other => other,
+        })
+    }
+
     /// What need not wait for anybody.
-    fn sweep(&mut self) {
+    fn purge(&mut self) {
         if self.exactly_once() {
             let jetstream = &self.connection.jetstream;
-            let ttl = self.limits.ttl;
-            self.sweep.turn(&self.runtime, jetstream, &self.layout, ttl, &mut self.window.book);
+            let ttl = self.limits.feeds.ttl;
+            self.purge.turn(
+                &self.runtime,
+                jetstream,
+                &self.layout,
+                ttl,
+                &mut self.writer.sequences,
+            );
         }
     }
 }
@@ -124,69 +162,73 @@ impl ShardLog for NatsLog {
         &mut self,
         each: &mut dyn FnMut(Place, Recovered<'_>) -> Result<(), BusFault>,
     ) -> Result<(), BusFault> {
-        let reading = Reading {
+        let recovery = Recovery {
             connection: &self.connection,
             layout: &self.layout,
             grant: &self.grant,
-            sequences: self.delivery == Delivery::ExactlyOnce,
+            exactly_once: self.exactly_once(),
         };
-        self.runtime.clone().block_on(reading.run(&mut self.window.book, each))
+        self.runtime.clone().block_on(recovery.run(&mut self.writer.sequences, each))
     }
 
     fn append(&mut self, append: &Append<'_>) -> Result<(), BusFault> {
         let route = &self.layout.routes[append.topic];
-        let form = Form { append, limits: &self.limits };
         let record = match route {
             Route::Feed { subject, kind, keep } => {
-                if append.value.is_none() && !self.limits.ttl {
+                let limits = &self.limits.feeds;
+                if append.value.is_none() && !limits.ttl {
                     // Without an end a marker would only hide the delete in front of it.
                     return Ok(());
                 }
-                let hash = |subject: &str| self.window.book.subject(subject);
-                form.feed(subject, *kind, *keep, self.exactly_once(), hash)?
+                let sequences = self.exactly_once().then_some(&self.writer.sequences);
+                Draft { append, limits }.feed(subject, *kind, *keep, sequences)?
             }
-            Route::DeadLetters { subject } => form.dead_letter(subject)?,
+            Route::DeadLetters { subject } => {
+                Draft { append, limits: &self.limits.dead_letters }.dead_letter(subject)?
+            }
         };
-        if let Target::Feed { subject, .. } = record.target
-            && self.window.book.is_sweeping(subject)
+        if let Target::Owned { subject, .. } = record.target
+            && self.writer.sequences.is_purging(subject)
         {
-            self.sweep.finish(&self.runtime, &mut self.window.book);
+            self.purge.finish(&self.runtime, &mut self.writer.sequences);
         }
-        self.window.publish(record)
+        self.writer.publish(record)
     }
 
     fn commit(&mut self, checkpoints: &[(String, Vec<u8>)]) -> Result<(), BusFault> {
         // Events first: a checkpoint must never be ahead of them.
-        self.window.settle()?;
+        self.writer.settle()?;
         if self.exactly_once() {
-            self.window.book.close_window()?;
+            self.writer.sequences.check_gaps()?;
         }
+        let mut too_large = None;
         for (key, value) in checkpoints {
-            let domain = self.connection.domain.as_deref();
-            let subject =
-                bucket_subject(domain, &self.layout.checkpoints.name, &names::bucket_key(key));
-            let revision = self.exactly_once().then(|| self.window.book.revision(key));
-            let record = Form::checkpoint(key, subject, Bytes::copy_from_slice(value), revision);
-            self.window.publish(record)?;
+            match self.checkpoint(key, value) {
+                Ok(record) => self.writer.publish(record)?,
+                // The others are not held up by it.
+                Err(fault) => too_large = Some(fault),
+            }
         }
-        self.window.settle()?;
-        self.connection.watch.well();
+        self.writer.settle()?;
+        self.connection.status.clear();
         // A look that began before this commit compares with what is over.
         if let Some(look) = self.look.take() {
             look.abort();
         }
-        self.sweep();
-        Ok(())
+        self.purge();
+        too_large.map_or(Ok(()), Err)
     }
 
     fn idle(&mut self) -> Result<(), BusFault> {
         if !self.connection.is_up() {
-            self.runtime.block_on(self.connection.up(LOOK, &self.grant))?;
+            self.runtime.block_on(self.connection.up(RECONNECT, &self.grant))?;
         }
-        self.sweep();
+        self.purge();
         match self.look.take() {
             Some(look) if look.is_finished() => match self.runtime.block_on(look) {
-                Ok(Ok(Some(last))) if self.exactly_once() => self.window.book.compare(last),
+                Ok(Ok(Some((last, records)))) if self.exactly_once() => {
+                    self.writer.sequences.compare(last, records)
+                }
                 Ok(Ok(Some(_))) => Ok(()),
                 Ok(Ok(None)) => Err(BusFault::Aborted("NATS: the stream is gone".to_owned())),
                 Ok(Err(fault)) => Err(fault),
@@ -203,7 +245,7 @@ impl ShardLog for NatsLog {
                     let stream = self.layout.feeds.name.clone();
                     self.look = Some(self.runtime.spawn(async move {
                         let info = info(&connection, &stream).await?;
-                        Ok(info.map(|info| info.state.last_sequence))
+                        Ok(info.map(|info| (info.state.last_sequence, info.state.messages)))
                     }));
                 }
                 Ok(())

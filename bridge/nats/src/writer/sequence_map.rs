@@ -31,12 +31,12 @@ impl Hasher for AsItIs {
 /// A map from the hash of a subject to a sequence. Most are in a sorted list, since a hash table takes
 /// up to twice the room; those that came since are in a table.
 #[derive(Default)]
-pub(crate) struct Subjects {
+pub(crate) struct SequenceMap {
     sorted: Vec<(u64, u64)>,
     fresh: HashMap<u64, u64, Hashes>,
 }
 
-impl Subjects {
+impl SequenceMap {
     /// The sequence of a subject; 0 for none.
     pub(crate) fn get(&self, subject: u64) -> u64 {
         match self.sorted.binary_search_by_key(&subject, |entry| entry.0) {
@@ -98,15 +98,15 @@ mod tests {
                 let newest = expected.entry(*subject).or_insert(0);
                 *newest = (*newest).max(*sequence);
             }
-            let mut subjects = Subjects::default();
-            subjects.fill(filled);
+            let mut map = SequenceMap::default();
+            map.fill(filled);
             for (subject, sequence) in sets {
-                subjects.set(subject, sequence);
+                map.set(subject, sequence);
                 expected.insert(subject, sequence);
-                prop_assert_eq!(subjects.get(subject), sequence);
+                prop_assert_eq!(map.get(subject), sequence);
             }
             for subject in 0..5_000 {
-                prop_assert_eq!(subjects.get(subject), expected.get(&subject).copied().unwrap_or(0));
+                prop_assert_eq!(map.get(subject), expected.get(&subject).copied().unwrap_or(0));
             }
         }
     }
