@@ -108,10 +108,15 @@ async fn create(
                     new.set("cleanup.policy", "compact").set("min.compaction.lag.ms", keep)
                 }
                 Purpose::Checkpoints | Purpose::Shards => new.set("cleanup.policy", "compact"),
-                Purpose::Changes(Kind::Log)
-                | Purpose::DeadLetters
-                | Purpose::Commands
-                | Purpose::Results => new.set("cleanup.policy", "delete").set("retention.ms", keep),
+                Purpose::Changes(Kind::Log) | Purpose::DeadLetters => {
+                    new.set("cleanup.policy", "delete").set("retention.ms", keep)
+                }
+                // By the broker's clock: a wrong one of a sender or of Talon must not let a result go early,
+                // nor make a new command look old.
+                Purpose::Commands | Purpose::Results => new
+                    .set("cleanup.policy", "delete")
+                    .set("retention.ms", keep)
+                    .set("message.timestamp.type", "LogAppendTime"),
             }
         })
         .collect();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use talon_kafka::{Kafka, Properties};
-use talon_nats::Nats;
+use talon_nats::{Collision, Nats};
 use talon_runtime::bus::Bus;
 use talon_sdk::config::{Problem, Secrets, Settings};
 
@@ -31,11 +31,12 @@ impl Sections {
         None
     }
 
-    /// The bus that is configured. Does no I/O unless secrets are resolved.
+    /// The bus that is configured, for connectors of these names. Does no I/O unless secrets are resolved.
     pub(crate) fn configure(
         self,
         prefix: &str,
         group: &str,
+        connectors: &[&str],
         secrets: &Secrets,
         problems: &mut Vec<Problem>,
     ) -> Option<Arc<dyn Bus>> {
@@ -60,6 +61,13 @@ impl Sections {
                 let mut settings = Settings::new(talon_nats::SECTION, &keys, self.nats, secrets);
                 let bus = Nats::new(&mut settings, prefix);
                 problems.extend(settings.into_problems());
+                for collision in talon_nats::collisions(connectors) {
+                    let Collision { first, second, stream } = collision;
+                    let message = format!(
+                        "would share the NATS stream `{{PREFIX}}_{stream}` with the connector `{first}`; choose another name"
+                    );
+                    problems.push(Problem { key: format!("connectors.{second}"), message });
+                }
                 bus.map(|bus| Arc::new(bus) as Arc<dyn Bus>)
             }
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
@@ -32,6 +32,13 @@ async fn invariant_5_what_may_have_been_run_before_offsets_were_lost_is_not_run_
     let kept = "connectors.field.topic.creation.commands.retention.ms".to_owned();
     texts.insert(kept, HOUR_MS.to_string());
     let topic = format!("{prefix}.field.commands");
+    // Made by somebody else, so that times are what the sender says.
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", address).create().unwrap();
+    let new = NewTopic::new(&topic, 3, TopicReplication::Fixed(1));
+    for made in admin.create_topics(&[new], &AdminOptions::new()).await.unwrap() {
+        made.unwrap();
+    }
     let put = |id: &str, at_ms: i64| {
         let mut client = ClientConfig::new();
         client.set("bootstrap.servers", address).set("partitioner", "murmur2_random");

@@ -204,6 +204,17 @@ impl LaneReader for NatsLaneReader {
         true
     }
 
+    fn look_ahead(&mut self) -> Result<(), BusFault> {
+        if self.looked.elapsed() >= LOOK_EVERY && self.connection.is_up() {
+            self.looked = Instant::now();
+            let found = self.runtime.clone().block_on(self.look())?;
+            // What was delivered and not read waits in the client.
+            let waiting = found.delivered.consumer_sequence.saturating_sub(self.delivered);
+            self.behind = found.num_pending + waiting;
+        }
+        Ok(())
+    }
+
     fn behind(&self) -> Option<u64> {
         Some(self.behind)
     }

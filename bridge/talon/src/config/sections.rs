@@ -91,7 +91,8 @@ pub(crate) fn load(
         None => clock,
     };
     let (prefix, group) = root.as_ref().map_or(("", ""), |root| (&root.prefix, &root.group));
-    let bus = buses.configure(prefix, group, secrets, &mut problems);
+    let names: Vec<&str> = connectors.keys().map(String::as_str).collect();
+    let bus = buses.configure(prefix, group, &names, secrets, &mut problems);
     if connectors.is_empty() {
         problems.push(Problem {
             key: "connectors".to_owned(),
