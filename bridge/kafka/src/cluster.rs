@@ -70,10 +70,9 @@ impl Cluster {
         config
     }
 
-    /// A consumer that only asks, in the name of a group that it does not join.
-    pub(crate) fn asker(&self, group: &str) -> Result<BaseConsumer, BusFault> {
-        let mut config = self.config();
-        config.set("group.id", group);
+    /// A consumer that only asks.
+    pub(crate) fn asker(&self) -> Result<BaseConsumer, BusFault> {
+        let config = self.config();
         config.create().map_err(|error| refused(&config, &error))
     }
 

@@ -33,6 +33,7 @@ use talon_runtime::bus::{
     Bus, BusFault, Delivery, Grant, LaneSpec, Membership, OpenLane, ShardLog, ShardSpec, Start,
     Stop, Tailed, TopicSpec,
 };
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use crate::client::EARSHOT;
@@ -90,12 +91,20 @@ impl Kafka {
         let wanted = Use { transactional_id, topics: names };
         let limits = self.cluster.limits();
         let sizes = || limits.sizes(wanted.topics.iter().map(String::as_str));
-        let make = || KafkaProducer::new(&self.cluster, wanted.clone(), &self.recovery(), grant);
-        let (before, first) = (sizes(), make()?);
-        topics::ensure(first.client(), &self.cluster, topics)?;
-        // Where a topic takes more or less than usual, which is known now.
-        let mut producer = if sizes() == before { first } else { make()? };
+        let make = || KafkaProducer::new(&self.cluster, wanted.clone(), grant);
+        let (before, mut producer) = (sizes(), make()?);
+        let are_known = topics.iter().all(|topic| limits.knows(&topic.name));
+        let look = topics::ensure(producer.client(), &self.cluster, topics)?;
         producer.take_over()?;
+        if !are_known {
+            // A look that fails has learnt nothing.
+            Handle::current().block_on(look).ok();
+        }
+        if sizes() != before {
+            // A topic takes more or less than usual.
+            producer = make()?;
+            producer.take_over()?;
+        }
         Ok(producer)
     }
 }

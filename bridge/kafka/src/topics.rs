@@ -13,6 +13,7 @@ use rdkafka::producer::{BaseProducer, Producer};
 use talon_runtime::bus::{BusFault, Purpose, TopicSpec};
 use talon_sdk::Kind;
 use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 
 use crate::client::{self, EARSHOT, Watch};
 use crate::cluster::{Cluster, Use};
@@ -25,12 +26,12 @@ const LOOK: Duration = Duration::from_secs(3);
 /// Makes sure that topics exist. Must be called on a thread of a Tokio runtime that may
 /// block.
 ///
-/// What a topic takes is learnt here, when it is seen first; later looks hold nothing up.
+/// What the topics take is learnt by the task that is given back.
 pub(crate) fn ensure(
     producer: &BaseProducer<Watch>,
     cluster: &Cluster,
     wanted: &[&TopicSpec],
-) -> Result<(), BusFault> {
+) -> Result<JoinHandle<()>, BusFault> {
     let explain = |error: &KafkaError| {
         producer.poll(EARSHOT);
         producer.context().explain(fault_of(error))
@@ -48,12 +49,7 @@ pub(crate) fn ensure(
         appear(producer, &missing)?;
     }
     let look = look(admin()?, cluster.clone(), wanted.iter().copied().cloned().collect());
-    if wanted.iter().all(|topic| cluster.limits().knows(&topic.name)) {
-        runtime.spawn(look);
-    } else {
-        runtime.block_on(look);
-    }
-    Ok(())
+    Ok(runtime.spawn(look))
 }
 
 /// Waits until topics that were created have leaders.
@@ -74,7 +70,7 @@ fn appear(producer: &BaseProducer<Watch>, missing: &[&TopicSpec]) -> Result<(), 
 /// Makes sure of one topic, with a client of its own.
 pub(crate) fn ensure_one(cluster: &Cluster, topic: &TopicSpec) -> Result<(), BusFault> {
     let producer = cluster.producer(&Use::default())?;
-    ensure(&producer, cluster, &[topic])
+    ensure(&producer, cluster, &[topic]).map(drop)
 }
 
 /// Names of the topics all whose partitions have a leader.
@@ -151,7 +147,10 @@ async fn look(admin: AdminClient<DefaultClientContext>, cluster: Cluster, topics
         cluster.limits().learn(&topic.name, None);
     }
     // Without the right to look there is nothing to say.
-    let Ok(configs) = admin.describe_configs(&resources, &options).await else { return };
+    let configs = admin.describe_configs(&resources, &options).await;
+    // Its thread ends within 100 ms, for which nobody waits.
+    tokio::task::spawn_blocking(move || drop(admin));
+    let Ok(configs) = configs else { return };
     for config in configs.into_iter().flatten() {
         let OwnedResourceSpecifier::Topic(name) = &config.specifier else { continue };
         let Some(topic) = topics.iter().find(|topic| topic.name == *name) else { continue };

@@ -113,7 +113,7 @@ impl Member {
     /// With another number, two versions would place a shard differently, and with fewer some would belong
     /// nowhere.
     fn look_at_partitions(&self) -> Result<(), BusFault> {
-        let asker = self.cluster.asker(&self.group)?;
+        let asker = self.cluster.asker()?;
         let name = self.topic.name.as_str();
         let count = partitions(&asker, &[name], PATIENCE)?[0];
         if u32::try_from(count) == Ok(PARTITIONS) {

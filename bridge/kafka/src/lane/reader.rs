@@ -75,6 +75,7 @@ impl KafkaReader {
         let consumer: BaseConsumer<DefaultConsumerContext> =
             config.create().map_err(|error| refused(&config, &error))?;
         config.set("isolation.level", "read_uncommitted");
+        config.remove("group.id");
         let asker: BaseConsumer = config.create().map_err(|error| refused(&config, &error))?;
         let count = partitions(&asker, &[topic], PATIENCE)?[0];
         let ends = ends(&asker, topic, count, PATIENCE)?;

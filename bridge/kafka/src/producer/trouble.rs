@@ -65,7 +65,7 @@ impl KafkaProducer {
     pub(super) fn leaders_answer(&self) -> Result<(), BusFault> {
         let topics: Vec<&str> = self.wanted.topics.iter().map(String::as_str).collect();
         let answer = || {
-            let asker = self.cluster.asker(&self.group)?;
+            let asker = self.cluster.asker()?;
             let counts = partitions(&asker, &topics, LOOK)?;
             let each = |(topic, count): (&&'_ str, i32)| {
                 let topic = (*topic).to_owned();

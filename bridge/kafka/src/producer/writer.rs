@@ -33,8 +33,6 @@ pub(crate) enum Transaction {
 pub(crate) struct KafkaProducer {
     pub(super) cluster: Cluster,
     pub(super) wanted: Use,
-    /// The group that is named where the cluster is asked.
-    pub(super) group: String,
     pub(super) client: BaseProducer<Watch>,
     /// Of the properties that the client was made with.
     version: u64,
@@ -53,7 +51,6 @@ impl KafkaProducer {
     pub(crate) fn new(
         cluster: &Cluster,
         wanted: Use,
-        group: &str,
         grant: &Grant,
     ) -> Result<KafkaProducer, BusFault> {
         let version = cluster.version();
@@ -66,7 +63,6 @@ impl KafkaProducer {
         Ok(KafkaProducer {
             cluster: cluster.clone(),
             wanted,
-            group: group.to_owned(),
             client,
             version,
             looked: Instant::now(),

@@ -95,7 +95,7 @@ impl<'a> PartitionReader<'a> {
     /// [`BusFault::Revoked`]; where a topic is not there or a right is missing; after ten seconds without
     /// progress.
     pub(crate) fn read(&self, each: &mut Each<'_>) -> Result<Read, BusFault> {
-        let asker = self.client("read_uncommitted")?;
+        let asker = self.asker()?;
         let names: Vec<&str> = self.topics.iter().map(|topic| topic.name.as_str()).collect();
         let counts = partitions(&asker, &names, PATIENCE)?;
         let spans = self.spans(&asker, &counts)?;
@@ -103,7 +103,7 @@ impl<'a> PartitionReader<'a> {
         let mut strays = Strays::default();
         if !spans.is_empty() {
             let consumer = self.client("read_committed")?;
-            let ends = self.ends(&consumer, &asker, &spans)?;
+            let ends = self.ends(&consumer, &spans)?;
             let mut newest = None;
             loop {
                 match self.pass(&consumer, &spans, ends.clone(), &counts, newest, each)? {
@@ -114,6 +114,8 @@ impl<'a> PartitionReader<'a> {
                     Pass::Grown => newest = Some(Newest::default()),
                 }
             }
+            // A consumer takes 100 ms to close (rdkafka 0.39 polls for as long while it is dropped).
+            std::thread::spawn(move || drop(consumer));
         }
         if strays.len() > 0 {
             tracing::warn!(
@@ -123,6 +125,14 @@ impl<'a> PartitionReader<'a> {
             );
         }
         Ok(Read { partitions: counts, strays })
+    }
+
+    /// A consumer that only asks. Without a group, it is closed at once.
+    fn asker(&self) -> Result<BaseConsumer, BusFault> {
+        let mut config = self.config.clone();
+        config.remove("group.id");
+        config.set("isolation.level", "read_uncommitted");
+        config.create().map_err(|error| refused(&config, &error))
     }
 
     fn client(&self, isolation: &str) -> Result<BaseConsumer, BusFault> {
@@ -150,12 +160,7 @@ impl<'a> PartitionReader<'a> {
     }
 
     /// What each partition is to be read to.
-    fn ends(
-        &self,
-        consumer: &BaseConsumer,
-        asker: &BaseConsumer,
-        spans: &[Span],
-    ) -> Result<Ends, BusFault> {
+    fn ends(&self, consumer: &BaseConsumer, spans: &[Span]) -> Result<Ends, BusFault> {
         let mut ends: Ends = spans.iter().map(|span| (span.place(), span.end)).collect();
         let shared: Vec<&Span> =
             spans.iter().filter(|span| self.topics[span.topic].own.is_some()).collect();
@@ -165,7 +170,7 @@ impl<'a> PartitionReader<'a> {
         let open = shared.into_iter().zip(stable);
         let open: Vec<(&Span, i64)> = open.filter(|(span, stable)| *stable < span.end).collect();
         if !open.is_empty() {
-            for (span, end) in self.own(asker, &open)? {
+            for (span, end) in self.own(&open)? {
                 ends.insert(span.place(), end);
             }
         }
@@ -174,16 +179,13 @@ impl<'a> PartitionReader<'a> {
 
     /// Of partitions in which a transaction is open: where the last record of this shard ends that stands
     /// behind the last stable offset, or else that offset.
-    fn own<'s>(
-        &self,
-        asker: &BaseConsumer,
-        open: &[(&'s Span, i64)],
-    ) -> Result<Vec<(&'s Span, i64)>, BusFault> {
+    fn own<'s>(&self, open: &[(&'s Span, i64)]) -> Result<Vec<(&'s Span, i64)>, BusFault> {
+        let consumer = self.client("read_uncommitted")?;
         let starts = open.iter().map(|(span, stable)| (*span, *stable));
-        self.assign(asker, starts)?;
+        self.assign(&consumer, starts)?;
         let mut own: BTreeMap<(usize, i32), i64> = BTreeMap::new();
         let ends = open.iter().map(|(span, _)| (span.place(), span.end)).collect();
-        to_ends(self.topics, self.grant, asker, ends, &mut |topic, message| {
+        to_ends(self.topics, self.grant, &consumer, ends, &mut |topic, message| {
             let begins = self.topics[topic].own.as_deref().unwrap_or_default();
             if message.key().is_some_and(|key| key.starts_with(begins.as_bytes())) {
                 own.insert((topic, message.partition()), message.offset() + 1);
