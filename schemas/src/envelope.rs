@@ -96,6 +96,8 @@ pub struct Parts<'a> {
     pub before: Option<&'a [u8]>,
     /// The encoded value.
     pub after: Option<&'a [u8]>,
+    /// The scope of the observation that brought it; empty where it was of the whole feed.
+    pub scope: &'a str,
 }
 
 impl<'a> Parts<'a> {
@@ -105,15 +107,16 @@ impl<'a> Parts<'a> {
         let before = cut_nullable(entity, &mut input)?;
         let after = cut_nullable(entity, &mut input)?;
         // Read on, so that a datum of another schema is noticed.
-        for _ in 0..5 {
+        for _ in 0..4 {
             take_text(&mut input)?;
         }
+        let scope = take_text(&mut input)?;
         take_long(&mut input)?;
         take_text(&mut input)?;
         Plan::Fixed(1).skip(&mut input)?;
         take_text(&mut input)?;
         take_long(&mut input)?;
-        if input.is_empty() { Ok(Parts { before, after }) } else { Err(Malformed) }
+        if input.is_empty() { Ok(Parts { before, after, scope }) } else { Err(Malformed) }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::bus::{BusFault, Recovered};
 use crate::service::metrics::Tally;
 use crate::service::registry::Schemas;
 use crate::shard::diff::Differ;
-use crate::shard::facts::Facts;
+use crate::shard::facts::PublishedFacts;
 use crate::shard::publish::{FeedFrame, chain_of};
 
 /// What is known of a feed's records.
@@ -15,7 +15,7 @@ pub(crate) enum Known {
     /// Entities, and the way from rows to their changes.
     Entities(Box<Differ>),
     /// Facts that another feed's rows tell.
-    Facts(Facts),
+    Facts(PublishedFacts),
 }
 
 impl Known {
@@ -85,7 +85,8 @@ impl FeedState {
                 {
                     facts.recover_told(value);
                 }
-                differ.recover(record.key, parts.after, chain_of(record.event_id));
+                let chain = chain_of(record.event_id);
+                differ.recover_in(parts.scope, record.key, parts.after, chain);
             }
             _ => *strange += 1,
         }
