@@ -55,12 +55,22 @@ impl Contract {
     /// Where the file is no record schema, uses a type that [`Plan`] does not know, or has a volatile
     /// field that does not stand last. The files are part of the program, and a test compiles all.
     pub fn of(file: &str) -> Contract {
+        Contract::with_earlier(file, &[])
+    }
+
+    /// As [`Contract::of`], with the texts of earlier envelopes beside those that are shipped; see
+    /// [`Message::with_earlier`].
+    ///
+    /// # Panics
+    /// As [`Contract::of`], for all of them.
+    pub fn with_earlier(file: &str, earlier: &[&str]) -> Contract {
         let entity_json: Json = serde_json::from_str(file).expect("a schema file is JSON");
         let name = entity_json["name"].as_str().expect("a schema file has a name").to_owned();
         let namespace = entity_json["namespace"].as_str().expect("a schema file has a namespace");
         let full_name = format!("{namespace}.{name}Change");
         let entity = leak(Schema::parse_str(file).expect("a schema file is an Avro schema"));
-        let envelope = Message::of(envelope_json(&name, namespace, &entity_json));
+        let envelope =
+            Message::with_earlier(envelope_json(&name, namespace, &entity_json), earlier);
         let Schema::Record(record) = entity else { panic!("`{full_name}` is no record") };
         let plan = Plan::of(entity).expect("a schema file uses only types that Talon can skip");
         let Plan::Record(fields) = &plan else { unreachable!("a record's plan is a record") };
@@ -139,11 +149,6 @@ impl Contract {
         self.envelope.from_json(json)
     }
 
-    /// An envelope's datum that was written with an earlier schema, in this one.
-    pub fn upgrade(&self, writer: &Schema, datum: &[u8]) -> Result<Vec<u8>, SchemaError> {
-        self.envelope.upgrade(writer, datum)
-    }
-
     /// The entity's schema.
     pub fn entity_schema(&self) -> &'static Schema {
         self.entity
@@ -162,7 +167,7 @@ fn envelope_json(name: &str, namespace: &str, entity: &Json) -> Json {
         "doc": format!("A change of a {name}, in Debezium's envelope."),
         "fields": [
             {"name": "before", "type": ["null", entity], "default": null,
-             "doc": "The value before; null where there was none or before.image is none."},
+             "doc": "The value before; null where there was none, where before.image is none, and where it was written with a schema that Talon does not know."},
             {"name": "after", "type": ["null", name], "default": null,
              "doc": "The value now; null for a delete."},
             {"name": "source", "type": {

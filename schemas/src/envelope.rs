@@ -3,6 +3,9 @@
 use crate::datum::{Malformed, put_long, put_text, take_long, take_text};
 use crate::plan::Plan;
 
+/// When events can have been made: from 2000 to 2200, milliseconds since 1970 UTC.
+const EVENTS_MS: std::ops::Range<i64> = 946_684_800_000..7_258_118_400_000;
+
 /// What happened to the entity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Op {
@@ -26,6 +29,33 @@ impl Op {
             Op::Delete => "d",
         }
     }
+
+    fn of(letter: &str) -> Option<Op> {
+        [Op::Read, Op::Create, Op::Update, Op::Delete].into_iter().find(|op| op.letter() == letter)
+    }
+
+    /// Of an event in JSON, with its `ts_ms`, whichever version wrote it; `None` where it is none.
+    pub fn in_json(json: &[u8]) -> Option<(Op, i64)> {
+        #[derive(serde::Deserialize)]
+        struct Event<'a> {
+            op: &'a str,
+            ts_ms: i64,
+        }
+        let Event { op, ts_ms } = serde_json::from_slice(json).ok()?;
+        Some((Op::of(op)?, ts_ms))
+    }
+
+    /// Of an event's datum whose schema is not known, with its `ts_ms`, by its end: these are the last two
+    /// fields of an envelope, in every version and whatever the entity. `None` where the datum ends in
+    /// another way, or at a time that no event has.
+    pub fn at_end_of(datum: &[u8]) -> Option<(Op, i64)> {
+        let inside = datum.iter().rev().skip(1).take_while(|byte| **byte & 0x80 != 0).count();
+        let (front, mut time) = datum.split_at_checked(datum.len().checked_sub(inside + 1)?)?;
+        let [.., 2, letter] = front else { return None };
+        let op = Op::of(std::str::from_utf8(std::slice::from_ref(letter)).ok()?)?;
+        let ts_ms = take_long(&mut time).ok()?;
+        EVENTS_MS.contains(&ts_ms).then_some((op, ts_ms))
+    }
 }
 
 /// The field `source`: where the change comes from.
@@ -48,6 +78,33 @@ pub struct Source<'a> {
     pub snapshot: bool,
     /// Whether the delete was inferred from absence.
     pub absent: bool,
+}
+
+impl Source<'_> {
+    /// The scope in an event's datum whose schema is not known: what stands behind the last place where
+    /// class, name and feed follow one another, as they do in every version.
+    pub fn scope_in<'d>(datum: &'d [u8], [connector, name, feed]: [&str; 3]) -> Option<&'d str> {
+        let mut before = Vec::new();
+        for text in [connector, name, feed] {
+            put_text(&mut before, text);
+        }
+        let at = datum.windows(before.len()).rposition(|window| window == before)?;
+        take_text(&mut &datum[at + before.len()..]).ok()
+    }
+
+    /// The scope of an event in JSON, whichever version wrote it.
+    pub fn scope_in_json(json: &[u8]) -> Option<&str> {
+        #[derive(serde::Deserialize)]
+        struct Event<'a> {
+            #[serde(borrow)]
+            source: Scoped<'a>,
+        }
+        #[derive(serde::Deserialize)]
+        struct Scoped<'a> {
+            scope: &'a str,
+        }
+        serde_json::from_slice::<Event<'_>>(json).ok().map(|event| event.source.scope)
+    }
 }
 
 /// One change event whose entities are already encoded.
@@ -98,6 +155,12 @@ pub struct Parts<'a> {
     pub after: Option<&'a [u8]>,
     /// The scope of the observation that brought it; empty where it was of the whole feed.
     pub scope: &'a str,
+    /// Name of the connector instance.
+    pub name: &'a str,
+    /// The feed.
+    pub feed: &'a str,
+    /// When Talon made the event, milliseconds since 1970 UTC.
+    pub ts_ms: i64,
 }
 
 impl<'a> Parts<'a> {
@@ -107,17 +170,23 @@ impl<'a> Parts<'a> {
         let before = cut_nullable(entity, &mut input)?;
         let after = cut_nullable(entity, &mut input)?;
         // Read on, so that a datum of another schema is noticed.
-        for _ in 0..4 {
-            take_text(&mut input)?;
-        }
-        let scope = take_text(&mut input)?;
+        let [_version, _connector, name, feed, scope] = take_texts(&mut input)?;
         take_long(&mut input)?;
         take_text(&mut input)?;
-        Plan::Fixed(1).skip(&mut input)?;
-        take_text(&mut input)?;
-        take_long(&mut input)?;
-        if input.is_empty() { Ok(Parts { before, after, scope }) } else { Err(Malformed) }
+        Plan::Flag.skip(&mut input)?;
+        Op::of(take_text(&mut input)?).ok_or(Malformed)?;
+        let ts_ms = take_long(&mut input)?;
+        let parts = Parts { before, after, scope, name, feed, ts_ms };
+        if input.is_empty() { Ok(parts) } else { Err(Malformed) }
     }
+}
+
+fn take_texts<'a, const N: usize>(input: &mut &'a [u8]) -> Result<[&'a str; N], Malformed> {
+    let mut texts = [""; N];
+    for text in &mut texts {
+        *text = take_text(input)?;
+    }
+    Ok(texts)
 }
 
 fn cut_nullable<'a>(entity: &Plan, input: &mut &'a [u8]) -> Result<Option<&'a [u8]>, Malformed> {

@@ -22,6 +22,7 @@ fn read(
     Some(match schema {
         Schema::Null => json.is_null().then_some(Value::Null)?,
         Schema::Boolean => Value::Boolean(json.as_bool()?),
+        Schema::Int => Value::Int(json.as_i64()?.try_into().ok()?),
         Schema::Long => Value::Long(json.as_i64()?),
         Schema::TimestampMicros => Value::TimestampMicros(json.as_i64()?),
         Schema::Double => Value::Double(json.as_f64()?),
@@ -53,7 +54,9 @@ fn read(
                     .fields
                     .iter()
                     .map(|field| {
-                        let json = object.get(&field.name).unwrap_or(&Json::Null);
+                        // What an earlier version did not write has its default.
+                        let default = field.default.as_ref().unwrap_or(&Json::Null);
+                        let json = object.get(&field.name).unwrap_or(default);
                         Some((field.name.clone(), read(&field.schema, json, known)?))
                     })
                     .collect::<Option<_>>()?,

@@ -24,10 +24,13 @@ mod json;
 mod message;
 pub mod plan;
 pub mod quickq;
+mod released;
 pub mod result;
 pub mod wire;
+mod writer;
 
 pub use contract::{Contract, SchemaError};
 pub use datum::{Datum, Malformed};
 pub use envelope::{Envelope, Op, Parts, Source};
 pub use message::Message;
+pub use writer::Writer;

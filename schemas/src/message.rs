@@ -1,6 +1,25 @@
 //! One kind of message: its schema, and how it is read and written.
+//!
+//! # Messages of another schema
+//!
+//! A topic holds what earlier versions wrote, for as long as it keeps it. Which schema a message has is
+//! known for sure where its fingerprint stands in it (single-object encoding) and that version's schema
+//! is shipped, or where the registry knows its id ([`Message::upgrade`]).
+//!
+//! It is not known where the registry does not have the id, or has another schema under it, because it
+//! was lost and counts anew, or where there is no registry any more. Then the datum is held against
+//! every schema that Talon has ever released for this message ([`Message::recognise`]). Avro data say
+//! nothing of themselves, so this could be wrong in two ways, and each has its guard:
+//!
+//! * Bytes of a foreign schema pass for one of ours. All of the datum must be used up, every text must
+//!   be UTF-8, every branch one that there is; and the caller looks for what it knows must stand in it
+//!   (the connector and the feed in an event, the command's id in a result). Both together do not
+//!   happen by chance.
+//! * Two of our versions fit the same bytes, such as two that have swapped fields of the same type. Then
+//!   nothing is read, unless both give the same.
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use apache_avro::rabin::Rabin;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::writer::datum::GenericDatumWriter;
 use apache_avro::{Schema, from_value};
@@ -8,24 +27,32 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
-use crate::SchemaError;
+use crate::datum::Malformed;
+use crate::writer::Writer;
+use crate::{SchemaError, released};
 
 /// The schema of the messages of a topic.
 ///
 /// Made once and kept for the life of the process: the schema is leaked, which lets readers and
 /// writers borrow it.
 pub struct Message {
-    schema: &'static Schema,
+    today: &'static Writer,
     text: String,
-    full_name: String,
-    fingerprint: [u8; 8],
     writer: GenericDatumWriter<'static>,
     reader: GenericDatumReader<'static>,
+    /// Beside those that are shipped.
+    given: Vec<&'static Writer>,
+    /// Compiled when the first message of another schema is met, which most processes never do.
+    earlier: OnceLock<Vec<&'static Writer>>,
+    /// By the address of the schema written with: to compile the pair takes longer than to read.
+    upgrades: Mutex<HashMap<usize, Upgrade>>,
 }
+
+type Upgrade = Arc<GenericDatumReader<'static>>;
 
 impl std::fmt::Debug for Message {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Message").field("full_name", &self.full_name).finish_non_exhaustive()
+        f.debug_struct("Message").field("full_name", &self.full_name()).finish_non_exhaustive()
     }
 }
 
@@ -41,21 +68,32 @@ impl Message {
     /// # Panics
     /// Where it is none. Schemas are part of the program, and a test compiles all.
     pub fn of(json: Json) -> Message {
-        let schema = leak(Schema::parse(&json).expect("an Avro schema"));
-        let Schema::Record(record) = schema else { panic!("a message is a record") };
+        Message::with_earlier(json, &[])
+    }
+
+    /// As [`Message::of`], with the texts of earlier schemas beside those that are shipped: a test plays
+    /// the version after the next one.
+    ///
+    /// # Panics
+    /// As [`Message::of`], for all of them.
+    pub fn with_earlier(json: Json, earlier: &[&str]) -> Message {
+        let today = Writer::of(&json).expect("a message is a record");
+        let schema = today.schema();
+        let given = earlier.iter().map(|text| Writer::parse(text).expect("a message is a record"));
         Message {
-            full_name: record.name.fullname(None),
-            fingerprint: fingerprint(&json),
+            today,
             text: json.to_string(),
             writer: GenericDatumWriter::builder(schema).build().expect("the schema resolves"),
             reader: GenericDatumReader::builder(schema).build().expect("the schema resolves"),
-            schema,
+            given: given.collect(),
+            earlier: OnceLock::new(),
+            upgrades: Mutex::default(),
         }
     }
 
     /// Full name of the record.
     pub fn full_name(&self) -> &str {
-        &self.full_name
+        self.today.full_name()
     }
 
     /// The schema as registered: JSON text.
@@ -65,12 +103,12 @@ impl Message {
 
     /// The schema.
     pub fn schema(&self) -> &'static Schema {
-        self.schema
+        self.today.schema()
     }
 
     /// CRC-64-AVRO of the canonical form, in the byte order of single-object encoding.
     pub fn fingerprint(&self) -> [u8; 8] {
-        self.fingerprint
+        self.today.fingerprint()
     }
 
     /// Appends a datum to `out`. After an error `out` may hold a part of it.
@@ -94,41 +132,79 @@ impl Message {
         from_value::<Json>(&self.value(datum)?).map_err(SchemaError::from)
     }
 
-    /// The datum that [`Message::to_json`] wrote. Slow, as that is.
+    /// The datum that [`Message::to_json`] wrote, also that of an earlier version. Slow, as that is.
     pub fn from_json(&self, json: &[u8]) -> Result<Vec<u8>, SchemaError> {
         let json: Json = serde_json::from_slice(json).map_err(|_| SchemaError::Json)?;
-        let value = crate::json::value_of(self.schema, &json).ok_or(SchemaError::Json)?;
-        Ok(GenericDatumWriter::builder(self.schema).build()?.write_value_to_vec(value)?)
+        let value = crate::json::value_of(self.schema(), &json).ok_or(SchemaError::Json)?;
+        Ok(self.writer.write_value_to_vec(value)?)
     }
 
-    /// A datum that was written with another schema, in this one.
-    pub fn upgrade(&self, writer: &Schema, mut datum: &[u8]) -> Result<Vec<u8>, SchemaError> {
-        let reader = GenericDatumReader::builder(writer).reader_schema(self.schema).build()?;
-        let value = reader.read_value(&mut datum)?;
-        Ok(GenericDatumWriter::builder(self.schema).build()?.write_value_to_vec(value)?)
+    /// The schema of an earlier version, by its fingerprint.
+    pub fn earlier(&self, fingerprint: [u8; 8]) -> Option<&'static Writer> {
+        self.all_earlier().iter().copied().find(|earlier| earlier.fingerprint() == fingerprint)
     }
-}
 
-/// CRC-64-AVRO of the canonical form, as every other implementation computes it.
-///
-/// Without logical types, because apache-avro 0.22 leaves `{"type":"long"}` of them in the canonical
-/// form where the specification has `"long"`: consumers would not know the schema by its
-/// fingerprint. Not needed any more when the fingerprint is the same with them.
-fn fingerprint(json: &Json) -> [u8; 8] {
-    let mut plain = json.clone();
-    remove_logical_types(&mut plain);
-    let schema = Schema::parse(&plain).expect("an Avro schema");
-    schema.fingerprint::<Rabin>().bytes.try_into().expect("a Rabin fingerprint has eight bytes")
-}
-
-fn remove_logical_types(json: &mut Json) {
-    match json {
-        Json::Object(map) => {
-            map.remove("logicalType");
-            map.values_mut().for_each(remove_logical_types);
+    /// A datum that was written with another schema, in this one. Slow.
+    ///
+    /// # Errors
+    /// Where `datum` is not exactly one record of that schema, or that schema cannot be read as this one.
+    pub fn upgrade(&self, writer: &'static Writer, datum: &[u8]) -> Result<Vec<u8>, SchemaError> {
+        if writer.fits(datum) == Some(false) {
+            return Err(Malformed.into());
         }
-        Json::Array(items) => items.iter_mut().for_each(remove_logical_types),
-        _ => {}
+        let mut rest = datum;
+        let value = self.reader_of(writer)?.read_value(&mut rest)?;
+        if !rest.is_empty() {
+            return Err(Malformed.into());
+        }
+        Ok(self.writer.write_value_to_vec(value)?)
+    }
+
+    /// A datum of which nothing says with what schema it was written, in this one. `is_ours` is asked of
+    /// the datum in this schema whether it holds what the caller knows must stand in it.
+    ///
+    /// `None` where no version that is known wrote it, or it cannot be told which: see the
+    /// [module](self).
+    pub fn recognise(&self, datum: &[u8], is_ours: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
+        let today = (self.today.fits(datum) == Some(true)).then(|| datum.to_vec());
+        let earlier = self.all_earlier().iter().copied();
+        let earlier = earlier
+            .filter(|earlier| earlier.fits(datum) == Some(true))
+            .filter_map(|earlier| self.upgrade(earlier, datum).ok());
+        let mut found = today.into_iter().chain(earlier).filter(|datum| is_ours(datum));
+        let first = found.next()?;
+        found.all(|other| other == first).then_some(first)
+    }
+
+    /// Whether a datum may be one record of this schema, all of it.
+    pub(crate) fn fits(&self, datum: &[u8]) -> bool {
+        self.today.fits(datum).unwrap_or(true)
+    }
+
+    /// Those of earlier versions that differ from this one and from one another.
+    fn all_earlier(&self) -> &[&'static Writer] {
+        self.earlier.get_or_init(|| {
+            let mut all: Vec<&'static Writer> = Vec::new();
+            for earlier in self.given.iter().copied().chain(released::of(self.full_name())) {
+                let is_known = |known: &&Writer| known.fingerprint() == earlier.fingerprint();
+                if !is_known(&self.today) && !all.iter().any(is_known) {
+                    all.push(earlier);
+                }
+            }
+            all
+        })
+    }
+
+    fn reader_of(&self, writer: &'static Writer) -> Result<Upgrade, SchemaError> {
+        let key = std::ptr::from_ref(writer).addr();
+        let mut upgrades = self.upgrades.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = upgrades.get(&key) {
+            return Ok(known.clone());
+        }
+        let reader = GenericDatumReader::builder(writer.schema()).reader_schema(self.schema());
+        let reader = Arc::new(reader.build()?);
+        upgrades.insert(key, reader.clone());
+        Ok(reader)
     }
 }
 

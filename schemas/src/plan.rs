@@ -13,12 +13,18 @@ use crate::datum::{take, take_long};
 pub enum Plan {
     /// Nothing is written.
     Null,
-    /// A fixed number of bytes: boolean, float, double, fixed.
+    /// One byte, 0 or 1.
+    Flag,
+    /// A fixed number of bytes: float, double, fixed.
     Fixed(usize),
-    /// One variable-length number: int, long, enum, and the logical types on them.
+    /// One variable-length number: int, long, and the logical types on them.
     Number,
+    /// The number of a symbol, of so many.
+    Symbol(usize),
     /// A length and that many bytes.
     Bytes,
+    /// A length and that many bytes of UTF-8.
+    Text,
     /// Blocks of items.
     Array(Box<Plan>),
     /// Blocks of a string key and a value.
@@ -38,16 +44,17 @@ impl Plan {
     fn compile(schema: &Schema, known: &mut HashMap<Name, Plan>) -> Option<Plan> {
         Some(match schema {
             Schema::Null => Plan::Null,
-            Schema::Boolean => Plan::Fixed(1),
+            Schema::Boolean => Plan::Flag,
             Schema::Float => Plan::Fixed(4),
             Schema::Double => Plan::Fixed(8),
             Schema::Int
             | Schema::Long
-            | Schema::Enum(_)
             | Schema::Date
             | Schema::TimestampMillis
             | Schema::TimestampMicros => Plan::Number,
-            Schema::Bytes | Schema::String => Plan::Bytes,
+            Schema::Enum(symbols) => Plan::Symbol(symbols.symbols.len()),
+            Schema::Bytes => Plan::Bytes,
+            Schema::String => Plan::Text,
             Schema::Fixed(fixed) => Plan::Fixed(fixed.size),
             Schema::Array(array) => Plan::Array(Box::new(Plan::compile(&array.items, known)?)),
             Schema::Map(map) => Plan::Map(Box::new(Plan::compile(&map.types, known)?)),
@@ -66,31 +73,67 @@ impl Plan {
     }
 
     /// Moves `input` behind one value.
+    ///
+    /// Every flag is 0 or 1, every branch and symbol one that there is: all that costs next to nothing,
+    /// because bytes of another schema are noticed by little else. An optional text that was put into a
+    /// record takes the bytes of the one behind it, that one those of the next, and so on.
     pub fn skip(&self, input: &mut &[u8]) -> Result<(), Malformed> {
+        self.walk::<false>(input)
+    }
+
+    /// Whether `datum` is one value, all of it: as [`Plan::skip`] has it, every text is UTF-8, and nothing
+    /// is left. Allocates nothing, whatever lengths it claims.
+    pub fn fits(&self, datum: &[u8]) -> bool {
+        let mut input = datum;
+        self.walk::<true>(&mut input).is_ok() && input.is_empty()
+    }
+
+    fn walk<const TEXTS: bool>(&self, input: &mut &[u8]) -> Result<(), Malformed> {
         match self {
             Plan::Null => {}
+            Plan::Flag => {
+                let flag = take(input, 1)?;
+                if flag[0] > 1 {
+                    return Err(Malformed);
+                }
+            }
             Plan::Fixed(size) => {
                 take(input, *size as i64)?;
             }
             Plan::Number => {
                 take_long(input)?;
             }
+            Plan::Symbol(count) => {
+                let symbol = take_long(input)?;
+                if usize::try_from(symbol).map_or(true, |symbol| symbol >= *count) {
+                    return Err(Malformed);
+                }
+            }
             Plan::Bytes => {
                 let length = take_long(input)?;
                 take(input, length)?;
             }
-            Plan::Array(item) => skip_blocks(input, |input| item.skip(input))?,
-            Plan::Map(value) => skip_blocks(input, |input| {
-                Plan::Bytes.skip(input)?;
-                value.skip(input)
+            Plan::Text => {
+                let length = take_long(input)?;
+                let text = take(input, length)?;
+                if TEXTS && std::str::from_utf8(text).is_err() {
+                    return Err(Malformed);
+                }
+            }
+            Plan::Array(item) => {
+                blocks(input, |input| item.walk::<TEXTS>(input))?;
+            }
+            Plan::Map(value) => blocks(input, |input| {
+                Plan::Text.walk::<TEXTS>(input)?;
+                value.walk::<TEXTS>(input)
             })?,
             Plan::Union(branches) => {
                 let branch = usize::try_from(take_long(input)?).map_err(|_| Malformed)?;
-                branches.get(branch).ok_or(Malformed)?.skip(input)?;
+                branches.get(branch).ok_or(Malformed)?.walk::<TEXTS>(input)?;
             }
             Plan::Record(fields) => {
                 for field in fields {
-                    field.skip(input)?;
+                    field.walk::<TEXTS>(input)?;
                 }
             }
         }
@@ -100,27 +143,59 @@ impl Plan {
 
 /// Arrays and maps are blocks: a count and that many items, a negative count is followed by the
 /// size of the block in bytes, zero ends them.
-fn skip_blocks(
+fn blocks(
     input: &mut &[u8],
     mut item: impl FnMut(&mut &[u8]) -> Result<(), Malformed>,
 ) -> Result<(), Malformed> {
     loop {
-        match take_long(input)? {
-            0 => return Ok(()),
-            count if count < 0 => {
-                let size = take_long(input)?;
-                take(input, size)?;
-            }
-            count => {
-                for _ in 0..count {
-                    let before = input.len();
-                    item(input)?;
-                    // An item that takes no bytes would let a bad count spin for ever.
-                    if input.len() == before {
-                        return Err(Malformed);
-                    }
-                }
+        let mut count = take_long(input)?;
+        if count == 0 {
+            return Ok(());
+        }
+        let mut end = None;
+        if count < 0 {
+            let size = take_long(input)?;
+            let mut behind = *input;
+            take(&mut behind, size)?;
+            count = count.checked_neg().ok_or(Malformed)?;
+            end = Some(behind.len());
+        }
+        for _ in 0..count {
+            let before = input.len();
+            item(input)?;
+            // An item that takes no bytes would let a bad count spin for ever.
+            if input.len() == before {
+                return Err(Malformed);
             }
         }
+        if end.is_some_and(|end| input.len() != end) {
+            return Err(Malformed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(schema: &str) -> Plan {
+        Plan::of(&Schema::parse_str(schema).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_value_fits_only_where_all_of_it_is_what_the_schema_says() {
+        let flag = plan(r#""boolean""#);
+        assert!(flag.fits(&[0]) && flag.fits(&[1]));
+        assert!(!flag.fits(&[2]) && !flag.fits(&[]) && !flag.fits(&[1, 0]));
+        let text = plan(r#""string""#);
+        assert!(text.fits(&[4, 0xc3, 0xbc]));
+        assert!(!text.fits(&[4, 0xc3, 0x28]) && text.skip(&mut [4, 0xc3, 0x28].as_slice()).is_ok());
+        let symbol = plan(r#"{"type": "enum", "name": "E", "symbols": ["A", "B"]}"#);
+        assert!(symbol.fits(&[2]) && !symbol.fits(&[4]) && !symbol.fits(&[1]));
+        let texts = plan(r#"{"type": "array", "items": "string"}"#);
+        assert!(texts.fits(&[2, 2, b'x', 0]));
+        assert!(texts.fits(&[1, 4, 2, b'x', 0]), "a block that tells its size");
+        assert!(!texts.fits(&[1, 6, 2, b'x', 0, 0]), "and a wrong one");
+        assert!(!text.fits(&[0xfe, 0xff, 0xff, 0xff, 0x0f, b'x']), "a length of gigabytes");
     }
 }

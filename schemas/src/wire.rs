@@ -19,14 +19,14 @@ pub enum Wire {
 }
 
 /// What stands in a received message.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Payload<'a> {
     /// A datum of the contract's own schema.
     Own(&'a [u8]),
     /// A datum of another schema, by its id in the registry.
     Registered(u32, &'a [u8]),
-    /// A datum of another schema, known only by its fingerprint.
-    Unknown([u8; 8]),
+    /// A datum of another schema, by its fingerprint.
+    Fingerprinted([u8; 8], &'a [u8]),
     /// JSON text.
     Json(&'a [u8]),
     /// None of these.
@@ -81,7 +81,8 @@ impl Wire {
                 if fingerprint == of.as_ref().fingerprint() {
                     Payload::Own(datum)
                 } else {
-                    Payload::Unknown(fingerprint.try_into().expect("split at eight"))
+                    let fingerprint = fingerprint.try_into().expect("split at eight");
+                    Payload::Fingerprinted(fingerprint, datum)
                 }
             }
             [b'{', ..] => Payload::Json(message),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use apache_avro::types::Value;
 use serde::Serialize;
 use talon_schemas::wire::{Payload, Wire};
-use talon_schemas::{Contract, Envelope, Op, Source, contractor, enter, quickq};
+use talon_schemas::{Contract, Envelope, Op, Source, Writer, contractor, enter, quickq};
 
 fn contracts() -> [(&'static str, &'static Contract); 23] {
     [
@@ -192,34 +192,146 @@ fn a_message_says_which_schema_wrote_it() {
     assert_eq!(Wire::SingleObject.open(contract, b"hello"), Payload::Foreign);
 }
 
-#[test]
-fn an_earlier_schema_is_read_as_this_one() {
-    let contract: &Contract = &contractor::CALL_MESSAGE;
-    // The schema as it might have been before `extra` came.
+/// The schema as it might have been before `extra` came.
+fn before_extra(contract: &Contract) -> String {
     let mut json: serde_json::Value = serde_json::from_str(contract.text()).unwrap();
     let fields = json["fields"][0]["type"][1]["fields"].as_array_mut().unwrap();
     fields.retain(|field| field["name"] != "extra");
-    let earlier = apache_avro::Schema::parse(&json).unwrap();
+    json.to_string()
+}
 
+/// A datum as that schema has it.
+fn downgraded(contract: &Contract, earlier: &Writer, datum: &[u8]) -> Vec<u8> {
+    let value = apache_avro::reader::datum::GenericDatumReader::builder(contract.schema())
+        .reader_schema(earlier.schema())
+        .build()
+        .unwrap()
+        .read_value(&mut &*datum)
+        .unwrap();
+    let writer = apache_avro::writer::datum::GenericDatumWriter::builder(earlier.schema());
+    writer.build().unwrap().write_value_to_vec(value).unwrap()
+}
+
+#[test]
+fn an_earlier_schema_is_read_as_this_one() {
+    let contract: &Contract = &contractor::CALL_MESSAGE;
+    let earlier = Writer::parse(&before_extra(contract)).unwrap();
     let entity = encode(contract, &message("text", 5));
     let mut datum = Vec::new();
     event(None, Some(&entity), Op::Create).encode(&mut datum);
-    let value = apache_avro::reader::datum::GenericDatumReader::builder(contract.schema())
-        .reader_schema(&earlier)
-        .build()
-        .unwrap()
-        .read_value(&mut datum.as_slice())
-        .unwrap();
-    let written = apache_avro::writer::datum::GenericDatumWriter::builder(&earlier)
-        .build()
-        .unwrap()
-        .write_value_to_vec(value)
-        .unwrap();
+    let written = downgraded(contract, earlier, &datum);
 
-    let upgraded = contract.upgrade(&earlier, &written).unwrap();
+    let upgraded = contract.as_ref().upgrade(earlier, &written).unwrap();
     let json = contract.to_json(&upgraded).unwrap();
     assert_eq!(json["after"]["message"], "text");
     assert_eq!(json["after"]["extra"], serde_json::json!({}));
+
+    let message = contract.as_ref();
+    assert!(message.upgrade(earlier, &datum).is_err(), "a datum of another schema");
+    let longer = [&written[..], &[0]].concat();
+    assert!(message.upgrade(earlier, &longer).is_err(), "more than a datum");
+}
+
+#[test]
+fn a_datum_is_recognised_by_the_schemas_that_are_shipped() {
+    let today: &Contract = &contractor::CALL_MESSAGE;
+    let file = include_str!("../contractor/call_message.avsc");
+    let text = before_extra(today);
+    let contract = Contract::with_earlier(file, &[&text]);
+    let earlier = Writer::parse(&text).unwrap();
+    let entity = encode(today, &message("text", 5));
+    let mut datum = Vec::new();
+    event(None, Some(&entity), Op::Create).encode(&mut datum);
+    let written = downgraded(today, earlier, &datum);
+
+    let recognise = |contract: &Contract, datum: &[u8]| {
+        contract.as_ref().recognise(datum, |datum| {
+            contract.cut(datum).is_ok_and(|parts| parts.feed == "call_message")
+        })
+    };
+    assert_eq!(recognise(&contract, &datum).as_deref(), Some(&datum[..]), "its own");
+    let upgraded = recognise(&contract, &written).unwrap();
+    assert_eq!(contract.to_json(&upgraded).unwrap()["after"]["message"], "text");
+    assert_eq!(recognise(today, &written), None, "a version that does not know it");
+    for end in 0..written.len() {
+        assert_eq!(recognise(&contract, &written[..end]), None, "a part of it");
+    }
+    let other = contract.as_ref().recognise(&written, |_| false);
+    assert_eq!(other, None, "another feed's");
+
+    let mut prefix = Vec::new();
+    let earlier_contract = talon_schemas::Message::of(serde_json::from_str(&text).unwrap());
+    Wire::SingleObject.put_prefix(&earlier_contract, &mut prefix);
+    let Payload::Fingerprinted(fingerprint, _) = Wire::SingleObject.open(&contract, &prefix) else {
+        panic!("its own")
+    };
+    assert!(contract.as_ref().earlier(fingerprint).is_some());
+    assert!(today.as_ref().earlier(fingerprint).is_none());
+}
+
+#[test]
+fn where_two_versions_fit_nothing_is_read_unless_both_say_the_same() {
+    let of = |a: &str, b: &str| {
+        format!(
+            r#"{{"type": "record", "name": "R", "namespace": "t", "fields": [
+                {{"name": "{a}", "type": "string"}}, {{"name": "{b}", "type": "string"}}]}}"#
+        )
+    };
+    let json = serde_json::from_str(&of("a", "b")).unwrap();
+    let message = talon_schemas::Message::with_earlier(json, &[&of("b", "a")]);
+    assert_eq!(message.recognise(&[2, b'x', 2, b'y'], |_| true), None);
+    assert!(message.recognise(&[2, b'x', 2, b'x'], |_| true).is_some());
+}
+
+#[test]
+fn an_events_op_stands_at_its_end_whatever_the_entity() {
+    let contract: &Contract = &contractor::CALL_MESSAGE;
+    let entity = encode(contract, &message("text", 5));
+    for op in [Op::Read, Op::Create, Op::Update, Op::Delete] {
+        let mut datum = Vec::new();
+        event(Some(&entity), None, op).encode(&mut datum);
+        assert_eq!(Op::at_end_of(&datum), Some((op, 1_700_000_000_456)));
+        assert_eq!(Op::at_end_of(&datum[..datum.len() - 1]), None);
+        let json = serde_json::to_vec(&contract.to_json(&datum).unwrap()).unwrap();
+        assert_eq!(Op::in_json(&json), Some((op, 1_700_000_000_456)));
+    }
+    assert_eq!(Op::at_end_of(&[]), None);
+    assert_eq!(Op::at_end_of(&[0x80]), None);
+    assert_eq!(Op::at_end_of(&[2, b'd', 2]), None, "in 1970");
+    assert_eq!(Op::in_json(br#"{"op": 1, "ts_ms": 1}"#), None);
+}
+
+#[test]
+fn json_of_an_earlier_version_has_defaults_for_what_it_lacks() {
+    let contract: &Contract = &contractor::CALL_MESSAGE;
+    let entity = encode(contract, &message("text", 5));
+    let mut datum = Vec::new();
+    event(None, Some(&entity), Op::Create).encode(&mut datum);
+    let mut json = contract.to_json(&datum).unwrap();
+    json["after"].as_object_mut().unwrap().remove("extra");
+    json["source"].as_object_mut().unwrap().remove("snapshot");
+    let read = contract.from_json(&serde_json::to_vec(&json).unwrap()).unwrap();
+    let read = contract.to_json(&read).unwrap();
+    assert_eq!(read["after"]["extra"], serde_json::json!({}));
+    assert_eq!(
+        (&read["after"]["message"], &read["source"]["snapshot"]),
+        (&"text".into(), &"false".into())
+    );
+}
+
+#[test]
+fn the_schemas_of_every_release_are_shipped() {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let changelog = std::fs::read_to_string(format!("{root}/../CHANGELOG.md")).unwrap();
+    let versions = changelog.lines().filter_map(|line| line.strip_prefix("## "));
+    let versions = versions.filter_map(|heading| heading.split_whitespace().next());
+    for version in versions.filter(|version| *version != "Unreleased") {
+        let folder = format!("{root}/released/{version}");
+        assert!(
+            std::fs::exists(&folder).unwrap(),
+            "version {version} was released; copy its schemas from schemas/golden to {folder}"
+        );
+    }
 }
 
 #[test]
@@ -228,4 +340,31 @@ fn personal_data_is_marked() {
     for field in ["contact_person_phone", "service_object_latitude", "answer_comment"] {
         assert!(contractor::CALL.pii().iter().any(|name| name == field), "{field}");
     }
+}
+
+#[test]
+fn the_scope_of_an_event_is_known_whatever_its_schema() {
+    let source = Source {
+        version: "9",
+        connector: "enter-export",
+        name: "hall",
+        feed: "ticket",
+        scope: "b/2024-07-10",
+        ts_ms: 5,
+        snapshot: false,
+        absent: false,
+    };
+    // An entity of no schema that is known, in which the same names stand too.
+    let entity = b"\x18enter-export\x08hall\x0cticket\x02x";
+    let mut datum = Vec::new();
+    Envelope { before: None, after: Some(entity), source, op: Op::Create, ts_ms: 7 }
+        .encode(&mut datum);
+    let names = ["enter-export", "hall", "ticket"];
+    assert_eq!(Source::scope_in(&datum, names), Some("b/2024-07-10"));
+    assert_eq!(Source::scope_in(&datum, ["enter-export", "hall", "branch"]), None);
+    assert_eq!(Source::scope_in(&datum[..40], names), Some("x"), "at worst another scope");
+    assert_eq!(Source::scope_in(b"", names), None);
+    let json = br#"{"op":"c","source":{"name":"hall","scope":"b/1"},"ts_ms":7}"#;
+    assert_eq!(Source::scope_in_json(json), Some("b/1"));
+    assert_eq!(Source::scope_in_json(b"{}"), None);
 }

@@ -7,11 +7,12 @@ use std::time::Duration;
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::DeliveryResult;
+use rdkafka::message::{BorrowedMessage, DeliveryResult, Headers, Message};
 use rdkafka::producer::ProducerContext;
 use talon_runtime::bus::BusFault;
 
-use crate::fault::{fault_of, fault_of_code};
+use crate::fault::{fault_of, fault_of_code, of_topic};
+use crate::limits;
 
 /// A poll in which everything is heard that the client has to say of a failure. One without patience ends
 /// after the first thing, which is often a line of its log.
@@ -67,15 +68,6 @@ pub fn problems(properties: &BTreeMap<String, String>) -> Vec<(String, String)> 
     problems
 }
 
-pub(crate) fn config(properties: &BTreeMap<String, String>) -> ClientConfig {
-    let mut config = ClientConfig::new();
-    config.set("client.id", "talon");
-    for (name, value) in properties {
-        config.set(name, value);
-    }
-    config
-}
-
 /// Why a client cannot be made with these properties. What the client says of it is passed on unless
 /// it quotes a value that may be a secret.
 pub(crate) fn refused(config: &ClientConfig, error: &KafkaError) -> BusFault {
@@ -106,23 +98,28 @@ pub(crate) fn severe(error: &KafkaError) -> Option<RDKafkaErrorCode> {
     })
 }
 
+/// A record that was not delivered.
+#[derive(Debug, Clone)]
+pub(crate) struct Failed {
+    pub(crate) fault: BusFault,
+    /// It was taken out of the queue: why is to be found elsewhere.
+    pub(crate) purged: bool,
+    pub(crate) topic: String,
+    /// How large the record is; of several that fail alike, the largest.
+    pub(crate) bytes: usize,
+}
+
 /// Watches a client: what went wrong with deliveries and connections.
 #[derive(Default)]
 pub(crate) struct Watch {
-    delivery: Mutex<Option<KafkaError>>,
+    delivery: Mutex<Option<Failed>>,
     connection: Mutex<Option<BusFault>>,
 }
 
 impl Watch {
     /// The first delivery that failed, if one did.
-    pub(crate) fn failed_delivery(&self) -> Option<BusFault> {
-        let failed = self.delivery.lock().unwrap_or_else(PoisonError::into_inner);
-        failed.as_ref().map(|error| match fault_of(error) {
-            BusFault::TooLarge(_) => BusFault::Misconfigured(
-                "Kafka: a topic takes only smaller records than `bus.kafka.message.max.bytes` lets through; raise the topic's `max.message.bytes`, or lower the property".to_owned(),
-            ),
-            fault => fault,
-        })
+    pub(crate) fn failed_delivery(&self) -> Option<Failed> {
+        self.delivery.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether all brokers are gone, or refuse us.
@@ -166,9 +163,26 @@ impl ProducerContext for Watch {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        if let Err((error, _)) = result {
-            let mut failed = self.delivery.lock().unwrap_or_else(PoisonError::into_inner);
-            failed.get_or_insert_with(|| error.clone());
+        let Err((error, message)) = result else { return };
+        let topic = message.topic();
+        let bytes = size(message);
+        let mut first = self.delivery.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *first {
+            None => {
+                use RDKafkaErrorCode::{PurgeInflight, PurgeQueue};
+                let purged = matches!(error.rdkafka_error_code(), Some(PurgeInflight | PurgeQueue));
+                let fault = of_topic(fault_of(error), topic);
+                *first = Some(Failed { fault, purged, topic: topic.to_owned(), bytes });
+            }
+            Some(first) if first.topic == topic => first.bytes = first.bytes.max(bytes),
+            Some(_) => {}
         }
     }
+}
+
+fn size(message: &BorrowedMessage<'_>) -> usize {
+    let key = message.key().and_then(|key| std::str::from_utf8(key).ok()).unwrap_or_default();
+    let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
+    let headers = headers.map(|header| (header.key, header.value.unwrap_or_default()));
+    limits::size(key, message.payload(), headers)
 }

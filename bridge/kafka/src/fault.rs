@@ -28,6 +28,18 @@ pub(crate) fn fault_of(error: &KafkaError) -> BusFault {
     }
 }
 
+/// A fault, with the topic that it is about.
+pub(crate) fn of_topic(fault: BusFault, topic: &str) -> BusFault {
+    let about = |text: String| format!("topic `{topic}`: {text}");
+    match fault {
+        BusFault::Unavailable(text) => BusFault::Unavailable(about(text)),
+        BusFault::Aborted(text) => BusFault::Aborted(about(text)),
+        BusFault::Misconfigured(text) => BusFault::Misconfigured(about(text)),
+        BusFault::TooLarge(text) => BusFault::TooLarge(about(text)),
+        other => other,
+    }
+}
+
 /// Classifies an error code.
 pub(crate) fn fault_of_code(code: RDKafkaErrorCode) -> BusFault {
     use RDKafkaErrorCode as Code;
@@ -48,12 +60,18 @@ pub(crate) fn fault_of_code(code: RDKafkaErrorCode) -> BusFault {
         Code::SSL => {
             BusFault::Misconfigured(says("no TLS session with the broker; check `bus.kafka.ssl.*`"))
         }
-        Code::TopicAuthorizationFailed
-        | Code::GroupAuthorizationFailed
-        | Code::ClusterAuthorizationFailed
-        | Code::TransactionalIdAuthorizationFailed => {
-            BusFault::Misconfigured(says("the broker does not grant a right that Talon needs"))
-        }
+        Code::TopicAuthorizationFailed => BusFault::Misconfigured(says(
+            "a right to a topic is missing: DESCRIBE, READ and WRITE on all that begin with `prefix`, and CREATE where topics are missing",
+        )),
+        Code::GroupAuthorizationFailed => BusFault::Misconfigured(says(
+            "the right READ is missing on the groups that begin with `talon.group`",
+        )),
+        Code::TransactionalIdAuthorizationFailed => BusFault::Misconfigured(says(
+            "the rights DESCRIBE and WRITE are missing on the transactional ids that begin with `prefix`",
+        )),
+        Code::ClusterAuthorizationFailed => BusFault::Misconfigured(says(
+            "the right CREATE is missing on the topics that begin with `prefix`, or on the cluster",
+        )),
         Code::InvalidReplicationFactor
         | Code::InvalidPartitions
         | Code::InvalidConfig

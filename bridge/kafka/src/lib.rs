@@ -11,52 +11,61 @@
 #![allow(rustdoc::private_intra_doc_links)]
 
 mod client;
+mod cluster;
 mod fault;
 mod group;
 mod lane;
+mod limits;
 mod log;
 mod mock;
-mod outbox;
+mod producer;
+mod properties;
+mod reader;
 mod recover;
+mod stall;
 mod tail;
 mod topics;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use rdkafka::config::ClientConfig;
-use rdkafka::producer::{BaseProducer, Producer};
+use rdkafka::producer::Producer as _;
 use talon_runtime::bus::{
     Bus, BusFault, Delivery, Grant, LaneSpec, Membership, OpenLane, ShardLog, ShardSpec, Start,
     Stop, Tailed, TopicSpec,
 };
 use tokio::task::JoinHandle;
 
-use crate::client::{EARSHOT, Watch};
+use crate::client::EARSHOT;
+use crate::cluster::{Cluster, Use};
 use crate::fault::fault_of;
 use crate::group::Member;
 use crate::lane::{KafkaLane, KafkaReader};
 use crate::log::KafkaLog;
-use crate::outbox::{Outbox, Transaction};
+use crate::producer::KafkaProducer;
+use crate::stall::PATIENCE;
 
 pub use client::problems;
 pub use mock::InProcess;
-
-/// How long the broker may be silent before it counts as away.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub use properties::Properties;
 
 /// A Kafka cluster, and how to reach it.
 pub struct Kafka {
-    properties: BTreeMap<String, String>,
+    cluster: Cluster,
     prefix: String,
     group: String,
     shared: bool,
 }
 
 impl Kafka {
-    /// Does no I/O. `properties` are librdkafka's, `bootstrap.servers` among them.
+    /// Does no I/O. `properties` are librdkafka's, `bootstrap.servers` among them, as they stand.
     pub fn new(properties: BTreeMap<String, String>, prefix: &str, group: &str) -> Kafka {
-        Kafka { properties, prefix: prefix.to_owned(), group: group.to_owned(), shared: true }
+        Kafka::following(properties.into(), prefix, group)
+    }
+
+    /// With properties that follow their files: a client is made with what they are then.
+    pub fn following(properties: Properties, prefix: &str, group: &str) -> Kafka {
+        let cluster = Cluster::new(properties);
+        Kafka { cluster, prefix: prefix.to_owned(), group: group.to_owned(), shared: true }
     }
 
     /// A cluster that no other process uses: the whole work is granted at once, without a group.
@@ -64,48 +73,40 @@ impl Kafka {
         Kafka { shared: false, ..Kafka::new(properties, prefix, prefix) }
     }
 
-    fn config(&self) -> ClientConfig {
-        client::config(&self.properties)
+    /// The group of those that read back. It has no members, but the right to read is asked for by its
+    /// name, which begins with that of the processes' group.
+    fn recovery(&self) -> String {
+        format!("{}.recovery", self.group)
     }
 
-    fn producer(&self, transactional_id: Option<String>) -> Result<BaseProducer<Watch>, BusFault> {
-        let mut config = self.config();
-        config
-            .set("enable.idempotence", "true")
-            // As in the Java client, so that every producer puts a key into the same partition.
-            .set("partitioner", "murmur2_random");
-        for (name, value) in [
-            ("compression.type", "lz4"),
-            ("linger.ms", "2"),
-            ("queue.buffering.max.kbytes", "65536"),
-            // A coordinator that is still writing down the transaction before is busy for a few
-            // milliseconds, not for the client's 100. The pause doubles with each retry.
-            ("retry.backoff.ms", "10"),
-        ] {
-            if !self.properties.contains_key(name) {
-                config.set(name, value);
-            }
-        }
-        if let Some(id) = transactional_id {
-            config.set("transactional.id", id);
-        }
-        config
-            .create_with_context(Watch::default())
-            .map_err(|error| client::refused(&config, &error))
+    /// A producer for these topics, which exist afterwards.
+    fn producer(
+        &self,
+        transactional_id: Option<String>,
+        topics: &[&TopicSpec],
+        grant: &Grant,
+    ) -> Result<KafkaProducer, BusFault> {
+        let names = topics.iter().map(|topic| topic.name.clone()).collect();
+        let wanted = Use { transactional_id, topics: names };
+        let limits = self.cluster.limits();
+        let sizes = || limits.sizes(wanted.topics.iter().map(String::as_str));
+        let make = || KafkaProducer::new(&self.cluster, wanted.clone(), &self.recovery(), grant);
+        let (before, first) = (sizes(), make()?);
+        topics::ensure(first.client(), &self.cluster, topics)?;
+        // Where a topic takes more or less than usual, which is known now.
+        let mut producer = if sizes() == before { first } else { make()? };
+        producer.take_over()?;
+        Ok(producer)
     }
 }
 
 impl Bus for Kafka {
     fn describe(&self) -> String {
-        let servers = self.properties.get("bootstrap.servers").map_or("", String::as_str);
-        format!("Kafka at {servers}")
+        format!("Kafka at {}", self.cluster.servers())
     }
 
     fn probe(&self) -> Result<String, BusFault> {
-        let config = self.config();
-        let producer: BaseProducer<Watch> = config
-            .create_with_context(Watch::default())
-            .map_err(|error| client::refused(&config, &error))?;
+        let producer = self.cluster.producer(&Use::default())?;
         let metadata = producer.client().fetch_metadata(None, PATIENCE).map_err(|error| {
             producer.poll(EARSHOT);
             producer.context().explain(fault_of(&error))
@@ -118,7 +119,8 @@ impl Bus for Kafka {
             return membership.alone();
         }
         let topic = group::topic(&self.prefix, membership.replication);
-        let member = Member { config: self.config(), group: self.group.clone(), topic, membership };
+        let (cluster, group) = (self.cluster.clone(), self.group.clone());
+        let member = Member { cluster, group, topic, membership, name: group::name() };
         tokio::task::spawn_blocking(move || member.run())
     }
 
@@ -129,50 +131,38 @@ impl Bus for Kafka {
         stop: &Stop,
         each: &mut dyn FnMut(Tailed<'_>),
     ) -> Result<(), BusFault> {
-        tail::tail(&self.config(), topics, from, stop, each)
+        let group = format!("{}.console", self.group);
+        tail::tail(&self.cluster.config(), &group, topics, from, stop, each)
     }
 
     fn open(&self, shard: &ShardSpec, grant: &Grant) -> Result<Box<dyn ShardLog>, BusFault> {
-        let (id, transaction) = match shard.delivery {
-            Delivery::ExactlyOnce => {
-                (Some(format!("{}.{}", self.prefix, shard.name)), Transaction::Closed)
-            }
-            Delivery::AtLeastOnce => (None, Transaction::Never),
+        let id = match shard.delivery {
+            Delivery::ExactlyOnce => Some(format!("{}.{}", self.prefix, shard.name)),
+            Delivery::AtLeastOnce => None,
         };
-        let producer = self.producer(id)?;
         let topics: Vec<&TopicSpec> = shard.topics.iter().chain([&shard.checkpoints]).collect();
-        topics::ensure(&producer, &self.config(), &topics)?;
-        let outbox = Outbox::new(producer, transaction, grant.clone());
-        if transaction == Transaction::Closed {
-            outbox.take_over()?;
-        }
-        Ok(Box::new(KafkaLog {
-            outbox,
-            consumer: self.config(),
-            shard: shard.clone(),
-            grant: grant.clone(),
-        }))
+        let producer = self.producer(id, &topics, grant)?;
+        let (config, recovery) = (self.cluster.config(), self.recovery());
+        Ok(Box::new(KafkaLog::new(producer, config, recovery, shard, grant)))
     }
 
     fn open_lane(&self, lane: &LaneSpec, grant: &Grant) -> Result<OpenLane, BusFault> {
         // Its own, so that a long commit of the feeds holds no command up.
-        let producer = self.producer(Some(format!("{}.{}.commands", self.prefix, lane.name)))?;
+        let id = format!("{}.{}.commands", self.prefix, lane.name);
         let topics = [&lane.commands, &lane.results, &lane.dead_letters];
-        topics::ensure(&producer, &self.config(), &topics)?;
-        let outbox = Outbox::new(producer, Transaction::Closed, grant.clone());
         // First: what an earlier owner committed stands still from here on.
-        outbox.take_over()?;
+        let producer = self.producer(Some(id), &topics, grant)?;
         let group = format!("{}.{}.commands", self.group, lane.name);
-        let reader = KafkaReader::open(&self.config(), &group, &lane.commands.name)?;
-        let log = KafkaLane::new(outbox, self.config(), lane.clone(), grant.clone(), &reader);
+        let config = self.cluster.config();
+        let reader = KafkaReader::open(&config, &group, &lane.commands.name)?;
+        let recovery = self.recovery();
+        let log = KafkaLane::new(producer, config, recovery, lane.clone(), grant.clone(), &reader);
         Ok((Box::new(reader), Box::new(log)))
     }
 
     fn send(&self, lane: &LaneSpec, key: &str, value: &[u8]) -> Result<(), BusFault> {
-        let mut outbox =
-            Outbox::new(self.producer(None)?, Transaction::Never, Grant::unlimited(""));
-        topics::ensure(&outbox.producer, &self.config(), &[&lane.commands])?;
-        outbox.send(&lane.commands.name, key, Some(value), std::iter::empty())?;
-        outbox.commit()
+        let mut producer = self.producer(None, &[&lane.commands], &Grant::unlimited(""))?;
+        producer.send(&lane.commands.name, None, key, Some(value), std::iter::empty())?;
+        producer.commit()
     }
 }

@@ -1,95 +1,59 @@
 //! Reading back what was published.
 
-use std::collections::HashMap;
-use std::time::{Duration, Instant};
-
 use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
-use rdkafka::message::{Headers, Message};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use talon_runtime::bus::{BusFault, Grant, Place, Purpose, Recovered, ShardSpec};
+use talon_sdk::Kind;
 
-use crate::PATIENCE;
-use crate::client::refused;
-use crate::fault::fault_of;
+use crate::reader::{PartitionReader, Read, Topic};
 
-/// Where the records of each topic of a shard belong.
-pub(crate) fn places(shard: &ShardSpec) -> HashMap<&str, Place> {
-    let mut places: HashMap<&str, Place> = HashMap::new();
-    places.insert(&shard.checkpoints.name, Place::Checkpoints);
-    for (i, topic) in shard.topics.iter().enumerate() {
-        if topic.purpose != Purpose::DeadLetters {
-            places.insert(&topic.name, Place::Topic(i));
-        }
-    }
-    places
+/// The topics of a shard that are read back, and where their records belong.
+pub(crate) struct Sources {
+    topics: Vec<Topic>,
+    places: Vec<Place>,
 }
 
-/// Reads topics to their ends.
-///
-/// The end of a partition is what `read_committed` shows when the transactions of earlier owners are
-/// decided, which taking the shard over has seen to.
-pub(crate) fn recover(
-    config: &ClientConfig,
-    places: &HashMap<&str, Place>,
-    grant: &Grant,
-    each: &mut dyn FnMut(Place, Recovered<'_>) -> Result<(), BusFault>,
-) -> Result<(), BusFault> {
-    let mut config = config.clone();
-    config
-        .set("group.id", "talon.recovery")
-        .set("isolation.level", "read_committed")
-        .set("enable.auto.commit", "false")
-        .set("enable.partition.eof", "true")
-        .set("auto.offset.reset", "earliest")
-        // An empty partition is answered at once instead of after half a second.
-        .set("fetch.wait.max.ms", "5")
-        .set("fetch.error.backoff.ms", "50")
-        .set("fetch.message.max.bytes", "8388608")
-        .set("queued.min.messages", "1000000")
-        // The index is filled more slowly than the client fetches. With the default of a second, the
-        // client stops for longer than its full queue lasts (tests/bench, `recovery`).
-        .set("fetch.queue.backoff.ms", "10");
-    let consumer: BaseConsumer = config.create().map_err(|error| refused(&config, &error))?;
-
-    let mut assignment = TopicPartitionList::new();
-    let metadata = consumer.fetch_metadata(None, PATIENCE).map_err(|error| fault_of(&error))?;
-    for topic in metadata.topics().iter().filter(|topic| places.contains_key(topic.name())) {
-        for partition in topic.partitions() {
-            assignment
-                .add_partition_offset(topic.name(), partition.id(), Offset::Beginning)
-                .map_err(|error| fault_of(&error))?;
-        }
-    }
-    let mut open = assignment.count();
-    consumer.assign(&assignment).map_err(|error| fault_of(&error))?;
-
-    let mut last = Instant::now();
-    while open > 0 {
-        grant.may_begin()?;
-        match consumer.poll(Duration::from_millis(100)) {
-            Some(Ok(message)) => {
-                last = Instant::now();
-                // A key that is no text is no event of ours.
-                let key = message.key().and_then(|key| std::str::from_utf8(key).ok());
-                if let (Some(&place), Some(key)) = (places.get(message.topic()), key) {
-                    let event_id = message.headers().and_then(|headers| {
-                        headers.iter().find(|header| header.key == "talon-event-id")?.value
-                    });
-                    each(place, Recovered { key, value: message.payload(), event_id })?;
-                }
+impl Sources {
+    pub(crate) fn of(shard: &ShardSpec) -> Sources {
+        let mut sources = Sources { topics: Vec::new(), places: Vec::new() };
+        // The keys of its checkpoints begin with its name.
+        let own = Some(format!("{}/", shard.name));
+        sources.add(&shard.checkpoints.name, true, own, Place::Checkpoints);
+        for (i, topic) in shard.topics.iter().enumerate() {
+            if topic.purpose != Purpose::DeadLetters {
+                let by_key = topic.purpose == Purpose::Changes(Kind::Table);
+                sources.add(&topic.name, by_key, None, Place::Topic(i));
             }
-            Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
-            Some(Err(error)) => match fault_of(&error) {
-                BusFault::Unavailable(_) if last.elapsed() < PATIENCE => {}
-                fault => return Err(fault),
-            },
-            None if last.elapsed() > PATIENCE => {
-                return Err(BusFault::Unavailable("Kafka: reading back stalls".to_owned()));
-            }
-            None => {}
         }
+        sources
     }
-    Ok(())
+
+    fn add(&mut self, name: &str, by_key: bool, own: Option<String>, place: Place) {
+        self.topics.push(Topic { name: name.to_owned(), by_key, own });
+        self.places.push(place);
+    }
+
+    /// Where each of the topics that are read stands among those of the shard.
+    pub(crate) fn place_of(&self, place: Place) -> Option<usize> {
+        self.places.iter().position(|known| *known == place)
+    }
+
+    pub(crate) fn name(&self, place: usize) -> &str {
+        &self.topics[place].name
+    }
+
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.topics.iter().map(|topic| topic.name.as_str()).collect()
+    }
+
+    /// Reads them to their ends.
+    pub(crate) fn read(
+        &self,
+        config: &ClientConfig,
+        group: &str,
+        grant: &Grant,
+        each: &mut dyn FnMut(Place, Recovered<'_>) -> Result<(), BusFault>,
+    ) -> Result<Read, BusFault> {
+        let reader = PartitionReader::new(config, group, &self.topics, grant);
+        reader.read(&mut |topic, record| each(self.places[topic], record))
+    }
 }

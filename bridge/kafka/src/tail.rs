@@ -1,24 +1,30 @@
 //! Following topics as any consumer would.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use talon_runtime::bus::{BusFault, Start, Stop, Tailed};
 
-use crate::PATIENCE;
 use crate::client::refused;
 use crate::fault::fault_of;
+use crate::reader::{offsets, partitions};
+use crate::stall::PATIENCE;
 
-/// Reads topics, committed records only, until told to stop.
+/// How often it is looked for topics that were not there, and for partitions that were added.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Reads topics, committed records only, until told to stop. One that is not there yet is followed from
+/// when it is.
 ///
 /// # Errors
-/// Where the broker does not know a topic or does not answer at the start; later it waits.
+/// Where the broker does not answer at the start, or refuses a topic; later it waits.
 pub(crate) fn tail(
     config: &ClientConfig,
+    group: &str,
     topics: &[String],
     from: Start,
     stop: &Stop,
@@ -26,26 +32,21 @@ pub(crate) fn tail(
 ) -> Result<(), BusFault> {
     let mut config = config.clone();
     config
-        .set("group.id", "talon.console")
+        .set("group.id", group)
         .set("isolation.level", "read_committed")
         .set("enable.auto.commit", "false")
+        .set("auto.offset.reset", "earliest")
         .set("fetch.wait.max.ms", "100");
     let consumer: BaseConsumer = config.create().map_err(|error| refused(&config, &error))?;
-    let metadata = consumer.fetch_metadata(None, PATIENCE).map_err(|error| fault_of(&error))?;
-    let mut assignment = TopicPartitionList::new();
-    for topic in metadata.topics().iter().filter(|topic| topics.iter().any(|t| t == topic.name())) {
-        for partition in topic.partitions() {
-            let start = match from {
-                Start::Beginning => Offset::Beginning,
-                Start::Time(ms) => since(&consumer, topic.name(), partition.id(), ms)?,
-            };
-            assignment
-                .add_partition_offset(topic.name(), partition.id(), start)
-                .map_err(|error| fault_of(&error))?;
-        }
-    }
-    consumer.assign(&assignment).map_err(|error| fault_of(&error))?;
+    let mut followed = BTreeMap::new();
+    follow(&consumer, topics, from, &mut followed)?;
+    let mut looked = Instant::now();
     while !stop.is_set() {
+        if looked.elapsed() > LOOK_EVERY {
+            looked = Instant::now();
+            // What the broker has to say against it now, it says again.
+            follow(&consumer, topics, from, &mut followed).ok();
+        }
         if let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) {
             let key = message.key().map(String::from_utf8_lossy).unwrap_or_default();
             each(Tailed { topic: message.topic(), key: &key, value: message.payload() });
@@ -54,24 +55,57 @@ pub(crate) fn tail(
     Ok(())
 }
 
-/// Where the records of a time begin. The end is asked for first: a record that comes in between is
-/// behind it, and not passed over.
-fn since(
+/// Takes in the partitions that are not followed yet.
+fn follow<'t>(
     consumer: &BaseConsumer,
-    topic: &str,
-    partition: i32,
-    ms: i64,
-) -> Result<Offset, BusFault> {
-    let found = || -> Result<Offset, KafkaError> {
-        let (_, end) = consumer.fetch_watermarks(topic, partition, PATIENCE)?;
-        let mut times = TopicPartitionList::new();
-        times.add_partition_offset(topic, partition, Offset::Offset(ms))?;
-        let offsets = consumer.offsets_for_times(times, PATIENCE)?;
-        let found = offsets.find_partition(topic, partition).map(|element| element.offset());
-        Ok(match found {
+    topics: &'t [String],
+    from: Start,
+    followed: &mut BTreeMap<&'t str, i32>,
+) -> Result<(), BusFault> {
+    let mut new: Vec<(&'t str, i32)> = Vec::new();
+    for topic in topics {
+        let count = match partitions(consumer, &[topic], PATIENCE) {
+            Err(BusFault::Aborted(_)) => 0,
+            count => count?[0],
+        };
+        let known = followed.insert(topic, count).unwrap_or_default();
+        new.extend((known..count).map(|partition| (topic.as_str(), partition)));
+    }
+    let mut assignment = TopicPartitionList::new();
+    for ((topic, partition), start) in new.iter().zip(starts(consumer, &new, from)?) {
+        let added = assignment.add_partition_offset(topic, *partition, start);
+        added.map_err(|error| fault_of(&error))?;
+    }
+    if new.is_empty() {
+        return Ok(());
+    }
+    consumer.incremental_assign(&assignment).map_err(|error| fault_of(&error))
+}
+
+/// Where following begins. The ends are asked for first: a record that comes in between is behind them,
+/// and not passed over.
+fn starts(
+    consumer: &BaseConsumer,
+    partitions: &[(&str, i32)],
+    from: Start,
+) -> Result<Vec<Offset>, BusFault> {
+    let Start::Time(ms) = from else { return Ok(vec![Offset::Beginning; partitions.len()]) };
+    let ends = offsets(consumer, partitions, Offset::End, PATIENCE)?;
+    let mut times = TopicPartitionList::new();
+    for (topic, partition) in partitions {
+        let added = times.add_partition_offset(topic, *partition, Offset::Offset(ms));
+        added.map_err(|error| fault_of(&error))?;
+    }
+    if partitions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found = consumer.offsets_for_times(times, PATIENCE).map_err(|error| fault_of(&error))?;
+    let start = |((topic, partition), end): (&(&str, i32), i64)| {
+        match found.find_partition(topic, *partition).map(|element| element.offset()) {
             Some(Offset::Offset(offset)) => Offset::Offset(offset),
+            // Nothing was taken since then.
             _ => Offset::Offset(end),
-        })
+        }
     };
-    found().map_err(|error| fault_of(&error))
+    Ok(partitions.iter().zip(ends).map(start).collect())
 }

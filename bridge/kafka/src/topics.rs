@@ -8,22 +8,27 @@ use rdkafka::admin::{
     TopicReplication,
 };
 use rdkafka::client::DefaultClientContext;
-use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, Producer};
 use talon_runtime::bus::{BusFault, Purpose, TopicSpec};
 use talon_sdk::Kind;
 use tokio::runtime::Handle;
 
-use crate::PATIENCE;
 use crate::client::{self, EARSHOT, Watch};
+use crate::cluster::{Cluster, Use};
 use crate::fault::{fault_of, fault_of_code};
+use crate::stall::PATIENCE;
+
+/// One look at what topics take.
+const LOOK: Duration = Duration::from_secs(3);
 
 /// Makes sure that topics exist. Must be called on a thread of a Tokio runtime that may
 /// block.
+///
+/// What a topic takes is learnt here, when it is seen first; later looks hold nothing up.
 pub(crate) fn ensure(
     producer: &BaseProducer<Watch>,
-    config: &ClientConfig,
+    cluster: &Cluster,
     wanted: &[&TopicSpec],
 ) -> Result<(), BusFault> {
     let explain = |error: &KafkaError| {
@@ -31,23 +36,31 @@ pub(crate) fn ensure(
         producer.context().explain(fault_of(error))
     };
     let existing = names(producer).map_err(|error| explain(&error))?;
-    let (known, missing): (Vec<_>, Vec<_>) =
-        wanted.iter().copied().partition(|topic| existing.contains(&topic.name));
+    let missing: Vec<&TopicSpec> =
+        wanted.iter().copied().filter(|topic| !existing.contains(&topic.name)).collect();
+    let config = cluster.config();
     let admin = || -> Result<AdminClient<DefaultClientContext>, BusFault> {
-        config.create().map_err(|error| client::refused(config, &error))
+        config.create().map_err(|error| client::refused(&config, &error))
     };
     let runtime = Handle::current();
-    if !known.is_empty() {
-        // A look that may end in a warning holds nothing up.
-        runtime.spawn(look(admin()?, known.into_iter().cloned().collect()));
+    if !missing.is_empty() {
+        runtime.block_on(create(&admin()?, &missing))?;
+        appear(producer, &missing)?;
     }
-    if missing.is_empty() {
-        return Ok(());
+    let look = look(admin()?, cluster.clone(), wanted.iter().copied().cloned().collect());
+    if wanted.iter().all(|topic| cluster.limits().knows(&topic.name)) {
+        runtime.spawn(look);
+    } else {
+        runtime.block_on(look);
     }
-    runtime.block_on(create(&admin()?, &missing))?;
+    Ok(())
+}
+
+/// Waits until topics that were created have leaders.
+fn appear(producer: &BaseProducer<Watch>, missing: &[&TopicSpec]) -> Result<(), BusFault> {
     let since = Instant::now();
     loop {
-        let existing = names(producer).map_err(|error| explain(&error))?;
+        let existing = names(producer).map_err(|error| fault_of(&error))?;
         if missing.iter().all(|topic| existing.contains(&topic.name)) {
             return Ok(());
         }
@@ -59,11 +72,9 @@ pub(crate) fn ensure(
 }
 
 /// Makes sure of one topic, with a client of its own.
-pub(crate) fn ensure_one(config: &ClientConfig, topic: &TopicSpec) -> Result<(), BusFault> {
-    let producer: BaseProducer<Watch> = config
-        .create_with_context(Watch::default())
-        .map_err(|error| client::refused(config, &error))?;
-    ensure(&producer, config, &[topic])
+pub(crate) fn ensure_one(cluster: &Cluster, topic: &TopicSpec) -> Result<(), BusFault> {
+    let producer = cluster.producer(&Use::default())?;
+    ensure(&producer, cluster, &[topic])
 }
 
 /// Names of the topics all whose partitions have a leader.
@@ -125,16 +136,22 @@ async fn create(
     Ok(())
 }
 
-/// An existing topic with another policy is accepted, and it is said what that means.
-async fn look(admin: AdminClient<DefaultClientContext>, topics: Vec<TopicSpec>) {
+/// Learns what topics take. One with another policy is accepted, and it is said what that means.
+async fn look(admin: AdminClient<DefaultClientContext>, cluster: Cluster, topics: Vec<TopicSpec>) {
     let resources: Vec<ResourceSpecifier<'_>> =
         topics.iter().map(|topic| ResourceSpecifier::Topic(&topic.name)).collect();
-    let options = AdminOptions::new().request_timeout(Some(PATIENCE));
+    let options = AdminOptions::new().request_timeout(Some(LOOK));
+    for topic in &topics {
+        // Also where nothing is told, so that nobody waits for it again.
+        cluster.limits().learn(&topic.name, None);
+    }
     // Without the right to look there is nothing to say.
     let Ok(configs) = admin.describe_configs(&resources, &options).await else { return };
     for config in configs.into_iter().flatten() {
         let OwnedResourceSpecifier::Topic(name) = &config.specifier else { continue };
         let Some(topic) = topics.iter().find(|topic| topic.name == *name) else { continue };
+        let number = |name: &str| config.get(name)?.value.as_ref()?.parse().ok();
+        cluster.limits().learn(name, number("max.message.bytes"));
         let policy = config.get("cleanup.policy").and_then(|entry| entry.value.clone());
         if let Some(policy) = policy
             && let Some(meaning) = meaning(topic.purpose, &policy)

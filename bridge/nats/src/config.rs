@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use async_nats::ServerAddr;
-use talon_sdk::config::{Importance, Key, Problem, Secret, Secrets, Settings};
+use talon_sdk::config::{Importance, Key, Problem, Secrets, Settings};
+
+use crate::login::Login;
 
 /// What stands before every key here in a configuration.
 pub const SECTION: &str = "bus.nats.";
@@ -37,8 +39,8 @@ pub fn keys() -> Vec<Key> {
             .importance(Importance::Medium)
             .doc("PEM file with the roots to trust instead of the system's. Read at every connect."),
         Key::text("tls.certificate.file")
-            .doc("PEM file with the client's certificate, for mutual TLS; with `tls.key.file`."),
-        Key::text("tls.key.file").doc("PEM file with the key of `tls.certificate.file`."),
+            .doc("PEM file with the client's certificate, for mutual TLS; with `tls.key.file`. Read at every connect."),
+        Key::text("tls.key.file").doc("PEM file with the key of `tls.certificate.file`. Read at every connect."),
         Key::text("inbox.prefix")
             .default("_INBOX")
             .doc("Subject prefix for replies, where the account's rights name one."),
@@ -95,16 +97,6 @@ pub(crate) struct Access {
     pub(crate) ack_wait: Duration,
     pub(crate) history: i64,
     pub(crate) duplicate_window: Duration,
-}
-
-/// Who we are to the server. Read at every connect, so that a rotated secret needs no restart.
-#[derive(Debug, Clone)]
-pub(crate) enum Login {
-    Nobody,
-    User(String, Secret),
-    Token(Secret),
-    NKey(Secret),
-    Credentials(PathBuf),
 }
 
 impl Access {

@@ -14,6 +14,14 @@ pub(crate) fn is_conflict(error: &jetstream::Error) -> bool {
     matches!(error.error_code().0, WRONG_LAST_SEQUENCE | WRONG_LAST_SEQUENCE_CONSTANT)
 }
 
+/// The same record, by its id, is on its way inside of a cluster.
+const DUPLICATE_IN_PROCESS: u64 = 10158;
+
+/// Whether the same record is on its way already: the server knows in a moment what became of it.
+pub(crate) fn is_in_process(error: &jetstream::Error) -> bool {
+    error.error_code().0 == DUPLICATE_IN_PROCESS
+}
+
 /// Classifies what the server answers. `what` was asked for.
 pub(crate) fn fault_of(error: &jetstream::Error, what: &str) -> BusFault {
     fault_of_code(error.error_code(), what, &error.to_string())

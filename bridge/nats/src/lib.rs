@@ -2,35 +2,32 @@
 //!
 //! A connector has a stream for its feeds, one subject for each entity, and a stream for its dead
 //! letters; the checkpoints of all connectors are in one key-value bucket. [`names`] says what is called
-//! how, [`layout`] with which settings it is created, [`demands`] which settings of an existing stream
-//! are refused, [`log`](mod@log) how it can fail and what holds then.
+//! how, [`layout`] with which settings it is created, [`policy`] which settings of an existing stream
+//! are refused, [`writer`] how records get there, and [`log`](mod@log) how that can fail and what holds
+//! then. [`group`] says which process runs which connector.
 //!
 //! [`fault`](mod@fault) is the one place that says what an error of the client or the server means.
 #![forbid(unsafe_code)]
 #![allow(rustdoc::private_intra_doc_links)]
 
-mod book;
 mod config;
 mod connection;
-mod demands;
 mod fault;
 mod group;
 mod lane;
 mod layout;
-mod lease;
 mod log;
+mod login;
 mod names;
-mod pipeline;
-mod record;
-mod recover;
+mod policy;
+mod read;
+mod session;
+mod status;
 mod streams;
-mod subjects;
-mod sweep;
 mod tail;
-mod window;
+mod writer;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use talon_runtime::bus::{
@@ -38,83 +35,53 @@ use talon_runtime::bus::{
 };
 use talon_sdk::config::Settings;
 use tokio::runtime::Handle;
-use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 use crate::config::Access;
-use crate::connection::Connection;
-use crate::demands::Role;
 use crate::group::Member;
 use crate::layout::Layout;
 use crate::log::NatsLog;
-use crate::streams::Seen;
+use crate::policy::Role;
+use crate::session::Session;
+use crate::streams::KnownStreams;
 
 pub use config::{SECTION, keys, problems};
-pub use names::{bucket_key, checkpoint_key, key, token};
+pub use names::{Collision, bucket_key, checkpoint_key, collisions, key, token};
 
-/// How long the server may be silent before it counts as away.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Pause before the next attempt to join the group.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// Servers with JetStream, and how to reach them.
 pub struct Nats {
-    shared: Arc<Shared>,
-    seen: Seen,
-}
-
-/// What the group's task needs too.
-struct Shared {
-    access: Access,
-    prefix: String,
-    connection: Mutex<Option<Connection>>,
-    /// Replicas of what all connectors share.
-    replication: AtomicU16,
-}
-
-impl Shared {
-    /// The connection, made at the first use and kept.
-    async fn connection(&self, grant: &Grant) -> Result<Connection, BusFault> {
-        let mut kept = self.connection.lock().await;
-        let connection = match &*kept {
-            Some(connection) => connection.clone(),
-            None => kept.insert(Connection::open(&self.access).await?).clone(),
-        };
-        drop(kept);
-        connection.up(self.access.connect_timeout, grant).await?;
-        Ok(connection)
-    }
+    session: Arc<Session>,
+    known: KnownStreams,
 }
 
 impl Nats {
     /// Reads the settings, which [`keys`] declares, and notes what is wrong with them; `None` if
     /// something is. Does no I/O.
     pub fn new(settings: &mut Settings<'_>, prefix: &str) -> Option<Nats> {
-        let shared = Shared {
-            access: Access::read(settings)?,
-            prefix: prefix.to_owned(),
-            connection: Mutex::new(None),
-            replication: AtomicU16::new(0),
-        };
-        Some(Nats { shared: Arc::new(shared), seen: Seen::default() })
+        let session = Session::new(Access::read(settings)?, prefix);
+        Some(Nats { session: Arc::new(session), known: KnownStreams::default() })
     }
 
     async fn open_log(&self, shard: &ShardSpec, grant: &Grant) -> Result<NatsLog, BusFault> {
-        let Shared { access, prefix, .. } = &*self.shared;
-        let connection = self.shared.connection(grant).await?;
+        let Session { access, prefix, .. } = &*self.session;
+        let connection = self.session.connection(grant).await?;
         let ttl = connection.client.is_server_compatible(2, 11, 0);
         let layout = Layout::new(prefix, shard, access, ttl);
         let wanted = [(Role::Feeds, &layout.feeds), (Role::DeadLetters, &layout.dead_letters)];
-        let found = streams::ensure(&connection, &layout.checkpoints, &wanted, &self.seen).await?;
-        connection.watch.well();
+        let found = streams::ensure(&connection, &layout.checkpoints, &wanted, &self.known).await?;
+        connection.status.clear();
         let in_flight = access.max_in_flight;
-        let feeds = &found[0];
-        NatsLog::open(connection, layout, feeds, shard, in_flight, grant.clone()).await
+        NatsLog::open(connection, layout, &found, shard, in_flight, grant.clone()).await
     }
 }
 
 impl Bus for Nats {
     fn describe(&self) -> String {
         let servers: Vec<String> = self
-            .shared
+            .session
             .access
             .servers
             .iter()
@@ -125,7 +92,7 @@ impl Bus for Nats {
 
     fn probe(&self) -> Result<String, BusFault> {
         Handle::current().block_on(async {
-            let connection = self.shared.connection(&Grant::unlimited("")).await?;
+            let connection = self.session.connection(&Grant::unlimited("")).await?;
             let what = "JetStream";
             let account: Option<serde_json::Value> =
                 streams::ask(&connection, "INFO".to_owned(), &(), what).await?;
@@ -138,17 +105,17 @@ impl Bus for Nats {
     }
 
     fn join(&self, membership: Membership) -> JoinHandle<()> {
-        let shared = self.shared.clone();
-        shared.replication.store(membership.replication, Ordering::Relaxed);
+        let session = self.session.clone();
+        session.set_replication(membership.replication);
         tokio::spawn(async move {
             while !membership.stop.is_set() {
-                match shared.connection(&Grant::unlimited("")).await {
+                match session.connection(&Grant::unlimited("")).await {
                     Ok(connection) => {
-                        return Member::new(connection, &shared, membership).run().await;
+                        return Member::new(connection, &session, membership).run().await;
                     }
                     Err(fault) => (membership.report)(Some(&fault)),
                 }
-                tokio::time::sleep(Duration::from_secs(1)).await;
+                tokio::time::sleep(RETRY).await;
             }
         })
     }
@@ -161,8 +128,8 @@ impl Bus for Nats {
         each: &mut dyn FnMut(Tailed<'_>),
     ) -> Result<(), BusFault> {
         Handle::current().block_on(async {
-            let connection = self.shared.connection(&Grant::unlimited("")).await?;
-            tail::tail(&connection, &self.shared.prefix, topics, from, stop, each).await
+            let connection = self.session.connection(&Grant::unlimited("")).await?;
+            tail::tail(&connection, &self.session.prefix, topics, from, stop, each).await
         })
     }
 
@@ -174,14 +141,14 @@ impl Bus for Nats {
     }
 
     fn open_lane(&self, lane: &LaneSpec, grant: &Grant) -> Result<OpenLane, BusFault> {
-        let opened = lane::open(&self.shared, &self.seen, lane, grant);
+        let opened = lane::open(&self.session, &self.known, lane, grant);
         let (reader, log) = Handle::current().block_on(opened)?;
         Ok((Box::new(reader), Box::new(log)))
     }
 
     fn send(&self, lane: &LaneSpec, key: &str, value: &[u8]) -> Result<(), BusFault> {
         Handle::current().block_on(async {
-            let connection = self.shared.connection(&Grant::unlimited("")).await?;
+            let connection = self.session.connection(&Grant::unlimited("")).await?;
             lane::send(&connection, lane, key, value).await
         })
     }

@@ -20,6 +20,8 @@
 //! A key of the bucket of the checkpoints (`{connector}/{feed}`) may have ASCII letters, digits, `_`,
 //! `-` and `/`; every other byte becomes `=` and two hexadecimal digits.
 
+use std::fmt;
+
 /// Longest token, bytes. The server closes a connection whose control line has more than 4,096 bytes
 /// (`max_control_line`), in which the subject stands beside the inbox for the acknowledgement.
 pub(crate) const MAX_TOKEN: usize = 2_048;
@@ -63,6 +65,47 @@ pub(crate) fn bucket_stream(bucket: &str) -> String {
 pub(crate) fn created_key(stream: &str) -> String {
     // `=c` is no escape, so no checkpoint has such a key.
     format!("=created/{stream}")
+}
+
+/// Two connectors that would share a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Collision {
+    /// The name that can stay.
+    pub first: String,
+    /// The name that has to be another one.
+    pub second: String,
+    /// What the stream is called, without the prefix.
+    pub stream: String,
+}
+
+impl fmt::Display for Collision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Collision { first, second, stream } = self;
+        write!(
+            f,
+            "the connectors `{first}` and `{second}` would share the NATS stream `{{PREFIX}}_{stream}`; choose another name for `{second}`"
+        )
+    }
+}
+
+/// The connectors that would share a stream, because one is called as another and `_COMMANDS`,
+/// `_RESULTS` or `_DLQ`. A configuration with such names is to be refused.
+pub fn collisions(connectors: &[&str]) -> Vec<Collision> {
+    let mut collisions = Vec::new();
+    for first in connectors {
+        let beside = [commands, results, dead_letters].map(|name| name("", first));
+        for second in connectors {
+            let feeds = stream("", second);
+            if beside.contains(&feeds) {
+                collisions.push(Collision {
+                    first: (*first).to_owned(),
+                    second: (*second).to_owned(),
+                    stream: (*second).to_owned(),
+                });
+            }
+        }
+    }
+    collisions
 }
 
 fn undotted(prefix: &str) -> String {
@@ -153,6 +196,18 @@ mod tests {
         assert_eq!(stream("eu.talon", "field"), "EU-TALON_field");
         assert_eq!(dead_letters("talon", "field"), "TALON_field_DLQ");
         assert_eq!(bucket("eu.talon"), "eu-talon_checkpoints");
+    }
+
+    #[test]
+    fn names_of_connectors_that_would_share_a_stream_are_told() {
+        assert_eq!(collisions(&["x", "x-COMMANDS", "x_commands", "COMMANDS", "y_DLQ"]), []);
+        for second in ["x_COMMANDS", "x_RESULTS", "x_DLQ"] {
+            let found = collisions(&[second, "y", "x"]);
+            assert_eq!(found.len(), 1, "{second}");
+            assert_eq!((found[0].first.as_str(), found[0].second.as_str()), ("x", second));
+            assert!(found[0].to_string().contains(second));
+        }
+        assert_eq!(collisions(&["x", "x_DLQ", "x_DLQ_DLQ"]).len(), 2);
     }
 
     #[test]

@@ -16,16 +16,24 @@ use serde::de::DeserializeOwned;
 use talon_runtime::bus::BusFault;
 
 use crate::connection::Connection;
-use crate::demands::{Role, broken};
 use crate::fault::{fault_of, fault_of_request};
 use crate::layout::{Bucket, CHECKPOINTS, PREFIX};
 use crate::names;
+use crate::policy::{Role, covers, violations};
 
 /// Names of streams that this process has seen.
 #[derive(Default)]
-pub(crate) struct Seen(Mutex<HashSet<String>>);
+pub(crate) struct KnownStreams(Mutex<HashSet<String>>);
 
-impl Seen {
+/// What [`ensure`] found or made.
+pub(crate) struct Ensured {
+    /// The stream below the bucket of the checkpoints.
+    pub(crate) checkpoints: Config,
+    /// The streams, in the order in which they were wanted.
+    pub(crate) streams: Vec<Config>,
+}
+
+impl KnownStreams {
     fn has(&self, stream: &str) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(stream)
     }
@@ -46,7 +54,7 @@ pub(crate) async fn ask<T: DeserializeOwned>(
         .jetstream
         .request(subject, body)
         .await
-        .map_err(|error| connection.watch.explain(fault_of_request(&error, what)))?;
+        .map_err(|error| connection.status.explain(fault_of_request(&error, what)))?;
     match answer {
         Response::Ok(answer) => Ok(Some(answer)),
         Response::Err { error } => match error.error_code() {
@@ -69,20 +77,20 @@ pub(crate) async fn ensure(
     connection: &Connection,
     bucket: &Bucket,
     wanted: &[(Role, &Config)],
-    seen: &Seen,
-) -> Result<Vec<Config>, BusFault> {
+    known: &KnownStreams,
+) -> Result<Ensured, BusFault> {
     let mut found = Vec::with_capacity(wanted.len());
     for (_, stream) in wanted {
         found.push(info(connection, &stream.name).await?);
     }
     // Before the server is asked: another shard of this process may create it meanwhile.
-    let known = seen.has(&bucket.below.name);
+    let existed = known.has(&bucket.below.name);
     let below = match info(connection, &bucket.below.name).await? {
         Some(below) => accept(Role::Checkpoints, below.config, &bucket.below)?,
         None => {
             let mut configs = found.iter().flatten().map(|stream| &stream.config);
             let told = configs.any(|c| c.metadata.get(CHECKPOINTS) == Some(&bucket.name));
-            if told || known {
+            if told || existed {
                 return Err(BusFault::Misconfigured(format!(
                     "NATS: the bucket `{0}` existed and is gone; restore it, or accept that all feeds are read again, and create it: `nats kv add {0}`",
                     bucket.name
@@ -91,12 +99,12 @@ pub(crate) async fn ensure(
             create(connection, &bucket.below).await?
         }
     };
-    seen.add(&below.name);
-    let mut configs = Vec::with_capacity(wanted.len());
+    known.add(&below.name);
+    let mut streams = Vec::with_capacity(wanted.len());
     for ((role, wanted), found) in wanted.iter().zip(found) {
-        configs.push(stream(connection, *role, found, wanted, bucket, seen).await?);
+        streams.push(stream(connection, *role, found, wanted, bucket, known).await?);
     }
-    Ok(configs)
+    Ok(Ensured { checkpoints: below, streams })
 }
 
 async fn stream(
@@ -105,16 +113,16 @@ async fn stream(
     found: Option<Info>,
     wanted: &Config,
     bucket: &Bucket,
-    seen: &Seen,
+    known: &KnownStreams,
 ) -> Result<Config, BusFault> {
     let name = &wanted.name;
-    let mark = mark_of(connection, bucket, name).await?;
-    let existed = match mark {
-        Mark::Created => true,
+    let note = note_of(connection, bucket, name).await?;
+    let existed = match note {
+        Note::Created => true,
         // The bucket may be a new one, so what this process has seen counts.
-        Mark::None => seen.has(name),
+        Note::None => known.has(name),
         // An operator has said that it may be made again.
-        Mark::Deleted => false,
+        Note::Deleted => false,
     };
     // What was not there may have been created since by another shard or process, which has then said
     // so. Whoever finds it said looks again.
@@ -135,10 +143,10 @@ async fn stream(
         }
         None => create(connection, wanted).await?,
     };
-    if mark != Mark::Created {
-        put_mark(connection, bucket, name).await?;
+    if note != Note::Created {
+        put_note(connection, bucket, name).await?;
     }
-    seen.add(name);
+    known.add(name);
     Ok(config)
 }
 
@@ -161,9 +169,15 @@ async fn adapt(
     wanted: &Config,
 ) -> Result<Config, BusFault> {
     let ours = found.metadata.contains_key(PREFIX);
+    if ours && let Some(theirs) = of_another(&found, wanted) {
+        let name = &wanted.name;
+        return Err(BusFault::Misconfigured(format!(
+            "NATS: the stream `{name}` is there for `{theirs}`, which is of another connector; connectors must not be called as another one and `_COMMANDS`, `_RESULTS` or `_DLQ`"
+        )));
+    }
     let mut next = found.clone();
     for subject in &wanted.subjects {
-        if !next.subjects.iter().any(|pattern| crate::demands::covers(pattern, subject)) {
+        if !next.subjects.iter().any(|pattern| covers(pattern, subject)) {
             next.subjects.push(subject.clone());
         }
     }
@@ -180,6 +194,18 @@ async fn adapt(
     accept(role, found, wanted)
 }
 
+/// A subject of a stream that Talon created for another connector.
+fn of_another<'c>(found: &'c Config, wanted: &Config) -> Option<&'c str> {
+    // `{prefix}.{connector}.`
+    let prefix = format!("{}.", wanted.metadata.get(PREFIX)?);
+    let wanted = wanted.subjects.first()?.strip_prefix(&prefix)?;
+    let root = format!("{prefix}{}.", wanted.split_once('.')?.0);
+    let all = format!("{root}>");
+    let shared = |subject: &String| subject.starts_with(&root) || covers(subject, &all);
+    let theirs = found.subjects.iter().find(|subject| subject.starts_with(&prefix))?;
+    (!found.subjects.iter().any(shared)).then_some(theirs)
+}
+
 fn accept(role: Role, found: Config, wanted: &Config) -> Result<Config, BusFault> {
     let name = &wanted.name;
     if let (Some(theirs), Some(ours)) = (found.metadata.get(PREFIX), wanted.metadata.get(PREFIX))
@@ -189,19 +215,19 @@ fn accept(role: Role, found: Config, wanted: &Config) -> Result<Config, BusFault
             "NATS: the stream `{name}` belongs to the prefix `{theirs}`, and `{ours}` would share it; choose another `talon.prefix`"
         )));
     }
-    let broken = broken(role, &found, wanted);
-    if broken.is_empty() {
+    let violations = violations(role, &found, wanted);
+    if violations.is_empty() {
         return Ok(found);
     }
     Err(BusFault::Misconfigured(format!(
         "NATS: the stream `{name}` exists with settings that break a guarantee: {}",
-        broken.join("; ")
+        violations.join("; ")
     )))
 }
 
 /// What the bucket says of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mark {
+enum Note {
     /// Nothing.
     None,
     /// That it was created.
@@ -210,7 +236,7 @@ enum Mark {
     Deleted,
 }
 
-async fn mark_of(connection: &Connection, bucket: &Bucket, stream: &str) -> Result<Mark, BusFault> {
+async fn note_of(connection: &Connection, bucket: &Bucket, stream: &str) -> Result<Note, BusFault> {
     let bucket_stream = &bucket.below.name;
     let subject = format!("$KV.{}.{}", bucket.name, names::created_key(stream));
     let found: Option<Found> = ask(
@@ -221,20 +247,20 @@ async fn mark_of(connection: &Connection, bucket: &Bucket, stream: &str) -> Resu
     )
     .await?;
     Ok(match found {
-        None => Mark::None,
+        None => Note::None,
         Some(Found { message: FoundMessage { data: Some(data) } }) if !data.is_empty() => {
-            Mark::Created
+            Note::Created
         }
-        Some(_) => Mark::Deleted,
+        Some(_) => Note::Deleted,
     })
 }
 
-async fn put_mark(connection: &Connection, bucket: &Bucket, stream: &str) -> Result<(), BusFault> {
+async fn put_note(connection: &Connection, bucket: &Bucket, stream: &str) -> Result<(), BusFault> {
     let key = names::created_key(stream);
     let subject = bucket_subject(connection.domain.as_deref(), &bucket.name, &key);
     let what = format!("bucket `{}`", bucket.name);
     let unavailable = |error: async_nats::jetstream::context::PublishError| {
-        connection.watch.explain(BusFault::Unavailable(format!("NATS: {what}: {error}")))
+        connection.status.explain(BusFault::Unavailable(format!("NATS: {what}: {error}")))
     };
     let sent = connection.jetstream.publish(subject, "created".into()).await;
     sent.map_err(unavailable)?.await.map_err(unavailable)?;

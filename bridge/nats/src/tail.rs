@@ -13,7 +13,7 @@ use crate::connection::Connection;
 use crate::names;
 
 /// How often a stop is looked for while nothing comes.
-const GLANCE: Duration = Duration::from_millis(100);
+const POLL: Duration = Duration::from_millis(100);
 
 /// Reads the subjects of topics until told to stop.
 pub(crate) async fn tail(
@@ -46,7 +46,7 @@ pub(crate) async fn tail(
             match connection.jetstream.get_stream(&name).await {
                 Ok(stream) => break stream,
                 // It is created by the connector, which may not have come to it yet.
-                Err(_) if !stop.is_set() => tokio::time::sleep(GLANCE).await,
+                Err(_) if !stop.is_set() => tokio::time::sleep(POLL).await,
                 Err(_) => return Ok(()),
             }
         };
@@ -56,7 +56,7 @@ pub(crate) async fn tail(
     }
     let mut messages = select_all(messages);
     while !stop.is_set() {
-        let Ok(Some(message)) = tokio::time::timeout(GLANCE, messages.next()).await else {
+        let Ok(Some(message)) = tokio::time::timeout(POLL, messages.next()).await else {
             continue;
         };
         let message = message.map_err(|error| lost(&error))?;

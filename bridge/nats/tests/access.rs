@@ -4,7 +4,7 @@
 mod support;
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use nkeys::KeyPair;
@@ -19,7 +19,8 @@ use crate::support::World;
 fn works(server: &Server, settings: &[(&'static str, &str)]) {
     let mut world = World::new(server.url());
     set(&mut world, settings);
-    let (mut log, _) = world.open(&world.process());
+    // A server with a login may accept connections before it answers them.
+    let (mut log, _) = world.open_when_up(&world.process());
     log.put("1", "v", "1v");
     log.commit(Some("c")).unwrap();
     assert_eq!(world.open(&world.process()).1.records.len(), 1);
@@ -29,12 +30,18 @@ fn works(server: &Server, settings: &[(&'static str, &str)]) {
 fn refused(server: &Server, settings: &[(&'static str, &str)]) -> String {
     let mut world = World::new(server.url());
     set(&mut world, settings);
-    match world.try_open(&world.process()).map(drop) {
-        Err(BusFault::Misconfigured(why)) => {
-            assert!(settings.iter().all(|(_, value)| !why.contains(value)), "{why}");
-            why
+    let since = Instant::now();
+    loop {
+        match world.try_open(&world.process()).map(drop) {
+            Err(BusFault::Misconfigured(why)) => {
+                assert!(settings.iter().all(|(_, value)| !why.contains(value)), "{why}");
+                return why;
+            }
+            Err(BusFault::Unavailable(_)) if since.elapsed() < Duration::from_secs(30) => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            other => panic!("{other:?}"),
         }
-        other => panic!("{other:?}"),
     }
 }
 
@@ -314,6 +321,73 @@ fn mutual_tls() {
     };
     let fault = world.try_open(&world.process()).map(drop).unwrap_err();
     assert!(matches!(fault, BusFault::Misconfigured(_)), "{fault}");
+}
+
+#[test]
+fn certificates_and_authorities_that_were_exchanged_are_read_at_the_next_connect() {
+    let files = Certificates::new();
+    let settings = files.server("verify: true");
+    let Some(mut server) = Server::start_with("certificates_that_were_exchanged", &settings) else {
+        return;
+    };
+    let mut world = World::new(server.url());
+    set(
+        &mut world,
+        &[
+            ("tls.ca.file", &files.path("ca.pem")),
+            ("tls.certificate.file", &files.path("client.pem")),
+            ("tls.key.file", &files.path("client.key")),
+        ],
+    );
+    let nats = world.process();
+    let (mut log, _) = world.open(&nats);
+    log.put("1", "v", "1v");
+    log.commit(Some("c1")).unwrap();
+    // Another authority, and all certificates from it: nothing of before is good any more.
+    let next = Certificates::new();
+    for name in ["ca.pem", "server.pem", "server.key", "client.pem", "client.key"] {
+        std::fs::copy(next.path(name), files.path(name)).unwrap();
+    }
+    server.restart();
+    let (mut log, _) = world.open_when_up(&nats);
+    log.put("1", "w", "1w");
+    log.commit(Some("c2")).unwrap();
+    // A certificate that is good again after it was bad, without a restart of anything.
+    std::fs::write(files.path("client.pem"), "nothing").unwrap();
+    let other = world.process();
+    assert!(world.try_open(&other).is_err());
+    std::fs::copy(next.path("client.pem"), files.path("client.pem")).unwrap();
+    world.open(&other);
+}
+
+#[test]
+fn a_file_of_credentials_that_was_exchanged_is_read_at_the_next_connect() {
+    let operator = Operator::new();
+    let test = "credentials_that_were_exchanged";
+    let Some(mut server) = Server::start_with(test, &operator.settings) else { return };
+    let file = std::env::temp_dir().join(talon_brokers::unique("creds"));
+    std::fs::write(&file, operator.credentials(&KeyPair::new_user())).unwrap();
+    let mut world = World::new(server.url());
+    set(&mut world, &[("credentials.file", &file.display().to_string())]);
+    let nats = world.process();
+    world.open_when_up(&nats);
+    // The server forgets its clients, and the old file would be refused.
+    std::fs::write(&file, "nothing").unwrap();
+    server.kill();
+    server.restart();
+    let refused = || matches!(world.try_open(&nats).map(drop), Err(BusFault::Misconfigured(_)));
+    let since = Instant::now();
+    while !refused() {
+        assert!(since.elapsed() < Duration::from_secs(30), "the bad file is read");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    std::fs::write(&file, operator.credentials(&KeyPair::new_user())).unwrap();
+    let since = Instant::now();
+    while world.try_open(&nats).is_err() {
+        assert!(since.elapsed() < Duration::from_secs(30), "the good file is read");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    std::fs::remove_file(&file).unwrap();
 }
 
 #[test]

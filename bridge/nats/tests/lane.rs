@@ -24,8 +24,12 @@ struct Lane<'w> {
 
 impl<'w> Lane<'w> {
     fn try_open(world: &'w World, nats: &Nats) -> Result<Lane<'w>, BusFault> {
+        Lane::try_open_under(world, nats, &Grant::unlimited("test"))
+    }
+
+    fn try_open_under(world: &'w World, nats: &Nats, grant: &Grant) -> Result<Lane<'w>, BusFault> {
         let _inside = world.runtime.enter();
-        let (reader, log) = nats.open_lane(&world.lane_spec(), &Grant::unlimited("test"))?;
+        let (reader, log) = nats.open_lane(&world.lane_spec(), grant)?;
         Ok(Lane { world, reader, log })
     }
 
@@ -199,7 +203,8 @@ fn the_next_owner_gets_what_is_not_settled_at_once_and_in_order() {
     let Some(server) = Server::shared("the_next_owner_gets") else { return };
     let world = World::new(server.url());
     let (first, second) = (world.process(), world.process());
-    let (mut killed, _) = Lane::open(&world, &first);
+    let grant = Grant::unlimited("test");
+    let mut killed = Lane::try_open_under(&world, &first, &grant).unwrap();
     send(&world, &first, 0..20);
     let read = killed.read(20).unwrap();
     // Settled up to 5, and some behind a gap; the outcome of 7 is stored, but it is not acknowledged.
@@ -218,12 +223,71 @@ fn the_next_owner_gets_what_is_not_settled_at_once_and_in_order() {
     assert_eq!(next.reader.behind(), Some(0));
 
     // The one that was replaced reads nothing more, and settles nothing.
+    grant.close();
     let fault = killed.fault();
     assert!(matches!(fault, BusFault::Fenced(_)), "{fault:?}");
     let fault = killed.settle(&[arrival(19)]).unwrap_err();
     assert!(matches!(fault, BusFault::Fenced(_) | BusFault::Aborted(_)), "{fault}");
     let (mut last, _) = Lane::open(&world, &world.process());
     assert_eq!(texts(&last.read(19).unwrap()), numbers(6..25));
+}
+
+#[test]
+fn a_process_that_lost_the_shard_while_it_opened_does_not_stop_the_new_owner() {
+    let Some(server) = Server::shared("a_process_that_lost_the_shard") else { return };
+    let world = World::new(server.url());
+    let (owner, late) = (world.process(), world.process());
+    let (mut lane, _) = Lane::open(&world, &owner);
+    // It has a connection, and knows the streams.
+    drop(Lane::try_open(&world, &late).unwrap());
+    let mut reopened = 0;
+    let mut read_next = |number: usize, may_reopen: bool| {
+        send(&world, &owner, number..number + 1);
+        loop {
+            match lane.next(Duration::from_secs(5)) {
+                Ok(Some(arrival)) if text(&arrival) == number.to_string() => {
+                    return lane.settle(&[arrival]).unwrap();
+                }
+                Ok(Some(_)) => {}
+                Err(BusFault::Aborted(_)) if may_reopen => {
+                    reopened += 1;
+                    lane = Lane::open(&world, &owner).0;
+                }
+                other => panic!("{number}: {other:?}"),
+            }
+        }
+    };
+    read_next(0, true);
+    let closed = Grant::unlimited("test");
+    closed.close();
+    let opened = Lane::try_open_under(&world, &late, &closed).map(drop);
+    assert_eq!(opened, Err(BusFault::Revoked));
+    read_next(1, false);
+    let (mut revoked, mut opened) = (0, 0);
+    for number in 2..32 {
+        let grant = Grant::unlimited("test");
+        let result = std::thread::scope(|scope| {
+            let late = scope.spawn(|| Lane::try_open_under(&world, &late, &grant).map(drop));
+            std::thread::sleep(Duration::from_millis(number as u64 / 2));
+            grant.close();
+            late.join().unwrap()
+        });
+        match result {
+            Ok(()) => opened += 1,
+            Err(BusFault::Revoked) => revoked += 1,
+            Err(fault) => panic!("{fault}"),
+        }
+        read_next(number, true);
+    }
+    eprintln!("{revoked} revoked, {opened} opened in time, {reopened} opened anew");
+    assert!(reopened <= opened + 1, "nobody else takes the lane from its owner");
+    let stream = format!("{}_COMMANDS", world.stream());
+    let jetstream = world.jetstream();
+    let left = world.runtime.block_on(async {
+        let mut stream = jetstream.get_stream(&stream).await.unwrap();
+        stream.info().await.unwrap().state.consumer_count
+    });
+    assert!(left <= 2, "{left} consumers");
 }
 
 fn arrival(number: usize) -> Arrival {
@@ -233,7 +297,7 @@ fn arrival(number: usize) -> Arrival {
         value: number.to_string().into_bytes(),
         rekeyed: false,
         traceparent: None,
-        unplaced_at_ms: None,
+        at_ms: 0,
     }
 }
 
@@ -507,7 +571,7 @@ fn shards_and_lanes_that_open_at_once_create_their_streams_together() {
                 scope.spawn(|| drop(world.try_open(nats).unwrap()));
                 scope.spawn(|| match Lane::try_open(&world, nats).map(drop) {
                     // Two lanes: one of them is the newer.
-                    Ok(()) | Err(BusFault::Fenced(_)) => {}
+                    Ok(()) | Err(BusFault::Aborted(_)) => {}
                     Err(fault) => panic!("{fault}"),
                 });
             }

@@ -280,6 +280,51 @@ fn a_record_that_is_too_large_affects_nothing_else() {
 }
 
 #[test]
+fn a_checkpoint_that_is_too_large_holds_up_no_other_and_says_which_it_is() {
+    let settings = "max_payload: 64KB";
+    let Some(server) = Server::start_with("a_checkpoint_that_is_too_large", settings) else {
+        return;
+    };
+    let world = World::new(server.url());
+    let (mut log, _) = world.open(&world.process());
+    log.put("1", "v", "1v");
+    let large = "x".repeat(100_000);
+    let fault = log.commit_all(&[("field/call", &large), ("field/message", "m1")]).unwrap_err();
+    assert!(matches!(&fault, BusFault::TooLarge(why) if why.contains("`field/call`")), "{fault}");
+    // The log goes on.
+    log.put("1", "w", "1w");
+    log.commit_all(&[("field/call", "c2"), ("field/message", "m2")]).unwrap();
+    let (_, found) = world.open(&world.process());
+    assert_eq!(found.value(TABLE, "1"), Some(Some("w")));
+    assert_eq!(found.checkpoints["field/call"], "c2");
+    assert_eq!(found.checkpoints["field/message"], "m2");
+}
+
+#[test]
+fn a_bucket_and_dead_letters_with_smaller_limits_are_kept_to() {
+    let Some(server) = Server::shared("a_bucket_and_dead_letters") else { return };
+    let world = World::new(server.url());
+    world.open(&world.process());
+    let jetstream = world.jetstream();
+    world.runtime.block_on(async {
+        for stream in [format!("KV_{}", world.bucket()), format!("{}_DLQ", world.stream())] {
+            let stream = jetstream.get_stream(stream).await.unwrap();
+            let mut config = stream.cached_info().config.clone();
+            config.max_message_size = 2_000;
+            jetstream.update_stream(config).await.unwrap();
+        }
+    });
+    let (mut log, _) = world.open(&world.process());
+    let large = "x".repeat(3_000);
+    log.put("1", &large, "1v");
+    let fault = log.append(DEAD_LETTERS, "1", Some(&large), "1").unwrap_err();
+    assert!(matches!(fault, BusFault::TooLarge(_)), "{fault}");
+    let fault = log.commit_all(&[("field/call", &large)]).unwrap_err();
+    assert!(matches!(fault, BusFault::TooLarge(_)), "{fault}");
+    log.commit(Some("c1")).unwrap();
+}
+
+#[test]
 fn a_server_that_cuts_slow_readers_off_is_read_back() {
     let Some(server) = Server::start_with("a_server_that_cuts", "max_pending: 24MB") else {
         return;

@@ -130,6 +130,27 @@ fn a_new_feed_gets_its_subject() {
 }
 
 #[test]
+fn a_connector_whose_stream_is_that_of_anothers_commands_is_refused() {
+    let Some(server) = Server::shared("a_connector_whose_stream_is") else { return };
+    for what in ["COMMANDS", "RESULTS", "DLQ"] {
+        let world = World::new(server.url());
+        let (nats, other) = (world.process(), world.process());
+        let _inside = world.runtime.enter();
+        use talon_runtime::bus::{Bus, Grant};
+        let grant = Grant::unlimited("test");
+        nats.open(&world.spec(), &grant).unwrap();
+        nats.open_lane(&world.lane_spec(), &grant).unwrap();
+        let mut spec = world.spec();
+        spec.name = format!("field_{what}");
+        for topic in &mut spec.topics {
+            topic.name = topic.name.replace(".field.", &format!(".field_{what}."));
+        }
+        let why = misconfigured(other.open(&spec, &grant).map(drop));
+        assert!(why.contains("of another connector"), "{what}: {why}");
+    }
+}
+
+#[test]
 fn a_stream_that_vanished_is_not_made_again_empty() {
     let Some(server) = Server::shared("a_stream_that_vanished") else { return };
     let world = World::new(server.url());

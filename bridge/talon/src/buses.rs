@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use talon_kafka::Kafka;
+use talon_kafka::{Kafka, Properties};
 use talon_nats::Nats;
 use talon_runtime::bus::Bus;
 use talon_sdk::config::{Problem, Secrets, Settings};
@@ -52,7 +52,8 @@ impl Sections {
                 None
             }
             (false, true) => {
-                Some(Arc::new(Kafka::new(kafka(self.kafka, secrets, problems), prefix, group)))
+                let properties = kafka(self.kafka, secrets, problems);
+                Some(Arc::new(Kafka::following(properties, prefix, group)))
             }
             (true, false) => {
                 let keys = talon_nats::keys();
@@ -65,17 +66,18 @@ impl Sections {
     }
 }
 
-/// The properties with their references resolved. One that is not resolved cannot be checked.
+/// The properties, whose references are resolved again for each client. One that is not resolved cannot be
+/// checked.
 fn kafka(
-    texts: BTreeMap<String, String>,
+    mut texts: BTreeMap<String, String>,
     secrets: &Secrets,
     problems: &mut Vec<Problem>,
-) -> BTreeMap<String, String> {
+) -> Properties {
     let (mut known, mut unresolved) = (BTreeMap::new(), false);
-    for (name, text) in texts {
-        match secrets.expand(&text) {
+    for (name, text) in &texts {
+        match secrets.expand(text) {
             Ok(Some(value)) => {
-                known.insert(name, value);
+                known.insert(name.clone(), value);
             }
             Ok(None) => unresolved |= name == "bootstrap.servers",
             Err(error) => {
@@ -89,5 +91,6 @@ fn kafka(
             problems.push(Problem { key: format!("{KAFKA}{name}"), message });
         }
     }
-    known
+    texts.retain(|name, _| known.contains_key(name));
+    Properties::resolved(&texts, secrets)
 }

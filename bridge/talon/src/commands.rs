@@ -288,6 +288,6 @@ pub(crate) fn decode(value: &[u8]) -> Option<ResultRecord> {
     match Wire::SingleObject.open(&*RESULT, value) {
         Payload::Own(datum) | Payload::Registered(_, datum) => RESULT.decode(datum).ok(),
         Payload::Json(json) => serde_json::from_slice(json).ok(),
-        Payload::Unknown(_) | Payload::Foreign => None,
+        Payload::Fingerprinted(..) | Payload::Foreign => None,
     }
 }

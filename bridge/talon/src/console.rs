@@ -113,7 +113,7 @@ fn decode(contract: &Contract, message: &[u8]) -> Option<Value> {
     match Wire::SingleObject.open(contract, message) {
         Payload::Own(datum) | Payload::Registered(_, datum) => contract.to_json(datum).ok(),
         Payload::Json(json) => serde_json::from_slice(json).ok(),
-        Payload::Unknown(_) | Payload::Foreign => None,
+        Payload::Fingerprinted(..) | Payload::Foreign => None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context;
 use talon_runtime::registry::Registry;
@@ -10,11 +11,15 @@ use talon_sdk::Clock;
 use talon_sdk::config::{Problem, Secrets};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 
 use crate::End;
 use crate::clock;
 use crate::config::{Loaded, flatten, load};
 use crate::server::{self, About, Recent};
+
+/// What of the time for a stop is kept for connections to the page, at most.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Reads, checks and runs a configuration until SIGTERM or SIGINT.
 pub(crate) async fn run(file: &Path) -> anyhow::Result<End> {
@@ -96,10 +101,14 @@ pub(crate) async fn serve(
     let serving = tokio::spawn(server::serve(listener, engine.view(), about, stopped));
     stop.await;
     tracing::info!("stopping: what was read is committed first");
-    let drained = engine.stop(timeout).await;
+    // Scrapes and probes are answered while it drains. What is under way then may end within the rest.
+    let end = Instant::now() + timeout;
+    let drained = engine.stop(timeout - FAREWELL.min(timeout / 4)).await;
     drop(stop_server);
-    // Ends by itself within two seconds.
-    serving.await??;
+    match timeout_at(end, serving).await {
+        Ok(served) => served??,
+        Err(_) => tracing::debug!("a connection to the page was cut"),
+    }
     if drained {
         tracing::info!("stopped");
         Ok(End::Done)

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use talon_http::{Credentials, HeaderName};
+use talon_sdk::CommandSpec;
 use talon_sdk::config::{Importance, Key, Settings};
 use talon_sdk::privacy::{self, Privacy};
 
+use crate::commands;
 use crate::commands::config::CommandConfig;
 use crate::feeds::NAMES;
 use crate::map::all_contracts;
@@ -21,6 +23,8 @@ pub(crate) struct Config {
     pub(crate) zone: TimeZone,
     pub(crate) privacy: Privacy,
     pub(crate) commands: CommandConfig,
+    /// Commands that are switched on.
+    pub(crate) enabled: Vec<&'static CommandSpec>,
 }
 
 fn interval(feed: &str) -> String {
@@ -69,7 +73,7 @@ pub(crate) fn keys() -> Vec<Key> {
                 "How often `{feed}` is read: from the start of a read to that of the next."
             ))
     }));
-    keys.extend(crate::commands::config::keys());
+    keys.extend(commands::config::keys());
     keys.extend(privacy::keys(&all_contracts()));
     keys
 }
@@ -87,8 +91,9 @@ pub(crate) fn read(settings: &mut Settings<'_>) -> Config {
         Credentials::header(name, &prefix, token, "auth.external.token")
     });
     let feeds = settings.list("feeds");
-    let commands = crate::commands::config::read(settings);
-    if feeds.is_empty() && commands.enabled.is_empty() {
+    let commands = commands::config::read(settings);
+    let enabled = commands::enabled(settings, commands.has_user());
+    if feeds.is_empty() && enabled.is_empty() {
         let problem = "names no feed and `commands` no command, so the connector would do nothing";
         settings.problem("feeds", problem);
     }
@@ -106,5 +111,6 @@ pub(crate) fn read(settings: &mut Settings<'_>) -> Config {
         zone: settings.zone("time.zone"),
         privacy: Privacy::read(settings, &all_contracts()),
         commands,
+        enabled,
     }
 }

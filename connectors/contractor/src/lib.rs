@@ -34,6 +34,7 @@ mod model;
 mod session;
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use talon_sdk::config::{Key, Settings};
@@ -163,13 +164,22 @@ impl Connector for Instance {
     }
 
     fn commands(&self) -> Vec<&'static CommandSpec> {
-        self.config.commands.enabled.clone()
+        self.config.enabled.clone()
     }
 
     fn applier(&self) -> Result<Arc<dyn Applier>, Fault> {
         let upstream = self.upstream()?;
-        let made = || Arc::new(Sender::new(upstream, &self.config, &self.context));
+        let Config { commands, http, zone, overlap, .. } = &self.config;
+        let made = || {
+            let sender =
+                Sender::new(upstream, commands, http, zone.clone(), *overlap, &self.context);
+            Arc::new(sender)
+        };
         Ok(self.sender.get_or_init(made).clone())
+    }
+
+    fn request_timeout(&self) -> Duration {
+        self.config.http.request_timeout
     }
 
     async fn probe(&self) -> Result<String, Fault> {

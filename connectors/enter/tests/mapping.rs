@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use prometheus::Registry;
 use serde_json::{Value, json};
@@ -84,6 +85,14 @@ fn old(place: usize) -> Value {
 
 fn micros(text: &str) -> i64 {
     text.parse::<jiff::Timestamp>().unwrap().as_microsecond()
+}
+
+#[test]
+fn a_reply_is_given_up_after_the_time_limit_of_requests() {
+    let limited = |settings: &[(&str, &str)]| configured(settings).unwrap().request_timeout();
+    assert_eq!(limited(&[]), Duration::from_secs(30));
+    let limit = [("upstream.request.timeout.ms", "700")];
+    assert_eq!(limited(&limit), Duration::from_millis(700));
 }
 
 #[test]

@@ -3,15 +3,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::Url;
-use talon_sdk::{Context, Fault};
+use talon_sdk::{Context, Fault, Permit};
 use tokio::time::Instant;
+use tower::util::AndThenLayer;
 use tracing::trace;
 
 use crate::budget::RateBudget;
 use crate::fault::body_of;
 use crate::{
     Config, Credentials, Failure, FailureKind, Reply, Request, Sent, body, failure, fault_of,
-    read_json_body, tls,
+    permit, read_json_body, tls,
 };
 
 /// How long an idle connection is kept. Shorter than what servers keep by default, so that a request
@@ -28,11 +29,20 @@ pub struct Client {
 }
 
 pub(crate) struct Inner {
-    http: reqwest::Client,
+    /// Sends what only reads, over connections that are kept.
+    reads: reqwest::Client,
+    /// Sends what has a permit, each over a connection of its own; see `permit.rs`.
+    changes: reqwest::Client,
     base: Url,
     pub(crate) config: Config,
     context: Context,
     budget: RateBudget,
+}
+
+/// A request as it goes over the wire, which the rate budget has room for.
+pub(crate) struct Ready {
+    request: reqwest::Request,
+    permit: Option<Permit>,
 }
 
 impl Client {
@@ -50,19 +60,30 @@ impl Client {
         })?;
         let mut tls = tls::client_config(&config.tls, base.scheme() == "https")?;
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .user_agent(concat!("talon/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .gzip(true)
-            .connect_timeout(config.connect_timeout)
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .build()
-            .map_err(|_| Fault::Internal { reason: "no HTTP client can be built".to_owned() })?;
+        let builder = || {
+            let builder = reqwest::Client::builder()
+                .tls_backend_preconfigured(tls.clone())
+                .user_agent(concat!("talon/", env!("CARGO_PKG_VERSION")))
+                .redirect(reqwest::redirect::Policy::none())
+                .no_proxy()
+                .gzip(true)
+                .connect_timeout(config.connect_timeout);
+            // What was written and not received when a request is given up, the system would try to
+            // deliver for minutes.
+            #[cfg(target_os = "linux")]
+            let builder = builder.tcp_user_timeout(config.request_timeout);
+            builder
+        };
+        let build = |builder: reqwest::ClientBuilder| {
+            let unbuilt = "no HTTP client can be built";
+            builder.build().map_err(|_| Fault::Internal { reason: unbuilt.to_owned() })
+        };
+        let reads = build(builder().pool_idle_timeout(IDLE_TIMEOUT))?;
+        let last = AndThenLayer::new(permit::asked_last);
+        let changes = build(builder().pool_max_idle_per_host(0).connector_layer(last))?;
         let budget = RateBudget::new(config.requests_per_second);
         let context = context.clone();
-        Ok(Client { inner: Arc::new(Inner { http, base, config, context, budget }) })
+        Ok(Client { inner: Arc::new(Inner { reads, changes, base, config, context, budget }) })
     }
 
     /// Sends a request once, when the rate budget allows it, and reads the reply to its end. Every
@@ -70,16 +91,20 @@ impl Client {
     ///
     /// The time limit starts when the wait for the budget ends. The one thing that is sent again is
     /// a request of which the protocol says that it was not looked at (a stream that HTTP/2 refuses,
-    /// a pooled connection that was closed before anything was written).
+    /// a kept connection that was closed before anything was written).
+    ///
+    /// A permit is asked after the wait for the budget and again when the connection has been made,
+    /// right before the first byte leaves; also where the request is sent again. Where it has ended,
+    /// the failure is [`FailureKind::NoPermit`] with [`Sent::No`].
     ///
     /// # Errors
     /// A [`Failure`] where there is no whole reply; it says whether the request may have been sent.
     pub async fn send(&self, request: Request<'_>) -> Result<Reply, Failure> {
         let config = &self.inner.config;
         let endpoint = request.endpoint;
-        let request = self.inner.admit(request).await?;
+        let ready = self.inner.admit(request).await?;
         let since = Instant::now();
-        let exchange = self.inner.exchange(endpoint, request);
+        let exchange = self.inner.exchange(endpoint, ready);
         let outcome = match tokio::time::timeout(config.request_timeout, exchange).await {
             Ok(outcome) => outcome,
             Err(_) => Err(Failure {
@@ -96,7 +121,7 @@ impl Client {
                 let bytes = reply.body.len() as u64;
                 self.inner.count(endpoint, &reply.status.to_string(), bytes, since);
             }
-            Err(failure) => self.inner.count(endpoint, failure.kind.as_str(), 0, since),
+            Err(failure) => self.inner.count_failure(failure, endpoint, 0, since),
         }
         outcome
     }
@@ -128,12 +153,17 @@ impl Client {
 }
 
 impl Inner {
-    /// Waits for leave to send a request, and makes it ready.
-    pub(crate) async fn admit(&self, request: Request<'_>) -> Result<reqwest::Request, Failure> {
+    /// Waits until the rate budget has room for a request, and makes it ready.
+    pub(crate) async fn admit(&self, mut request: Request<'_>) -> Result<Ready, Failure> {
         let waited = self.budget.wait(request.lane).await;
         let budget_wait = &self.context.metrics.budget_wait;
         budget_wait.with_label_values(&[&self.context.name]).observe(waited.as_secs_f64());
-        request.prepare(&self.http, &self.base)
+        let (endpoint, permit) = (request.endpoint, request.permit.take());
+        if permit.as_ref().is_some_and(|permit| permit.check().is_err()) {
+            return Err(failure::no_permit(endpoint));
+        }
+        let request = request.prepare(&self.reads, &self.base)?;
+        Ok(Ready { request, permit })
     }
 
     /// Counts an exchange that is over; `code` is its status or failure.
@@ -145,20 +175,38 @@ impl Inner {
         trace!(endpoint, code, bytes, ?took, "exchanged");
     }
 
+    /// Counts an exchange that failed, if anything was asked.
+    pub(crate) fn count_failure(
+        &self,
+        failure: &Failure,
+        endpoint: &str,
+        bytes: u64,
+        since: Instant,
+    ) {
+        if failure.kind != FailureKind::NoPermit {
+            self.count(endpoint, failure.kind.as_str(), bytes, since);
+        }
+    }
+
     /// Sends a request and reads the head of its reply.
     pub(crate) async fn head(
         &self,
         endpoint: &str,
-        request: reqwest::Request,
+        ready: Ready,
     ) -> Result<(Reply, reqwest::Response), Failure> {
         let failed = |error: reqwest::Error| failure::of_error(endpoint, &error);
-        let response = self.http.execute(request).await.map_err(failed)?;
+        let Ready { request, permit } = ready;
+        let response = match permit {
+            None => self.reads.execute(request).await,
+            Some(permit) => permit::under(permit, self.changes.execute(request)).await,
+        };
+        let response = response.map_err(failed)?;
         let (status, now_ms) = (response.status().as_u16(), self.context.clock.now_ms());
         Ok((Reply::of_head(status, response.headers(), response.url(), now_ms), response))
     }
 
-    async fn exchange(&self, endpoint: &str, request: reqwest::Request) -> Result<Reply, Failure> {
-        let (mut reply, mut response) = self.head(endpoint, request).await?;
+    async fn exchange(&self, endpoint: &str, ready: Ready) -> Result<Reply, Failure> {
+        let (mut reply, mut response) = self.head(endpoint, ready).await?;
         reply.body = body::read(endpoint, &mut response, self.config.response_max_bytes).await?;
         Ok(reply)
     }

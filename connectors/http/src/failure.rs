@@ -3,6 +3,7 @@ use std::io::{self, ErrorKind};
 
 use talon_sdk::Fault;
 
+use crate::permit::Ended;
 use crate::tls;
 
 /// Why there is no whole reply.
@@ -35,6 +36,9 @@ pub enum FailureKind {
     Tls,
     /// The secret cannot be sent. Nothing was asked, so nothing is counted.
     Credentials,
+    /// The permit of the request had ended when it was to be sent. Nothing was asked, so nothing is
+    /// counted.
+    NoPermit,
     /// What arrived is not HTTP, or its compression is damaged, or the request cannot be written.
     Other,
 }
@@ -58,6 +62,7 @@ impl FailureKind {
             FailureKind::TooLarge => "too_large",
             FailureKind::Tls => "tls",
             FailureKind::Credentials => "credentials",
+            FailureKind::NoPermit => "no_permit",
             FailureKind::Other => "other",
         }
     }
@@ -75,9 +80,11 @@ impl Failure {
                 Fault::Misconfigured { reason }
             }
             FailureKind::Other if self.sent == Sent::No => Fault::Internal { reason },
-            FailureKind::Connect | FailureKind::Timeout | FailureKind::Cut | FailureKind::Other => {
-                Fault::unavailable(reason)
-            }
+            FailureKind::Connect
+            | FailureKind::Timeout
+            | FailureKind::Cut
+            | FailureKind::NoPermit
+            | FailureKind::Other => Fault::unavailable(reason),
         }
     }
 }
@@ -88,8 +95,17 @@ impl From<Failure> for Fault {
     }
 }
 
+/// The permit of the request had ended.
+pub(crate) fn no_permit(endpoint: &str) -> Failure {
+    let reason = format!("`{endpoint}` was not sent: {Ended}");
+    Failure { kind: FailureKind::NoPermit, sent: Sent::No, reason }
+}
+
 /// Classifies an error of the HTTP library, and leaves its text behind: it may quote the URL.
 pub(crate) fn of_error(endpoint: &str, error: &reqwest::Error) -> Failure {
+    if causes(error).any(|cause| cause.is::<Ended>()) {
+        return no_permit(endpoint);
+    }
     let sent = if error.is_connect() || error.is_builder() { Sent::No } else { Sent::Maybe };
     let (kind, what) = classify(error);
     Failure { kind, sent, reason: format!("`{endpoint}`: {what}") }

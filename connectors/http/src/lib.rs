@@ -8,6 +8,8 @@
 //! - Requests of commands go before those of feeds ([`Lane`]).
 //! - A request is sent once. Whether it is tried again is for the runtime to say, from the [`Fault`]
 //!   or from [`Failure::sent`].
+//! - A request with a permit is sent only if the permit holds when the first byte is to leave, and over
+//!   a connection of its own; see `permit.rs`.
 //! - No redirect is followed, so credentials go nowhere but to `upstream.url`.
 //! - Names in errors, logs and metrics are the endpoint's template, never the real path: paths and
 //!   queries carry ids, and hosts are the operator's business.
@@ -24,6 +26,7 @@ mod config;
 mod credentials;
 mod failure;
 mod fault;
+mod permit;
 mod reply;
 mod request;
 mod stream;

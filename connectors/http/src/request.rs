@@ -3,6 +3,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Url, multipart};
+use talon_sdk::Permit;
 
 use crate::{Credentials, Failure, FailureKind, Lane, Sent};
 
@@ -25,6 +26,9 @@ pub struct Request<'c> {
     pub credentials: Option<&'c Credentials>,
     /// Which line for the rate budget it stands in.
     pub lane: Lane,
+    /// Leave to change the upstream, asked right before the first byte leaves. `None` for what only
+    /// reads, which goes over the connections that are kept; with a permit it gets one of its own.
+    pub permit: Option<Permit>,
 }
 
 /// The body of a request.
@@ -49,7 +53,7 @@ pub enum Body {
 }
 
 impl<'c> Request<'c> {
-    /// A request without query, headers, body and credentials.
+    /// A request without query, headers, body, credentials and permit.
     ///
     /// Each segment is encoded as a whole, so an id with `/` or `?` in it stays one segment.
     pub fn new<S: Into<String>>(
@@ -66,6 +70,7 @@ impl<'c> Request<'c> {
             body: None,
             credentials: None,
             lane: Lane::Feed,
+            permit: None,
         }
     }
 
@@ -96,6 +101,12 @@ impl<'c> Request<'c> {
     /// With a place in another line than that of feeds.
     pub fn lane(mut self, lane: Lane) -> Request<'c> {
         self.lane = lane;
+        self
+    }
+
+    /// With a permit: it changes something, and is sent only if the permit holds then.
+    pub fn permit(mut self, permit: &Permit) -> Request<'c> {
+        self.permit = Some(permit.clone());
         self
     }
 

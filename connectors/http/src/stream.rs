@@ -35,10 +35,10 @@ impl Client {
     pub async fn stream(&self, request: Request<'_>) -> Result<Stream, Failure> {
         let endpoint = request.endpoint;
         let client = self.inner.clone();
-        let request = client.admit(request).await?;
+        let ready = client.admit(request).await?;
         let since = Instant::now();
         let limit = client.config.request_timeout;
-        let outcome = match tokio::time::timeout(limit, client.head(endpoint, request)).await {
+        let outcome = match tokio::time::timeout(limit, client.head(endpoint, ready)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(silent(endpoint, limit)),
         };
@@ -47,7 +47,7 @@ impl Client {
                 Ok(Stream { endpoint, head, response, client, since, bytes: 0, is_over: false })
             }
             Err(failure) => {
-                client.count(endpoint, failure.kind.as_str(), 0, since);
+                client.count_failure(&failure, endpoint, 0, since);
                 Err(failure)
             }
         }

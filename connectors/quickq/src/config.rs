@@ -146,7 +146,7 @@ pub(crate) fn keys() -> Vec<Key> {
             .importance(Importance::Medium)
             .doc("After so long without a message, though it was asked, the peer is taken for dead."),
     ];
-    keys.extend(crate::commands::keys());
+    keys.extend(crate::commands::config::keys());
     keys.extend(talon_http::tls_keys());
     keys.extend(BOOKS.into_iter().flat_map(crate::books::Book::keys));
     keys.extend(privacy::keys(&all_contracts()));
@@ -168,7 +168,7 @@ pub(crate) fn read(settings: &mut Settings<'_>) -> Config {
     let mut feeds = settings.list("feeds");
     // Another name is a problem of the declaration already.
     feeds.retain(|feed| NAMES.contains(&feed.as_str()));
-    let enabled = crate::commands::read(settings);
+    let enabled = crate::commands::config::read(settings);
     if feeds.is_empty() && enabled.is_empty() {
         let problem = "names no feed and `commands` no command, so the connector would do nothing";
         settings.problem("feeds", problem);

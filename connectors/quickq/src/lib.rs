@@ -32,6 +32,7 @@ mod repair;
 mod session;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::json;
@@ -162,7 +163,7 @@ impl Connector for Instance {
                     "operation_state" => self.config.statistics.interval,
                     "server_info" => self.config.info_interval,
                     // These wait for a push themselves.
-                    _ => std::time::Duration::ZERO,
+                    _ => Duration::ZERO,
                 };
                 FeedPlan {
                     spec,
@@ -198,6 +199,10 @@ impl Connector for Instance {
     fn applier(&self) -> Result<Arc<dyn Applier>, Fault> {
         let books = self.config.commands.clone();
         Ok(Arc::new(commands::Sender::new(self.commands.clone(), books)))
+    }
+
+    fn request_timeout(&self) -> Duration {
+        self.config.socket.request_timeout
     }
 
     async fn probe(&self) -> Result<String, Fault> {

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use support::connector;
 use talon_quickq::QuickQ;
-use talon_sdk::{Answer, Applier, ApplyFault, Class, Command, Connector, Evidence, Finding};
+use talon_sdk::{
+    Answer, Applier, ApplyFault, Class, Command, Connector, Evidence, Finding, Permit,
+};
 use talon_simulators::quickq::{Book, Fault, FaultKind, Settings, Simulator};
 
 struct World {
@@ -50,7 +52,7 @@ fn command(id: &str, name: &str, params: Value, expect: Value) -> Command {
 impl World {
     async fn run(&self, command: &Command) -> Result<Answer, ApplyFault> {
         let before = self.applier.look(command).await?;
-        self.applier.apply(command, &before).await
+        self.applier.apply(command, &before, &Permit::always()).await
     }
 
     async fn done(&self, name: &str, params: Value) -> Value {
@@ -172,7 +174,7 @@ async fn invariant_5_a_lost_reply_is_found_by_reading_back() {
         let command = command("c1", name, params, Value::Null);
         let before = world.applier.look(&command).await.unwrap();
         world.simulator.fault(Fault::from(FaultKind::CutAfter).at(command.spec.call).times(1));
-        let lost = world.applier.apply(&command, &before).await.unwrap_err();
+        let lost = world.applier.apply(&command, &before, &Permit::always()).await.unwrap_err();
         assert!(matches!(lost, ApplyFault::Unclear(_)), "{name}: {lost:?}");
         assert_eq!(effects(&world, name), 1, "{name}");
         if name == "SetQBoard" {
@@ -192,13 +194,13 @@ async fn invariant_5_a_lost_request_is_found_absent() {
             let command = command("c1", name, params, Value::Null);
             let before = world.applier.look(&command).await.unwrap();
             world.simulator.fault(Fault::from(kind.clone()).at(command.spec.call).times(1));
-            let lost = world.applier.apply(&command, &before).await.unwrap_err();
+            let lost = world.applier.apply(&command, &before, &Permit::always()).await.unwrap_err();
             assert!(matches!(lost, ApplyFault::Unclear(_)), "{name}: {lost:?}");
             if name != "SetQBoard" {
                 let found = world.applier.probe(&command, &before, 0).await.unwrap();
                 assert_eq!(found, Finding::Absent, "{name}");
             }
-            world.applier.apply(&command, &before).await.unwrap();
+            world.applier.apply(&command, &before, &Permit::always()).await.unwrap();
             assert_eq!(effects(&world, name), 1, "{name}");
         }
     }
@@ -309,9 +311,9 @@ async fn a_session_that_is_forgotten_refuses_nothing() {
         world.run(&command("e", "CallConsumer", call, Value::Null)).await.unwrap_err();
         let before = world.applier.look(&skip).await.unwrap();
         world.simulator.forget_sessions();
-        let fault = world.applier.apply(&skip, &before).await.unwrap_err();
+        let fault = world.applier.apply(&skip, &before, &Permit::always()).await.unwrap_err();
         assert!(matches!(fault, ApplyFault::NotApplied(_)), "{fault:?}");
-        world.applier.apply(&skip, &before).await.unwrap();
+        world.applier.apply(&skip, &before, &Permit::always()).await.unwrap();
         assert_eq!(effects(&world, "SkipConsumer"), 1);
 
         world.simulator.forget_sessions();
@@ -406,4 +408,44 @@ fn every_command_has_its_parameters_and_fits_its_key() {
             assert!(key.iter().all(|name| has(&name)), "{}", spec.name);
         }
     }
+}
+
+/// A permit that holds until the upstream has seen something so often.
+fn until(world: &World, asked: &'static str, times: u64) -> Permit {
+    let journal = world.simulator.journal();
+    Permit::new(move || journal.count(asked) < times)
+}
+
+#[tokio::test]
+async fn a_permit_that_ends_during_the_login_keeps_the_command_back() {
+    let world = world(newer()).await;
+    let next = command("c", "NextConsumer", json!({ "workplace_id": 1 }), Value::Null);
+    let before = Evidence::default();
+    let unsent = world.applier.apply(&next, &before, &until(&world, "login", 1)).await.unwrap_err();
+    let ApplyFault::NotApplied(fault) = unsent else { panic!("{unsent:?}") };
+    assert_eq!(fault.kind(), "unavailable");
+    assert_eq!(world.simulator.journal().count("login"), 1, "it got as far as that");
+    assert_eq!(world.simulator.journal().count("nextConsumer"), 0);
+    // The socket is as good as before.
+    world.applier.apply(&next, &before, &Permit::always()).await.unwrap();
+    assert_eq!(world.simulator.journal().count("login"), 1);
+    assert_eq!(effects(&world, "NextConsumer"), 1);
+}
+
+#[tokio::test]
+async fn a_permit_that_ends_while_another_command_of_the_name_is_answered_keeps_the_command_back() {
+    let world = world(Settings { echo_id: false, ..newer() }).await;
+    let next = |workplace: i64| {
+        let params = json!({ "workplace_id": workplace });
+        command("c", "NextConsumer", params, Value::Null)
+    };
+    let (first, second, before) = (next(1), next(2), Evidence::default());
+    let (always, ending) = (Permit::always(), until(&world, "nextConsumer", 1));
+    let (applied, unsent) = tokio::join!(
+        world.applier.apply(&first, &before, &always),
+        world.applier.apply(&second, &before, &ending),
+    );
+    applied.unwrap();
+    assert!(matches!(unsent, Err(ApplyFault::NotApplied(_))), "{unsent:?}");
+    assert_eq!(world.simulator.journal().count("nextConsumer"), 1);
 }

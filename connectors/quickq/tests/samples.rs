@@ -4,11 +4,12 @@
 mod support;
 
 use std::path::Path;
+use std::time::Duration;
 
 use bytes::Bytes;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use support::entity;
+use support::{connector, entity};
 use talon_quickq::frame::{Frame, Read};
 
 fn sample(name: &str) -> Read {
@@ -42,6 +43,14 @@ fn visitor(name: &str) -> Value {
 
 fn micros(text: &str) -> Value {
     json!(text.parse::<jiff::Timestamp>().unwrap().as_microsecond())
+}
+
+#[test]
+fn a_reply_is_given_up_after_the_time_limit_of_requests() {
+    let limited = |settings: &[(&str, &str)]| connector(settings).unwrap().request_timeout();
+    assert_eq!(limited(&[]), Duration::from_secs(30));
+    let limit = [("upstream.request.timeout.ms", "700")];
+    assert_eq!(limited(&limit), Duration::from_millis(700));
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //!
 //! 1. [`Applier::look`], where the command is not [`Repeat::Always`] or carries an `expect`.
 //! 2. It makes the intent durable, with the [`Evidence`] of the look, unless it is `Always`.
-//! 3. [`Applier::apply`], which sends once.
+//! 3. [`Applier::apply`], which sends once, unless its [`Permit`] has ended by then.
 //! 4. Where it is not clear what became of that, also because the process was killed:
 //!    [`Applier::probe`], with the same evidence.
 
@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 use talon_schemas::command::CommandContract;
 
-use crate::Fault;
+use crate::{Answer, ApplyFault, Evidence, Fault, Finding, Permit};
 
 /// Whether a command may be sent again when it is not known what became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,57 +119,6 @@ impl Command {
     }
 }
 
-/// What was seen upstream before a command was sent, for the probe to compare with: text that only
-/// the connector understands, at most a few kilobytes.
-///
-/// It goes to the results topic: ids, marks, counts and hashes, never personal data or secrets.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Evidence(pub String);
-
-/// What the upstream said. It goes to the results topic: no personal data, no secrets.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Answer {
-    /// Status of the reply, such as that of HTTP.
-    pub status: Option<u16>,
-    /// The upstream's own code.
-    pub code: Option<i64>,
-    /// What that means, in words from the upstream's document.
-    pub message: String,
-    /// What it answered, as JSON text, redacted.
-    pub response: Option<String>,
-}
-
-impl Answer {
-    /// Words only.
-    pub fn saying(message: impl Into<String>) -> Answer {
-        Answer { message: message.into(), ..Answer::default() }
-    }
-}
-
-/// Why a command is not known to be applied.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ApplyFault {
-    /// The upstream, or the look before, refused it: to send it again would not help. The command ends
-    /// `REJECTED`.
-    Refused(Answer),
-    /// It was surely not applied, and may be sent later: nothing was sent, or the upstream said that
-    /// it is too busy.
-    NotApplied(Fault),
-    /// It may have been applied: the reply was lost, or says nothing of it.
-    Unclear(Answer),
-}
-
-/// What reading back showed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Finding {
-    /// It was applied.
-    Applied(Answer),
-    /// It was surely not applied.
-    Absent,
-    /// It cannot be told, and why; reading again later would not help.
-    Unclear(String),
-}
-
 /// Does the commands of one configured connector.
 ///
 /// Calls for different ordering keys run concurrently, those for one key one after another. Any call
@@ -181,7 +130,16 @@ pub trait Applier: Send + Sync {
     async fn look(&self, command: &Command) -> Result<Evidence, ApplyFault>;
 
     /// Sends the command once; gives the upstream's answer if it was applied. "Already so" is applied.
-    async fn apply(&self, command: &Command, before: &Evidence) -> Result<Answer, ApplyFault>;
+    ///
+    /// Every request that changes the upstream asks the permit right before its first byte leaves, after
+    /// all waits: another process may have taken over meanwhile, and then it sends the command itself.
+    /// Where the permit has ended, nothing is sent and the result is [`ApplyFault::NotApplied`].
+    async fn apply(
+        &self,
+        command: &Command,
+        before: &Evidence,
+        permit: &Permit,
+    ) -> Result<Answer, ApplyFault>;
 
     /// Reads back whether the command was applied. `sent_at_ms` is when it was, or may have been, sent.
     /// Never called for [`Repeat::Always`].

@@ -67,6 +67,17 @@ pub trait Connector: Send + Sync {
     fn applier(&self) -> Result<Arc<dyn Applier>, Fault> {
         Err(Fault::Internal { reason: "the connector carries no commands".to_owned() })
     }
+    /// How long a request may take before its reply is given up, by the connector's own limit; zero where
+    /// nothing is ever waited for.
+    ///
+    /// It is part of what bounds how long a command can still be on its way: the connection is closed
+    /// when the reply is given up, and what the system has not delivered by then it tries to deliver for
+    /// at most as long again. So reading back that nothing is there can be believed this long after
+    /// [`Applier::apply`] returned and not earlier: the runtime refuses a `commands.settle.ms` below
+    /// it. Called at start and by `talon check`.
+    fn request_timeout(&self) -> Duration {
+        Duration::ZERO
+    }
     /// Asks the upstream whether it answers and takes the credentials; says what it saw. For
     /// `talon check --probe`.
     async fn probe(&self) -> Result<String, Fault>;

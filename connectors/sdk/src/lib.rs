@@ -13,9 +13,11 @@
 //! | observation | what one read or push saw ([`Observation`]) |
 //! | cursor | where the upstream was read to ([`Cursor`]) |
 //! | command, evidence, answer | something to do upstream ([`Command`]), what was seen before ([`Evidence`]), what the upstream said ([`Answer`]) |
+//! | permit | leave to change the upstream, asked right before the first byte leaves ([`Permit`]) |
 //! | fault | why something failed, one of four ([`Fault`]) |
 #![forbid(unsafe_code)]
 
+mod answer;
 mod clock;
 mod command;
 pub mod config;
@@ -25,21 +27,21 @@ mod feed;
 pub mod instant;
 mod metrics;
 mod observation;
+mod permit;
 pub mod privacy;
 mod progress;
 pub mod record;
 pub mod rows;
 
+pub use answer::{Answer, ApplyFault, Evidence, Finding};
 pub use clock::Clock;
-pub use command::{
-    Answer, Applier, ApplyFault, Command, CommandSpec, Commands, Evidence, Finding, OrderingKey,
-    Repeat,
-};
+pub use command::{Applier, Command, CommandSpec, Commands, OrderingKey, Repeat};
 pub use connector::{Class, Connector, Context, FeedPlan};
 pub use fault::Fault;
 pub use feed::{FactCodec, Facts, Feed, FeedSpec, Kind, Row, RowCodec, RowFault};
 pub use metrics::UpstreamMetrics;
 pub use observation::{Coverage, Cursor, Observation};
+pub use permit::Permit;
 pub use progress::{Backfills, Progress, Standing};
 pub use rows::Rows;
 // Macros of this crate name it.

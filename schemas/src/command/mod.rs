@@ -14,8 +14,9 @@ use std::collections::BTreeSet;
 use apache_avro::Schema;
 use serde_json::{Map, Value as Json, json};
 
-use crate::SchemaError;
+use crate::datum::Malformed;
 use crate::message::{Message, leak};
+use crate::{SchemaError, Writer};
 
 pub use params::{Param, Params};
 
@@ -44,6 +45,15 @@ impl CommandContract {
     /// Where the file is no array of record schemas, or has a type of which a parameter cannot be.
     /// The files are part of the program, and a test compiles all.
     pub fn of(file: &str) -> CommandContract {
+        CommandContract::with_earlier(file, &[])
+    }
+
+    /// As [`CommandContract::of`], with the texts of earlier schemas beside those that are shipped; see
+    /// [`Message::with_earlier`].
+    ///
+    /// # Panics
+    /// As [`CommandContract::of`], for all of them.
+    pub fn with_earlier(file: &str, earlier: &[&str]) -> CommandContract {
         let records: Vec<Json> = serde_json::from_str(file).expect("a JSON array of records");
         let namespace = records[0]["namespace"].as_str().expect("the first record has a namespace");
         let records: Vec<Json> =
@@ -52,7 +62,8 @@ impl CommandContract {
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let parsed = Schema::parse_list(texts).expect("Avro schemas");
         let params = parsed.into_iter().map(|schema| Params::of(leak(schema))).collect();
-        CommandContract { message: Message::of(command_json(namespace, &records)), params }
+        let message = Message::with_earlier(command_json(namespace, &records), earlier);
+        CommandContract { message, params }
     }
 
     /// All types of commands.
@@ -65,14 +76,17 @@ impl CommandContract {
         self.params.iter().find(|params| params.name() == kind)
     }
 
-    /// A command's datum as the JSON object that another sender might have put on the topic.
+    /// A command's datum as the JSON object that another sender might have put on the topic. All of the
+    /// datum must be one command: what is read with a wrong schema would be run.
     /// `writer` is the schema it was written with, where that is not this one.
     pub fn read(
         &self,
         datum: &[u8],
-        writer: Option<&Schema>,
+        writer: Option<&'static Writer>,
     ) -> Result<Map<String, Json>, SchemaError> {
         let value = match writer {
+            // Under the id of this schema a registry that was lost may have had another one.
+            None if !self.message.fits(datum) => return Err(Malformed.into()),
             None => self.message.value(datum)?,
             Some(writer) => self.message.value(&self.message.upgrade(writer, datum)?)?,
         };

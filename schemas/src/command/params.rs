@@ -381,7 +381,9 @@ mod tests {
             "params": {"call_id": 7, "status": "Done", "comments": null},
             "issued_at": null, "expires_at": 9, "expect": null, "as": null});
         assert_eq!(serde_json::Value::Object(read.clone()), expected);
-        let again = contract.read(&datum, Some(schema)).unwrap();
+        let again = contract.read(&datum, crate::Writer::parse(contract.as_ref().text())).unwrap();
         assert_eq!(again, read);
+        let longer = [&datum[..], &[0]].concat();
+        assert!(contract.read(&longer, None).is_err(), "more than a command");
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::broker::{self, Broker, Kind};
+use crate::broker::{self, Broker, Instance, Kind};
 use crate::container::{Container, Image};
 use crate::fixture::fixture;
 use crate::process::{Launch, Process};
@@ -69,6 +69,8 @@ struct Door {
     listen: u16,
     /// Where it tells its clients to connect to.
     advertised: u16,
+    /// `PLAINTEXT`, or `SASL_PLAINTEXT`.
+    protocol: &'static str,
 }
 
 /// Where a broker of a test's own is reached and keeps its data.
@@ -77,6 +79,8 @@ struct House {
     doors: Vec<Door>,
     /// By default in a directory that is removed with the broker.
     data: Option<PathBuf>,
+    /// Settings besides the usual.
+    more: String,
 }
 
 type Way = fn(&House) -> Result<Broker, Failure>;
@@ -99,14 +103,49 @@ impl Kafka {
         proxies: &[u16],
         data: Option<PathBuf>,
     ) -> Option<(Self, Vec<String>)> {
-        let doors =
-            proxies.iter().map(|&advertised| Ok(Door { listen: port::free()?, advertised }));
+        let doors = proxies.iter().map(|&advertised| {
+            let listen = port::free()?;
+            Ok(Door { listen, advertised, protocol: "PLAINTEXT" })
+        });
         let doors: Vec<Door> = match doors.collect::<io::Result<_>>() {
             Ok(doors) => doors,
             Err(error) => panic!("{test}: no free port: {error}"),
         };
+        Self::start_as(test, &House { doors, data, more: String::new() })
+    }
+
+    /// One of the test's own with these settings besides, and a second listener, whose address is given,
+    /// named `DOOR0`, where users sign in (`SASL_PLAINTEXT`). The usual address is for those who may do
+    /// everything: `User:ANONYMOUS`.
+    ///
+    /// Never in a container.
+    pub fn start_secured(test: &str, settings: &str) -> Option<(Self, String)> {
+        let port = match port::free() {
+            Ok(port) => port,
+            Err(error) => panic!("{test}: no free port: {error}"),
+        };
+        let door = Door { listen: port, advertised: port, protocol: "SASL_PLAINTEXT" };
+        let house = House { doors: vec![door], data: None, more: settings.to_owned() };
+        let (kafka, mut addresses) = Self::start_as(test, &house)?;
+        Some((kafka, addresses.remove(0)))
+    }
+
+    /// Starts it again with a text of its settings replaced by another. Panics where it is not a process
+    /// of ours.
+    pub fn restart_with(&mut self, text: &str, by: &str) {
+        let Instance::Process(process) = &self.broker.instance else {
+            panic!("its settings are not ours");
+        };
+        let path = process.arguments().last().map(PathBuf::from).unwrap_or_default();
+        let changed = fs::read_to_string(&path).map(|settings| settings.replace(text, by));
+        if let Err(error) = changed.and_then(|settings| fs::write(&path, settings)) {
+            panic!("its settings cannot be changed: {error}");
+        }
+        self.broker.restart();
+    }
+
+    fn start_as(test: &str, house: &House) -> Option<(Self, Vec<String>)> {
         let ways: [(&str, Way); 2] = [("program", on_path), ("packages", packaged)];
-        let house = &House { doors, data };
         let ways = ways.map(|(name, way)| (name, move || way(house)));
         let addresses = house.doors.iter().map(|door| loopback(door.listen)).collect();
         match broker::first(Self::WHAT, ways) {
@@ -190,7 +229,7 @@ fn write_settings(port: u16, data: &Path, house: &House) -> io::Result<PathBuf> 
     let path = data.join("server.properties");
     let settings =
         settings(port, port::free()?, &house.log(data).display().to_string(), &house.doors);
-    fs::write(&path, settings)?;
+    fs::write(&path, settings + &house.more)?;
     Ok(path)
 }
 
@@ -201,7 +240,7 @@ fn settings(port: u16, controller: u16, log: &str, doors: &[Door]) -> String {
     for (number, door) in doors.iter().enumerate() {
         listeners.push_str(&format!(",DOOR{number}://127.0.0.1:{}", door.listen));
         advertised.push_str(&format!(",DOOR{number}://127.0.0.1:{}", door.advertised));
-        protocols.push_str(&format!(",DOOR{number}:PLAINTEXT"));
+        protocols.push_str(&format!(",DOOR{number}:{}", door.protocol));
     }
     format!(
         "{SETTINGS}\n\

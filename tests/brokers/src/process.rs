@@ -144,6 +144,11 @@ impl Process {
         }
     }
 
+    /// What it is started with.
+    pub(crate) fn arguments(&self) -> &[String] {
+        &self.launch.arguments
+    }
+
     fn running(&self, action: &str) -> &Child {
         match &self.child {
             Some(child) => child,

@@ -29,6 +29,8 @@ async fn invariant_5_what_may_have_been_run_before_offsets_were_lost_is_not_run_
     let mut texts = carrying(&prefix, address, &world.sim.url());
     let reach = "connectors.field.commands.ledger.retention.ms".to_owned();
     texts.insert(reach, HOUR_MS.to_string());
+    let kept = "connectors.field.topic.creation.commands.retention.ms".to_owned();
+    texts.insert(kept, HOUR_MS.to_string());
     let topic = format!("{prefix}.field.commands");
     let put = |id: &str, at_ms: i64| {
         let mut client = ClientConfig::new();

@@ -34,8 +34,9 @@ fn carrying(prefix: &str, address: &str, upstream: &str) -> BTreeMap<String, Str
         ("connectors.field.feeds", "call,call_message"),
         ("connectors.field.call.poll.interval.ms", "1000"),
         ("connectors.field.call_message.poll.interval.ms", "1000"),
-        ("connectors.field.commands.settle.ms", "700"),
-        ("connectors.field.commands.retry.budget.ms", "45000"),
+        ("connectors.field.upstream.request.timeout.ms", "20000"),
+        ("connectors.field.commands.settle.ms", "20000"),
+        ("connectors.field.commands.retry.budget.ms", "50000"),
     ] {
         texts.insert(key.to_owned(), text.to_owned());
     }

@@ -102,11 +102,14 @@ impl ShardLog for Log {
             for record in inner.topics.get(topic).into_iter().flatten() {
                 let Record { key, value, id } = record;
                 let (value, event_id) = (value.as_deref(), Some(id.as_slice()));
-                each(Place::Topic(place), Recovered { key, value, event_id })?;
+                each(Place::Topic(place), Recovered { key, value, event_id, at_ms: 0 })?;
             }
         }
         for (key, value) in &inner.checkpoints {
-            each(Place::Checkpoints, Recovered { key, value: Some(value), event_id: None })?;
+            each(
+                Place::Checkpoints,
+                Recovered { key, value: Some(value), event_id: None, at_ms: 0 },
+            )?;
         }
         Ok(())
     }

@@ -154,11 +154,11 @@ async fn at(on: On, moment: Moment) {
     let settings = [
         ("feeds", "service"),
         ("refresh.interval.ms", "600000"),
-        ("upstream.request.timeout.ms", "120000"),
+        ("upstream.request.timeout.ms", "20000"),
         ("upstream.ping.interval.ms", "600000"),
         ("upstream.idle.timeout.ms", "600000"),
         ("commands", &types.join(",")),
-        ("commands.settle.ms", "300"),
+        ("commands.settle.ms", "20000"),
     ];
     let texts = configuration(&prefix, bus.address(), &hall.simulator.url(), &settings);
     // What the preparation did is no effect of a command.

@@ -32,6 +32,8 @@ impl Producer {
             .set("bootstrap.servers", address)
             .set("enable.idempotence", "true")
             .set("partitioner", "murmur2_random")
+            // Partitions may be added.
+            .set("topic.metadata.refresh.interval.ms", "1000")
             .set_log_level(rdkafka::config::RDKafkaLogLevel::Emerg)
             .create()?;
         Ok(Producer::Kafka(Arc::new(producer)))
@@ -100,7 +102,7 @@ pub async fn drive(
         for time in 0..times {
             producer.send(topic, &key, &command.to_string(), &format!("{id}/{time}")).await?;
         }
-        issued.push(Issued { id, key, times });
+        issued.push(Issued { id, key, times, partition: 0 });
         if random.random_range(0..25) == 0 {
             // What is no command, with what must not come out.
             let broken = format!("{{\"{}", subject.canaries().join(" "));

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 /// An entity's content, without what the schema calls volatile: a hash of the encoded bytes.
 pub type Content = u128;
 
-/// Everything that a run showed.
+/// Everything that a run showed of one connector, or of its processes, which all connectors share.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
     /// The feeds.
     pub feeds: Vec<FeedFacts>,
+    /// How often the connector was taken over, by whom, and what was read back then.
+    pub recoveries: Vec<Recovery>,
     /// The commands.
     pub commands: CommandFacts,
     /// Looks at the checkpoints while the run went on.
@@ -20,6 +22,106 @@ pub struct Facts {
     pub told: Vec<(String, String)>,
     /// How processes ended that were not killed.
     pub ends: Vec<End>,
+    /// What processes said of their connectors, each process in the order of time.
+    pub said: Vec<Said>,
+    /// When something was done to processes that may cost them their connectors.
+    pub disturbances: Vec<Disturbance>,
+    /// What was measured of a rolling restart.
+    pub rolling: Option<Rolling>,
+    /// Scopes that were stuck.
+    pub stuck: Vec<Stuck>,
+}
+
+/// A scope of a feed that failed all the time while the others worked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stuck {
+    /// Of which connector and feed.
+    pub feed: String,
+    /// How long, in ms; less where the process that has the connector took it over since.
+    pub for_ms: i64,
+    /// What the feed's freshness was in the end, in ms.
+    pub freshness_ms: i64,
+    /// Records that were published of the feed meanwhile.
+    pub published: usize,
+}
+
+/// A connector was read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recovery {
+    /// By this process.
+    pub process: usize,
+    /// When that ended, in ms of Unix time.
+    pub at_ms: i64,
+    /// How long it took, in ms.
+    pub took_ms: i64,
+    /// Entities that were found on all topics of its feeds.
+    pub entities: usize,
+}
+
+/// A line of a process's log that is about its connectors.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// The process, by its place.
+    pub process: usize,
+    /// How many processes ran in this place before it.
+    pub life: usize,
+    /// When, in ms of Unix time.
+    pub at_ms: i64,
+    /// What.
+    pub what: What,
+}
+
+/// What a process says of its connectors.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// A connector was read back, and is served from now on.
+    Recovered {
+        /// Its name.
+        connector: String,
+        /// Entities that were found.
+        entities: usize,
+        /// How long it took, in ms.
+        took_ms: i64,
+    },
+    /// The process opens the connector, or is about to join the group.
+    Starting(String),
+    /// Another process has the connector.
+    StandingBy(String),
+    /// Another process has taken something over while this one used it: the line.
+    Fenced(String),
+    /// The process believes that it was paused: the line.
+    StoodStill(String),
+    /// The process did not let go of a connector that it was asked for: the line.
+    HeldTooLong(String),
+}
+
+/// Something was done to a process that may cost it its connectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Disturbance {
+    /// To which; none is to all.
+    pub process: Option<usize>,
+    /// Since when, in ms of Unix time.
+    pub from_ms: i64,
+    /// Until when.
+    pub until_ms: i64,
+}
+
+/// A rolling restart, measured.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rolling {
+    /// From the first SIGTERM until every connector is up in exactly one process; none is never.
+    pub settled_ms: Option<u64>,
+    /// How often each connector was taken over since.
+    pub moves: BTreeMap<String, usize>,
+    /// How long the recoveries took, in ms, in order of length.
+    pub recoveries_ms: Vec<i64>,
+    /// How long it took from the beginning of opening a connector until it was read back, in ms, in order
+    /// of length.
+    pub openings_ms: Vec<i64>,
+    /// How often a process said that it stood still.
+    pub stood_still: usize,
+    /// How often a process said that it was fenced.
+    pub fenced: usize,
 }
 
 /// How a process ended.
@@ -54,6 +156,8 @@ pub struct FeedFacts {
     /// The states that each entity was in upstream, in order; none where it was absent. The last one
     /// is that of now.
     pub truth: BTreeMap<String, Vec<Option<Content>>>,
+    /// How many keys were live on the topic since when, in ms of Unix time, in order.
+    pub live: Vec<(i64, usize)>,
 }
 
 /// A record of a feed.
@@ -70,6 +174,8 @@ pub enum Published {
     },
     /// The end of a key.
     Tombstone,
+    /// From here on the key is in another partition.
+    Moved,
     /// What cannot be read with the schema of the feed.
     Unreadable,
 }
@@ -96,6 +202,8 @@ pub struct CommandFacts {
     pub outcomes: BTreeMap<String, Vec<String>>,
     /// The ids whose effects stand in the upstream's journal, in order, each time.
     pub effects: Vec<String>,
+    /// True if commands were read again: each may then be told to be a duplicate any number of times.
+    pub read_again: bool,
 }
 
 /// A command.
@@ -107,4 +215,6 @@ pub struct Issued {
     pub key: String,
     /// How often it was put on the topic, with the same id.
     pub times: usize,
+    /// The partition of its topic: commands of one key in two partitions have no order.
+    pub partition: i32,
 }

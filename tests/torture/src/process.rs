@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use serde_json::Value;
 
+use crate::facts::Said;
+use crate::said;
+
 /// Longest wait for a process to end, or to say where it listens.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -25,6 +28,8 @@ pub struct Process {
     running: Option<Running>,
     /// Of all processes that there were in this place.
     log: Arc<Mutex<Vec<String>>>,
+    /// Lines of the log before each start.
+    starts: Vec<usize>,
     client: reqwest::Client,
     /// What is added to its clock, for the program to read.
     clock: tempfile::NamedTempFile,
@@ -50,12 +55,22 @@ impl Process {
         let clock = tempfile::NamedTempFile::new()?;
         let file = clock.path().display().to_string();
         settings.insert("talon.test.clock.file".to_owned(), file);
-        Ok(Process { program, settings, running: None, log, client, clock })
+        Ok(Process { program, settings, running: None, log, starts: Vec::new(), client, clock })
     }
 
     /// Its configuration from the next start on.
     pub fn settings(&mut self) -> &mut BTreeMap<String, String> {
         &mut self.settings
+    }
+
+    /// The program from the next start on.
+    pub fn set_program(&mut self, program: &Path) {
+        program.clone_into(&mut self.program);
+    }
+
+    /// The program of the next start.
+    pub fn program(&self) -> &Path {
+        &self.program
     }
 
     /// Sets its clock to so many ms ahead of the machine's, or behind. Counts for those that are started
@@ -77,6 +92,7 @@ impl Process {
             writeln!(file, "{key}: {}", serde_json::json!(text))?;
         }
         let since = self.lines().len();
+        self.starts.push(since);
         let mut child = Command::new(&self.program)
             .args(["run", "--config"])
             .arg(file.path())
@@ -155,13 +171,21 @@ impl Process {
 
     /// A page of it; `None` where it does not answer.
     pub async fn page(&self, path: &str) -> Option<String> {
+        self.get(path).await?.text().await.ok()
+    }
+
+    /// True if it says that it is ready, as an orchestrator asks.
+    pub async fn is_ready(&self) -> bool {
+        self.get("/health/ready").await.is_some_and(|reply| reply.status().is_success())
+    }
+
+    async fn get(&self, path: &str) -> Option<reqwest::Response> {
         let since = self.running.as_ref()?.since;
         let address = self.lines().iter().skip(since).find_map(|line| {
             let (_, rest) = line.split_once("listen=")?;
             Some(rest.split_whitespace().next()?.to_owned())
         })?;
-        let reply = self.client.get(format!("http://{address}{path}")).send().await.ok()?;
-        reply.text().await.ok()
+        self.client.get(format!("http://{address}{path}")).send().await.ok()
     }
 
     /// State of a component.
@@ -173,6 +197,25 @@ impl Process {
     /// Everything that was logged in this place.
     pub fn log(&self) -> String {
         self.lines().join("\n")
+    }
+
+    /// What those that ran in this place said of their connectors; `process` is the number of the place.
+    pub fn said(&self, process: usize) -> Vec<Said> {
+        let lines = self.lines();
+        let ends = self.starts.iter().skip(1).copied().chain([lines.len()]);
+        let lives = self.starts.iter().copied().zip(ends).enumerate();
+        let said = lives.flat_map(|(life, (start, end))| {
+            said::said(process, life, lines[start..end].iter().map(String::as_str))
+        });
+        said.collect()
+    }
+
+    /// True if the process that runs opens a connector, or is about to join the group.
+    pub fn is_opening(&self) -> bool {
+        let Some(running) = &self.running else { return false };
+        let lines = self.lines();
+        let lines = lines[running.since..].iter().map(String::as_str);
+        said::is_opening(&said::said(0, 0, lines))
     }
 
     fn lines(&self) -> std::sync::MutexGuard<'_, Vec<String>> {

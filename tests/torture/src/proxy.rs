@@ -29,6 +29,8 @@ enum Way {
     Open,
     Held,
     Slow(Duration),
+    /// So many bytes a second.
+    Narrow(u64),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -85,6 +87,7 @@ impl Proxy {
                 let slow = Way::Slow(Duration::from_millis(ms));
                 (state.out, state.back) = (slow, slow);
             }
+            Wire::Narrow(kb) => state.back = Way::Narrow(kb.max(1) * 1_000),
             Wire::Sever => state.age += 1,
         });
     }
@@ -139,8 +142,12 @@ async fn pump(
         else {
             return;
         };
-        if let Way::Slow(by) = now {
-            tokio::time::sleep(by).await;
+        match now {
+            Way::Slow(by) => tokio::time::sleep(by).await,
+            Way::Narrow(rate) => {
+                tokio::time::sleep(Duration::from_millis(length as u64 * 1_000 / rate)).await;
+            }
+            Way::Open | Way::Held => {}
         }
         if length == 0 || to.write_all(&chunk[..length]).await.is_err() {
             return;
@@ -204,10 +211,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_slow_line_passes_everything() {
-        let (proxy, mut stream) = line().await;
-        proxy.fail(Wire::Delay(5));
-        stream.write_u8(4).await.unwrap();
-        assert_eq!(hears(&mut stream).await, Some(4));
+    async fn a_slow_or_narrow_line_passes_everything() {
+        for wire in [Wire::Delay(5), Wire::Narrow(1)] {
+            let (proxy, mut stream) = line().await;
+            proxy.fail(wire);
+            stream.write_u8(4).await.unwrap();
+            assert_eq!(hears(&mut stream).await, Some(4), "{wire:?}");
+        }
     }
 }

@@ -5,10 +5,11 @@ use std::fmt;
 
 use crate::broker::On;
 use crate::check::Property;
+use crate::facts::Rolling;
 use crate::scenario::{Fault, History};
 use crate::world::Outcome;
 
-/// A connector on a bus under a family of faults.
+/// Connectors on a bus under a family of faults.
 type Row = (String, On, Fault);
 
 #[derive(Debug, Default)]
@@ -27,10 +28,11 @@ struct Counts {
     seeds: Vec<u64>,
 }
 
-/// The table.
+/// The table, and one more for rolling restarts.
 #[derive(Debug, Default)]
 pub struct Report {
     rows: BTreeMap<Row, Counts>,
+    rolling: Vec<(String, On, u64, Rolling)>,
 }
 
 impl Report {
@@ -57,7 +59,52 @@ impl Report {
         counts.others += outcome.findings.len() - lost - twice - double_effects;
         counts.failed += usize::from(!outcome.findings.is_empty());
         counts.seeds.push(seed);
+        if let Some(rolling) = &outcome.rolling {
+            self.rolling.push((connector.to_owned(), on, seed, rolling.clone()));
+        }
     }
+
+    fn rolling(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.rolling.is_empty() {
+            return Ok(());
+        }
+        writeln!(
+            f,
+            "\n| Connectors | Bus | Opened in s, median | at most | Read back in s, median | at most | \
+             Settled after s | Moves of one, at most | of all | Stood still | Fenced | Seed |"
+        )?;
+        writeln!(f, "|{}", " --- |".repeat(12))?;
+        for (connector, on, seed, rolling) in &self.rolling {
+            let settled = rolling.settled_ms.map_or("never".to_owned(), |ms| seconds(ms as i64));
+            writeln!(
+                f,
+                "| {connector} | {} | {} | {} | {} | {} | {settled} | {} | {} | {} | {} | {seed} |",
+                on.name(),
+                median(&rolling.openings_ms),
+                most(&rolling.openings_ms),
+                median(&rolling.recoveries_ms),
+                most(&rolling.recoveries_ms),
+                rolling.moves.values().max().copied().unwrap_or(0),
+                rolling.moves.values().sum::<usize>(),
+                rolling.stood_still,
+                rolling.fenced,
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn seconds(ms: i64) -> String {
+    format!("{:.1}", ms as f64 / 1_000.0)
+}
+
+/// The middle one of times in order.
+fn median(times_ms: &[i64]) -> String {
+    times_ms.get(times_ms.len() / 2).map_or("none".to_owned(), |ms| seconds(*ms))
+}
+
+fn most(times_ms: &[i64]) -> String {
+    times_ms.last().map_or("none".to_owned(), |ms| seconds(*ms))
 }
 
 impl fmt::Display for Report {
@@ -89,6 +136,6 @@ impl fmt::Display for Report {
                 seeds.join(" ")
             )?;
         }
-        Ok(())
+        self.rolling(f)
     }
 }

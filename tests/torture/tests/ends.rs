@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use talon_brokers::Nats;
 use talon_torture::broker::On;
+use talon_torture::cast;
 use talon_torture::check::{Finding, Property};
-use talon_torture::scenario::{Fault, History};
-use talon_torture::world::{self, Plan};
+use talon_torture::scenario::History;
+use talon_torture::world::{self, Plan, Times, WhichRegistry};
 
 const LENGTH: Duration = Duration::from_secs(8);
+const SEED: u64 = 3;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_that_ends_in_order_has_no_finding() {
@@ -64,18 +66,17 @@ async fn findings(test: &str, script: &str) -> Option<Vec<Finding>> {
         .unwrap();
     std::fs::set_permissions(&program, PermissionsExt::from_mode(0o700)).unwrap();
     let plan = Plan {
-        connector: "contractor".to_owned(),
+        connectors: cast::alone("contractor", SEED, 10.0),
         on: On::Nats,
         processes: 1,
-        seed: 3,
         length: LENGTH,
-        edits_per_second: 10.0,
-        registry: false,
+        registry: WhichRegistry::None,
         small_disk: false,
+        times: Times::Short,
         program,
+        next_program: None,
     };
-    let history =
-        History::plan(plan.seed, Fault::Nothing, plan.processes, LENGTH.as_millis() as u64);
+    let history = History::default();
     Some(world::run(&plan, &history).await.unwrap().findings)
 }
 

@@ -6,52 +6,56 @@
 //! hand to the process that owns the connector's shard, and the offsets show in the usual tools.
 
 mod reader;
-mod window;
+mod settled;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::producer::Producer;
+use rdkafka::producer::Producer as _;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use talon_runtime::bus::{
-    BusFault, Grant, LaneLog, LaneRecord, LaneSpec, LaneTopic, Place, Position, Recovered,
+    BusFault, Grant, LaneLog, LaneRecord, LaneSpec, LaneTopic, Position, Recovered,
 };
 
-use crate::PATIENCE;
 use crate::fault::fault_of;
-use crate::outbox::Outbox;
-use crate::recover::recover;
+use crate::producer::KafkaProducer;
+use crate::reader::{PartitionReader, Topic};
+use crate::stall::PATIENCE;
 
-pub(crate) use reader::{KafkaReader, Windows};
+pub(crate) use reader::KafkaReader;
+use reader::Settled;
 
 /// How often the places in all partitions are committed, whatever was settled: a broker forgets those of a
 /// group without members that are not, each on its own, after `offsets.retention.minutes`.
 const REPEAT_EVERY: Duration = Duration::from_secs(1_800);
 
 pub(crate) struct KafkaLane {
-    outbox: Outbox,
+    producer: KafkaProducer,
+    /// Of the consumers that read back, and their group.
     config: ClientConfig,
+    group: String,
     lane: LaneSpec,
     grant: Grant,
     consumer: Arc<BaseConsumer>,
-    windows: Windows,
+    settled: Settled,
     /// When the places in all partitions were committed last.
     repeated: Option<Instant>,
 }
 
 impl KafkaLane {
     pub(crate) fn new(
-        outbox: Outbox,
+        producer: KafkaProducer,
         config: ClientConfig,
+        group: String,
         lane: LaneSpec,
         grant: Grant,
         reader: &KafkaReader,
     ) -> KafkaLane {
-        let (consumer, windows) = (reader.consumer(), reader.windows());
-        KafkaLane { outbox, config, lane, grant, consumer, windows, repeated: None }
+        let (consumer, settled) = (reader.consumer(), reader.settled());
+        KafkaLane { producer, config, group, lane, grant, consumer, settled, repeated: None }
     }
 
     /// What of the commands is settled, as part of the transaction; in all partitions now and then.
@@ -59,18 +63,18 @@ impl KafkaLane {
         let all = self.repeated.is_none_or(|then| then.elapsed() >= REPEAT_EVERY);
         let mut offsets = TopicPartitionList::new();
         {
-            let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut known = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
             let mut touched = BTreeSet::new();
             for position in settled {
-                windows.entry(position.partition).or_default().settle(position.offset);
+                known.entry(position.partition).or_default().settle(position.offset);
                 touched.insert(position.partition);
             }
             if all {
-                touched.extend(windows.keys());
+                touched.extend(known.keys());
             }
             for partition in touched {
-                let Some(window) = windows.get_mut(&partition) else { continue };
-                let Some((offset, metadata)) = window.commit() else { continue };
+                let Some(offsets_of) = known.get_mut(&partition) else { continue };
+                let Some((offset, metadata)) = offsets_of.commit() else { continue };
                 let mut element = offsets.add_partition(&self.lane.commands.name, partition);
                 element.set_offset(Offset::Offset(offset)).map_err(|error| fault_of(&error))?;
                 element.set_metadata(metadata);
@@ -85,9 +89,9 @@ impl KafkaLane {
         let Some(group) = self.consumer.group_metadata() else {
             return Err(BusFault::Aborted("Kafka: the group of the commands is gone".to_owned()));
         };
-        self.outbox.begin()?;
-        let sent = self.outbox.producer.send_offsets_to_transaction(&offsets, &group, PATIENCE);
-        sent.map_err(|error| self.outbox.explain(&error))
+        self.producer.begin()?;
+        let sent = self.producer.client().send_offsets_to_transaction(&offsets, &group, PATIENCE);
+        sent.map_err(|error| self.producer.explain(&error))
     }
 }
 
@@ -96,8 +100,10 @@ impl LaneLog for KafkaLane {
         &mut self,
         each: &mut dyn FnMut(Recovered<'_>) -> Result<(), BusFault>,
     ) -> Result<(), BusFault> {
-        let places = HashMap::from([(self.lane.results.name.as_str(), Place::Topic(0))]);
-        recover(&self.config, &places, &self.grant, &mut |_, record| each(record))
+        // All records of an id count, and in any order: an outcome stands, whatever comes behind it.
+        let topics = [Topic { name: self.lane.results.name.clone(), by_key: false, own: None }];
+        let reader = PartitionReader::new(&self.config, &self.group, &topics, &self.grant);
+        reader.read(&mut |_, record| each(record)).map(drop)
     }
 
     fn append(&mut self, record: &LaneRecord) -> Result<(), BusFault> {
@@ -107,11 +113,11 @@ impl LaneLog for KafkaLane {
             LaneTopic::Commands => &self.lane.commands.name,
         };
         let headers = record.headers.iter().map(|(name, value)| (*name, value.as_slice()));
-        self.outbox.send(topic, &record.key, Some(&record.value), headers)
+        self.producer.send(topic, None, &record.key, Some(&record.value), headers)
     }
 
     fn commit(&mut self, settled: &[Position]) -> Result<(), BusFault> {
         self.settle(settled)?;
-        self.outbox.commit()
+        self.producer.commit()
     }
 }

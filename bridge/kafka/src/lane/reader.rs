@@ -1,6 +1,6 @@
 //! Reading commands: a consumer that is assigned all partitions, from what the earlier owner committed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,10 +11,11 @@ use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use talon_runtime::bus::{Arrival, BusFault, LaneReader, Position};
 
-use crate::PATIENCE;
 use crate::client::refused;
 use crate::fault::fault_of;
-use crate::lane::window::Window;
+use crate::lane::settled::SettledOffsets;
+use crate::reader::{offsets, partitions};
+use crate::stall::PATIENCE;
 
 /// How often the ends of the partitions, and how many there are, are asked for.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -22,22 +23,37 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// One such look, at most: commands wait meanwhile.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// The windows of all partitions, shared with the log.
-pub(crate) type Windows = Arc<Mutex<BTreeMap<i32, Window>>>;
+/// What is settled in each partition, shared with the log.
+pub(crate) type Settled = Arc<Mutex<BTreeMap<i32, SettledOffsets>>>;
 
+/// Reads the commands of a lane that was taken over.
 pub(crate) struct KafkaReader {
     consumer: Arc<BaseConsumer>,
     /// Asks for ends and numbers of partitions, on a connection of its own: a broker answers in order, and
-    /// on that of the consumer a fetch waits for half a second.
-    looker: BaseConsumer,
+    /// on that of the consumer a fetch waits for half a second. It reads uncommitted records, so its ends
+    /// are the high watermarks: what a sender has not committed yet lies ahead, too.
+    asker: BaseConsumer,
     topic: String,
-    windows: Windows,
-    partitions: usize,
-    /// Partitions that are read to their ends.
-    at_end: BTreeSet<i32>,
-    /// Where each partition is read to, and its end as last asked.
-    read: BTreeMap<i32, (i64, i64)>,
+    settled: Settled,
+    /// Where each partition is read to.
+    read: BTreeMap<i32, Reading>,
     looked: Instant,
+}
+
+/// How far a partition is read.
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    position: i64,
+    /// Its end as the leader last said.
+    end: i64,
+    /// The client says that it has seen the end. That can be a follower's.
+    seems_whole: bool,
+}
+
+impl Reading {
+    fn is_whole(self) -> bool {
+        self.seems_whole && self.position >= self.end
+    }
 }
 
 impl KafkaReader {
@@ -54,34 +70,33 @@ impl KafkaReader {
             .set("enable.auto.commit", "false")
             .set("enable.partition.eof", "true")
             .set("auto.offset.reset", "earliest")
-            // What waits here waits twice: the desk has its own queue.
+            // What waits here waits twice: the scheduler has its own queue.
             .set("queued.max.messages.kbytes", "16384");
         let consumer: BaseConsumer<DefaultConsumerContext> =
             config.create().map_err(|error| refused(&config, &error))?;
-        let looker = config.create().map_err(|error| refused(&config, &error))?;
-        let partitions = partitions(&consumer, topic, PATIENCE)?;
+        config.set("isolation.level", "read_uncommitted");
+        let asker: BaseConsumer = config.create().map_err(|error| refused(&config, &error))?;
+        let count = partitions(&asker, &[topic], PATIENCE)?[0];
+        let ends = ends(&asker, topic, count, PATIENCE)?;
         let mut wanted = TopicPartitionList::new();
-        for partition in &partitions {
-            wanted.add_partition(topic, *partition);
-        }
+        wanted.add_partition_range(topic, 0, count - 1);
         let committed =
             consumer.committed_offsets(wanted, PATIENCE).map_err(|error| fault_of(&error))?;
-        let mut windows = BTreeMap::new();
+        let (mut all, mut read) = (BTreeMap::new(), BTreeMap::new());
         let mut assignment = TopicPartitionList::new();
         for element in committed.elements() {
             element.error().map_err(|error| fault_of(&error))?;
             let partition = element.partition();
-            let (window, start) = match element.offset() {
+            let end = usize::try_from(partition).ok().and_then(|at| ends.get(at));
+            let end = end.copied().unwrap_or_default();
+            let (settled, start, position) = match element.offset() {
                 Offset::Offset(offset) => {
-                    (Window::of(offset, element.metadata()), Offset::Offset(offset))
+                    (SettledOffsets::of(offset, element.metadata()), Offset::Offset(offset), offset)
                 }
-                _ => {
-                    let ends = consumer.fetch_watermarks(topic, partition, PATIENCE);
-                    let (_, end) = ends.map_err(|error| fault_of(&error))?;
-                    (Window::unplaced(end), Offset::Beginning)
-                }
+                _ => (SettledOffsets::unplaced(end), Offset::Beginning, 0),
             };
-            windows.insert(partition, window);
+            all.insert(partition, settled);
+            read.insert(partition, Reading { position, end, seems_whole: false });
             assignment
                 .add_partition_offset(topic, partition, start)
                 .map_err(|error| fault_of(&error))?;
@@ -89,18 +104,17 @@ impl KafkaReader {
         consumer.assign(&assignment).map_err(|error| fault_of(&error))?;
         Ok(KafkaReader {
             consumer: Arc::new(consumer),
-            looker,
+            asker,
             topic: topic.to_owned(),
-            windows: Arc::new(Mutex::new(windows)),
-            partitions: partitions.len(),
-            at_end: BTreeSet::new(),
-            read: BTreeMap::new(),
+            settled: Arc::new(Mutex::new(all)),
+            read,
             looked: Instant::now(),
         })
     }
 
-    pub(crate) fn windows(&self) -> Windows {
-        self.windows.clone()
+    /// What is settled, as the log commits it.
+    pub(crate) fn settled(&self) -> Settled {
+        self.settled.clone()
     }
 
     /// The consumer, whose group the log commits offsets for.
@@ -108,21 +122,41 @@ impl KafkaReader {
         self.consumer.clone()
     }
 
-    /// Asks for the ends of partitions that are not read to their ends, and whether there are new ones.
+    /// Asks for the ends of the partitions, and whether there are new ones.
     fn look(&mut self) -> Result<(), BusFault> {
         self.looked = Instant::now();
         // It reads nothing; what it has to say of the broker, the consumer says too.
-        while self.looker.poll(Duration::ZERO).is_some() {}
-        // A broker that does not answer is noticed where something is written.
-        let Ok(now) = partitions(&self.looker, &self.topic, LOOK) else { return Ok(()) };
-        if now.len() != self.partitions {
+        while self.asker.poll(Duration::ZERO).is_some() {}
+        let count = match partitions(&self.asker, &[&self.topic], LOOK) {
+            Ok(count) => count[0],
+            Err(fault @ BusFault::Aborted(_)) => return Err(fault),
+            // A broker that does not answer is noticed where something is written.
+            Err(_) => return Ok(()),
+        };
+        if usize::try_from(count) != Ok(self.read.len()) {
             return Err(BusFault::Aborted(
                 "the topic of commands has another number of partitions".to_owned(),
             ));
         }
-        for partition in now.into_iter().filter(|partition| !self.at_end.contains(partition)) {
-            if let Ok((_, end)) = self.looker.fetch_watermarks(&self.topic, partition, LOOK) {
-                self.read.entry(partition).or_default().1 = end;
+        if let Ok(ends) = ends(&self.asker, &self.topic, count, LOOK) {
+            for (reading, end) in self.read.values_mut().zip(ends) {
+                reading.end = end;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks which partitions are read to their ends. The position also goes over what is no command.
+    fn look_at_positions(&mut self) -> Result<(), BusFault> {
+        let positions = self.consumer.position().map_err(|error| fault_of(&error))?;
+        let mut settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
+        for element in positions.elements() {
+            let Some(reading) = self.read.get_mut(&element.partition()) else { continue };
+            if let Offset::Offset(position) = element.offset() {
+                reading.position = reading.position.max(position);
+            }
+            if reading.is_whole() {
+                settled.entry(element.partition()).or_default().at_end();
             }
         }
         Ok(())
@@ -135,24 +169,26 @@ impl LaneReader for KafkaReader {
         loop {
             if self.looked.elapsed() > LOOK_EVERY {
                 self.look()?;
+                self.look_at_positions()?;
             }
             let left = until.saturating_duration_since(Instant::now());
             match self.consumer.poll(left) {
                 Some(Ok(message)) => {
                     let (partition, offset) = (message.partition(), message.offset());
-                    self.at_end.remove(&partition);
-                    self.read.entry(partition).or_default().0 = offset + 1;
-                    let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-                    let window = windows.entry(partition).or_default();
-                    let unplaced = window.is_unplaced(offset);
-                    if window.read(offset) {
-                        return Ok(Some(arrival(&message, unplaced)));
+                    if let Some(reading) = self.read.get_mut(&partition) {
+                        (reading.position, reading.seems_whole) = (offset + 1, false);
+                    }
+                    let mut settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
+                    let settled = settled.entry(partition).or_default();
+                    if settled.read(offset) {
+                        return Ok(Some(arrival(&message)));
                     }
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
-                    self.at_end.insert(partition);
-                    let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-                    windows.entry(partition).or_default().at_end();
+                    if let Some(reading) = self.read.get_mut(&partition) {
+                        reading.seems_whole = true;
+                    }
+                    self.look_at_positions()?;
                 }
                 Some(Err(error)) => match fault_of(&error) {
                     // The client goes on by itself.
@@ -164,33 +200,34 @@ impl LaneReader for KafkaReader {
         }
     }
 
+    fn look_ahead(&mut self) -> Result<(), BusFault> {
+        if self.looked.elapsed() > LOOK_EVERY { self.look() } else { Ok(()) }
+    }
+
     fn is_ordered(&self) -> bool {
-        self.partitions == 1
+        self.read.len() == 1
     }
 
     fn behind(&self) -> Option<u64> {
-        if self.at_end.len() == self.partitions {
-            return Some(0);
-        }
-        let open = self.read.iter().filter(|(partition, _)| !self.at_end.contains(partition));
-        let behind: i64 = open.map(|(_, (read, end))| (end - read).max(0)).sum();
+        let open = self.read.values().filter(|reading| !reading.is_whole());
         // At least one is not at its end, whatever was asked last.
-        u64::try_from(behind.max(1)).ok()
+        let behind: i64 = open.map(|reading| (reading.end - reading.position).max(1)).sum();
+        u64::try_from(behind).ok()
     }
 }
 
-fn partitions(
-    consumer: &BaseConsumer,
+/// The ends of all partitions of a topic.
+fn ends(
+    asker: &BaseConsumer,
     topic: &str,
+    count: i32,
     patience: Duration,
-) -> Result<Vec<i32>, BusFault> {
-    let metadata =
-        consumer.fetch_metadata(Some(topic), patience).map_err(|error| fault_of(&error))?;
-    let found = metadata.topics().iter().find(|found| found.name() == topic);
-    Ok(found.map(|topic| topic.partitions().iter().map(|p| p.id()).collect()).unwrap_or_default())
+) -> Result<Vec<i64>, BusFault> {
+    let all: Vec<(&str, i32)> = (0..count).map(|partition| (topic, partition)).collect();
+    offsets(asker, &all, Offset::End, patience)
 }
 
-fn arrival(message: &BorrowedMessage<'_>, unplaced: bool) -> Arrival {
+fn arrival(message: &BorrowedMessage<'_>) -> Arrival {
     let header = |name: &str| {
         let headers = message.headers()?;
         headers.iter().find(|header| header.key == name)?.value
@@ -202,6 +239,6 @@ fn arrival(message: &BorrowedMessage<'_>, unplaced: bool) -> Arrival {
         value: message.payload().unwrap_or_default().to_vec(),
         rekeyed: header("talon-rekeyed").is_some(),
         traceparent: header("traceparent").and_then(text),
-        unplaced_at_ms: if unplaced { message.timestamp().to_millis() } else { None },
+        at_ms: message.timestamp().to_millis().unwrap_or(0),
     }
 }

@@ -11,11 +11,10 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::consumer::look;
-use crate::PATIENCE;
-use crate::connection::Connection;
+use crate::connection::{Connection, TIMEOUT};
 
 /// How often the connection is looked at while waiting.
-const GLANCE: Duration = Duration::from_millis(50);
+const POLL: Duration = Duration::from_millis(50);
 
 /// After so long without an answer, acknowledgements are sent again.
 const SILENCE: Duration = Duration::from_secs(3);
@@ -41,7 +40,7 @@ impl Acks {
     ) -> Result<Acks, BusFault> {
         let inbox = connection.client.new_inbox();
         let answers = connection.client.subscribe(format!("{inbox}.*")).await.map_err(|error| {
-            connection.watch.explain(BusFault::Unavailable(format!("NATS: {error}")))
+            connection.status.explain(BusFault::Unavailable(format!("NATS: {error}")))
         })?;
         let runtime = Handle::current();
         Ok(Acks { runtime, connection, grant, consumer, answers, inbox, next: 0 })
@@ -57,14 +56,15 @@ impl Acks {
             return Ok(());
         }
         self.runtime.clone().block_on(async {
-            let (mut losses, mut sent) = (self.connection.watch.losses(), Instant::now());
+            let (mut losses, mut sent) = (self.connection.status.losses(), Instant::now());
             let since = sent;
             self.publish(&open).await?;
             while !open.is_empty() {
-                match timeout(GLANCE, self.answers.next()).await {
+                match timeout(POLL, self.answers.next()).await {
                     Ok(Some(answer)) if answer.status == Some(StatusCode::NO_RESPONDERS) => {
                         // The consumer is gone, or has no leader at this moment.
-                        look(&self.connection, &self.consumer.0, &self.consumer.1).await?;
+                        let (stream, name) = &self.consumer;
+                        look(&self.connection, (stream, name), &self.grant).await?;
                     }
                     Ok(Some(answer)) => {
                         let number = answer.subject.rsplit('.').next();
@@ -76,10 +76,10 @@ impl Acks {
                     Err(_) => {}
                 }
                 self.grant.may_finish()?;
-                if since.elapsed() > PATIENCE {
+                if since.elapsed() > TIMEOUT {
                     return Err(self.unavailable("commands cannot be acknowledged"));
                 }
-                let now = self.connection.watch.losses();
+                let now = self.connection.status.losses();
                 if self.connection.is_up() && (now != losses || sent.elapsed() > SILENCE) {
                     (losses, sent) = (now, Instant::now());
                     self.publish(&open).await?;
@@ -103,6 +103,6 @@ impl Acks {
     }
 
     fn unavailable(&self, what: &str) -> BusFault {
-        self.connection.watch.explain(BusFault::Unavailable(format!("NATS: {what}")))
+        self.connection.status.explain(BusFault::Unavailable(format!("NATS: {what}")))
     }
 }

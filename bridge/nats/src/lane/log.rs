@@ -14,15 +14,13 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use super::acks::Acks;
-use super::{LaneLayout, Unsettled};
-use crate::book::Target;
+use super::layout::LaneLayout;
+use super::unsettled::Unsettled;
 use crate::connection::Connection;
 use crate::names;
-use crate::pipeline::Pipeline;
-use crate::record::{Form, Limits};
-use crate::recover::{gone, read, rest_of};
+use crate::read::{gone, read_to_end, rest_of, taken_ms};
 use crate::streams::info;
-use crate::window::Window;
+use crate::writer::{Draft, Life, Limits, Pipeline, Streams, Target, Writer};
 
 /// Commands that are forgotten with one commit, at most.
 const FORGET: usize = 1_000;
@@ -33,32 +31,48 @@ pub(crate) struct NatsLaneLog {
     runtime: Handle,
     connection: Connection,
     layout: LaneLayout,
-    limits: Limits,
+    limits: LimitsOf,
     grant: Grant,
-    window: Window,
+    writer: Writer,
     unsettled: Arc<Unsettled>,
     acks: Acks,
     progress: JoinHandle<()>,
+}
+
+/// What each of the streams takes.
+struct LimitsOf {
+    commands: Limits,
+    results: Limits,
+    dead_letters: Limits,
 }
 
 impl NatsLaneLog {
     pub(crate) async fn open(
         connection: Connection,
         layout: LaneLayout,
-        results: &Config,
+        found: &[Config],
         (unsettled, consumer): (Arc<Unsettled>, String),
         max_in_flight: usize,
         grant: Grant,
     ) -> Result<NatsLaneLog, BusFault> {
-        let streams = (results.name.clone(), layout.checkpoints.below.name.clone());
+        let streams = Streams {
+            owned: layout.results.name.clone(),
+            checkpoints: layout.checkpoints.below.name.clone(),
+        };
         let pipeline =
             Pipeline::open(connection.clone(), streams, max_in_flight, grant.clone()).await?;
+        let max_payload = connection.client.max_payload();
+        let limits = LimitsOf {
+            commands: Limits::of(max_payload, &found[0]),
+            results: Limits::of(max_payload, &found[1]),
+            dead_letters: Limits::of(max_payload, &found[2]),
+        };
         let commands = layout.commands.name.clone();
         let acks = Acks::open(connection.clone(), (commands, consumer), grant.clone()).await?;
         Ok(NatsLaneLog {
             runtime: Handle::current(),
-            limits: Limits::of(connection.client.max_payload(), results),
-            window: Window::new(pipeline),
+            limits,
+            writer: Writer::new(pipeline),
             progress: tokio::spawn(show_progress(
                 connection.clone(),
                 unsettled.clone(),
@@ -89,27 +103,27 @@ impl LaneLog for NatsLaneLog {
         &mut self,
         each: &mut dyn FnMut(Recovered<'_>) -> Result<(), BusFault>,
     ) -> Result<(), BusFault> {
-        let NatsLaneLog { connection, layout, window, grant, .. } = self;
+        let NatsLaneLog { connection, layout, writer, grant, .. } = self;
         self.runtime.block_on(async {
             let stream = &layout.results.name;
             let what = format!("stream `{stream}`");
             let reached = info(connection, stream).await?.ok_or_else(|| gone(&what))?;
             // All of them: behind an outcome there may be a note on a duplicate.
             let all = (stream.as_str(), layout.results.subjects.clone(), DeliverPolicy::All);
-            read(connection, grant, all, &mut |message, sequence| {
-                let book = &mut window.book;
-                book.recover(&message.subject, sequence);
-                if !layout.keep.is_zero() {
-                    book.recover_end(&message.subject, sequence, rest_of(message, layout.keep));
-                }
+            read_to_end(connection, grant, all, &mut |message, sequence| {
+                let life = match layout.keep.is_zero() {
+                    true => Life::Lasting,
+                    false => Life::For(rest_of(message, layout.keep)),
+                };
+                writer.sequences.recover(&message.subject, sequence, life);
                 let token = message.subject.strip_prefix(layout.result_subject.as_str());
                 // A subject that is no command's id is none of ours.
                 let Some(key) = token.and_then(names::key) else { return Ok(()) };
                 let value = Some(&message.payload[..]).filter(|value| !value.is_empty());
-                each(Recovered { key: &key, value, event_id: None })
+                each(Recovered { key: &key, value, event_id: None, at_ms: taken_ms(message) })
             })
             .await?;
-            window.book.recovered_to(reached.state.last_sequence);
+            writer.sequences.recovered_to(reached.state.last_sequence);
             Ok(())
         })
     }
@@ -118,38 +132,43 @@ impl LaneLog for NatsLaneLog {
         let mut headers: Vec<(&str, &[u8])> =
             record.headers.iter().map(|(name, value)| (*name, value.as_slice())).collect();
         let token = names::token(&record.key);
-        let (subject, target) = match record.topic {
+        let (subject, target, limits) = match record.topic {
             LaneTopic::Results => {
                 let subject = self.subject(&self.layout.result_subject, &record.key)?;
-                let ends_after = Some(self.layout.keep).filter(|keep| !keep.is_zero());
-                let hash = self.window.book.subject(&subject);
-                (subject, Target::Feed { subject: hash, expected: Some(0), ends_after })
+                let keep = self.layout.keep;
+                let life = if keep.is_zero() { Life::Lasting } else { Life::For(keep) };
+                let hash = self.writer.sequences.subject(&subject);
+                let target = Target::Owned { subject: hash, expected: 0, life };
+                (subject, target, &self.limits.results)
             }
             LaneTopic::Commands => {
-                (self.subject(&self.layout.command_subject, &record.key)?, Target::Free)
+                let subject = self.subject(&self.layout.command_subject, &record.key)?;
+                (subject, Target::Free, &self.limits.commands)
             }
             LaneTopic::DeadLetters => {
                 headers.push(("talon-key", token.as_bytes()));
-                (self.layout.dead_letter_subject.clone(), Target::Free)
+                let subject = self.layout.dead_letter_subject.clone();
+                (subject, Target::Free, &self.limits.dead_letters)
             }
         };
         let value = Some(record.value.as_slice());
         let append = Append { topic: 0, key: &record.key, value, headers: &headers };
-        let form = Form { append: &append, limits: &self.limits };
-        self.window.publish(form.named(subject, &record.id, target)?)
+        let draft = Draft { append: &append, limits };
+        self.writer.publish(draft.named(subject, &record.id, target)?)
     }
 
     fn commit(&mut self, settled: &[Position]) -> Result<(), BusFault> {
         // Results first: a command without one must come again.
-        self.window.settle()?;
-        self.window.book.close_window()?;
+        self.writer.settle()?;
+        let sequences = &mut self.writer.sequences;
+        sequences.check_gaps()?;
         // The server forgets them too.
-        let old = self.window.book.due(FORGET);
-        self.window.book.swept(&old);
+        let old = sequences.due(FORGET);
+        sequences.purged(&old);
         let sequence = |position: &Position| u64::try_from(position.offset).ok();
         let acks = settled.iter().filter_map(sequence).filter_map(|s| self.unsettled.take(s));
         self.acks.send(acks.collect())?;
-        self.connection.watch.well();
+        self.connection.status.clear();
         Ok(())
     }
 }

@@ -26,71 +26,44 @@ mod consumer;
 mod layout;
 mod log;
 mod reader;
+mod unsettled;
 
-use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
-use std::sync::{Mutex, PoisonError};
-
-use async_nats::Subject;
 use async_nats::jetstream::context::PublishErrorKind;
 use bytes::Bytes;
 use talon_runtime::bus::{BusFault, Grant, LaneSpec};
 
-use crate::Shared;
 use crate::connection::Connection;
-use crate::demands::Role;
 use crate::names;
-use crate::streams::{self, Seen};
+use crate::policy::Role;
+use crate::session::Session;
+use crate::streams::{self, KnownStreams};
 
-pub(crate) use layout::LaneLayout;
-pub(crate) use log::NatsLaneLog;
-pub(crate) use reader::NatsLaneReader;
-
-/// Commands that were delivered and are not settled: where each is acknowledged, by its sequence.
-#[derive(Default)]
-pub(crate) struct Unsettled(Mutex<BTreeMap<u64, Subject>>);
-
-impl Unsettled {
-    /// A delivery; one that came again is acknowledged where it came last.
-    fn add(&self, sequence: u64, ack: Subject) {
-        self.lock().insert(sequence, ack);
-    }
-
-    fn take(&self, sequence: u64) -> Option<Subject> {
-        self.lock().remove(&sequence)
-    }
-
-    fn all(&self) -> Vec<Subject> {
-        self.lock().values().cloned().collect()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Subject>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+use layout::LaneLayout;
+use log::NatsLaneLog;
+use reader::NatsLaneReader;
 
 /// Takes a lane over.
 pub(crate) async fn open(
-    shared: &Shared,
-    seen: &Seen,
+    session: &Session,
+    known: &KnownStreams,
     lane: &LaneSpec,
     grant: &Grant,
 ) -> Result<(NatsLaneReader, NatsLaneLog), BusFault> {
-    let connection = shared.connection(grant).await?;
-    let replication = shared.replication.load(Ordering::Relaxed);
-    let layout = LaneLayout::new(&shared.prefix, lane, replication, &shared.access);
+    let connection = session.connection(grant).await?;
+    let replication = session.replication();
+    let layout = LaneLayout::new(&session.prefix, lane, replication, &session.access);
     let wanted = [
         (Role::Commands, &layout.commands),
         (Role::Results, &layout.results),
         (Role::DeadLetters, &layout.dead_letters),
     ];
-    let found = streams::ensure(&connection, &layout.checkpoints, &wanted, seen).await?;
-    connection.watch.well();
+    let found = streams::ensure(&connection, &layout.checkpoints, &wanted, known).await?;
+    connection.status.clear();
     let (reader, unsettled) =
         NatsLaneReader::open(connection.clone(), &layout, grant.clone()).await?;
     let of_reader = (unsettled, reader.consumer().to_owned());
-    let (in_flight, grant) = (shared.access.max_in_flight, grant.clone());
-    let log = NatsLaneLog::open(connection, layout, &found[1], of_reader, in_flight, grant);
+    let (in_flight, grant) = (session.access.max_in_flight, grant.clone());
+    let log = NatsLaneLog::open(connection, layout, &found.streams, of_reader, in_flight, grant);
     Ok((reader, log.await?))
 }
 
@@ -113,7 +86,7 @@ pub(crate) async fn send(
                 lane.commands.name
             )),
             kind => connection
-                .watch
+                .status
                 .explain(BusFault::Unavailable(format!("NATS: the command is not taken: {kind}"))),
         }),
     }

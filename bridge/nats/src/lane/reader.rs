@@ -4,18 +4,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_nats::jetstream::Message;
-use async_nats::jetstream::consumer::{Consumer, pull};
+use async_nats::jetstream::consumer::{Consumer, Info, pull};
 use futures_util::StreamExt;
 use talon_runtime::bus::{Arrival, BusFault, Grant, LaneReader, Position};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::consumer::{look, take_over};
-use super::{LaneLayout, Unsettled};
-use crate::PATIENCE;
-use crate::connection::Connection;
+use super::layout::LaneLayout;
+use super::unsettled::Unsettled;
+use crate::connection::{Connection, TIMEOUT};
 use crate::layout::PREFIX;
 use crate::names;
+use crate::read::taken_ms;
 
 /// Commands that one request asks for.
 const BATCH: usize = 200;
@@ -69,8 +70,8 @@ impl NatsLaneReader {
     ) -> Result<(NatsLaneReader, Arc<Unsettled>), BusFault> {
         let stream = &layout.commands.name;
         let prefix = layout.commands.metadata.get(PREFIX).map_or("", String::as_str);
-        let losses = connection.watch.losses();
-        let consumer = take_over(&connection, prefix, stream, layout.ack_wait).await?;
+        let losses = connection.status.losses();
+        let consumer = take_over(&connection, prefix, stream, layout.ack_wait, &grant).await?;
         let messages = messages(&connection, &consumer).await?;
         let unsettled = Arc::new(Unsettled::default());
         let reader = NatsLaneReader {
@@ -97,6 +98,10 @@ impl NatsLaneReader {
         &self.consumer.cached_info().name
     }
 
+    async fn look(&self) -> Result<Info, BusFault> {
+        look(&self.connection, (&self.stream, self.consumer()), &self.grant).await
+    }
+
     async fn read(&mut self, patience: Duration) -> Result<Option<Arrival>, BusFault> {
         self.look_after_losses().await?;
         match timeout(patience, self.messages.next()).await {
@@ -115,7 +120,7 @@ impl NatsLaneReader {
     async fn look_behind(&mut self) -> Result<(), BusFault> {
         if self.behind > 0 && self.looked.elapsed() >= LOOK_EVERY && self.connection.is_up() {
             self.looked = Instant::now();
-            let found = look(&self.connection, &self.stream, self.consumer()).await?;
+            let found = self.look().await?;
             if found.delivered.consumer_sequence == self.delivered {
                 self.behind = found.num_pending;
             }
@@ -142,8 +147,7 @@ impl NatsLaneReader {
             value: message.payload.to_vec(),
             rekeyed: header("talon-rekeyed").is_some(),
             traceparent: header("traceparent").map(|value| value.as_str().to_owned()),
-            // A consumer is kept for as long as nobody deletes it.
-            unplaced_at_ms: None,
+            at_ms: taken_ms(message),
         })
     }
 
@@ -156,9 +160,9 @@ impl NatsLaneReader {
                 return Err(lost());
             }
         }
-        let losses = self.connection.watch.losses();
+        let losses = self.connection.status.losses();
         if losses != self.losses && self.connection.is_up() {
-            let found = look(&self.connection, &self.stream, self.consumer()).await?;
+            let found = self.look().await?;
             self.losses = losses;
             self.awaited = Some((found.delivered.consumer_sequence, Instant::now()));
         }
@@ -168,15 +172,15 @@ impl NatsLaneReader {
     /// After a failure to read: fails if that is for ever, or for too long; else reads on.
     async fn look_into(&mut self, error: &dyn std::fmt::Display) -> Result<(), BusFault> {
         let since = *self.failing.get_or_insert_with(Instant::now);
-        let looked = timeout(HEARTBEAT, look(&self.connection, &self.stream, self.consumer()));
-        match looked.await {
+        let looked = timeout(HEARTBEAT, self.look()).await;
+        match looked {
             Ok(Ok(found)) => {
                 self.awaited = Some((found.delivered.consumer_sequence, Instant::now()));
                 // A request that was refused is not made again by itself.
                 self.messages = messages(&self.connection, &self.consumer).await?;
             }
             Ok(Err(fault @ (BusFault::Fenced(_) | BusFault::Aborted(_)))) => return Err(fault),
-            _ if self.grant.is_over() || since.elapsed() > PATIENCE => {
+            _ if self.grant.is_over() || since.elapsed() > TIMEOUT => {
                 return Err(self.unavailable(error));
             }
             _ => {}
@@ -220,5 +224,5 @@ fn lost() -> BusFault {
 
 fn unavailable(connection: &Connection, error: &dyn std::fmt::Display) -> BusFault {
     let fault = BusFault::Unavailable(format!("NATS: the commands cannot be read: {error}"));
-    connection.watch.explain(fault)
+    connection.status.explain(fault)
 }

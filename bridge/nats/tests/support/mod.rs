@@ -34,6 +34,7 @@ pub(crate) struct World {
     pub(crate) replication: u16,
     /// How long the past is kept.
     pub(crate) keep: Duration,
+    pub(crate) exactly_once: bool,
     pub(crate) extra: Vec<(&'static str, String)>,
 }
 
@@ -47,6 +48,7 @@ impl World {
             prefix: talon_brokers::unique("t"),
             replication: 0,
             keep: KEEP,
+            exactly_once: true,
             extra: Vec::new(),
         }
     }
@@ -78,7 +80,10 @@ impl World {
         };
         ShardSpec {
             name: "field".to_owned(),
-            delivery: Delivery::ExactlyOnce,
+            delivery: match self.exactly_once {
+                true => Delivery::ExactlyOnce,
+                false => Delivery::AtLeastOnce,
+            },
             topics: vec![
                 topic("call", Purpose::Changes(Kind::Table)),
                 topic("message", Purpose::Changes(Kind::Log)),
@@ -266,11 +271,15 @@ impl Log<'_> {
     }
 
     pub(crate) fn commit(&mut self, checkpoint: Option<&str>) -> Result<(), BusFault> {
+        let checkpoint: Vec<_> =
+            checkpoint.map(|value| ("field/call", value)).into_iter().collect();
+        self.commit_all(&checkpoint)
+    }
+
+    pub(crate) fn commit_all(&mut self, checkpoints: &[(&str, &str)]) -> Result<(), BusFault> {
         let _inside = self.world.runtime.enter();
-        let checkpoints: Vec<_> = checkpoint
-            .map(|value| ("field/call".to_owned(), value.as_bytes().to_vec()))
-            .into_iter()
-            .collect();
+        let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), value.as_bytes().to_vec());
+        let checkpoints: Vec<_> = checkpoints.iter().map(owned).collect();
         self.log.commit(&checkpoints)
     }
 

@@ -52,9 +52,8 @@ pub struct Arrival {
     pub rekeyed: bool,
     /// The header `traceparent`, to go on with.
     pub traceparent: Option<String>,
-    /// When it was put on the topic, in ms since 1970 UTC, where the bus does not know any more what of
-    /// the topic is settled up to there; none where it does.
-    pub unplaced_at_ms: Option<i64>,
+    /// When the bus took it, milliseconds since 1970 UTC; 0 where that is not known.
+    pub at_ms: i64,
 }
 
 /// Where a record of a lane goes.
@@ -97,6 +96,12 @@ pub trait LaneReader: Send {
     /// Whether the commands come in one order, whatever their keys: then none needs to be put back
     /// under its ordering key.
     fn is_ordered(&self) -> bool;
+
+    /// Brings [`LaneReader::behind`] up to date without reading, while what was read waits to be taken.
+    /// Called some times a second, so it must not ask the bus each time.
+    fn look_ahead(&mut self) -> Result<(), BusFault> {
+        Ok(())
+    }
 
     /// How many commands stand on the topic behind the last one that was read; `None` where it is not
     /// known. Must not take longer than a look at what the client knows.

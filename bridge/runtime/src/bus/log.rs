@@ -33,6 +33,8 @@ pub struct Recovered<'a> {
     pub value: Option<&'a [u8]>,
     /// The header `talon-event-id`.
     pub event_id: Option<&'a [u8]>,
+    /// When the bus took it, milliseconds since 1970 UTC; 0 where that is not known.
+    pub at_ms: i64,
 }
 
 /// The log of a shard that this process owns. Used by one thread.

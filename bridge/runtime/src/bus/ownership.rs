@@ -264,8 +264,13 @@ impl Ownership {
         let mut taken = Vec::new();
         self.0.send_modify(|state| {
             state.joined = true;
-            let gone = |shard: &String, _: &mut Grant| !shards.contains(shard);
-            taken.extend(state.grants.extract_if(.., gone).map(|(_, grant)| grant));
+            state.grants.retain(|shard, grant| {
+                let stays = shards.contains(shard);
+                if !stays {
+                    taken.push(grant.clone());
+                }
+                stays
+            });
             for shard in shards {
                 if !state.grants.contains_key(shard) {
                     let grant = Grant::until(shard, state.good_until.unwrap_or(u64::MAX));

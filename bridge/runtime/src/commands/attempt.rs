@@ -15,23 +15,33 @@
 //!   bus, so it may have been sent until the lane was taken over.
 //! * Killed between the outcome and its commit: as if it had not been written; the probe finds it.
 //! * The reply is lost, before or after the effect: the probe tells. That nothing is there is only
-//!   believed when `commands.settle.ms` have passed since it was sent: a request whose connection was
-//!   cut may still be at work in the upstream.
-//! * The process was paused, and another has taken over: the grant has lapsed, which is looked at right
-//!   before sending. What is left is a pause between that look and the first byte.
+//!   believed when `commands.settle.ms` have passed since the reply was given up: a request whose
+//!   connection was cut may still be at work in the upstream.
+//! * The shard is taken back, or the process was paused and another has taken over: the grant says so,
+//!   which is asked right before the first byte, behind budgets, sign-in and dialling
+//!   ([`Permit`]). What is left is a
+//!   pause between that look and the first byte. A shard that is taken back is not free before this
+//!   command has ended.
+//! * The connector panics: before sending it is as if the upstream had not answered, while sending it is
+//!   unclear. Only this command is concerned.
 //! * The bus fails while a command is under way: all that run are dropped and the lane is opened anew,
 //!   which is the same as having been killed.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use talon_sdk::{Answer, Applier, ApplyFault, Clock, Command, Evidence, Fault, Finding, Repeat};
+use futures_util::FutureExt;
+use talon_sdk::{
+    Answer, Applier, ApplyFault, Clock, Command, Evidence, Fault, Finding, Permit, Repeat,
+};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep};
 
 use crate::bus::{Grant, Position};
+use crate::commands::budgets::{Budget, Budgets};
 use crate::commands::record::{Outcome, ResultRecord};
-use crate::commands::writer::{Gone, Writer};
+use crate::commands::writer::{Gone, Writer, Written};
 use crate::service::backoff::Backoff;
 use crate::service::health::{Health, Severity, State};
 use crate::service::options::Patience;
@@ -48,6 +58,7 @@ pub(crate) struct CommandContext {
     pub(crate) grant: Grant,
     pub(crate) clock: Clock,
     pub(crate) patience: Patience,
+    pub(crate) budgets: Budgets,
     /// As many as commands may be at work in the upstream at the same time. None is held while a command
     /// waits, or for its outcome to be durable: that holds up nobody with another key.
     pub(crate) slots: Semaphore,
@@ -63,6 +74,12 @@ impl CommandContext {
             slot = self.slots.acquire() => slot.map_err(|_| Left),
             () = self.grant.closing() => Err(Left),
         }
+    }
+
+    /// Leave to send, which ends as soon as another process may have taken over.
+    fn permit(&self) -> Permit {
+        let grant = self.grant.clone();
+        Permit::new(move || grant.is_open())
     }
 
     /// Shows whether the upstream lets commands through.
@@ -112,10 +129,7 @@ struct Attempt<'a> {
     attempts: i32,
     sent_at_ms: Option<i64>,
     backoff: Backoff,
-    /// Until then it is sent again where it was surely not applied.
-    send_until: Instant,
-    /// Until then it is read back.
-    probe_until: Instant,
+    budget: Budget,
 }
 
 /// How a command ends.
@@ -146,8 +160,7 @@ pub(crate) async fn run(context: &CommandContext, turn: &Turn) -> Result<ResultR
         attempts: intent.as_ref().map_or(0, |intent| intent.attempts),
         sent_at_ms: None,
         backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT),
-        send_until: Instant::now() + context.patience.retry_budget,
-        probe_until: Instant::now() + context.patience.retry_budget,
+        budget: context.budgets.of(*position, context.patience.retry_budget),
     };
     let stage = match intent {
         None => Stage::NotSent,
@@ -161,6 +174,7 @@ pub(crate) async fn run(context: &CommandContext, turn: &Turn) -> Result<ResultR
     let ending = attempt.settle(stage).await?;
     let record = attempt.outcome(ending);
     context.writer.settle(&record, Some(*position)).await?;
+    context.budgets.forget(*position);
     Ok(record)
 }
 
@@ -194,7 +208,9 @@ impl Attempt<'_> {
         let mut before = Evidence::default();
         if repeat != Repeat::Always || !command.expect.is_empty() {
             self.may_act()?;
-            before = match context.applier.look(command).await {
+            let looked = guarded(context.applier.look(command)).await;
+            let looked = looked.unwrap_or_else(|_| Err(ApplyFault::NotApplied(panicked())));
+            before = match looked {
                 Ok(before) => before,
                 Err(ApplyFault::Refused(answer)) => {
                     return Ok(Step::End(Ending::new(Outcome::Rejected, answer)));
@@ -219,16 +235,25 @@ impl Attempt<'_> {
                 evidence: Some(before.0.clone()).filter(|evidence| !evidence.is_empty()),
                 ..self.record()
             };
-            context.writer.settle(&intent, None).await?;
+            if context.writer.settle(&intent, None).await? == Written::TooLarge {
+                let message =
+                    "its intent is larger than the bus takes a record, so it was not sent";
+                return Ok(Step::End(Ending::saying(Outcome::Failed, message)));
+            }
             if let Some(expired) = self.expired() {
                 self.attempts -= 1;
                 return Ok(Step::End(expired));
             }
         }
         self.may_act()?;
-        let (sent_at_ms, since) = (context.clock.now_ms(), Instant::now());
+        let sent_at_ms = context.clock.now_ms();
         self.sent_at_ms = Some(sent_at_ms);
-        let applied = context.applier.apply(command, &before).await;
+        let applied = guarded(context.applier.apply(command, &before, &context.permit())).await;
+        let applied =
+            applied.unwrap_or_else(|_| Err(ApplyFault::Unclear(Answer::saying(PANICKED))));
+        // From here on the upstream may still be at work on it, and not from when it was sent: the reply
+        // may have been waited for.
+        let since = Instant::now();
         drop(slot);
         match applied {
             Ok(answer) => {
@@ -238,9 +263,12 @@ impl Attempt<'_> {
             Err(ApplyFault::Refused(answer)) => {
                 Ok(Step::End(Ending::new(Outcome::Rejected, answer)))
             }
-            Err(ApplyFault::NotApplied(fault)) => self.again(&fault).await,
+            Err(ApplyFault::NotApplied(fault)) => {
+                self.may_act()?;
+                self.again(&fault).await
+            }
             Err(ApplyFault::Unclear(answer)) if repeat == Repeat::Always => {
-                if Instant::now() >= self.send_until {
+                if Instant::now() >= self.budget.send_until {
                     return Ok(Step::End(Ending::new(Outcome::Unknown, answer)));
                 }
                 let wait = self.backoff.next(None);
@@ -250,7 +278,8 @@ impl Attempt<'_> {
             Err(ApplyFault::Unclear(answer)) => {
                 self.backoff.reset();
                 // To read back gets time of its own: to give up means not to know.
-                self.probe_until = Instant::now() + context.patience.retry_budget;
+                self.budget.probe_until =
+                    context.budgets.probe(self.position, context.patience.retry_budget);
                 Ok(Step::Go(Stage::Sent { before, sent_at_ms, since, answer: Some(answer) }))
             }
         }
@@ -258,15 +287,14 @@ impl Attempt<'_> {
 
     /// Surely not applied: waits, and tries again within the budget.
     async fn again(&mut self, fault: &Fault) -> Result<Step, Left> {
+        // Where it was refused for that it says nothing of the upstream.
+        self.may_act()?;
         self.context.show(Some(fault));
-        if Instant::now() >= self.send_until {
+        let left = self.budget.send_until.saturating_duration_since(Instant::now());
+        if left.is_zero() || asks_for_more(fault, left) {
             return Ok(Step::End(Ending::saying(Outcome::Failed, fault.to_string())));
         }
-        let wait = match fault {
-            Fault::Unavailable { retry_after, .. } => self.backoff.next(*retry_after),
-            _ => self.backoff.slowest(),
-        };
-        let left = self.send_until.saturating_duration_since(Instant::now());
+        let wait = self.backoff.after(fault);
         self.wait(wait.min(left)).await?;
         Ok(Step::Go(Stage::NotSent))
     }
@@ -281,7 +309,8 @@ impl Attempt<'_> {
     ) -> Result<Step, Left> {
         let Attempt { context, command, .. } = *self;
         let slot = context.slot().await?;
-        let found = context.applier.probe(command, &before, sent_at_ms).await;
+        let found = guarded(context.applier.probe(command, &before, sent_at_ms)).await;
+        let found = found.unwrap_or_else(|_| Err(panicked()));
         drop(slot);
         if found.is_ok() {
             context.show(None);
@@ -301,7 +330,7 @@ impl Attempt<'_> {
                     self.wait(left).await?;
                     return Ok(Step::Go(Stage::Sent { before, sent_at_ms, since, answer }));
                 }
-                if Instant::now() >= self.send_until {
+                if Instant::now() >= self.budget.send_until {
                     let ending = Ending::new(Outcome::Failed, answer.unwrap_or_default());
                     return Ok(Step::End(ending));
                 }
@@ -314,17 +343,15 @@ impl Attempt<'_> {
             }
             Err(fault) => {
                 context.show(Some(&fault));
-                if Instant::now() >= self.probe_until {
+                let left = self.budget.probe_until.saturating_duration_since(Instant::now());
+                if left.is_zero() || asks_for_more(&fault, left) {
                     let why = format!("it could not be read back: {fault}");
                     let evidence = Some(evidence(&before, &why));
                     let answer = answer.unwrap_or_default();
                     return Ok(Step::End(Ending { outcome: Outcome::Unknown, answer, evidence }));
                 }
-                let wait = match &fault {
-                    Fault::Unavailable { retry_after, .. } => self.backoff.next(*retry_after),
-                    _ => self.backoff.slowest(),
-                };
-                self.wait(wait).await?;
+                let wait = self.backoff.after(&fault);
+                self.wait(wait.min(left)).await?;
                 Ok(Step::Go(Stage::Sent { before, sent_at_ms, since, answer }))
             }
         }
@@ -372,6 +399,24 @@ impl Attempt<'_> {
         record.answer(ending.answer);
         record
     }
+}
+
+/// Whether the upstream asks to be left alone for longer than there is time: nothing is gained by waiting.
+fn asks_for_more(fault: &Fault, left: Duration) -> bool {
+    matches!(fault, Fault::Unavailable { retry_after: Some(asked), .. } if *asked > left)
+}
+
+/// Of a connector that panicked.
+const PANICKED: &str = "a defect of Talon: the connector panicked";
+
+fn panicked() -> Fault {
+    Fault::Internal { reason: PANICKED.to_owned() }
+}
+
+/// Runs what a connector does, so that its panic ends this one command only.
+async fn guarded<T>(work: impl Future<Output = T>) -> Result<T, ()> {
+    // What it shares with others are the connector's own locks, which are not poisoned for ever.
+    AssertUnwindSafe(work).catch_unwind().await.map_err(drop)
 }
 
 /// What comes after a step.

@@ -1,13 +1,13 @@
 //! From a record of the topic of commands to a command that can be run.
 
-use apache_avro::Schema;
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
+use talon_schemas::Writer;
 use talon_schemas::wire::{Payload, Wire};
 use talon_sdk::{Command, CommandSpec, Commands, OrderingKey};
 
 use crate::bus::BusFault;
-use crate::service::registry::Registry;
+use crate::service::registry::{self, Registry};
 
 /// Longest id: it becomes a message key, and a subject on NATS.
 const ID_MAX: usize = 200;
@@ -36,6 +36,7 @@ pub enum Intake {
 }
 
 /// Reads records of a connector's topic of commands.
+#[derive(Clone)]
 pub struct CommandReader {
     /// What commands there are.
     pub commands: Commands,
@@ -55,15 +56,19 @@ impl CommandReader {
         let object = match self.wire.open(contract, value) {
             Payload::Own(datum) => contract.read(datum, None).ok(),
             Payload::Registered(id, datum) => match self.schema(id).await? {
-                Some(writer) => contract.read(datum, Some(&writer)).ok(),
+                Some(writer) => contract.read(datum, Some(writer)).ok(),
+                // Nor is it guessed, as of what Talon wrote itself: a guess would act upon the upstream.
                 None => return Ok(nothing("its Avro schema is not in the registry")),
             },
             Payload::Json(json) => match serde_json::from_slice(json) {
                 Ok(Json::Object(object)) => Some(object),
                 _ => return Ok(nothing("it is no JSON")),
             },
-            Payload::Unknown(_) => {
-                return Ok(nothing("it was written with an unknown Avro schema"));
+            Payload::Fingerprinted(fingerprint, datum) => {
+                match contract.as_ref().earlier(fingerprint) {
+                    Some(writer) => contract.read(datum, Some(writer)).ok(),
+                    None => return Ok(nothing("it was written with an unknown Avro schema")),
+                }
             }
             Payload::Foreign => {
                 return Ok(nothing("it is neither JSON nor Avro in the Confluent wire format"));
@@ -75,9 +80,26 @@ impl CommandReader {
         })
     }
 
-    async fn schema(&self, id: u32) -> Result<Option<std::sync::Arc<Schema>>, BusFault> {
+    /// The id that the registry must be asked for before a record can be read; `None` where it need not.
+    pub(crate) fn unknown_id(&self, value: &[u8]) -> Option<u32> {
+        let Payload::Registered(id, _) = self.wire.open((self.commands.contract)(), value) else {
+            return None;
+        };
+        let registry = self.registry.as_ref()?;
+        registry.remembered(id, registry::COMMANDS).is_none().then_some(id)
+    }
+
+    /// Asks the registry for an id.
+    ///
+    /// # Errors
+    /// Where it does not answer.
+    pub(crate) async fn learn(&self, id: u32) -> Result<(), BusFault> {
+        self.schema(id).await.map(drop)
+    }
+
+    async fn schema(&self, id: u32) -> Result<Option<&'static Writer>, BusFault> {
         match &self.registry {
-            Some(registry) => registry.by_id(id).await,
+            Some(registry) => registry.by_id(id, registry::COMMANDS).await,
             None => Ok(None),
         }
     }

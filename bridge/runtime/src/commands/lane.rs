@@ -7,10 +7,12 @@ use talon_schemas::Message;
 use talon_schemas::result::RESULT;
 use talon_schemas::wire::{Payload, Wire};
 use talon_sdk::{Applier, Commands, Connector, Fault};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::bus::{BusFault, Hold, LaneLog, LaneReader, LaneSpec, Purpose, Recovered, TopicSpec};
 use crate::commands::attempt::{CommandContext, Left};
+use crate::commands::budgets::Budgets;
 use crate::commands::intake::CommandReader;
 use crate::commands::ledger::Ledger;
 use crate::commands::metrics::LaneMetrics;
@@ -25,6 +27,9 @@ use crate::service::{Service, thread};
 
 /// Commands between the reader's thread and the scheduler.
 const INBOX: usize = 64;
+
+/// How long the reader waits where the scheduler takes nothing.
+const FULL: Duration = Duration::from_millis(10);
 
 /// How long the reader waits before it looks whether to stop.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -54,6 +59,7 @@ pub(crate) struct Lane {
     setup: Setup,
     commands: Commands,
     component: String,
+    budgets: Budgets,
     pub(crate) metrics: LaneMetrics,
 }
 
@@ -81,6 +87,7 @@ impl Lane {
             setup: setup.clone(),
             commands,
             component: format!("{}/commands", setup.name),
+            budgets: Budgets::default(),
             metrics: LaneMetrics::new(&setup.name, &shared.metrics),
         })
     }
@@ -98,6 +105,7 @@ impl Service for Lane {
     }
 
     fn standby(&self) {
+        self.budgets.clear();
         self.metrics.rest();
     }
 
@@ -124,6 +132,7 @@ impl Service for Lane {
                 grant: hold.grant().clone(),
                 clock: self.shared.clock.clone(),
                 patience: self.setup.options.lane.patience,
+                budgets: self.budgets.clone(),
                 slots: Semaphore::new(self.setup.options.lane.max_in_flight),
                 health: self.shared.health.clone(),
                 component: self.component.clone(),
@@ -162,9 +171,8 @@ impl Service for Lane {
         }
     }
 
-    fn ended(&self) {
-        self.metrics.rest();
-    }
+    /// What is known of the commands that wait stays shown: they still do.
+    fn ended(&self) {}
 
     fn connector(&self) -> &dyn Connector {
         self.setup.connector.as_ref()
@@ -212,15 +220,26 @@ fn recover(
 ) -> Result<(), BusFault> {
     let started = Instant::now();
     let (name, grant) = (hold.grant().shard(), hold.grant());
-    let mut strange = 0_u64;
+    let (mut strange, mut unreadable) = (0_u64, 0_u64);
     log.recover(&mut |record| {
         grant.may_begin()?;
         match result_of(&record, wire, schemas)? {
-            Some(result) => ledger.take(result),
-            None => strange += 1,
+            Found::Result(result) => ledger.take(*result, record.at_ms),
+            Found::Unreadable => {
+                unreadable += 1;
+                ledger.take_unreadable(record.key);
+            }
+            Found::Nothing => strange += 1,
         }
         Ok(())
     })?;
+    if unreadable > 0 {
+        tracing::warn!(
+            connector = name,
+            records = unreadable,
+            "records on the results topic were written with a schema that is known neither to this version nor to the registry: a command with the id of one of them may have been run, and ends UNKNOWN instead of being sent"
+        );
+    }
     if strange > 0 {
         tracing::warn!(
             connector = name,
@@ -238,31 +257,42 @@ fn recover(
     Ok(())
 }
 
-/// The result in a record; `None` where it is nothing that Talon wrote.
+/// What a record of the results topic is.
+enum Found {
+    /// An intent or an outcome.
+    Result(Box<ResultRecord>),
+    /// Either of them, written with a schema that is not known. Its key is the command's id.
+    Unreadable,
+    /// Nothing that Talon wrote.
+    Nothing,
+}
+
+/// Reads a record.
 ///
 /// # Errors
-/// Where Talon wrote it and it cannot be read: it may be an intent, so no command can be run.
-fn result_of(
-    record: &Recovered<'_>,
-    wire: Wire,
-    schemas: &Schemas,
-) -> Result<Option<ResultRecord>, BusFault> {
-    let Some(value) = record.value else { return Ok(None) };
-    let read = match wire.open(&*RESULT, value) {
-        Payload::Own(datum) => RESULT.decode(datum).ok(),
-        Payload::Registered(id, datum) => schemas.by_id(id)?.and_then(|writer| {
-            let datum = RESULT.upgrade(&writer, datum).ok()?;
-            RESULT.decode(&datum).ok()
-        }),
-        Payload::Json(json) => serde_json::from_slice(json).ok(),
-        Payload::Unknown(_) => None,
-        Payload::Foreign => return Ok(None),
+/// Where the registry is needed and does not answer.
+fn result_of(record: &Recovered<'_>, wire: Wire, schemas: &Schemas) -> Result<Found, BusFault> {
+    let Some(value) = record.value else { return Ok(Found::Nothing) };
+    // An intent and an outcome stand under the id of their command, which tells a datum that was read
+    // with a wrong schema.
+    let decode = |datum: &[u8]| {
+        let result = RESULT.decode::<ResultRecord>(datum).ok();
+        result.filter(|result| result.command_id == record.key)
     };
-    read.map(Some).ok_or_else(|| {
-        BusFault::Misconfigured(
-            "a record on the results topic was written with another schema and cannot be read: which commands were sent is not known, so none is run; run the version of Talon that wrote it, or delete the topic's records and with them the memory of commands".to_owned(),
-        )
-    })
+    let payload = wire.open(&*RESULT, value);
+    let own = match payload {
+        Payload::Own(datum) => decode(datum),
+        Payload::Json(json) => serde_json::from_slice(json).ok(),
+        Payload::Registered(..) | Payload::Fingerprinted(..) => None,
+        Payload::Foreign => return Ok(Found::Nothing),
+    };
+    if let Some(result) = own {
+        return Ok(Found::Result(Box::new(result)));
+    }
+    let is_ours = |datum: &[u8]| decode(datum).is_some();
+    let datum = schemas.read_back(&RESULT, payload, is_ours)?;
+    let result = datum.as_deref().and_then(decode);
+    Ok(result.map_or(Found::Unreadable, |result| Found::Result(Box::new(result))))
 }
 
 /// Hands commands to the scheduler until it has ended. Blocks.
@@ -275,7 +305,7 @@ fn read(
     while !arrivals.is_closed() {
         let arrival = reader.next(GLANCE)?;
         let behind = reader.behind();
-        metrics.behind(behind.unwrap_or(0));
+        metrics.behind(behind);
         let incoming = match arrival {
             Some(arrival) => Incoming::Arrival(arrival),
             None if !caught_up && behind == Some(0) => {
@@ -284,8 +314,13 @@ fn read(
             }
             None => continue,
         };
-        if arrivals.blocking_send(incoming).is_err() {
-            break;
+        let mut waiting = incoming;
+        while let Err(refused) = arrivals.try_send(waiting) {
+            let TrySendError::Full(back) = refused else { return Ok(()) };
+            waiting = back;
+            std::thread::sleep(FULL);
+            reader.look_ahead()?;
+            metrics.behind(reader.behind());
         }
     }
     Ok(())

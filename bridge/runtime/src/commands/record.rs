@@ -11,6 +11,9 @@ use crate::bus::{LaneRecord, LaneTopic, Position};
 /// Longest answer of an upstream that a record carries; a longer one is left out.
 const RESPONSE_MAX: usize = 64 * 1024;
 
+/// Characters of a message that are kept where the record is too large for the bus.
+const MESSAGE_CUT: usize = 200;
+
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
@@ -107,6 +110,23 @@ impl ResultRecord {
         self.upstream_code = answer.code;
         self.message = Some(answer.message).filter(|message| !message.is_empty());
         self.response = answer.response.filter(|response| response.len() <= RESPONSE_MAX);
+    }
+
+    /// What fits any bus: who, what and how it ended, without what the upstream said.
+    pub(crate) fn cut(&self) -> ResultRecord {
+        let note = |text: &str| {
+            format!("{} bytes, left out because the bus takes no record of that size", text.len())
+        };
+        let message = self.message.as_deref().map(|message| {
+            let end = message.char_indices().nth(MESSAGE_CUT).map_or(message.len(), |(at, _)| at);
+            message[..end].to_owned()
+        });
+        ResultRecord {
+            message,
+            response: None,
+            evidence: self.evidence.as_deref().map(note),
+            ..self.clone()
+        }
     }
 
     /// As a record of the lane.

@@ -3,22 +3,20 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use talon_sdk::{Answer, Command, CommandSpec, Fault};
+use talon_sdk::{Answer, Command, CommandSpec};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{Duration, Instant, interval_at, sleep};
+use tokio::time::{Duration, Instant, interval_at};
 
 use crate::bus::{Arrival, BusFault, LaneRecord, LaneTopic, Position};
+use crate::commands::aside::Aside;
 use crate::commands::attempt::{self, CommandContext, Left, Turn};
 use crate::commands::duplicate;
 use crate::commands::intake::{CommandReader, Intake};
-use crate::commands::ledger::{Entry, IdHash, Ledger};
+use crate::commands::ledger::{Entry, IdHash, Ledger, WAITING};
 use crate::commands::metrics::LaneMetrics;
 use crate::commands::record::{Outcome, ResultRecord};
 use crate::commands::writer::Written;
-
-/// Commands that a lane holds unsettled, at most; beyond that it reads no further.
-pub(crate) const WAITING: usize = 10_000;
 
 /// Bytes of such commands, at most.
 const WAITING_BYTES: usize = 64 * 1024 * 1024;
@@ -26,9 +24,6 @@ const WAITING_BYTES: usize = 64 * 1024 * 1024;
 /// How often the bus is told again what is settled: Kafka forgets the offsets of a group without members
 /// after `offsets.retention.minutes`, 7 days by default.
 const REPEAT_EVERY: Duration = Duration::from_secs(3_600);
-
-/// Pause before a registry that does not answer is asked again.
-const REGISTRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// What the reader's thread hands over.
 pub(crate) enum Incoming {
@@ -68,7 +63,9 @@ enum Ended {
 /// Gives commands their turns.
 pub(crate) struct Scheduler {
     pub(super) context: Arc<CommandContext>,
-    reader: CommandReader,
+    pub(super) reader: CommandReader,
+    /// Those that wait for the registry.
+    pub(super) aside: Aside,
     /// The types that are switched on.
     switched_on: Vec<&'static CommandSpec>,
     pub(super) ledger: Ledger,
@@ -77,8 +74,8 @@ pub(crate) struct Scheduler {
     ordered: bool,
     pub(super) topic: String,
     /// Positions that are held.
-    open: HashSet<Position>,
-    bytes: usize,
+    pub(super) open: HashSet<Position>,
+    pub(super) bytes: usize,
     /// Behind each ordering key that is at work: who comes next.
     lines: HashMap<String, VecDeque<Waiting>>,
     /// Have their turn now.
@@ -104,6 +101,7 @@ impl Scheduler {
         Scheduler {
             context: Arc::new(parts.context),
             reader: parts.reader,
+            aside: Aside::default(),
             switched_on: parts.switched_on,
             ledger: parts.ledger,
             metrics: parts.metrics,
@@ -142,6 +140,14 @@ impl Scheduler {
                         return Err(Left);
                     }
                 }
+                answer = self.aside.answer() => {
+                    if self.answered(answer).await.is_err() {
+                        if !context.grant.is_open() {
+                            break;
+                        }
+                        return Err(Left);
+                    }
+                }
                 incoming = inbox.recv(), if room => {
                     let on = match incoming {
                         None => return Err(Left),
@@ -158,40 +164,43 @@ impl Scheduler {
                 }
             }
             self.start();
+            if self.open.is_empty() {
+                // Nothing waits for the upstream any more: what the last ones met says nothing of now.
+                self.context.show(None);
+            }
             self.metrics.held(self.open.len());
         }
         // What waits for its turn is read again by whoever opens the lane next.
         self.ready.clear();
         self.lines.clear();
-        while self.tasks.join_next().await.is_some() {}
+        tokio::select! {
+            () = async { while self.tasks.join_next().await.is_some() {} } => {}
+            // There is no time for those that run: the next owner reads them back.
+            () = context.grant.over() => {}
+        }
         Ok(())
     }
 
     /// A record of the topic of commands.
-    async fn arrived(&mut self, arrival: Arrival) -> Result<(), Left> {
+    pub(super) async fn arrived(&mut self, arrival: Arrival) -> Result<(), Left> {
         let position = arrival.position;
         if self.open.contains(&position) {
             return Ok(());
         }
-        let mut waited = false;
-        let intake = loop {
-            match self.reader.read(&arrival.value).await {
-                Ok(intake) => break intake,
-                Err(BusFault::Misconfigured(why) | BusFault::Unavailable(why)) => {
-                    // Nothing goes on meanwhile, so it must be seen.
-                    self.context.show(Some(&Fault::unavailable(why)));
-                    waited = true;
-                    tokio::select! {
-                        () = sleep(REGISTRY_PAUSE) => {}
-                        () = self.context.grant.closing() => return Err(Left),
-                    }
-                }
-                Err(_) => return Err(Left),
-            }
-        };
-        if waited {
-            self.context.show(None);
+        self.ledger.saw(arrival.at_ms);
+        if self.must_wait(&arrival) {
+            self.set_aside(arrival);
+            return Ok(());
         }
+        let intake = match self.reader.read(&arrival.value).await {
+            Ok(intake) => intake,
+            // What was known of the id was forgotten just now.
+            Err(BusFault::Misconfigured(_) | BusFault::Unavailable(_)) => {
+                self.set_aside(arrival);
+                return Ok(());
+            }
+            Err(_) => return Err(Left),
+        };
         let id = match &intake {
             Intake::Malformed { id, .. } => id.as_deref(),
             Intake::Command(command) => Some(command.id.as_str()),
@@ -276,6 +285,12 @@ impl Scheduler {
                         Ended::Command { waiting, result }
                     });
                 }
+                Some(Entry::Unreadable) => {
+                    self.tasks.spawn(async move {
+                        let result = duplicate::give_up(&context, &waiting.turn).await;
+                        Ended::Command { waiting, result }
+                    });
+                }
                 other => {
                     if let Some(Entry::Intent(intent)) = other {
                         waiting.turn.intent = Some(intent);
@@ -335,7 +350,7 @@ impl Scheduler {
                 );
             }
         }
-        self.ledger.take(record);
+        self.ledger.take(record, self.context.clock.now_ms());
         self.open.remove(position);
         self.bytes -= waiting.bytes;
         let behind = self.running.remove(&IdHash::of(&command.id)).unwrap_or_default();
@@ -416,7 +431,7 @@ impl Scheduler {
                 "a command ended UNKNOWN: its intent is there, and the command is no longer on its topic"
             );
             self.metrics.outcome(&record.r#type, Outcome::Unknown);
-            self.ledger.take(record);
+            self.ledger.take(record, self.context.clock.now_ms());
         }
         Ok(())
     }

@@ -5,18 +5,19 @@ use talon_sdk::{Answer, Command};
 
 use crate::bus::{Arrival, LaneRecord, LaneTopic, Position};
 use crate::commands::attempt::Left;
+use crate::commands::duplicate::UNREADABLE;
 use crate::commands::ledger::{Entry, IdHash};
 use crate::commands::record::{Outcome, ResultRecord};
 use crate::commands::scheduler::Scheduler;
 
 /// Of a command that may have been run already.
-const FORGOTTEN: &str = "the bus has forgotten where reading the commands stood (Kafka does after `offsets.retention.minutes` without a commit), and this one is older than `commands.ledger.retention.ms`: it may have been run before, and is not run; send it under a new id if it is still wanted";
+const FORGOTTEN: &str = "it is older than what is remembered of commands (`commands.ledger.retention.ms`, `commands.ledger.max.entries`), so it may have been run before, and is not run; send it under a new id if it is still wanted";
 
 impl Scheduler {
     /// Whether a command may have been run, and nothing knows of it any more.
     pub(crate) fn may_have_been_run(&self, arrival: &Arrival, command: &Command) -> bool {
         let now_ms = self.context.clock.now_ms();
-        arrival.unplaced_at_ms.is_some_and(|at_ms| !self.ledger.reaches(at_ms, now_ms))
+        !self.ledger.reaches(arrival.at_ms, now_ms)
             && self.ledger.get(IdHash::of(&command.id)).is_none()
     }
 
@@ -97,8 +98,13 @@ impl Scheduler {
                 Outcome::Unknown
             }
             Some(Entry::Intent(_)) => Outcome::Duplicate,
+            Some(Entry::Unreadable) => Outcome::Unknown,
             None if self.running.contains_key(&hash) || self.is_held(id) => Outcome::Duplicate,
             None => otherwise,
+        };
+        let answer = match self.ledger.get(hash) {
+            Some(Entry::Unreadable) => Answer::saying(UNREADABLE),
+            _ => answer,
         };
         let mut record = ResultRecord {
             command_id: id.to_owned(),
@@ -125,7 +131,7 @@ impl Scheduler {
         // At once, so that a second one with this id sees it. If it cannot be written, the ledger goes
         // with the lane.
         let id = IdHash::of(&record.command_id);
-        self.ledger.take(record);
+        self.ledger.take(record, self.context.clock.now_ms());
         self.write(records, position, Some(id), Some((kind, outcome))).await
     }
 }

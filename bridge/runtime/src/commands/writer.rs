@@ -38,7 +38,8 @@ struct Write {
 pub(crate) enum Written {
     /// They are durable.
     Done,
-    /// A command is too large to be put back under its ordering key: nothing was written.
+    /// A command is too large to be put back under its ordering key, or a result to be written: nothing
+    /// was written.
     TooLarge,
 }
 
@@ -62,7 +63,9 @@ pub(crate) fn writer(
 }
 
 impl Writer {
-    /// Makes a record durable and, with it, that the command at a position is settled.
+    /// Makes a result durable and, with it, that the command at a position is settled. An outcome that is
+    /// too large for the bus is written without what the upstream said; an intent that is too large is
+    /// not written, since what it says is needed to read back.
     ///
     /// # Errors
     /// The lane is lost; whether the record is durable is told by the results topic.
@@ -70,9 +73,22 @@ impl Writer {
         &self,
         record: &ResultRecord,
         settled: Option<Position>,
-    ) -> Result<(), Gone> {
+    ) -> Result<Written, Gone> {
+        match self.put(record, settled).await? {
+            Written::TooLarge if record.outcome.is_some() => {
+                match self.put(&record.cut(), settled).await? {
+                    Written::Done => Ok(Written::Done),
+                    // It has a few hundred bytes: a bus that does not take those takes nothing.
+                    Written::TooLarge => Err(Gone),
+                }
+            }
+            written => Ok(written),
+        }
+    }
+
+    async fn put(&self, record: &ResultRecord, settled: Option<Position>) -> Result<Written, Gone> {
         let record = self.encode(record)?;
-        self.hand(vec![record], settled).await?.await.map(drop).map_err(|_| Gone)
+        self.hand(vec![record], settled).await?.await.map_err(|_| Gone)
     }
 
     /// A result in its wire format.
@@ -106,7 +122,7 @@ impl Writing {
                 let mut written = Written::Done;
                 for record in &write.records {
                     match self.append(record) {
-                        Err(BusFault::TooLarge(_)) if record.topic == LaneTopic::Commands => {
+                        Err(BusFault::TooLarge(_)) if record.topic != LaneTopic::DeadLetters => {
                             written = Written::TooLarge;
                         }
                         other => other?,

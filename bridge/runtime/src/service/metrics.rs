@@ -30,6 +30,7 @@ pub struct Metrics {
     entities: IntGaugeVec,
     pub(crate) dead_letters: IntCounterVec,
     withheld: IntGaugeVec,
+    memory_lost: IntCounterVec,
     publish: HistogramVec,
     recovery: GaugeVec,
     owned: IntGaugeVec,
@@ -104,6 +105,11 @@ impl Metrics {
                 "Entities whose absence the mass-delete guard does not believe.",
                 &["connector", "feed"],
             )?,
+            memory_lost: counters(
+                "talon_memory_lost_total",
+                "Recoveries that found fewer entities than the feed's checkpoint says, upon which it is read from the beginning.",
+                &["connector", "feed"],
+            )?,
             dead_letters: counters(
                 "talon_dead_letters_total",
                 "Inputs put aside, by stage: decode, publish, command.",
@@ -169,6 +175,7 @@ impl Metrics {
             labels: [connector.to_owned(), feed.to_owned()],
             changes: [Op::Read, Op::Create, Op::Update, Op::Delete].map(with_op),
             gap_changes: self.gap_changes.with_label_values(&[connector, feed]),
+            memory_lost: self.memory_lost.with_label_values(&[connector, feed]),
             lag: self.lag.with_label_values(&[connector, feed]),
             fresh: Mutex::new(Some(Freshness::since(clock.now_ms()))),
             observed: AtomicI64::new(0),
@@ -210,6 +217,7 @@ struct Feed {
     labels: [String; 2],
     changes: [IntCounter; 4],
     gap_changes: IntCounter,
+    memory_lost: IntCounter,
     lag: Histogram,
     // None while the feed is read by another process.
     fresh: Mutex<Option<Freshness>>,
@@ -232,7 +240,7 @@ impl FeedMetrics {
 
     /// Where the events of a transaction are counted until it is committed.
     pub(crate) fn tally(&self) -> Tally {
-        Tally { ops: [0; 4], dead: [0; 2], lag: self.0.lag.local() }
+        Tally { ops: [0; 4], dead: [0; 2], lag: self.0.lag.local(), unpublished: 0 }
     }
 
     /// Counts what was committed.
@@ -256,6 +264,11 @@ impl FeedMetrics {
     /// Counts what an observation brought to light after a gap.
     pub(crate) fn gap_changes(&self, changes: usize) {
         self.0.gap_changes.inc_by(changes as u64);
+    }
+
+    /// Counts a recovery that found fewer entities than were known.
+    pub(crate) fn memory_lost(&self) {
+        self.0.memory_lost.inc();
     }
 
     pub(crate) fn observation(&self, result: &str) {
@@ -366,6 +379,9 @@ pub(crate) struct Tally {
     ops: [u64; 4],
     dead: [u64; 2],
     lag: LocalHistogram,
+    /// Entities that are known and have no event on the topic, since it was too large; as long as the
+    /// shard is open.
+    pub(crate) unpublished: u64,
 }
 
 impl Tally {
@@ -446,6 +462,7 @@ mod tests {
         metrics.upstream.duration.with_label_values(&["c"]).observe(0.0);
         metrics.upstream.budget_wait.with_label_values(&["c"]).observe(0.0);
         let lane = LaneMetrics::new("c", &metrics);
+        lane.behind(Some(0));
         lane.settled("SetCallStatus", Outcome::Applied, Duration::ZERO);
         lane.refresh();
         let (name, metrics_of) = ("c".to_owned(), metrics.upstream.clone());
@@ -471,6 +488,7 @@ mod tests {
                 "talon_feed_lag_seconds histogram",
                 "talon_feed_withheld_deletes gauge",
                 "talon_gap_changes_total counter",
+                "talon_memory_lost_total counter",
                 "talon_observations_total counter",
                 "talon_publish_duration_seconds histogram",
                 "talon_recovery_seconds gauge",

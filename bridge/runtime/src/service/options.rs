@@ -125,15 +125,15 @@ pub fn keys() -> Vec<Key> {
             .importance(Importance::Medium)
             .doc("How long a command that was surely not applied is sent again before it ends FAILED, and how long one of which that is not known is read back before it ends UNKNOWN. Others with its ordering key wait for it."),
         Key::whole("commands.settle.ms", 0, 3_600_000)
-            .default("10000")
-            .doc("How long the upstream may still be at work on a request whose reply was lost. Only after that is it believed that a command which is not found was not applied, and it is sent again."),
+            .default("30000")
+            .doc("How long the upstream may still be at work on a request after its reply was given up. Only after that is it believed that a command which is not found was not applied, and it is sent again. At least as long as a request may take."),
         Key::whole("commands.ledger.retention.ms", 60_000, MAX_MS)
             .default("604800000")
             .importance(Importance::Medium)
-            .doc("How long the id of a command is remembered, to know a second one with the same id, and how long the results topic that Talon creates keeps its records. Where Kafka has forgotten the offsets of the commands, an older command is not run, since it may have been run already. At least as long as commands are kept. Default 7 days."),
+            .doc("How long the id of a command is remembered, to know a second one with the same id, and how long the results topic that Talon creates keeps its records. An older command of which nothing is known is not run, since it may have been run already; it ends `UNKNOWN`. At least as long as `topic.creation.commands.retention.ms`. Default 7 days."),
         Key::whole("commands.ledger.max.entries", 1_000, 100_000_000)
             .default("1000000")
-            .doc("How many ids of commands are remembered at most, in memory: about 100 bytes each. Beyond it the oldest are forgotten."),
+            .doc("How many ids of commands are remembered at most, in memory: about 100 bytes each. Beyond it the oldest are forgotten, and commands that are older than those are not run."),
     ]
 }
 
@@ -182,9 +182,49 @@ impl Options {
     }
 }
 
+/// Notes what is wrong with settings only beside one another. `request` is how long a request of the
+/// connector may take; only asked where it carries commands.
+pub fn check(settings: &mut Settings<'_>, options: &Options, request: Duration) {
+    let lane = &options.lane;
+    if lane.patience.settle < request {
+        let ms = request.as_millis();
+        settings.problem(
+            "commands.settle.ms",
+            format!("is {}, less than a request may take ({ms} ms): a command could be sent again while the upstream is still at work on it; set at least {ms}, or a shorter time for requests", lane.patience.settle.as_millis()),
+        );
+    }
+    if lane.ledger_keep_ms < lane.keep_ms {
+        settings.problem(
+            "commands.ledger.retention.ms",
+            format!("is {}, less than commands are kept: one that is older is not run, since it may have been run already; set at least {}, or lower `topic.creation.commands.retention.ms`", lane.ledger_keep_ms, lane.keep_ms),
+        );
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn problems(texts: &[(&str, &str)]) -> Vec<String> {
+        let texts = texts.iter().chain(&[("class", "any")]);
+        let texts = texts.map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect();
+        let (keys, secrets) = (keys(), Secrets::Unresolved);
+        let mut settings = Settings::new("", &keys, texts, &secrets);
+        let options = Options::read(&settings);
+        check(&mut settings, &options, Duration::from_secs(30));
+        settings.into_problems().into_iter().map(|problem| problem.to_string()).collect()
+    }
+
+    #[test]
+    fn settings_that_do_not_go_together_are_refused() {
+        assert_eq!(problems(&[]), [""; 0]);
+        let [settle] = &problems(&[("commands.settle.ms", "10000")])[..] else { panic!("taken") };
+        assert!(settle.contains("`commands.settle.ms` is 10000") && settle.contains("30000"));
+        let [kept] = &problems(&[("topic.creation.commands.retention.ms", "604800001")])[..] else {
+            panic!("taken")
+        };
+        assert!(kept.contains("`commands.ledger.retention.ms` is 604800000"), "{kept}");
+    }
 
     #[test]
     fn what_is_not_set_is_as_declared() {

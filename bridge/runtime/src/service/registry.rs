@@ -1,14 +1,13 @@
 //! The schema registry: Confluent's API, also spoken by Apicurio and Karapace.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use apache_avro::Schema;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Deserialize;
-use talon_schemas::Message;
-use talon_schemas::wire::Wire;
+use talon_schemas::wire::{Payload, Wire};
+use talon_schemas::{Message, Writer};
 use talon_sdk::config::Secret;
 use tokio::runtime::Handle;
 
@@ -19,6 +18,13 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Schemas that one connector registers at the same time.
 const SIDE_BY_SIDE: usize = 8;
 
+/// For how long it is believed that the registry does not have an id, while what was published is read
+/// back: that is one request an id, whatever stands on the topics.
+pub(crate) const RECOVERY: Duration = Duration::from_secs(60);
+
+/// And while commands are read: the schema of the next one may just have been registered.
+pub(crate) const COMMANDS: Duration = Duration::from_secs(1);
+
 /// Where schemas are registered. Cheap to clone.
 #[derive(Clone)]
 pub struct Registry(Arc<Inner>);
@@ -27,7 +33,16 @@ struct Inner {
     http: reqwest::Client,
     url: String,
     user_info: Option<Secret>,
-    known: Mutex<HashMap<u32, Arc<Schema>>>,
+    known: Mutex<HashMap<u32, Known>>,
+}
+
+/// What is known of an id.
+#[derive(Debug, Clone, Copy)]
+enum Known {
+    /// Its schema, which never changes.
+    Schema(&'static Writer),
+    /// That there is none, or none of Avro records, as of then.
+    Nothing(Instant),
 }
 
 /// What the registry says of a schema.
@@ -52,8 +67,11 @@ struct Compatible {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Text {
     schema: String,
+    /// Left out for Avro.
+    schema_type: Option<String>,
 }
 
 impl Registry {
@@ -127,18 +145,38 @@ impl Registry {
         self.answer::<serde::de::IgnoredAny>(request).await.map(drop)
     }
 
-    /// A schema by its id; `None` where there is none of that id.
-    pub(crate) async fn by_id(&self, id: u32) -> Result<Option<Arc<Schema>>, BusFault> {
-        if let Some(known) = self.0.known.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
-            return Ok(Some(known.clone()));
+    /// A schema by its id; `None` where there is none of that id, which is asked again after `believed`.
+    pub(crate) async fn by_id(
+        &self,
+        id: u32,
+        believed: Duration,
+    ) -> Result<Option<&'static Writer>, BusFault> {
+        if let Some(known) = self.remembered(id, believed) {
+            return Ok(known);
         }
         let request = self.authorized(self.0.http.get(format!("{}/schemas/ids/{id}", self.0.url)));
-        let Some(Text { schema }) = self.answer(request).await? else { return Ok(None) };
-        let Ok(schema) = Schema::parse_str(&schema) else { return Ok(None) };
-        let schema = Arc::new(schema);
-        let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert(id, schema.clone());
-        Ok(Some(schema))
+        let text = self.answer::<Text>(request).await?;
+        let is_avro = |text: &Text| text.schema_type.as_deref().is_none_or(|kind| kind == "AVRO");
+        let writer = text.filter(is_avro).and_then(|text| Writer::parse(&text.schema));
+        let known = writer.map_or_else(|| Known::Nothing(Instant::now()), Known::Schema);
+        self.known().insert(id, known);
+        Ok(writer)
+    }
+
+    /// What an earlier answer says of an id, if it is believed still.
+    pub(crate) fn remembered(
+        &self,
+        id: u32,
+        believed: Duration,
+    ) -> Option<Option<&'static Writer>> {
+        match self.known().get(&id)? {
+            Known::Schema(writer) => Some(Some(*writer)),
+            Known::Nothing(since) => (since.elapsed() < believed).then_some(None),
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<u32, Known>> {
+        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn post<T: for<'de> Deserialize<'de>>(
@@ -221,11 +259,53 @@ impl Schemas {
         self.runtime.block_on(all.try_collect())
     }
 
-    /// A schema that an earlier version registered; `None` where there is none of that id.
-    pub(crate) fn by_id(&self, id: u32) -> Result<Option<Arc<Schema>>, BusFault> {
-        match &self.registry {
-            None => Ok(None),
-            Some(registry) => self.runtime.block_on(registry.by_id(id)),
+    /// The datum in a message that was read back, in today's schema; `None` where the message cannot be
+    /// read. `is_ours` is asked of a datum in today's schema whether it holds what must stand in it.
+    ///
+    /// Whose schema the message names is not enough: a registry that was lost has given the id to another
+    /// schema since, this one included.
+    ///
+    /// # Errors
+    /// Where the registry is needed and does not answer.
+    pub(crate) fn read_back(
+        &self,
+        of: &Message,
+        payload: Payload<'_>,
+        is_ours: impl Fn(&[u8]) -> bool,
+    ) -> Result<Option<Vec<u8>>, BusFault> {
+        let (named, datum) = match payload {
+            Payload::Own(datum) => (None, datum),
+            Payload::Fingerprinted(fingerprint, datum) => (of.earlier(fingerprint), datum),
+            Payload::Registered(id, datum) => (self.by_id(id)?, datum),
+            Payload::Json(json) => {
+                return Ok(of.from_json(json).ok().filter(|datum| is_ours(datum)));
+            }
+            Payload::Foreign => return Ok(None),
+        };
+        let named = named
+            .filter(|writer| writer.full_name() == of.full_name())
+            .and_then(|writer| of.upgrade(writer, datum).ok())
+            .filter(|datum| is_ours(datum));
+        Ok(match (named, payload) {
+            (Some(datum), _) => Some(datum),
+            // It says which schema it has, and that is none of those known.
+            (None, Payload::Fingerprinted(..)) => None,
+            (None, _) => of.recognise(datum, is_ours),
+        })
+    }
+
+    /// Not by `block_on`: a bus may call from within a future of its own, where that panics.
+    fn by_id(&self, id: u32) -> Result<Option<&'static Writer>, BusFault> {
+        let Some(registry) = &self.registry else { return Ok(None) };
+        if let Some(known) = registry.remembered(id, RECOVERY) {
+            return Ok(known);
         }
+        let (registry, (sender, answer)) = (registry.clone(), std::sync::mpsc::sync_channel(1));
+        self.runtime.spawn(async move {
+            // Who asked does not go away before the answer.
+            sender.send(registry.by_id(id, RECOVERY).await).ok();
+        });
+        let stopping = |_| Err(BusFault::Unavailable("the process stops".to_owned()));
+        answer.recv().unwrap_or_else(stopping)
     }
 }

@@ -47,6 +47,8 @@ pub struct Differ {
     deleted: u64,
     // Those that recovery has folded already: a delete can be read twice, as event and as tombstone.
     folded: HashSet<u64>,
+    // How many deletes recovery has read, each once.
+    recovered_deletes: u64,
     dead: Remembered,
     // Rows at which the codec panicked: it is not asked again.
     panicked: Remembered,
@@ -90,6 +92,7 @@ impl Differ {
             guard,
             deleted: 0,
             folded: HashSet::new(),
+            recovered_deletes: 0,
             dead: Remembered::default(),
             panicked: Remembered::default(),
             lists: Lists::default(),
@@ -113,30 +116,57 @@ impl Differ {
     }
 
     /// Takes in a record of the feed's topic that is of no scope; see [`Differ::recover_in`].
-    pub fn recover(&mut self, key: &str, after: Option<&[u8]>, chain: u64) {
-        self.recover_in("", key, after, chain);
+    pub fn recover(&mut self, key: &str, after: Option<&[u8]>, chain: u64) -> bool {
+        self.recover_in("", key, after, chain)
     }
 
     /// Takes in a record of the feed's topic, oldest first: the entity's datum, or none for a delete,
     /// and the scope of the observation that brought it, empty where it is not known.
-    /// A datum that does not fit the contract is remembered without content, so that the entity's next
-    /// row is an update.
-    pub fn recover_in(&mut self, scope: &str, key: &str, after: Option<&[u8]>, chain: u64) {
+    /// Says whether it is a delete that was not read yet.
+    pub fn recover_in(&mut self, scope: &str, key: &str, after: Option<&[u8]>, chain: u64) -> bool {
         let known = self.index.find(key);
         let Some(value) = after else {
-            if chain != 0 && self.folded.insert(chain) {
+            let is_new = chain != 0 && self.folded.insert(chain);
+            if is_new {
                 self.deleted ^= chain;
+                self.recovered_deletes += 1;
             }
             if let Some(id) = known {
                 self.scopes.leave(id);
                 self.index.remove(id);
             }
             self.remember(key, None);
-            return;
+            return is_new;
+        };
+        let Ok(stable) = self.contract.stable_len(value) else {
+            self.recover_key(scope, key, chain);
+            return false;
         };
         self.remember(key, Some(value));
-        let stable = self.contract.stable_len(value).unwrap_or(0);
         let entry = Entry { fingerprint: fingerprint(&value[..stable]), raw: 0, chain };
+        self.know(known, scope, key, entry, value);
+        false
+    }
+
+    /// Takes in a record of the feed's topic that cannot be read: the entity is there, and its next row
+    /// is an update.
+    pub fn recover_key(&mut self, scope: &str, key: &str, chain: u64) {
+        self.know(self.index.find(key), scope, key, Entry::without_content(chain), &[]);
+    }
+
+    /// What was published is gone, as of the checkpoint of this time: an entity that is published again
+    /// gets a new id, as one does that comes back after its delete. A bus that remembers ids for longer
+    /// than records, as NATS does after a purge, would take it for the same event and not store it.
+    pub fn lose(&mut self, checkpointed_ms: i64) {
+        self.deleted ^= xxh3_64(&checkpointed_ms.to_le_bytes());
+    }
+
+    /// How many deletes recovery has read.
+    pub fn recovered_deletes(&self) -> u64 {
+        self.recovered_deletes
+    }
+
+    fn know(&mut self, known: Option<SlotId>, scope: &str, key: &str, entry: Entry, value: &[u8]) {
         let id = match known {
             Some(id) => {
                 self.index.replace(id, entry, value);
@@ -335,7 +365,7 @@ impl Differ {
             None if snapshot => Op::Read,
             None => Op::Create,
         };
-        let before = slot.and_then(|id| self.index.value(id)).filter(|value| !value.is_empty());
+        let before = slot.and_then(|id| self.index.value(id));
         out.facts(row, &self.row.facts, before)?;
         let past = entry.map_or(self.deleted, |entry| entry.chain);
         let id = event_id(&self.topic, &self.row.key, past, op, fingerprint);
@@ -365,7 +395,7 @@ impl Differ {
         let id = event_id(&self.topic, key, self.index.entry(slot).chain, Op::Delete, [0, 0]);
         out.change(&Change {
             key,
-            before: self.index.value(slot).filter(|value| !value.is_empty()),
+            before: self.index.value(slot),
             after: None,
             op: Op::Delete,
             ts_ms: None,

@@ -41,6 +41,17 @@ pub struct Entry {
     pub chain: u64,
 }
 
+impl Entry {
+    /// Of an entity whose content cannot be read: no content has this fingerprint.
+    pub fn without_content(chain: u64) -> Entry {
+        Entry { fingerprint: [0, 0], raw: 0, chain }
+    }
+
+    fn has_content(&self) -> bool {
+        self.fingerprint != [0, 0]
+    }
+}
+
 /// Whether keys can be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keys {
@@ -65,6 +76,7 @@ pub struct Index {
     table: HashTable<u32>,
     free: Vec<u32>,
     keys: Keys,
+    without_content: usize,
 }
 
 impl Index {
@@ -76,6 +88,7 @@ impl Index {
             values: keep_values.then(Vec::new),
             table: HashTable::new(),
             free: Vec::new(),
+            without_content: 0,
         }
     }
 
@@ -87,6 +100,11 @@ impl Index {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.table.is_empty()
+    }
+
+    /// Number of entities whose content is known.
+    pub fn readable(&self) -> usize {
+        self.len() - self.without_content
     }
 
     /// Upper bound of slot numbers.
@@ -111,10 +129,11 @@ impl Index {
         self.slot(id).entry
     }
 
-    /// Its value, where values are kept.
+    /// Its value, where values are kept and its content is known.
     pub fn value(&self, id: SlotId) -> Option<&[u8]> {
         let values = self.values.as_ref()?;
-        Some(&values[id.0 as usize / CHUNK][id.0 as usize % CHUNK])
+        let value = &values[id.0 as usize / CHUNK][id.0 as usize % CHUNK];
+        Some(&value[..]).filter(|value| !value.is_empty())
     }
 
     /// Notes the bytes of the row that was seen last.
@@ -124,7 +143,9 @@ impl Index {
 
     /// Replaces what is known of an entity.
     pub fn replace(&mut self, id: SlotId, entry: Entry, value: &[u8]) {
-        self.slot_mut(id).entry = entry;
+        let before = std::mem::replace(&mut self.slot_mut(id).entry, entry);
+        self.without_content += usize::from(!entry.has_content());
+        self.without_content -= usize::from(!before.has_content());
         if let Some(values) = &mut self.values {
             values[id.0 as usize / CHUNK][id.0 as usize % CHUNK] = value.into();
         }
@@ -132,6 +153,7 @@ impl Index {
 
     /// Adds an entity that is not there.
     pub fn insert(&mut self, key: &str, entry: Entry, value: &[u8]) -> SlotId {
+        self.without_content += usize::from(!entry.has_content());
         let slot = Slot { key: self.form(key), entry };
         let hashed = hash(&slot.key);
         let id = match self.free.pop() {
@@ -161,6 +183,7 @@ impl Index {
 
     /// Forgets an entity.
     pub fn remove(&mut self, id: SlotId) {
+        self.without_content -= usize::from(!self.slot(id).entry.has_content());
         let key = std::mem::take(&mut self.slot_mut(id).key);
         if let Ok(occupied) = self.table.find_entry(hash(&key), |&other| other == id.0) {
             occupied.remove();
@@ -268,6 +291,20 @@ mod tests {
             assert_eq!(index.value(id), Some(&u64::to_le_bytes(n)[..]));
         }
         assert_eq!(index.ids().count(), 5_001);
+    }
+
+    #[test]
+    fn an_entity_without_content_counts_as_one_and_is_not_readable() {
+        let mut index = Index::new(true, Keys::Whole);
+        let id = index.insert("a", Entry::without_content(1), b"");
+        let other = index.insert("b", entry(1), b"b");
+        assert_eq!((index.len(), index.readable(), index.value(id)), (2, 1, None));
+        index.replace(id, entry(2), b"value");
+        assert_eq!((index.readable(), index.value(id)), (2, Some(&b"value"[..])));
+        index.replace(id, Entry::without_content(3), b"");
+        index.replace(other, Entry::without_content(3), b"");
+        index.remove(id);
+        assert_eq!((index.len(), index.readable()), (1, 0));
     }
 
     #[test]

@@ -199,6 +199,8 @@ impl Changes for Publisher<'_> {
         if self.event(change, id)? {
             let upstream_ms = change.ts_ms.unwrap_or(self.as_of_ms);
             self.tally.change(change.op, self.now_ms - upstream_ms);
+        } else if matches!(change.op, Op::Read | Op::Create) {
+            self.tally.unpublished += 1;
         }
         // Also where the event was put aside: what is gone does not stand on a table's topic.
         if change.op == Op::Delete && self.frame.kind == Kind::Table {

@@ -99,28 +99,13 @@ impl Shard {
                 }
                 Place::Checkpoints => {
                     if let Some(feed) = places.get(record.key).map(|&i| &mut feeds[i]) {
-                        let checkpoint = record.value.and_then(Checkpoint::decode);
-                        feed.checkpointed_ms =
-                            checkpoint.as_ref().map(|checkpoint| checkpoint.ts_ms);
-                        feed.cursor =
-                            checkpoint.and_then(|checkpoint| checkpoint.cursor).map(Cursor);
+                        feed.take_checkpoint(record.value.and_then(Checkpoint::decode));
                     }
                 }
             }
             Ok(())
         })?;
-        for FeedState { frame, known, strange, .. } in &feeds {
-            frame.metrics.entities(known.len());
-            if *strange > 0 {
-                tracing::warn!(
-                    connector = frame.connector,
-                    feed = frame.feed,
-                    topic = frame.topic,
-                    records = strange,
-                    "records on the topic that are no events of this feed were passed over"
-                );
-            }
-        }
+        feeds.iter_mut().for_each(report);
         let took = started.elapsed();
         metrics.recovered(name, took);
         let entities: usize = feeds.iter().map(|feed| feed.known.len()).sum();
@@ -227,13 +212,19 @@ impl Shard {
         Ok(summary)
     }
 
-    /// With events, every cursor that moved; without, only those that have waited long enough. The
-    /// first checkpoint of a feed never waits: it says that the first read is over.
+    /// With events, every cursor that moved, or that stands on fewer entities than its checkpoint says;
+    /// without, only those that have waited long enough. The first checkpoint of a feed never waits: it
+    /// says that the first read is over.
     fn due_checkpoints(&mut self, appended: bool) -> Vec<(String, Vec<u8>)> {
         let now = self.clock.now_ms();
         self.checkpoints(|feed| match feed.checkpointed_ms {
             None => feed.cursor_moved,
-            Some(last) => feed.cursor_moved && (appended || now - last >= IDLE_CHECKPOINT_MS),
+            Some(last) => {
+                let waited = appended || now - last >= IDLE_CHECKPOINT_MS;
+                let is_fewer =
+                    || feed.checkpointed_entities.is_some_and(|known| feed.published() < known);
+                feed.cursor_moved && waited || appended && feed.cursor.is_some() && is_fewer()
+            }
         })
     }
 
@@ -241,9 +232,11 @@ impl Shard {
         let now = self.clock.now_ms();
         let mut checkpoints = Vec::new();
         for feed in self.feeds.iter_mut().filter(|feed| due(feed)) {
-            let value = Checkpoint::encode(feed.cursor.as_ref(), now);
+            let entities = feed.published();
+            let value = Checkpoint::encode(feed.cursor.as_ref(), now, entities);
             checkpoints.push((checkpoint::key(&self.name, feed.frame.feed), value));
             feed.checkpointed_ms = Some(now);
+            feed.checkpointed_entities = Some(entities);
             feed.cursor_moved = false;
         }
         checkpoints
@@ -299,6 +292,42 @@ impl Shard {
                 "rows put to the dead letters"
             );
         }
+    }
+}
+
+/// Says what was read back of a feed, and drops a cursor that stands on what is gone.
+fn report(feed: &mut FeedState) {
+    let missing = feed.check_memory();
+    let FeedState { frame, known, strange, unreadable, .. } = feed;
+    let (connector, name, topic) = (&frame.connector, frame.feed, &frame.topic);
+    frame.metrics.entities(known.len());
+    if *strange > 0 {
+        tracing::warn!(
+            connector,
+            feed = name,
+            topic,
+            records = strange,
+            "records on the topic that are no events of this feed were passed over"
+        );
+    }
+    if *unreadable > 0 {
+        tracing::warn!(
+            connector,
+            feed = name,
+            topic,
+            records = unreadable,
+            "events on the topic were written with a schema that is known neither to this version nor to the registry: of their entities the keys are known, and their next rows are published as updates without a before image"
+        );
+    }
+    if let Some(missing) = missing {
+        frame.metrics.memory_lost();
+        tracing::warn!(
+            connector,
+            feed = name,
+            topic,
+            missing,
+            "the topic holds fewer entities that can be read than the feed's checkpoint says: it was deleted or purged, lost records, or has some of an unknown schema; the feed is read from the beginning, and publishes again what is missing"
+        );
     }
 }
 

@@ -1,11 +1,27 @@
-//! What a shard knows of each of its feeds.
+//! What a shard knows of each of its feeds, and how it is read back.
+//!
+//! A record that cannot be read is not absent. Who wrote it knew a schema that this version and the
+//! registry do not ([`Schemas::read_back`]), but its key says that the entity is there: it is known
+//! without content. So its absence is told, and its next row is an update, whose `before` is null, since
+//! nothing can be said of it. Of an event the end can be read whatever the schema, and tells a delete
+//! apart, which is the last word about an entity where a bus keeps no tombstones.
+//!
+//! A log that another feed's rows tell needs keys only. What only the values of that other feed list,
+//! because the log has let go of it, is told again with the next row of an entity without content: to be
+//! told twice, under the same event id, is better than not at all.
+//!
+//! The codec is not told of such an entity ([`talon_sdk::RowCodec::remember`]): with no value it would
+//! take it for a delete. It cannot plan its reads by what it was not shown, so a feed with a cursor reads
+//! from the beginning once ([`crate::shard::checkpoint`]).
 
-use talon_schemas::wire::{Payload, Wire};
-use talon_sdk::Cursor;
+use talon_schemas::wire::Payload;
+use talon_schemas::{Op, Parts, Source};
+use talon_sdk::{Cursor, Kind};
 
 use crate::bus::{BusFault, Recovered};
 use crate::service::metrics::Tally;
 use crate::service::registry::Schemas;
+use crate::shard::checkpoint::Checkpoint;
 use crate::shard::diff::Differ;
 use crate::shard::facts::PublishedFacts;
 use crate::shard::publish::{FeedFrame, chain_of};
@@ -40,6 +56,12 @@ pub(crate) struct FeedState {
     pub(crate) cursor_moved: bool,
     /// Recovered records that are no events of this feed.
     pub(crate) strange: u64,
+    /// Recovered events that cannot be read.
+    pub(crate) unreadable: u64,
+    /// When the recovered delete events were made.
+    deleted_ms: Vec<i64>,
+    /// Of what the last checkpoint was written; see [`crate::shard::checkpoint`].
+    pub(crate) checkpointed_entities: Option<u64>,
 }
 
 impl FeedState {
@@ -54,6 +76,9 @@ impl FeedState {
             checkpointed_ms: None,
             cursor_moved: false,
             strange: 0,
+            unreadable: 0,
+            deleted_ms: Vec::new(),
+            checkpointed_entities: None,
         }
     }
 
@@ -64,7 +89,7 @@ impl FeedState {
         record: &Recovered<'_>,
         schemas: &Schemas,
     ) -> Result<(), BusFault> {
-        let FeedState { frame, known, strange, .. } = self;
+        let FeedState { frame, known, strange, unreadable, deleted_ms, .. } = self;
         let differ = match known {
             Known::Entities(differ) => differ,
             Known::Facts(facts) => {
@@ -72,25 +97,107 @@ impl FeedState {
                 return Ok(());
             }
         };
+        let (contract, chain) = (frame.contract, chain_of(record.event_id));
         let Some(message) = record.value else {
             // It carries the id of the delete event before it, which may not be there any more.
-            differ.recover(record.key, None, chain_of(record.event_id));
+            differ.recover(record.key, None, chain);
             return Ok(());
         };
-        let datum = datum_of(frame.wire, frame, message, schemas)?;
-        match datum.as_deref().map(|datum| frame.contract.cut(datum)) {
-            Some(Ok(parts)) => {
-                if let (Some(value), Some(told)) = (parts.after, told)
+        let mut deleted = |differ: &mut Differ, ts_ms| {
+            if differ.recover(record.key, None, chain) {
+                deleted_ms.push(ts_ms);
+            }
+        };
+        let take = |differ: &mut Differ, parts: Parts<'_>| match parts.after {
+            None => deleted(differ, parts.ts_ms),
+            Some(value) => {
+                if let Some(told) = told
                     && let Known::Facts(facts) = &mut told.known
                 {
                     facts.recover_told(value);
                 }
-                let chain = chain_of(record.event_id);
-                differ.recover_in(parts.scope, record.key, parts.after, chain);
+                differ.recover_in(parts.scope, record.key, Some(value), chain);
             }
-            _ => *strange += 1,
+        };
+        let payload = frame.wire.open(contract, message);
+        if let Payload::Own(datum) = payload
+            && let Ok(parts) = contract.cut(datum)
+        {
+            take(differ, parts);
+            return Ok(());
+        }
+        let is_ours = |datum: &[u8]| {
+            let parts = contract.cut(datum);
+            parts.is_ok_and(|parts| parts.name == frame.connector && parts.feed == frame.feed)
+        };
+        let read = schemas.read_back(contract.as_ref(), payload, is_ours)?;
+        if let Some(parts) = read.as_deref().and_then(|datum| contract.cut(datum).ok()) {
+            take(differ, parts);
+            return Ok(());
+        }
+        // Talon writes an id with each event. Where there is none, the framing says that it may be one.
+        let (is_event, end) = match payload {
+            Payload::Json(json) => (record.event_id.is_some(), Op::in_json(json)),
+            Payload::Foreign => (record.event_id.is_some(), None),
+            Payload::Own(datum)
+            | Payload::Registered(_, datum)
+            | Payload::Fingerprinted(_, datum) => (true, Op::at_end_of(datum)),
+        };
+        match end {
+            _ if !is_event => *strange += 1,
+            Some((Op::Delete, ts_ms)) => deleted(differ, ts_ms),
+            _ => {
+                *unreadable += 1;
+                let source = [frame.class, &frame.connector, frame.feed];
+                let scope = match payload {
+                    Payload::Json(json) => Source::scope_in_json(json),
+                    Payload::Foreign => None,
+                    Payload::Own(datum)
+                    | Payload::Registered(_, datum)
+                    | Payload::Fingerprinted(_, datum) => Source::scope_in(datum, source),
+                };
+                differ.recover_key(scope.unwrap_or_default(), record.key, chain);
+            }
         }
         Ok(())
+    }
+
+    /// How many entities stand on the topic, as far as is known, and can be read; none of a log that
+    /// another feed's rows tell.
+    pub(crate) fn published(&self) -> u64 {
+        match &self.known {
+            Known::Entities(differ) => {
+                (differ.index().readable() as u64).saturating_sub(self.tally.unpublished)
+            }
+            Known::Facts(_) => 0,
+        }
+    }
+
+    /// Takes in the feed's checkpoint.
+    pub(crate) fn take_checkpoint(&mut self, checkpoint: Option<Checkpoint>) {
+        self.checkpointed_ms = checkpoint.as_ref().map(|checkpoint| checkpoint.ts_ms);
+        self.checkpointed_entities = checkpoint.as_ref().and_then(|checkpoint| checkpoint.entities);
+        self.cursor = checkpoint.and_then(|checkpoint| checkpoint.cursor).map(Cursor);
+    }
+
+    /// When all is read back: drops the cursor if what it stands on is not there any more. Gives how many
+    /// entities are missing then; why that is so is written in [`crate::shard::checkpoint`].
+    pub(crate) fn check_memory(&mut self) -> Option<u64> {
+        let deleted_ms = std::mem::take(&mut self.deleted_ms);
+        let since = self.checkpointed_ms.unwrap_or_default();
+        let before = deleted_ms.iter().filter(|ts_ms| **ts_ms < since).count() as u64;
+        let recovered = self.published();
+        let Known::Entities(differ) = &mut self.known else { return None };
+        // A version that did not count may have written the checkpoint: then all must be readable.
+        let expected = self.checkpointed_entities.unwrap_or(differ.index().len() as u64);
+        let missing = expected.saturating_sub(recovered);
+        let excused = differ.recovered_deletes() - before;
+        if self.frame.kind == Kind::Log || self.cursor.is_none() || missing <= excused {
+            return None;
+        }
+        differ.lose(since);
+        self.cursor = None;
+        Some(missing)
     }
 }
 
@@ -117,22 +224,4 @@ pub(crate) fn pair(feeds: &mut [FeedState]) {
             table.told = Some(log);
         }
     }
-}
-
-/// The event's datum in today's schema; `None` where the message is no event that can be read.
-fn datum_of<'m>(
-    wire: Wire,
-    frame: &FeedFrame,
-    message: &'m [u8],
-    schemas: &Schemas,
-) -> Result<Option<std::borrow::Cow<'m, [u8]>>, BusFault> {
-    Ok(match wire.open(frame.contract, message) {
-        Payload::Own(datum) => Some(datum.into()),
-        Payload::Registered(id, datum) => match schemas.by_id(id)? {
-            Some(writer) => frame.contract.upgrade(&writer, datum).ok().map(Into::into),
-            None => None,
-        },
-        Payload::Json(json) => frame.contract.from_json(json).ok().map(Into::into),
-        Payload::Unknown(_) | Payload::Foreign => None,
-    })
 }

@@ -104,7 +104,8 @@ async fn invariant_5_an_old_command_is_not_run_where_it_may_have_been() {
     let now = Clock::System.now_ms();
     let at = |offset: u32| format!("{}/{offset}", partition("7"));
     let week = 7 * 24 * HOUR_MS;
-    bus.forget_places(&[
+    bus.forget_places();
+    bus.taken(&[
         (&at(0), now - week - HOUR_MS),
         (&at(1), now - week - HOUR_MS),
         (&at(2), now - week + HOUR_MS),
@@ -117,4 +118,19 @@ async fn invariant_5_an_old_command_is_not_run_where_it_may_have_been() {
     assert_eq!(upstream.effects(), ["known", "young"]);
     let old = bus.results().into_iter().find(|result| result.command_id == "old").unwrap();
     assert!(old.message.unwrap().contains("commands.ledger.retention.ms"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_5_a_command_that_waited_for_longer_than_results_are_kept_is_not_run() {
+    // Nobody has reset anything: the connector was switched off, and an intent may be gone.
+    let (bus, upstream) = (Memory::default(), Upstream::default());
+    put(&bus, "old", "Add", 7);
+    put(&bus, "young", "Add", 7);
+    let now = Clock::System.now_ms();
+    let at = |offset: u32| format!("{}/{offset}", partition("7"));
+    bus.taken(&[(&at(0), now - 8 * 24 * HOUR_MS), (&at(1), now - HOUR_MS)]);
+    settle(&bus, &upstream).await;
+    let outcomes = bus.outcomes();
+    assert_eq!((&*outcomes["old"][0], &*outcomes["young"][0]), ("UNKNOWN", "APPLIED"));
+    assert_eq!(upstream.effects(), ["young"]);
 }

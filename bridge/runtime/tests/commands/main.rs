@@ -1,9 +1,15 @@
 //! Commands with a bus and an upstream in memory, which fail wherever they are told to.
 #![allow(clippy::unwrap_used)]
 
+mod handed_over;
 mod left;
 mod memory;
+mod poison;
+#[path = "../recovery/registry.rs"]
+mod registry;
+mod unread;
 mod upstream;
+mod waiting;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
@@ -13,6 +19,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use talon_runtime::metrics::Metrics;
 use talon_runtime::options::LaneOptions;
+use talon_runtime::registry::Registry;
 use talon_runtime::{Engine, Parts};
 use talon_sdk::Clock;
 
@@ -29,10 +36,20 @@ fn start_by(
     upstream: &Upstream,
     lane: impl FnOnce(&mut LaneOptions),
 ) -> Engine {
+    start_as(clock, None, bus, upstream, lane)
+}
+
+fn start_as(
+    clock: Clock,
+    registry: Option<Registry>,
+    bus: &Memory,
+    upstream: &Upstream,
+    lane: impl FnOnce(&mut LaneOptions),
+) -> Engine {
     Engine::start(Parts {
         prefix: "t".to_owned(),
         bus: Arc::new(bus.clone()),
-        registry: None,
+        registry,
         connectors: vec![upstream.setup(lane)],
         clock,
         metrics: Metrics::new().unwrap(),

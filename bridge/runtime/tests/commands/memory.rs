@@ -5,15 +5,19 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use talon_runtime::bus::{
-    Arrival, Bus, BusFault, Grant, LaneLog, LaneReader, LaneRecord, LaneSpec, LaneTopic, OpenLane,
-    Position, Recovered, ShardLog, ShardSpec,
+    Arrival, Bus, BusFault, Grant, LaneLog, LaneReader, LaneRecord, LaneSpec, LaneTopic,
+    Membership, OpenLane, Ownership, Position, Recovered, ShardLog, ShardSpec,
 };
 use talon_runtime::commands::ResultRecord;
 use talon_schemas::result::RESULT;
 use talon_schemas::wire::{Payload, Wire};
+use tokio::task::JoinHandle;
 
 /// The largest command that it takes back.
 const LARGEST: usize = 1_000;
+
+/// The largest result.
+const LARGEST_RESULT: usize = 10_000;
 
 /// The largest dead letter, key and value.
 const LARGEST_LETTER: usize = 70_000;
@@ -25,12 +29,14 @@ pub(crate) const PARTITIONS: usize = 2;
 struct State {
     commands: [Vec<LaneRecord>; PARTITIONS],
     settled: BTreeSet<Position>,
-    /// What may have been settled before, and since when it is on the topic.
-    unplaced: BTreeMap<Position, i64>,
+    /// Since when commands are on the topic, where it is not since now.
+    taken: BTreeMap<Position, i64>,
     results: Vec<LaneRecord>,
     dead: Vec<LaneRecord>,
     /// Number of the owner: an older one is fenced.
     owner: u64,
+    /// Where the process that joined last is granted its shards.
+    ownership: Option<Ownership>,
     /// Commits until one fails, and how.
     failing: Option<(u32, Failing)>,
 }
@@ -55,10 +61,15 @@ impl Memory {
 
     /// Puts a command on the topic, as a client would.
     pub(crate) fn put(&self, partition: usize, key: &str, value: &str) {
+        self.put_bytes(partition, key, value.as_bytes());
+    }
+
+    /// Puts any record on the topic.
+    pub(crate) fn put_bytes(&self, partition: usize, key: &str, value: &[u8]) {
         self.state().commands[partition].push(LaneRecord {
             topic: LaneTopic::Commands,
             key: key.to_owned(),
-            value: value.as_bytes().to_vec(),
+            value: value.to_vec(),
             headers: vec![],
             id: String::new(),
         });
@@ -76,9 +87,19 @@ impl Memory {
             position: position.to_owned(),
             ..ResultRecord::default()
         };
+        self.leave_as(&intent, Wire::SingleObject);
+    }
+
+    /// A record that an earlier owner left.
+    pub(crate) fn leave_as(&self, record: &ResultRecord, wire: Wire) {
         let mut value = Vec::new();
-        Wire::SingleObject.put_prefix(&*RESULT, &mut value);
-        RESULT.encode(&intent, &mut value).unwrap();
+        wire.put_prefix(&*RESULT, &mut value);
+        RESULT.encode(record, &mut value).unwrap();
+        self.leave_bytes(&record.command_id, value);
+    }
+
+    /// A value that an earlier owner left about a command.
+    pub(crate) fn leave_bytes(&self, id: &str, value: Vec<u8>) {
         self.state().results.push(LaneRecord {
             topic: LaneTopic::Results,
             key: id.to_owned(),
@@ -95,12 +116,15 @@ impl Memory {
         state.settled.clear();
     }
 
-    /// Forgets what is settled. The commands have been on the topic since these times.
-    pub(crate) fn forget_places(&self, since_ms: &[(&str, i64)]) {
-        let mut state = self.state();
-        state.settled.clear();
+    /// Forgets what is settled, as when an operator resets the offsets.
+    pub(crate) fn forget_places(&self) {
+        self.state().settled.clear();
+    }
+
+    /// The commands have been on the topic since these times.
+    pub(crate) fn taken(&self, since_ms: &[(&str, i64)]) {
         let since_ms = since_ms.iter().map(|(position, at_ms)| (position.parse().unwrap(), *at_ms));
-        state.unplaced = since_ms.collect();
+        self.state().taken = since_ms.collect();
     }
 
     /// Lets the commit after so many fail.
@@ -108,8 +132,9 @@ impl Memory {
         self.state().failing = Some((after, how));
     }
 
+    /// Those that this version wrote, or would have written.
     pub(crate) fn results(&self) -> Vec<ResultRecord> {
-        self.state().results.iter().map(read).collect()
+        self.state().results.iter().filter_map(read).collect()
     }
 
     /// Outcomes by command id, in order.
@@ -134,6 +159,16 @@ impl Memory {
         state.settled.len() == commands
     }
 
+    /// Where the process that joined last is granted its shards.
+    pub(crate) fn ownership(&self) -> Ownership {
+        self.state().ownership.clone().unwrap()
+    }
+
+    /// How often the lane was taken over.
+    pub(crate) fn owners(&self) -> u64 {
+        self.state().owner
+    }
+
     /// Another process takes the lane over, and lets it go at once.
     pub(crate) fn fence(&self) {
         self.state().owner += 1;
@@ -141,10 +176,10 @@ impl Memory {
     }
 }
 
-fn read(record: &LaneRecord) -> ResultRecord {
+fn read(record: &LaneRecord) -> Option<ResultRecord> {
     match Wire::SingleObject.open(&*RESULT, &record.value) {
-        Payload::Own(datum) => RESULT.decode(datum).unwrap(),
-        other => panic!("no result: {other:?}"),
+        Payload::Own(datum) | Payload::Registered(_, datum) => RESULT.decode(datum).ok(),
+        _ => None,
     }
 }
 
@@ -155,6 +190,11 @@ impl Bus for Memory {
 
     fn probe(&self) -> Result<String, BusFault> {
         Ok(String::new())
+    }
+
+    fn join(&self, membership: Membership) -> JoinHandle<()> {
+        self.state().ownership = Some(membership.ownership.clone());
+        membership.alone()
     }
 
     fn open(&self, _: &ShardSpec, _: &Grant) -> Result<Box<dyn ShardLog>, BusFault> {
@@ -198,7 +238,7 @@ impl LaneReader for Reader {
                             value: record.value.clone(),
                             rekeyed,
                             traceparent: None,
-                            unplaced_at_ms: state.unplaced.get(&position).copied(),
+                            at_ms: state.taken.get(&position).copied().unwrap_or_else(now_ms),
                         }));
                     }
                 }
@@ -222,6 +262,10 @@ impl LaneReader for Reader {
     }
 }
 
+fn now_ms() -> i64 {
+    talon_sdk::Clock::System.now_ms()
+}
+
 struct Log {
     memory: Memory,
     owner: u64,
@@ -234,7 +278,8 @@ impl LaneLog for Log {
         each: &mut dyn FnMut(Recovered<'_>) -> Result<(), BusFault>,
     ) -> Result<(), BusFault> {
         for record in &self.memory.state().results {
-            each(Recovered { key: &record.key, value: Some(&record.value), event_id: None })?;
+            let value = Some(record.value.as_slice());
+            each(Recovered { key: &record.key, value, event_id: None, at_ms: now_ms() })?;
         }
         Ok(())
     }
@@ -242,6 +287,9 @@ impl LaneLog for Log {
     fn append(&mut self, record: &LaneRecord) -> Result<(), BusFault> {
         if record.topic == LaneTopic::Commands && record.value.len() > LARGEST {
             return Err(BusFault::TooLarge("a command".to_owned()));
+        }
+        if record.topic == LaneTopic::Results && record.value.len() > LARGEST_RESULT {
+            return Err(BusFault::TooLarge("a result".to_owned()));
         }
         let letter = record.key.len() + record.value.len();
         if record.topic == LaneTopic::DeadLetters && letter > LARGEST_LETTER {

@@ -11,10 +11,11 @@ use talon_runtime::options::{LaneOptions, Options};
 use talon_schemas::command::CommandContract;
 use talon_sdk::{
     Answer, Applier, ApplyFault, Command, CommandSpec, Commands, Connector, Evidence, Fault, Feed,
-    FeedPlan, Finding, OrderingKey, Repeat,
+    FeedPlan, Finding, OrderingKey, Permit, Repeat,
 };
+use tokio::sync::Notify;
 
-static CONTRACT: LazyLock<CommandContract> = LazyLock::new(|| {
+pub(crate) static CONTRACT: LazyLock<CommandContract> = LazyLock::new(|| {
     let fields = r#"[{"name": "call_id", "type": "long"}, {"name": "text", "type": "string", "default": ""}]"#;
     let records: Vec<String> = ["Add", "Put", "Set", "Off"]
         .iter()
@@ -53,6 +54,16 @@ pub(crate) enum Next {
     Refuse,
     /// Is too busy.
     Busy,
+    /// Is too busy, and wants to be left alone for so long.
+    LeaveAlone(Duration),
+    /// The connector panics.
+    Panic,
+    /// Does it, and says more than the bus takes.
+    Chatter,
+    /// The reply is waited for so long, and lost; it is done a moment after that.
+    TryAndLinger(Duration),
+    /// Does not, and says so when the gate is opened.
+    WaitAtGate,
     /// Never answers.
     Hang,
     /// Cannot tell when read back.
@@ -73,6 +84,8 @@ pub(crate) struct State {
     at_work: BTreeSet<String>,
     /// The most that were at work at the same time.
     pub(crate) most: usize,
+    /// Whether those that wait go on.
+    pub(crate) gate: Arc<Notify>,
     pub(crate) overlaps: usize,
     pub(crate) probes: usize,
     /// The clock of the engine, where it is one that can be set.
@@ -109,6 +122,17 @@ impl Upstream {
     }
 }
 
+impl Upstream {
+    /// The command has its effect in a moment.
+    fn linger(&self, id: &str) {
+        let (state, id) = (self.0.clone(), id.to_owned());
+        tokio::spawn(async move {
+            tokio::time::sleep(LINGERING).await;
+            state.lock().unwrap().effects.push(id);
+        });
+    }
+}
+
 struct Work<'a>(&'a Upstream, &'a str);
 
 impl<'a> Work<'a> {
@@ -139,13 +163,19 @@ impl Applier for Upstream {
         }
     }
 
-    async fn apply(&self, command: &Command, _: &Evidence) -> Result<Answer, ApplyFault> {
+    async fn apply(
+        &self,
+        command: &Command,
+        _: &Evidence,
+        permit: &Permit,
+    ) -> Result<Answer, ApplyFault> {
         let _work = Work::on(self, &command.key);
         tokio::time::sleep(Duration::from_millis(2)).await;
+        permit.check()?;
         let next = {
             let mut state = self.0.lock().unwrap();
             let next = state.plans.get_mut(&command.id).and_then(VecDeque::pop_front);
-            if matches!(next, None | Some(Next::LoseReply | Next::Hang)) {
+            if matches!(next, None | Some(Next::LoseReply | Next::Hang | Next::Chatter)) {
                 state.effects.push(command.id.clone());
             }
             next
@@ -159,14 +189,30 @@ impl Applier for Upstream {
                 Err(ApplyFault::Refused(Answer { status: Some(409), ..Answer::saying("no") }))
             }
             Some(Next::Busy) => Err(ApplyFault::NotApplied(Fault::unavailable("busy"))),
+            Some(Next::LeaveAlone(asked)) => Err(ApplyFault::NotApplied(Fault::Unavailable {
+                reason: "busy".to_owned(),
+                retry_after: Some(asked),
+            })),
+            Some(Next::WaitAtGate) => {
+                let gate = self.0.lock().unwrap().gate.clone();
+                gate.notified().await;
+                Err(ApplyFault::Unclear(Answer::saying("no reply")))
+            }
+            Some(Next::Panic) => panic!("planted"),
+            Some(Next::Chatter) => Ok(Answer {
+                message: "y".repeat(20_000),
+                response: Some("x".repeat(50_000)),
+                ..Answer::default()
+            }),
+            Some(Next::TryAndLinger(waited)) => {
+                tokio::time::sleep(waited).await;
+                self.linger(&command.id);
+                Err(ApplyFault::Unclear(Answer::saying("no reply")))
+            }
             Some(Next::Hang | Next::Vanish) => std::future::pending().await,
             Some(Next::StepAndLinger) => {
-                let (state, id) = (self.0.clone(), command.id.clone());
-                state.lock().unwrap().clock.fetch_add(HOUR_MS, Ordering::Relaxed);
-                tokio::spawn(async move {
-                    tokio::time::sleep(LINGERING).await;
-                    state.lock().unwrap().effects.push(id);
-                });
+                self.0.lock().unwrap().clock.fetch_add(HOUR_MS, Ordering::Relaxed);
+                self.linger(&command.id);
                 Err(ApplyFault::Unclear(Answer::saying("no reply")))
             }
         }

@@ -43,7 +43,7 @@ pub(crate) fn keys() -> Vec<Key> {
         Key::text("talon.prefix").default("talon").importance(Importance::High).doc("First part of all topic names."),
         Key::text("talon.group").default("talon").importance(Importance::Medium).doc("Processes with the same group share the work of their connectors; when one ends, the others take over."),
         Key::text("http.listen").default("127.0.0.1:8083").importance(Importance::Medium).doc("Where `/`, `/metrics` and `/health` are served. The default serves only this machine; `0.0.0.0:8083` opens it to the network, without authentication."),
-        Key::whole("shutdown.timeout.ms", 100, 3_600_000).default("25000").doc("How long a stop may take to commit what was read."),
+        Key::whole("shutdown.timeout.ms", 100, 3_600_000).default("25000").doc("How long a stop may take, all of it: to commit what was read, to leave the group and the upstreams, to close the page. Less than the time after which the process is killed (Kubernetes: `terminationGracePeriodSeconds`, 30 s)."),
         Key::url("schema.registry.url").importance(Importance::High).doc("Schema registry with Confluent's API. Without it events are written in Avro single-object encoding."),
         Key::secret("schema.registry.basic.auth.user.info").doc("`user:password` for the schema registry."),
     ]
@@ -176,6 +176,9 @@ fn connector(
     let context =
         Context { name: name.clone(), clock: clock.clone(), metrics: metrics.upstream.clone() };
     let connector = class.configure(&mut settings, context);
+    if let Some(connector) = connector.as_ref().filter(|c| !c.commands().is_empty()) {
+        options::check(&mut settings, &options, connector.request_timeout());
+    }
     problems.extend(settings.into_problems());
     Some(Setup {
         name,

@@ -6,12 +6,12 @@ use std::marker::PhantomData;
 use async_trait::async_trait;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use talon_sdk::{Answer, ApplyFault, Command, Evidence, Fault, Finding, Repeat};
+use talon_sdk::{Answer, ApplyFault, Command, Evidence, Fault, Finding, Permit, Repeat};
 
-use super::Sender;
 use super::answer::{self, Field};
 use super::expect::{self, Entity};
 use super::scene::{Order, Scene, Unseen, Who};
+use super::sender::Sender;
 
 /// The parameters of a command, and what follows from them.
 pub(super) trait Action: DeserializeOwned + Send + Sync + 'static {
@@ -90,6 +90,7 @@ pub(super) trait Kind: Send + Sync {
         sender: &Sender,
         command: &Command,
         before: &Evidence,
+        permit: &Permit,
     ) -> Result<Answer, ApplyFault>;
     async fn probe(
         &self,
@@ -127,6 +128,7 @@ impl<A: Action> Kind for Typed<A> {
         sender: &Sender,
         command: &Command,
         before: &Evidence,
+        permit: &Permit,
     ) -> Result<Answer, ApplyFault> {
         let action: A = command.params()?;
         let mark: Option<A::Mark> = serde_json::from_str(&before.0).ok();
@@ -135,7 +137,7 @@ impl<A: Action> Kind for Typed<A> {
         }
         let scene = Scene::new(sender, command, A::WHO)?;
         let order = action.order(&scene).await?;
-        let refusal = match scene.send(&order).await {
+        let refusal = match scene.send(&order, permit).await {
             Ok(reply) => return Ok(answer::of_reply(A::ANSWER, sender, &reply)),
             Err(ApplyFault::Refused(refusal)) if A::CAN_BE_SO && refusal.status == Some(409) => {
                 refusal

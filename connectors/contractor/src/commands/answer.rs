@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use talon_http::Reply;
 use talon_sdk::{Answer, instant};
 
-use super::Sender;
+use super::sender::Sender;
 
 /// A field of a reply that may be passed on. What is of another form than it should is left out.
 #[derive(Debug, Clone, Copy)]

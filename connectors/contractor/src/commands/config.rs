@@ -4,22 +4,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use talon_http::HeaderName;
-use talon_sdk::CommandSpec;
 use talon_sdk::config::{Importance, Key, Settings};
 
-use super::SPECS;
 use super::attachments::Limits;
-use super::specs::{DANGEROUS, NAMES, is_of_user};
+use super::specs::{DANGEROUS, NAMES};
 use crate::session::{Account, TokenForm};
 
 /// Settings of the commands.
 pub(crate) struct CommandConfig {
-    pub(crate) enabled: Vec<&'static CommandSpec>,
     pub(super) accounts: Accounts,
     pub(super) form: TokenForm,
     pub(super) marker: Marker,
     pub(super) publish_link: bool,
     pub(super) limits: Limits,
+}
+
+impl CommandConfig {
+    /// Whether there is a user in whose name commands can be sent.
+    pub(crate) fn has_user(&self) -> bool {
+        self.accounts.main.is_some() || !self.accounts.named.is_empty()
+    }
 }
 
 /// The configured users.
@@ -91,22 +95,6 @@ pub(crate) fn read(settings: &mut Settings<'_>) -> CommandConfig {
         main: account(settings, "auth.user.name", "auth.user.password"),
         named: named_accounts(settings),
     };
-    let has_user = accounts.main.is_some() || !accounts.named.is_empty();
-    let wanted = settings.list("commands");
-    let wanted: Vec<_> =
-        SPECS.iter().filter(|spec| wanted.iter().any(|name| name == spec.name)).collect();
-    if settings.is_set("commands") && !has_user {
-        let of_user: Vec<&str> =
-            wanted.iter().filter(|spec| is_of_user(spec)).map(|spec| spec.name).collect();
-        if !of_user.is_empty() {
-            let problem = format!(
-                "names {}, sent in a user's name, but there is no user; set `auth.user.name` and \
-                 `auth.user.password`",
-                of_user.join(", ")
-            );
-            settings.problem("commands", problem);
-        }
-    }
     let root = settings.text("attachments.file.root");
     if settings.is_set("attachments.file.root") && !root.is_empty() && !root.starts_with('/') {
         let quoted = settings.quote("attachments.file.root");
@@ -118,7 +106,6 @@ pub(crate) fn read(settings: &mut Settings<'_>) -> CommandConfig {
             .problem("attachments.http.hosts", "has more than hosts, such as `files.example.org`");
     }
     CommandConfig {
-        enabled: wanted.into_iter().filter(|spec| has_user || !is_of_user(spec)).collect(),
         form: token_form(settings),
         accounts,
         marker: match settings.text("commands.createcall.marker").as_str() {

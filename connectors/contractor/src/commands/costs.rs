@@ -7,40 +7,11 @@ use serde_json::json;
 use talon_sdk::{Answer, ApplyFault, Finding};
 
 use super::action::Action;
+use super::estimate::{Estimate, estimate};
 use super::expect::Entity;
-use super::line::{ExpenseRow, MaterialRow};
 use super::scene::{Order, Scene, Unseen, Who};
 use super::statuses::{StatusMark, nothing_to_change};
 use crate::model::words;
-
-/// CallCostDTO.
-#[derive(Deserialize)]
-pub(super) struct Estimate {
-    status: Option<String>,
-    #[serde(default, deserialize_with = "null_is_empty")]
-    pub(super) expenses: Vec<ExpenseRow>,
-    #[serde(default, deserialize_with = "null_is_empty")]
-    pub(super) materials: Vec<MaterialRow>,
-}
-
-fn null_is_empty<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
-where
-    D: serde::Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
-}
-
-impl Estimate {
-    fn known_status(&self) -> Option<&'static str> {
-        words::COST_STATUS.iter().find(|word| self.status.as_deref() == Some(**word)).copied()
-    }
-}
-
-/// The estimate of a call; `None` where it has none.
-pub(super) async fn estimate(scene: &Scene<'_>, call_id: i64) -> Result<Option<Estimate>, Unseen> {
-    scene.read(Who::External, Order::new("GET /callCost/call/{callId}", &[call_id])).await
-}
 
 #[derive(Deserialize)]
 pub(super) struct CreateCost {

@@ -4,30 +4,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json, json};
 
-use super::costs::Estimate;
-
-/// ExpenseDTO.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct ExpenseRow {
-    pub(super) id: i64,
-    pub(super) status: Option<String>,
-    expenditure_item_id: Option<i64>,
-    count: Option<f64>,
-}
-
-/// MaterialDTO.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct MaterialRow {
-    pub(super) id: i64,
-    pub(super) status: Option<String>,
-    name: Option<String>,
-    serial_number: Option<String>,
-    owner_type: Option<String>,
-    count: Option<f64>,
-    price: Option<f64>,
-}
+use super::estimate::{Estimate, ExpenseRow, MaterialRow};
 
 /// A kind of line.
 pub(super) trait Line: Send + Sync + 'static {

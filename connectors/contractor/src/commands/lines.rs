@@ -13,7 +13,7 @@ use talon_sdk::{Answer, ApplyFault, Finding};
 
 use super::action::Action;
 use super::answer::Field;
-use super::costs::{Estimate, estimate};
+use super::estimate::{Estimate, estimate};
 use super::expect::Entity;
 use super::line::{Line, has};
 use super::messages::found;

@@ -12,6 +12,7 @@ pub(crate) mod config;
 mod costs;
 mod create;
 mod errors;
+mod estimate;
 mod expect;
 mod jeopardies;
 mod line;
@@ -19,82 +20,26 @@ mod lines;
 mod messages;
 mod others;
 mod scene;
+mod sender;
 mod shared;
 mod specs;
 mod statuses;
 mod tasks;
 
-use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
 use async_trait::async_trait;
-use jiff::tz::TimeZone;
-use talon_sdk::{Answer, Applier, ApplyFault, Command, Context, Evidence, Fault, Finding};
+use talon_sdk::config::Settings;
+use talon_sdk::{
+    Answer, Applier, ApplyFault, Command, CommandSpec, Evidence, Fault, Finding, Permit,
+};
 
 use self::action::{Kind, Typed};
-use self::attachments::Attachments;
-use self::config::{CommandConfig, Marker};
 use self::line::{Expense, Material};
 use self::lines::{Add, Delete, Patch};
+use self::scene::Who;
+pub(crate) use self::sender::Sender;
 pub(crate) use self::specs::SPECS;
-use crate::client::Upstream;
-use crate::session::Session;
-
-/// Sends the commands of one instance.
-pub(crate) struct Sender {
-    upstream: Upstream,
-    users: Users,
-    zone: TimeZone,
-    overlap: i64,
-    marker: Marker,
-    publish_link: bool,
-    attachments: Attachments,
-}
-
-/// The sessions of the configured users.
-struct Users {
-    main: Option<Session>,
-    named: BTreeMap<String, Session>,
-}
-
-impl Users {
-    fn find(&self, name: Option<&str>) -> Option<&Session> {
-        match name {
-            None => self.main.as_ref(),
-            Some(name) => self.named.get(name),
-        }
-    }
-}
-
-impl Sender {
-    pub(crate) fn new(
-        upstream: Upstream,
-        config: &crate::config::Config,
-        context: &Context,
-    ) -> Sender {
-        let CommandConfig { accounts, form, marker, publish_link, limits, .. } = &config.commands;
-        let upstream = upstream.for_commands();
-        let session =
-            |account: &_| Session::new(upstream.http.clone(), Clone::clone(account), form.clone());
-        let named = accounts.named.iter();
-        Sender {
-            users: Users {
-                main: accounts.main.as_ref().map(session),
-                named: named.map(|(name, account)| (name.clone(), session(account))).collect(),
-            },
-            zone: config.zone.clone(),
-            overlap: config.overlap,
-            marker: *marker,
-            publish_link: *publish_link,
-            attachments: Attachments {
-                limits: limits.clone(),
-                http: config.http.clone(),
-                context: context.clone(),
-            },
-            upstream,
-        }
-    }
-}
 
 /// A type of command by its name.
 fn kind(name: &str) -> Option<&'static dyn Kind> {
@@ -135,6 +80,31 @@ fn kind(name: &str) -> Option<&'static dyn Kind> {
     })
 }
 
+/// The commands that are switched on. Those of users are off where there is none.
+pub(crate) fn enabled(settings: &mut Settings<'_>, has_user: bool) -> Vec<&'static CommandSpec> {
+    let wanted = settings.list("commands");
+    let wanted: Vec<_> =
+        SPECS.iter().filter(|spec| wanted.iter().any(|name| name == spec.name)).collect();
+    if settings.is_set("commands") && !has_user {
+        let of_user: Vec<&str> =
+            wanted.iter().filter(|spec| is_of_user(spec)).map(|spec| spec.name).collect();
+        if !of_user.is_empty() {
+            let problem = format!(
+                "names {}, sent in a user's name, but there is no user; set `auth.user.name` and \
+                 `auth.user.password`",
+                of_user.join(", ")
+            );
+            settings.problem("commands", problem);
+        }
+    }
+    wanted.into_iter().filter(|spec| has_user || !is_of_user(spec)).collect()
+}
+
+/// Whether a command is sent in a user's name.
+fn is_of_user(spec: &CommandSpec) -> bool {
+    kind(spec.name).is_some_and(|kind| kind.who() == Who::User)
+}
+
 fn unknown() -> Fault {
     Fault::Internal { reason: "a command of a type that the connector does not have".to_owned() }
 }
@@ -148,9 +118,14 @@ impl Applier for Sender {
         }
     }
 
-    async fn apply(&self, command: &Command, before: &Evidence) -> Result<Answer, ApplyFault> {
+    async fn apply(
+        &self,
+        command: &Command,
+        before: &Evidence,
+        permit: &Permit,
+    ) -> Result<Answer, ApplyFault> {
         match kind(command.spec.name) {
-            Some(kind) => kind.apply(self, command, before).await,
+            Some(kind) => kind.apply(self, command, before, permit).await,
             None => Err(ApplyFault::NotApplied(unknown())),
         }
     }

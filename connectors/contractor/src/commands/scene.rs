@@ -5,9 +5,10 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use talon_http::{Body, Failure, HeaderValue, Lane, Method, Reply, Request, fault_of};
-use talon_sdk::{Answer, ApplyFault, Command, Fault};
+use talon_sdk::{Answer, ApplyFault, Command, Fault, Permit};
 
-use super::{Sender, errors};
+use super::errors;
+use super::sender::Sender;
 use crate::client::Modified;
 use crate::feeds::modifications::{asked, rows_since};
 use crate::session::{Session, error_code};
@@ -152,9 +153,10 @@ impl<'s> Scene<'s> {
         Ok(local.strftime("%Y-%m-%dT%H:%M:%S%.f%:z").to_string())
     }
 
-    /// Sends the command's order, once; where a user's token was refused, once more with another.
-    pub(super) async fn send(&self, order: &Order) -> Result<Reply, ApplyFault> {
-        let reply = match self.exchange(self.who, order).await {
+    /// Sends the command's order, once; where a user's token was refused, once more with another. Each
+    /// time only if the permit holds.
+    pub(super) async fn send(&self, order: &Order, permit: &Permit) -> Result<Reply, ApplyFault> {
+        let reply = match self.exchange(self.who, order, Some(permit)).await {
             Ok(reply) => reply,
             Err(NoReply::Session(fault)) => return Err(ApplyFault::NotApplied(fault)),
             Err(NoReply::Failure(failure)) => {
@@ -183,7 +185,7 @@ impl<'s> Scene<'s> {
             ));
         }
         let endpoint = order.endpoint;
-        let reply = self.exchange(who, &order).await.map_err(|no_reply| match no_reply {
+        let reply = self.exchange(who, &order, None).await.map_err(|no_reply| match no_reply {
             NoReply::Session(fault) => fault,
             NoReply::Failure(failure) => failure.fault(),
         })?;
@@ -249,7 +251,13 @@ impl<'s> Scene<'s> {
         }
     }
 
-    async fn exchange(&self, who: Who, order: &Order) -> Result<Reply, NoReply> {
+    /// Asks, with the permit of what changes something.
+    async fn exchange(
+        &self,
+        who: Who,
+        order: &Order,
+        permit: Option<&Permit>,
+    ) -> Result<Reply, NoReply> {
         let http = &self.sender.upstream.http;
         let request = || {
             let mut request =
@@ -258,6 +266,7 @@ impl<'s> Scene<'s> {
             request.headers.insert("accept", HeaderValue::from_static("application/json"));
             request.query.extend(order.token.clone().map(|token| ("token".into(), token)));
             request.body = order.body.clone();
+            request.permit = permit.cloned();
             request
         };
         let Some(session) = self.session.filter(|_| who == Who::User) else {

@@ -3,8 +3,6 @@
 use talon_sdk::Repeat::{Always, Converges, Never};
 use talon_sdk::{CommandSpec, OrderingKey, Repeat};
 
-use super::scene::Who;
-
 const CALL: OrderingKey = OrderingKey::Params(&["call_id"]);
 const TASK: OrderingKey = OrderingKey::Params(&["task_id"]);
 const USER: OrderingKey = OrderingKey::Params(&["user_id"]);
@@ -90,8 +88,3 @@ pub(super) static NAMES: [&str; 27] = [
     "ReadNotification", "ReadAllNotifications", "SetCostDeadlineDay", "RegisterUser", "ChangePassword",
     "LockUser", "CompleteSharedCall",
 ];
-
-/// Whether a command is sent in a user's name.
-pub(super) fn is_of_user(spec: &CommandSpec) -> bool {
-    super::kind(spec.name).is_some_and(|kind| kind.who() == Who::User)
-}

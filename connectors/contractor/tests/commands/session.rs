@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::json;
-use talon_sdk::{ApplyFault, Fault, Finding};
+use talon_sdk::{ApplyFault, Evidence, Fault, Finding, Permit};
 use talon_simulators::contractor::{FaultKind, Scheme};
 
 use crate::cases::{Stage, bring};
@@ -198,4 +198,34 @@ async fn prefixes_stand_before_both_tokens() {
     world.sim.expire_tokens(Scheme::User);
     read_all(&world).await.unwrap();
     assert_eq!(counts(&world), (1, 1));
+}
+
+#[tokio::test]
+async fn a_permit_that_ends_during_the_sign_in_keeps_the_command_back() {
+    let world = world().await;
+    let journal = world.sim.journal();
+    let permit = Permit::new(move || journal.count(SIGN_IN) == 0);
+    let read = command("ReadAllNotifications", json!({}));
+    let unsent = world.applier.apply(&read, &Evidence::default(), &permit).await.unwrap_err();
+    let ApplyFault::NotApplied(fault) = unsent else { panic!("{unsent:?}") };
+    assert_eq!(fault.kind(), "unavailable");
+    assert_eq!(counts(&world), (1, 0), "it got as far as that");
+    assert_eq!(world.asked("POST /notification/readAll"), 0);
+    read_all(&world).await.unwrap();
+    assert_eq!(world.asked("POST /notification/readAll"), 1);
+}
+
+#[tokio::test]
+async fn a_permit_that_ends_while_a_refused_token_is_renewed_keeps_the_command_back() {
+    let world = world().await;
+    read_all(&world).await.unwrap();
+    world.sim.expire_tokens(Scheme::User);
+    let journal = world.sim.journal();
+    let permit = Permit::new(move || journal.count(RENEW) == 0);
+    let read = command("ReadAllNotifications", json!({}));
+    let unsent = world.applier.apply(&read, &Evidence::default(), &permit).await.unwrap_err();
+    assert!(matches!(unsent, ApplyFault::NotApplied(_)), "{unsent:?}");
+    assert_eq!(counts(&world), (1, 1));
+    // The one before, and the one whose token was refused.
+    assert_eq!(world.asked("POST /notification/readAll"), 2);
 }

@@ -1,6 +1,7 @@
 //! Settings of the commands: which are on, and what is wrong with a configuration.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use prometheus::Registry;
 use serde_json::json;
@@ -36,6 +37,21 @@ fn the_dangerous_commands_are_off_unless_named_and_those_of_users_need_one() {
     assert_eq!(enabled(&some), ["CloseCall", "LockUser"]);
     let named = [("auth.user.anna.name", "x"), ("auth.user.anna.password", "y")];
     assert!(enabled(&named).contains(&"SetCallStatus"));
+}
+
+#[test]
+fn a_reply_is_given_up_after_the_time_limit_of_requests() {
+    for (settings, expected_ms) in
+        [(&[][..], 30_000), (&[("upstream.request.timeout.ms", "700")][..], 700)]
+    {
+        let own = |(key, text): &(&str, &str)| ((*key).to_owned(), (*text).to_owned());
+        let mut all = vec![("upstream.url".to_owned(), "http://localhost:1".to_owned())];
+        all.extend(settings.iter().map(own));
+        let (connector, problems) = configure(all, Clock::System);
+        assert_eq!(problems, []);
+        let expected = Duration::from_millis(expected_ms);
+        assert_eq!(connector.unwrap().request_timeout(), expected);
+    }
 }
 
 #[test]

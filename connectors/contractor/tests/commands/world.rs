@@ -10,7 +10,7 @@ use talon_contractor::Contractor;
 use talon_sdk::config::{Problem, Secrets, Settings};
 use talon_sdk::{
     Answer, Applier, ApplyFault, Class, Clock, Command, CommandSpec, Connector, Context, Evidence,
-    Fault, Finding, OrderingKey, UpstreamMetrics,
+    Fault, Finding, OrderingKey, Permit, UpstreamMetrics,
 };
 use talon_simulators::contractor::{
     self as simulators, Effect, FaultKind, Kind, Simulator, UserSeed,
@@ -158,7 +158,7 @@ impl World {
         command: &Command,
         before: &Evidence,
     ) -> Result<Answer, ApplyFault> {
-        self.tell(self.applier.apply(command, before).await)
+        self.tell(self.applier.apply(command, before, &Permit::always()).await)
     }
 
     pub(crate) async fn probe(

@@ -9,8 +9,7 @@ use talon_sdk::config::{Importance, Key, Settings};
 use talon_sdk::privacy::{self, POLICIES, Policy, Privacy};
 
 use super::day::Day;
-use super::feeds::NAMES;
-use super::map::all_contracts;
+use super::feeds::{NAMES, all_contracts};
 use super::zone::Zones;
 
 const DAY_MS: u64 = 24 * 3_600_000;

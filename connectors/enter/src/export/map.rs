@@ -1,54 +1,23 @@
 //! From what the upstream sends to entities: names, instants, states, personal data.
 
+mod mapper;
 mod operation;
 mod parts;
 mod row;
 
-use talon_schemas::{Contract, enter as contracts};
 use talon_sdk::RowFault;
-use talon_sdk::privacy::Policy;
 
-use super::config::Personal;
 use super::day::Day;
 use super::entity::{Branch, Operation, Source, Ticket};
 use super::model::{BranchDto, RowDto, SOURCE_TYPES, SourceDto, TICKET_STATES, is_open};
-use super::zone::Zones;
+pub(crate) use mapper::Mapper;
 use operation::{Of, by_time};
 use parts::{at, in_order, named, of_branch, plain, source_info, source_of};
-
-/// All contracts of the connector.
-pub(crate) fn all_contracts() -> [&'static Contract; 4] {
-    [
-        &contracts::BRANCH,
-        &contracts::TICKET_SOURCE,
-        &contracts::TICKET,
-        &contracts::TICKET_OPERATION,
-    ]
-}
-
-/// Maps rows under one configuration.
-#[derive(Debug)]
-pub(crate) struct Mapper {
-    zones: Zones,
-    personal: Personal,
-    data_fields: bool,
-    login: Policy,
-    given_name: Policy,
-    surname: Policy,
-    value: Policy,
-}
 
 /// Takes the operations on a ticket, or why one cannot be told.
 pub(crate) type Tell<'t> = &'t mut dyn FnMut(Result<Operation<'_>, RowFault>);
 
 impl Mapper {
-    pub(crate) fn new(zones: Zones, personal: Personal, data_fields: bool) -> Mapper {
-        let policy = |name: &str| personal.privacy.field(name);
-        let (login, given_name) = (policy("login"), policy("given_name"));
-        let (surname, value) = (policy("surname"), policy("value"));
-        Mapper { zones, personal, data_fields, login, given_name, surname, value }
-    }
-
     pub(crate) fn branch<'a>(&self, dto: BranchDto<'a>) -> Branch<'a> {
         Branch {
             id: dto.id.0.0,

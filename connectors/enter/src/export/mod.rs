@@ -30,6 +30,7 @@ pub(crate) mod slice;
 mod zone;
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use talon_sdk::config::{Key, Settings};
@@ -131,6 +132,10 @@ impl Connector for Instance {
             }
             other => return Err(Fault::Internal { reason: format!("no feed `{other}` to read") }),
         })
+    }
+
+    fn request_timeout(&self) -> Duration {
+        self.config.http.request_timeout
     }
 
     async fn probe(&self) -> Result<String, Fault> {

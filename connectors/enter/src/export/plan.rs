@@ -13,6 +13,7 @@
 mod branch;
 mod choose;
 mod cursor;
+mod now;
 mod standing;
 #[cfg(test)]
 mod tests;
@@ -31,16 +32,10 @@ use super::day::Day;
 use super::late::Late;
 use super::zone::{Zone, Zones};
 use branch::Branch;
+pub(crate) use now::Now;
 
 /// After so many failures in a row, of different branches where there are so many, it is the upstream.
 const FAILURES: usize = 3;
-
-/// The time of day, for dates, and the time that only goes on, for intervals.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Now {
-    pub(crate) ms: i64,
-    pub(crate) at: Instant,
-}
 
 /// A branch-day to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]

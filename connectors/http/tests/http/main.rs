@@ -7,6 +7,7 @@ mod bodies;
 mod credentials;
 mod faults;
 mod limits;
+mod permits;
 mod requests;
 mod server;
 mod settings;

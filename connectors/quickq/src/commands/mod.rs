@@ -4,6 +4,8 @@
 //! states of the visitor's operations: the overall state says `SERVED` also of what was rejected.
 //! Replies are passed on as ids and states alone.
 
+mod about;
+pub(crate) mod config;
 mod probe;
 mod scene;
 mod specs;
@@ -12,32 +14,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
-use talon_sdk::config::{Importance, Key, Settings};
-use talon_sdk::{Answer, Applier, ApplyFault, Command, CommandSpec, Evidence, Fault, Finding};
+use talon_sdk::{Answer, Applier, ApplyFault, Command, Evidence, Fault, Finding, Permit};
 
+use self::about::{About, marker};
 use self::scene::{Scene, Seen};
 pub(crate) use self::specs::SPECS;
 use crate::books::Commands;
 use crate::frame::{Frame, UpstreamError};
 use crate::session::{Failure, Line, Live};
-
-/// Declares the settings.
-pub(crate) fn keys() -> Vec<Key> {
-    let usual = specs::NAMES.iter().filter(|name| !specs::is_dangerous(name));
-    let usual: Vec<&str> = usual.copied().collect();
-    vec![
-        Key::list("commands", specs::NAMES)
-            .default(usual.join(","))
-            .importance(Importance::Medium)
-            .doc("The commands that are carried; empty for none. Those that remove items of the books for good are off unless named here."),
-    ]
-}
-
-/// The commands that are switched on.
-pub(crate) fn read(settings: &mut Settings<'_>) -> Vec<&'static CommandSpec> {
-    let wanted = settings.list("commands");
-    SPECS.iter().filter(|spec| wanted.iter().any(|name| name == spec.name)).collect()
-}
 
 /// Sends the commands of one instance, over a socket of their own.
 pub(crate) struct Sender {
@@ -81,12 +65,17 @@ impl Applier for Sender {
         Ok(Evidence(text))
     }
 
-    async fn apply(&self, command: &Command, _: &Evidence) -> Result<Answer, ApplyFault> {
+    async fn apply(
+        &self,
+        command: &Command,
+        _: &Evidence,
+        permit: &Permit,
+    ) -> Result<Answer, ApplyFault> {
         let data = data(command)?;
         let live = self.live(command).await.map_err(ApplyFault::NotApplied)?;
         let _asking = live.asking();
         let call = Commands::spelled(&self.books, command.spec.name).unwrap_or(command.spec.call);
-        match live.ask(call, &data).await {
+        match live.change(call, &data, permit).await {
             Ok(frame) => Ok(answer(command, &frame)),
             Err(Failure::Refused { error, .. }) => {
                 // A session that the server has forgotten is refused everything. Where that cannot be
@@ -95,9 +84,9 @@ impl Applier for Sender {
                 scene.confirm().await.map_err(ApplyFault::NotApplied)?;
                 Err(refused(&error))
             }
-            Err(failure @ (Failure::Connect(_) | Failure::Misconfigured(_))) => {
-                Err(ApplyFault::NotApplied(failure.fault()))
-            }
+            Err(
+                failure @ (Failure::Connect(_) | Failure::NoPermit | Failure::Misconfigured(_)),
+            ) => Err(ApplyFault::NotApplied(failure.fault())),
             Err(failure) => {
                 // A late answer must not be taken for that of the next command of this name.
                 live.end(&failure.to_string());
@@ -151,22 +140,6 @@ fn check(command: &Command, seen: &Seen) -> Result<(), ApplyFault> {
     Ok(())
 }
 
-/// What a command is about.
-trait About {
-    fn key_is_place(&self) -> bool;
-    fn number(&self, name: &str) -> Option<i64>;
-}
-
-impl About for Command {
-    fn key_is_place(&self) -> bool {
-        self.params.contains_key("workplace_id")
-    }
-
-    fn number(&self, name: &str) -> Option<i64> {
-        self.params.get(name).and_then(Value::as_i64)
-    }
-}
-
 /// The upstream's `data`: its names, with texts where it wants numbers as texts.
 fn data(command: &Command) -> Result<Value, ApplyFault> {
     let refuse = |words: &str| ApplyFault::Refused(Answer::saying(words));
@@ -203,13 +176,6 @@ fn data(command: &Command) -> Result<Value, ApplyFault> {
         data.insert("comment".to_owned(), comment.into());
     }
     Ok(Value::Object(data))
-}
-
-/// What a registered visitor is found by: a hash, because ids of commands are the sender's.
-fn marker(id: &str) -> String {
-    use md5::{Digest, Md5};
-    let hash: String = Md5::digest(id).iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("[talon:{}]", &hash[..16])
 }
 
 /// What of a reply is passed on: ids, the ticket, states; the ticket's picture if asked for.

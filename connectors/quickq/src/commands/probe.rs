@@ -2,7 +2,7 @@
 
 use talon_sdk::{Answer, Command, Finding};
 
-use super::About;
+use super::about::About;
 use super::scene::{Seen, Visitor};
 
 /// Compares what was seen before with what is seen now.

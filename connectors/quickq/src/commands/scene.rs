@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use talon_sdk::{Command, Fault};
 
-use super::{About, marker};
+use super::about::{About, marker};
 use crate::books::{BOOKS, Commands};
 use crate::frame::{Frame, UpstreamError};
 use crate::session::{Failure, Live};

@@ -5,10 +5,11 @@ pub(crate) mod codec;
 pub(crate) mod operation_state;
 pub(crate) mod queue;
 pub(crate) mod server_info;
+mod specs;
 
-use talon_schemas::{Contract, quickq as contracts};
-use talon_sdk::{Coverage, FeedSpec, Kind, Observation, Rows};
+use talon_sdk::{Coverage, Observation, Rows};
 
+pub(crate) use self::specs::{FEEDS, NAMES};
 use crate::session::Live;
 
 /// The scope of an observation whose rows are messages that could not be read: every one of them is a
@@ -27,86 +28,3 @@ pub(crate) fn stray(live: &Live, as_of_ms: i64) -> Option<Observation> {
         as_of_ms,
     })
 }
-
-const fn book(
-    name: &'static str,
-    from: &'static str,
-    doc: &'static str,
-    contract: fn() -> &'static Contract,
-) -> FeedSpec {
-    FeedSpec { name, kind: Kind::Table, key: "id", from, doc, contract }
-}
-
-/// All feeds of the connector; the books in the order of [`crate::books::BOOKS`].
-pub(crate) static FEEDS: [FeedSpec; 14] = [
-    book("operation", "operationList", "Operations that services are made of.", || {
-        &contracts::OPERATION
-    }),
-    book("service", "serviceList", "Services with their stages.", || &contracts::SERVICE),
-    book("ticket_range", "ticketRangeList", "Ranges of ticket numbers.", || {
-        &contracts::TICKET_RANGE
-    }),
-    book("workplace", "workplaceList", "Workplaces, and whom each serves.", || {
-        &contracts::WORKPLACE
-    }),
-    book("user_role", "userRoleList", "Roles of users.", || &contracts::USER_ROLE),
-    book("user", "userList", "Users; password hashes never leave the process.", || {
-        &contracts::USER
-    }),
-    book("qboard", "qBoardList", "LCD boards.", || &contracts::QBOARD),
-    book("scoreboard", "scoreBoardList", "LED boards.", || &contracts::SCOREBOARD),
-    book("registrator", "registratorList", "Terminals that give out tickets.", || {
-        &contracts::REGISTRATOR
-    }),
-    book(
-        "consumer",
-        "consumerList",
-        "Visitors of the live queue, and what is done for them.",
-        || &contracts::CONSUMER,
-    ),
-    book("consumer_preregistered", "consumerPreRegisteredList", "Visitors by appointment.", || {
-        &contracts::CONSUMER_PREREGISTERED
-    }),
-    FeedSpec {
-        name: "queue",
-        kind: Kind::Table,
-        key: "workplace/consumer id",
-        from: "currentQueue",
-        doc: "Who waits for each of `queue.workplaces`.",
-        contract: || &contracts::QUEUE,
-    },
-    FeedSpec {
-        name: "operation_state",
-        kind: Kind::Log,
-        key: "consumer/service/stage/operation/index",
-        from: "statistics",
-        doc: "Who served what, when, and how long: each state of each operation of each visitor.",
-        contract: || &contracts::OPERATION_STATE,
-    },
-    FeedSpec {
-        name: "server_info",
-        kind: Kind::Table,
-        key: "`server`",
-        from: "info",
-        doc: "Versions of the server's modules; the licence's number never leaves the process.",
-        contract: || &contracts::SERVER_INFO,
-    },
-];
-
-/// Names of all feeds, for the setting `feeds`.
-pub(crate) const NAMES: &[&str] = &[
-    "operation",
-    "service",
-    "ticket_range",
-    "workplace",
-    "user_role",
-    "user",
-    "qboard",
-    "scoreboard",
-    "registrator",
-    "consumer",
-    "consumer_preregistered",
-    "queue",
-    "operation_state",
-    "server_info",
-];

@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use md5::{Digest, Md5};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::failure::Failure;
-use super::live::Live;
+use super::grant::{Grant, Origin};
 use crate::config::{Login, Password};
 
 /// The account, and its session while there is one.
@@ -24,24 +23,6 @@ pub(crate) struct Account {
     refused: Mutex<BTreeSet<String>>,
 }
 
-/// A session at the upstream.
-#[derive(Clone)]
-pub(crate) struct Grant {
-    pub(crate) number: u64,
-    pub(crate) token: Arc<SecretString>,
-    /// Whether the server repeats the `id` of a request.
-    pub(crate) echoes_id: bool,
-}
-
-/// How a socket came by its session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Origin {
-    /// It logged in itself.
-    Fresh,
-    /// It uses a token from before.
-    Resumed,
-}
-
 impl Account {
     pub(crate) fn new(login: Login) -> Account {
         Account {
@@ -53,34 +34,26 @@ impl Account {
         }
     }
 
-    /// Gives a new socket its session: the one that there is, if the server still knows it, or a new
-    /// one. Safe to cancel; a login that was sent and is not waited for leaves a session behind.
-    pub(crate) async fn admit(&self, live: &Live) -> Result<(), Failure> {
-        let _turn = self.turn.lock().await;
-        if let Some(grant) = self.grant() {
-            live.adopt(grant.clone(), Origin::Resumed);
-            match live.ask("info", &json!({})).await {
-                Err(Failure::Refused { .. }) => self.forget(grant.number),
-                other => return other.map(drop),
-            }
-        }
-        let data = self.data();
-        let (frame, token) = live.log_in(&data).await?;
-        let token = token.ok_or_else(|| Failure::Strange("login".to_owned()))?;
-        let number = *self.newest.borrow() + 1;
-        let echoes_id = frame.id.is_some();
-        let grant = Grant { number, token: Arc::new(token), echoes_id };
-        live.adopt(grant.clone(), Origin::Fresh);
-        *self.session() = Some(grant);
-        self.newest.send_replace(number);
-        // Whether `info` works is what tells later on that the session is still known.
-        match live.ask("info", &json!({})).await {
-            Err(failure @ Failure::Closed(_)) => Err(failure),
-            _ => Ok(()),
-        }
+    /// Waits until nobody else logs in, and keeps others waiting.
+    pub(super) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.turn.lock().await
     }
 
-    fn data(&self) -> Value {
+    /// The session that a login gave.
+    pub(super) fn granted(&self, token: SecretString, echoes_id: bool) -> Grant {
+        let number = *self.newest.borrow() + 1;
+        Grant { number, token: Arc::new(token), echoes_id }
+    }
+
+    /// Uses a new session from now on: sockets of older ones end.
+    pub(super) fn keep(&self, grant: Grant) {
+        let number = grant.number;
+        *self.session() = Some(grant);
+        self.newest.send_replace(number);
+    }
+
+    /// What a login shows.
+    pub(super) fn data(&self) -> Value {
         let Login { component, login, password, workplace } = &self.login;
         let mut data = json!({ "component": component, "login": login });
         if let Some(password) = password {
@@ -133,13 +106,6 @@ impl Account {
 
     fn session(&self) -> MutexGuard<'_, Option<Grant>> {
         self.session.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Grant {
-    /// The token, in the open. For the one place that sends it.
-    pub(crate) fn expose(&self) -> &str {
-        self.token.expose_secret()
     }
 }
 

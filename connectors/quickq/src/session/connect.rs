@@ -44,6 +44,7 @@ async fn dial(config: &SocketConfig) -> Result<Socket, Failure> {
     if let Err(error) = tcp.set_nodelay(true) {
         tracing::debug!(%error, "no TCP_NODELAY");
     }
+    limit_delivery(&tcp, config.request_timeout);
     let wire: Box<dyn Wire> = if is_secured {
         let files = config.tls.clone();
         let tls = tokio::task::spawn_blocking(move || talon_http::tls::client_config(&files, true));
@@ -67,11 +68,37 @@ async fn dial(config: &SocketConfig) -> Result<Socket, Failure> {
     opened.map(|(socket, _)| socket).map_err(|error| of_handshake(&error))
 }
 
+/// What was written and not received when a request is given up, the system would try to deliver for
+/// minutes; from now on for no longer than the limit.
+#[cfg(target_os = "linux")]
+fn limit_delivery(tcp: &TcpStream, limit: Duration) {
+    if let Err(error) = socket2::SockRef::from(tcp).set_tcp_user_timeout(Some(limit)) {
+        tracing::debug!(%error, "no TCP_USER_TIMEOUT");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn limit_delivery(_: &TcpStream, _: Duration) {}
+
 fn of_tls(error: &std::io::Error) -> Failure {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match inner {
         // Waiting does not mend it.
         Some(tls) => Failure::Misconfigured(talon_http::tls::explain(tls)),
         None => Failure::Connect(format!("the TLS session failed: {}", error.kind())),
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_not_received_in_time_is_given_up_by_the_system() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let tcp = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        limit_delivery(&tcp, Duration::from_secs(7));
+        let limit = socket2::SockRef::from(&tcp).tcp_user_timeout().unwrap();
+        assert_eq!(limit, Some(Duration::from_secs(7)));
     }
 }

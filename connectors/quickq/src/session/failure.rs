@@ -12,6 +12,9 @@ pub(crate) enum Failure {
     /// There is no connection; nothing was sent.
     #[error("{0}")]
     Connect(String),
+    /// The permit had ended before the request was written; nothing was sent.
+    #[error("this process may no longer act for the connector")]
+    NoPermit,
     /// The socket ended; the request may have been taken.
     #[error("the connection ended: {0}")]
     Closed(String),
@@ -40,6 +43,7 @@ impl Failure {
         let reason = self.to_string();
         match self {
             Failure::Connect(_)
+            | Failure::NoPermit
             | Failure::Closed(_)
             | Failure::Timeout(_)
             | Failure::Strange(_) => Fault::unavailable(reason),
@@ -52,6 +56,7 @@ impl Failure {
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Failure::Connect(_) => "connect",
+            Failure::NoPermit => "no_permit",
             Failure::Closed(_) => "cut",
             Failure::Timeout(_) => "timeout",
             Failure::Refused { .. } => "refused",
@@ -115,6 +120,7 @@ mod tests {
         let text = || "x".to_owned();
         for (failure, kind, code) in [
             (Failure::Connect(text()), "unavailable", "connect"),
+            (Failure::NoPermit, "unavailable", "no_permit"),
             (Failure::Closed(text()), "unavailable", "cut"),
             (Failure::Timeout(text()), "unavailable", "timeout"),
             (Failure::Strange(text()), "unavailable", "other"),

@@ -6,15 +6,15 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::exchange::{Answer, Exchange, Push, lock};
 use super::failure::Failure;
-use super::live::{Answer, Inner, Push, lock};
 use crate::frame::{Frame, Read, UpstreamError};
 
 /// Unreadable messages that wait for a feed to put them to the dead letters. More are counted and
 /// dropped with a warning: a peer that sends nothing else is no source of events.
 const STRAYS: usize = 16;
 
-impl Inner {
+impl Exchange {
     /// Takes a message in: for who waits for it, and for who follows its list.
     pub(super) fn take(&self, text: Bytes) {
         *lock(&self.heard) = Instant::now();

@@ -5,8 +5,10 @@ use talon_sdk::Fault;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::failure::Failure;
+use super::hub::Hub;
 use super::live::Live;
-use super::{Hub, connect};
+use super::{connect, login};
 
 /// A place for one socket. Callable by many feeds at once.
 pub(crate) struct Line {
@@ -59,9 +61,9 @@ impl Line {
             hub.count(failure.code());
         })?;
         let live = Live::start(hub.clone(), socket);
-        let admitted = hub.account.admit(&live).await;
+        let admitted = login::admit(&hub.account, &live).await;
         admitted.map_err(|failure| match failure {
-            super::Failure::Refused { error, .. } => Fault::Misconfigured {
+            Failure::Refused { error, .. } => Fault::Misconfigured {
                 reason: format!(
                     "the upstream refuses the login with {error}; see `auth.login`, `auth.password`, `auth.workplace`, or how many sessions its licence allows"
                 ),

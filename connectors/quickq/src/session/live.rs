@@ -1,19 +1,19 @@
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use secrecy::SecretString;
-use serde_json::{Value, json};
-use talon_sdk::Fault;
-use tokio::sync::{mpsc, oneshot, watch};
+use serde_json::Value;
+use talon_sdk::{Fault, Permit};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
 
-use super::account::{Grant, Origin};
 use super::connect::Socket;
+use super::exchange::{Exchange, Kind, Push, lock};
 use super::failure::Failure;
-use super::{Hub, pump, reply_name};
+use super::grant::{Grant, Origin};
+use super::hub::Hub;
+use super::pump;
 use crate::frame::Frame;
 
 /// Requests that may wait to be written.
@@ -23,81 +23,26 @@ const OUTBOX: usize = 64;
 ///
 /// Callable by many feeds at once. After the socket ended, everything fails with [`Failure::Closed`].
 pub(crate) struct Live {
-    inner: Arc<Inner>,
+    exchange: Arc<Exchange>,
     task: JoinHandle<()>,
-}
-
-/// The newest thing that came under the name of a list.
-#[derive(Debug, Clone)]
-pub(crate) enum Push {
-    /// Nothing yet.
-    None,
-    /// The list.
-    List(Arc<Frame>),
-    /// A message that could not be read, and may have been the list: it is to be read again.
-    Damaged,
-}
-
-/// What came of a request.
-pub(super) type Answer = Result<(Arc<Frame>, Option<SecretString>), Failure>;
-
-pub(super) struct Inner {
-    pub(super) hub: Arc<Hub>,
-    pub(super) outbox: mpsc::Sender<String>,
-    /// Why the socket ended; none while it lives.
-    pub(super) ended: watch::Sender<Option<String>>,
-    pub(super) session: Mutex<Option<(Grant, Origin)>>,
-    pub(super) waiting: Mutex<Waiting>,
-    pub(super) turns: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
-    pub(super) pushes: Mutex<HashMap<String, watch::Sender<Push>>>,
-    /// When the newest list of each name was made, by the upstream's clock.
-    pub(super) made_ms: Mutex<HashMap<String, i64>>,
-    pub(super) strays: Mutex<VecDeque<Bytes>>,
-    /// Commands that were answered well in this session.
-    pub(super) worked: Mutex<HashSet<String>>,
-    pub(super) heard: Mutex<Instant>,
-    pub(super) last_id: AtomicU64,
-    /// Whether an answer without an id may still come, for which nobody waits any more.
-    pub(super) stale: AtomicBool,
-}
-
-/// Those who wait for an answer: by the name of it, or by the id that the server repeats.
-#[derive(Default)]
-pub(super) struct Waiting {
-    pub(super) by_name: HashMap<String, (u64, oneshot::Sender<Answer>)>,
-    pub(super) by_id: HashMap<String, (String, oneshot::Sender<Answer>)>,
 }
 
 impl Live {
     pub(super) fn start(hub: Arc<Hub>, socket: Socket) -> Live {
         let (outbox, written) = mpsc::channel(OUTBOX);
-        let inner = Arc::new(Inner {
-            hub,
-            outbox,
-            ended: watch::Sender::new(None),
-            session: Mutex::default(),
-            waiting: Mutex::default(),
-            turns: Mutex::default(),
-            pushes: Mutex::default(),
-            made_ms: Mutex::default(),
-            strays: Mutex::default(),
-            worked: Mutex::default(),
-            heard: Mutex::new(Instant::now()),
-            last_id: AtomicU64::new(0),
-            stale: AtomicBool::new(false),
-        });
-        let task = tokio::spawn(pump::run(inner.clone(), socket, written));
-        Live { inner, task }
+        let exchange = Arc::new(Exchange::new(hub, outbox));
+        let task = tokio::spawn(pump::run(exchange.clone(), socket, written));
+        Live { exchange, task }
     }
 
     /// Whether the socket lives.
     pub(crate) fn is_open(&self) -> bool {
-        self.inner.ended.borrow().is_none()
+        self.exchange.ended.borrow().is_none()
     }
 
     /// Returns when the socket has ended, with the reason.
     pub(crate) async fn ended(&self) -> Fault {
-        let mut ended = self.inner.ended.subscribe();
+        let mut ended = self.exchange.ended.subscribe();
         let reason = match ended.wait_for(Option::is_some).await {
             Ok(reason) => reason.clone().unwrap_or_default(),
             Err(_) => String::new(),
@@ -107,7 +52,7 @@ impl Live {
 
     /// Where the lists of this name arrive, the newest only: whoever is slow misses the ones between.
     pub(crate) fn pushes(&self, list: &str) -> watch::Receiver<Push> {
-        let mut pushes = lock(&self.inner.pushes);
+        let mut pushes = lock(&self.exchange.pushes);
         let sender =
             pushes.entry(list.to_owned()).or_insert_with(|| watch::Sender::new(Push::None));
         sender.subscribe()
@@ -115,28 +60,43 @@ impl Live {
 
     /// Whether a newer list of the same name came before this one.
     pub(crate) fn is_overtaken(&self, list: &Frame) -> bool {
-        self.inner.is_overtaken(list)
+        self.exchange.is_overtaken(list)
     }
 
     /// Takes a message that nobody could read, oldest first.
     pub(crate) fn stray(&self) -> Option<Bytes> {
-        lock(&self.inner.strays).pop_front()
+        lock(&self.exchange.strays).pop_front()
     }
 
     /// Asks for something that changes nothing. A refusal that may only mean that the session is
     /// forgotten ends the socket, and the next one logs in anew.
     pub(crate) async fn read(&self, command: &str, data: &Value) -> Result<Arc<Frame>, Fault> {
-        self.ask(command, data).await.map_err(|failure| self.inner.judge(failure))
+        self.ask(command, data).await.map_err(|failure| self.exchange.judge(failure))
     }
 
     /// Whether a command was answered well on this socket.
     pub(crate) fn has_worked(&self, command: &str) -> bool {
-        lock(&self.inner.worked).contains(command)
+        lock(&self.exchange.worked).contains(command)
     }
 
-    /// Sends a command once, and waits for its answer. Safe to cancel; it may have been taken then.
+    /// Asks once, and waits for the answer. Safe to cancel; it may have been taken then.
     pub(crate) async fn ask(&self, command: &str, data: &Value) -> Result<Arc<Frame>, Failure> {
-        self.inner.ask(command, data).await
+        self.exchange.ask(command, data).await
+    }
+
+    /// Sends what changes something, once, and waits for the answer. Safe to cancel; it may have been
+    /// taken then.
+    ///
+    /// The permit is asked right before the first byte is written; where it has ended, the failure is
+    /// [`Failure::NoPermit`].
+    pub(crate) async fn change(
+        &self,
+        command: &str,
+        data: &Value,
+        permit: &Permit,
+    ) -> Result<Arc<Frame>, Failure> {
+        let (frame, _) = self.exchange.request(command, data, Kind::Change(permit)).await?;
+        Ok(frame)
     }
 
     /// For whoever asks the same thing of different entities, where the server repeats no ids: if an
@@ -148,7 +108,7 @@ impl Live {
 
     /// Ends the socket.
     pub(crate) fn end(&self, reason: &str) {
-        self.inner.end(reason);
+        self.exchange.end(reason);
     }
 
     /// Sends the login, and takes its answer apart.
@@ -156,12 +116,12 @@ impl Live {
         &self,
         data: &Value,
     ) -> Result<(Arc<Frame>, Option<SecretString>), Failure> {
-        self.inner.exchange("login", data, true).await
+        self.exchange.request("login", data, Kind::Login).await
     }
 
     /// Uses a session from now on.
     pub(super) fn adopt(&self, grant: Grant, origin: Origin) {
-        *lock(&self.inner.session) = Some((grant, origin));
+        *lock(&self.exchange.session) = Some((grant, origin));
     }
 }
 
@@ -170,7 +130,7 @@ pub(crate) struct Asking<'a>(&'a Live);
 
 impl Drop for Asking<'_> {
     fn drop(&mut self) {
-        if self.0.inner.stale.load(Ordering::Relaxed) {
+        if self.0.exchange.stale.load(Ordering::Relaxed) {
             self.0.end("an answer that comes late could not be told from the next one");
         }
     }
@@ -179,141 +139,6 @@ impl Drop for Asking<'_> {
 impl Drop for Live {
     fn drop(&mut self) {
         self.task.abort();
-        self.inner.end("nobody reads it any more");
+        self.exchange.end("nobody reads it any more");
     }
-}
-
-impl Inner {
-    pub(super) async fn ask(&self, command: &str, data: &Value) -> Result<Arc<Frame>, Failure> {
-        let (frame, _) = self.exchange(command, data, false).await?;
-        Ok(frame)
-    }
-
-    async fn exchange(&self, command: &str, data: &Value, is_login: bool) -> Answer {
-        let limit = self.hub.config.request_timeout;
-        let started = Instant::now();
-        let late = || Err(Failure::Timeout(command.to_owned()));
-        let answer = timeout(limit, self.send(command, data, is_login));
-        let answer = answer.await.unwrap_or_else(|_| late());
-        self.hub.count(answer.as_ref().err().map_or("ok", Failure::code));
-        let metrics = &self.hub.context.metrics;
-        let took = started.elapsed().as_secs_f64();
-        metrics.duration.with_label_values(&[&*self.hub.context.name]).observe(took);
-        if answer.is_ok() && lock(&self.worked).insert(command.to_owned()) {
-            self.hub.account.works(command);
-        }
-        answer
-    }
-
-    async fn send(&self, command: &str, data: &Value, is_login: bool) -> Answer {
-        let name = reply_name(command);
-        let session = if is_login { None } else { lock(&self.session).clone() };
-        let (token, echoes_id) = match &session {
-            Some((grant, _)) => (Some(grant.expose()), grant.echoes_id),
-            None => (None, false),
-        };
-        let mut request = json!({ "command": command, "data": data });
-        if let Some(token) = token {
-            request["token"] = token.into();
-        }
-        let number = self.last_id.fetch_add(1, Ordering::Relaxed);
-        // A text, so that it is never mistaken for a visitor's id that stands on top.
-        let id = format!("talon-{number}");
-        // A login shows whether the server repeats it.
-        if echoes_id || is_login {
-            request["id"] = id.as_str().into();
-        }
-        let turn = (!echoes_id).then(|| {
-            let mut turns = lock(&self.turns);
-            turns.entry(name.to_owned()).or_default().clone()
-        });
-        let _turn = match &turn {
-            Some(turn) => Some(turn.lock().await),
-            None => None,
-        };
-        let (sender, answer) = oneshot::channel();
-        {
-            let mut waiting = lock(&self.waiting);
-            if echoes_id {
-                waiting.by_id.insert(id.clone(), (name.to_owned(), sender));
-            } else {
-                waiting.by_name.insert(name.to_owned(), (number, sender));
-            }
-        }
-        let mut place = Place { inner: self, name, id: &id, number, is_sent: false };
-        let closed = || Failure::Closed(self.ended.borrow().clone().unwrap_or_default());
-        // After the end nobody answers any more; before it, the end drops all who wait.
-        if self.ended.borrow().is_some() {
-            return Err(closed());
-        }
-        self.outbox.send(request.to_string()).await.map_err(|_| closed())?;
-        place.is_sent = true;
-        answer.await.unwrap_or_else(|_| Err(closed()))
-    }
-
-    /// What a failed read means.
-    pub(super) fn judge(&self, failure: Failure) -> Fault {
-        let Failure::Refused { command, error } = &failure else { return failure.fault() };
-        let Some((grant, origin)) = lock(&self.session).clone() else { return failure.fault() };
-        let worked = lock(&self.worked).contains(command);
-        if self.hub.account.believes(command, origin, worked) {
-            return failure.fault();
-        }
-        let reason = format!(
-            "`{command}` was refused with {error}: perhaps the session is forgotten, so a new login follows"
-        );
-        self.hub.account.forget(grant.number);
-        self.end(&reason);
-        Fault::unavailable(reason)
-    }
-
-    /// The session's number; none before login.
-    pub(super) fn session_number(&self) -> Option<u64> {
-        lock(&self.session).as_ref().map(|(grant, _)| grant.number)
-    }
-
-    /// When the last message came.
-    pub(super) fn heard(&self) -> Instant {
-        *lock(&self.heard)
-    }
-
-    /// Returns when somebody ended the socket.
-    pub(super) async fn wait_ended(&self) {
-        // The sender lives as long as `self`.
-        self.ended.subscribe().wait_for(Option::is_some).await.ok();
-    }
-
-    /// Ends the socket: whoever waits is told.
-    pub(super) fn end(&self, reason: &str) {
-        self.ended.send_if_modified(|ended| {
-            let is_first = ended.is_none();
-            ended.get_or_insert_with(|| reason.to_owned());
-            is_first
-        });
-        *lock(&self.waiting) = Waiting::default();
-    }
-}
-
-/// The place of one who waits; given up when they stop waiting.
-struct Place<'a> {
-    inner: &'a Inner,
-    name: &'a str,
-    id: &'a str,
-    number: u64,
-    is_sent: bool,
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        let mut waiting = lock(&self.inner.waiting);
-        waiting.by_id.remove(self.id);
-        if waiting.by_name.get(self.name).is_some_and(|(number, _)| *number == self.number) {
-            waiting.by_name.remove(self.name);
-            self.inner.stale.fetch_or(self.is_sent, Ordering::Relaxed);
-        }
-    }
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

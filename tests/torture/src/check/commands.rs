@@ -40,7 +40,8 @@ pub(super) fn one_outcome(facts: &CommandFacts) -> Vec<Finding> {
     for (id, all) in &facts.outcomes {
         let own = outcomes(facts, id);
         let times = issued.get(id.as_str()).copied().unwrap_or(0);
-        if own.len() > 1 || all.len() > times {
+        let too_many = all.len() > times && !facts.read_again;
+        if own.len() > 1 || own.len() > times || too_many {
             let text = format!("{id}: {}, put {times} times", all.join(", "));
             findings.push(finding(Property::OneOutcome, text));
         }
@@ -82,15 +83,16 @@ pub(super) fn effects_in_order(facts: &CommandFacts) -> Vec<Finding> {
     for (index, id) in facts.effects.iter().enumerate() {
         place.entry(id).or_insert(index);
     }
-    let mut last: BTreeMap<&str, (usize, &str)> = BTreeMap::new();
+    let mut last: BTreeMap<(&str, i32), (usize, &str)> = BTreeMap::new();
     let mut findings = Vec::new();
     for issued in &facts.issued {
         let Some(&at) = place.get(issued.id.as_str()) else { continue };
-        if let Some(&(before, id)) = last.get(issued.key.as_str()).filter(|(last, _)| *last > at) {
+        let lane = (issued.key.as_str(), issued.partition);
+        if let Some(&(before, id)) = last.get(&lane).filter(|(last, _)| *last > at) {
             let text = format!("{} was done before {id} (places {at}, {before})", issued.id);
             findings.push(finding(Property::EffectsInOrder, text));
         }
-        last.insert(&issued.key, (at, &issued.id));
+        last.insert(lane, (at, &issued.id));
     }
     findings
 }

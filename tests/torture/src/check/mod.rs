@@ -4,6 +4,10 @@ mod commands;
 mod discreet;
 mod ends;
 mod events;
+mod ownership;
+mod recovered;
+mod rolling;
+mod stuck;
 #[cfg(test)]
 mod tests;
 
@@ -36,6 +40,18 @@ pub enum Property {
     Discreet,
     /// A process ends as it was asked to.
     EndsInOrder,
+    /// Whoever takes a connector over knows all that was published.
+    RecoveredWhole,
+    /// Nobody takes over from a process that has the right to go on.
+    OwnerNotFenced,
+    /// A connector goes on where it is while others are handed over.
+    Undisturbed,
+    /// A rolling restart is over in time, and moves each connector no more often than it must.
+    RollsInBounds,
+    /// The freshness of a feed is that of its oldest scope.
+    StuckIsSeen,
+    /// A scope that fails holds no other one up.
+    OthersGoOn,
 }
 
 impl Property {
@@ -72,7 +88,9 @@ pub fn check(facts: &Facts) -> Vec<Finding> {
         findings.extend(events::nothing_twice(feed));
         findings.extend(events::nothing_invented(feed));
         findings.extend(events::nothing_deleted(feed));
+        findings.extend(recovered::nothing_forgotten(feed));
     }
+    findings.extend(recovered::all_read_back(facts));
     findings.extend(events::checkpoint_behind_events(facts));
     findings.extend(commands::an_outcome(&facts.commands));
     findings.extend(commands::one_outcome(&facts.commands));
@@ -80,6 +98,11 @@ pub fn check(facts: &Facts) -> Vec<Finding> {
     findings.extend(commands::effects_in_order(&facts.commands));
     findings.extend(discreet::discreet(facts));
     findings.extend(ends::ends_in_order(facts));
+    findings.extend(ownership::owner_not_fenced(facts));
+    findings.extend(ownership::undisturbed(facts));
+    findings.extend(rolling::rolls_in_bounds(facts));
+    findings.extend(stuck::stuck_is_seen(facts));
+    findings.extend(stuck::others_go_on(facts));
     findings
 }
 

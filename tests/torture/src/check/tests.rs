@@ -1,7 +1,10 @@
 //! The checker catches, in recorded histories, what it is there for.
 
 use super::*;
-use crate::facts::{CommandFacts, Content, End, FeedFacts, How, Issued, Published, Sight};
+use crate::facts::{
+    CommandFacts, Content, Disturbance, End, FeedFacts, How, Issued, Published, Recovery, Rolling,
+    Said, Sight, Stuck, What,
+};
 
 fn change(id: &str, before: Option<Content>, after: Option<Content>) -> Published {
     Published::Change { id: id.to_owned(), before, after }
@@ -11,14 +14,16 @@ fn change(id: &str, before: Option<Content>, after: Option<Content>) -> Publishe
 fn sound() -> Facts {
     let key = || "7".to_owned();
     let events = vec![change("a", None, Some(1)), change("b", Some(1), Some(3))];
-    let issued = |id: &str, times| Issued { id: id.to_owned(), key: key(), times };
+    let issued = |id: &str, times| Issued { id: id.to_owned(), key: key(), times, partition: 0 };
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     Facts {
         feeds: vec![FeedFacts {
             feed: "call".to_owned(),
             published: [(key(), events)].into(),
             truth: [(key(), vec![Some(1), Some(2), Some(3)])].into(),
+            live: vec![(1_000, 1), (2_000, 1)],
         }],
+        recoveries: vec![recovery(500, 0), recovery(1_500, 1)],
         commands: CommandFacts {
             issued: vec![issued("c1", 2), issued("c2", 1), issued("c3", 1)],
             outcomes: [
@@ -28,6 +33,7 @@ fn sound() -> Facts {
             ]
             .into(),
             effects: words(&["c1", "c3"]),
+            read_again: false,
         },
         sights: vec![Sight {
             feed: "call".to_owned(),
@@ -38,7 +44,36 @@ fn sound() -> Facts {
         canaries: vec!["canary".to_owned()],
         told: vec![("the log".to_owned(), "nothing".to_owned())],
         ends: vec![End { process: 0, how: How::InPeace(Some(0)) }],
+        said: vec![
+            says(0, 500, recovered()),
+            says(0, 1_400, What::StandingBy("field".to_owned())),
+            says(1, 1_500, recovered()),
+        ],
+        disturbances: Vec::new(),
+        rolling: Some(Rolling {
+            settled_ms: Some(170_000),
+            moves: [("field".to_owned(), 2)].into(),
+            ..Rolling::default()
+        }),
+        stuck: vec![stuck(29_000, 5)],
     }
+}
+
+/// For half a minute.
+fn stuck(freshness_ms: i64, published: usize) -> Stuck {
+    Stuck { feed: "ticket".to_owned(), for_ms: 30_000, freshness_ms, published }
+}
+
+fn recovery(at_ms: i64, entities: usize) -> Recovery {
+    Recovery { process: 0, at_ms, took_ms: 100, entities }
+}
+
+fn says(process: usize, at_ms: i64, what: What) -> Said {
+    Said { process, life: 0, at_ms, what }
+}
+
+fn recovered() -> What {
+    What::Recovered { connector: "field".to_owned(), entities: 1, took_ms: 100 }
 }
 
 fn broken(change: impl FnOnce(&mut Facts)) -> Vec<Property> {
@@ -219,4 +254,128 @@ fn an_end_out_of_order_is_caught() {
         let found = broken(|facts| facts.ends.push(End { process: 0, how }));
         assert_eq!(found, [Property::EndsInOrder]);
     }
+}
+
+#[test]
+fn an_entity_that_is_told_as_new_is_caught() {
+    let found = broken(|facts| events(facts)[1] = change("b", None, Some(3)));
+    assert_eq!(found, [Property::NothingInvented, Property::RecoveredWhole]);
+}
+
+#[test]
+fn an_entity_in_another_partition_may_be_told_once_more() {
+    let found = broken(|facts| {
+        events(facts).extend([Published::Moved, change("b", None, Some(3))]);
+    });
+    assert_eq!(found, []);
+    let found = broken(|facts| {
+        let again = [Published::Moved, change("b", None, Some(3)), change("c", None, Some(3))];
+        events(facts).extend(again);
+    });
+    let caught = [Property::NothingTwice, Property::NothingInvented, Property::RecoveredWhole];
+    assert_eq!(found, caught);
+}
+
+#[test]
+fn an_index_that_lacks_an_entity_is_caught() {
+    let found = broken(|facts| facts.recoveries.push(recovery(2_500, 0)));
+    assert_eq!(found, [Property::RecoveredWhole]);
+}
+
+#[test]
+fn an_index_that_has_what_is_gone_is_caught() {
+    let found = broken(|facts| facts.recoveries[0].entities = 1);
+    assert_eq!(found, [Property::RecoveredWhole]);
+}
+
+#[test]
+fn commands_that_are_read_again_may_be_duplicates_and_nothing_else() {
+    let told = |word: &str| {
+        broken(|facts| {
+            facts.commands.read_again = true;
+            facts.commands.outcomes.get_mut("c3").unwrap().push(word.to_owned());
+        })
+    };
+    assert_eq!(told("DUPLICATE"), []);
+    assert_eq!(told("APPLIED"), [Property::OneOutcome]);
+}
+
+#[test]
+fn commands_of_a_key_in_two_partitions_have_no_order() {
+    let found = broken(|facts| {
+        facts.commands.effects.reverse();
+        facts.commands.issued[2].partition = 1;
+    });
+    assert_eq!(found, []);
+}
+
+#[test]
+fn an_owner_that_is_fenced_is_caught_unless_it_was_disturbed() {
+    let fenced = |disturbances: Vec<Disturbance>| {
+        broken(|facts| {
+            facts.said.push(says(1, 90_000, What::Fenced("fenced".to_owned())));
+            facts.disturbances = disturbances;
+        })
+    };
+    let disturbed = |process, until_ms| Disturbance { process, from_ms: 80_000, until_ms };
+    assert_eq!(fenced(vec![]), [Property::OwnerNotFenced]);
+    assert_eq!(fenced(vec![disturbed(Some(0), 89_000)]), [Property::OwnerNotFenced]);
+    assert_eq!(fenced(vec![disturbed(Some(1), 89_000)]), []);
+    assert_eq!(fenced(vec![disturbed(None, 89_000)]), []);
+    let long_over = Disturbance { process: None, from_ms: 0, until_ms: 10 };
+    assert_eq!(fenced(vec![long_over]), [Property::OwnerNotFenced]);
+}
+
+#[test]
+fn a_process_that_says_that_it_stood_still_or_holds_on_is_caught() {
+    for what in [What::StoodStill("still".to_owned()), What::HeldTooLong("held".to_owned())] {
+        let found = broken(|facts| facts.said.push(says(1, 90_000, what)));
+        assert_eq!(found, [Property::Undisturbed]);
+    }
+}
+
+#[test]
+fn a_connector_that_is_opened_again_where_it_is_is_caught() {
+    let again = |disturbances: Vec<Disturbance>| {
+        broken(|facts| {
+            facts.said.push(says(1, 90_000, recovered()));
+            facts.disturbances = disturbances;
+        })
+    };
+    assert_eq!(again(vec![]), [Property::Undisturbed]);
+    // Cut off in between, whenever it was opened first.
+    let cut = Disturbance { process: Some(1), from_ms: 5_000, until_ms: 6_000 };
+    assert_eq!(again(vec![cut]), []);
+    let started_anew = broken(|facts| {
+        facts.said.push(Said { life: 1, ..says(1, 90_000, recovered()) });
+    });
+    assert_eq!(started_anew, []);
+}
+
+#[test]
+fn a_rolling_restart_out_of_bounds_is_caught() {
+    for rolling in [
+        Rolling::default(),
+        Rolling { settled_ms: Some(181_000), ..Rolling::default() },
+        Rolling {
+            settled_ms: Some(1),
+            moves: [("field".to_owned(), 3)].into(),
+            ..Rolling::default()
+        },
+    ] {
+        let found = broken(|facts| facts.rolling = Some(rolling));
+        assert_eq!(found, [Property::RollsInBounds]);
+    }
+}
+
+#[test]
+fn a_scope_that_is_stuck_and_not_seen_is_caught() {
+    let found = broken(|facts| facts.stuck.push(stuck(200, 5)));
+    assert_eq!(found, [Property::StuckIsSeen]);
+}
+
+#[test]
+fn a_scope_that_holds_up_the_others_is_caught() {
+    let found = broken(|facts| facts.stuck.push(stuck(29_000, 0)));
+    assert_eq!(found, [Property::OthersGoOn]);
 }

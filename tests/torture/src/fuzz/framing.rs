@@ -40,7 +40,7 @@ fn event(contract: &Contract, wire: Wire, message: &[u8]) {
             assert_ne!(wire, Wire::Confluent { id });
             read(contract, datum);
             // As written by a process that has the same schema under another id.
-            if let Ok(upgraded) = contract.upgrade(contract.schema(), datum) {
+            if let Some(upgraded) = contract.as_ref().recognise(datum, |_| true) {
                 let shown = contract.to_json(&upgraded).expect("what was upgraded fits");
                 assert_eq!(contract.to_json(datum).ok(), Some(shown));
             }
@@ -53,7 +53,10 @@ fn event(contract: &Contract, wire: Wire, message: &[u8]) {
             let back = contract.from_json(&text).expect("it is an event");
             assert_eq!(contract.to_json(&back).ok(), Some(shown));
         }
-        Payload::Unknown(fingerprint) => assert_ne!(fingerprint, contract.fingerprint()),
+        Payload::Fingerprinted(fingerprint, datum) => {
+            assert_ne!(fingerprint, contract.fingerprint());
+            read(contract, datum);
+        }
         Payload::Foreign => {}
     }
 }
@@ -77,7 +80,7 @@ fn result(wire: Wire, message: &[u8]) {
     let read: Option<ResultRecord> = match wire.open(&*RESULT, message) {
         Payload::Own(datum) | Payload::Registered(_, datum) => RESULT.decode(datum).ok(),
         Payload::Json(json) => serde_json::from_slice(json).ok(),
-        Payload::Unknown(_) | Payload::Foreign => None,
+        Payload::Fingerprinted(..) | Payload::Foreign => None,
     };
     let Some(record) = read else { return };
     let mut datum = Vec::new();

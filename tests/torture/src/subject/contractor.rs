@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -10,7 +11,7 @@ use talon_schemas::contractor as contracts;
 use talon_simulators::contractor::{Fault, FaultKind, Kind, Settings, Simulator};
 
 use super::codecs::Codecs;
-use super::{Feed, Subject, Truth};
+use super::{Feed, Size, Subject, Truth};
 use crate::scenario::Upstream;
 
 const TOKEN: &str = "canary-token-77f1";
@@ -26,13 +27,18 @@ pub(super) struct Contractor {
     /// Calls that commands are about.
     busy: Vec<i64>,
     codecs: Codecs,
+    /// The states that were encoded already: there are many, and none changes.
+    encoded: Mutex<BTreeMap<Kind, Truth>>,
 }
 
 impl Contractor {
-    pub(super) async fn start(seed: u64) -> anyhow::Result<Contractor> {
+    pub(super) async fn start(seed: u64, size: Size) -> anyhow::Result<Contractor> {
         let upstream = Simulator::start(Settings {
             seed,
-            calls: CALLS,
+            calls: match size {
+                Size::Usual => CALLS,
+                Size::Calls(calls) => calls,
+            },
             keep_history: true,
             external_token: TOKEN.to_owned(),
             ..Settings::default()
@@ -40,7 +46,7 @@ impl Contractor {
         .await?;
         let busy = upstream.history().current(Kind::Calls).into_keys().take(BUSY).collect();
         let codecs = Codecs::of(&talon_contractor::Contractor, settings(upstream.addr()))?;
-        Ok(Contractor { upstream, busy, codecs })
+        Ok(Contractor { upstream, busy, codecs, encoded: Mutex::default() })
     }
 }
 
@@ -140,15 +146,16 @@ impl Subject for Contractor {
     fn truth(&self, feed: &str) -> anyhow::Result<Truth> {
         let Some(kind) = kind(feed) else { return Ok(Truth::new()) };
         let history = self.upstream.history();
-        let ids = history.current(kind).into_keys();
+        let mut encoded = self.encoded.lock().unwrap_or_else(PoisonError::into_inner);
+        let truth = encoded.entry(kind).or_default();
         // Nothing vanishes from this upstream.
-        let states = |id| history.states(kind, id).into_iter();
-        ids.map(|id| {
-            let datum = |json: String| self.codecs.datum(feed, json.as_bytes(), "").map(Some);
-            let data: anyhow::Result<_> = states(id).map(|state| datum(state.json)).collect();
-            Ok((id.to_string(), data?))
-        })
-        .collect()
+        for id in history.current(kind).into_keys() {
+            let known = truth.entry(id.to_string()).or_default();
+            for state in history.states(kind, id).into_iter().skip(known.len()) {
+                known.push(Some(self.codecs.datum(feed, state.json.as_bytes(), "")?));
+            }
+        }
+        Ok(truth.clone())
     }
 
     fn claimed(&self, feed: &str, cursor: &str) -> BTreeMap<String, usize> {

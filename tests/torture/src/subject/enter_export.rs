@@ -267,6 +267,16 @@ impl Subject for EnterExport {
         self.upstream.fault(Fault::from(kind).times(times));
     }
 
+    fn stick_scope(&self) -> Option<&'static str> {
+        let away = FaultKind::Status { code: 503, retry_after_seconds: None };
+        self.upstream.fault(Fault::from(away).branch(BRANCHES - 1));
+        Some("ticket")
+    }
+
+    fn free_scope(&self) {
+        self.upstream.faults().clear();
+    }
+
     fn truth(&self, feed: &str) -> anyhow::Result<Truth> {
         if let Some(list) = self.lists.get(feed) {
             return Ok(list.clone());

@@ -47,6 +47,15 @@ pub trait Subject: Send + Sync {
     /// connector can know: a *delta* that silently leaves something out is none.
     fn fault(&self, kind: Upstream, times: u64);
 
+    /// One scope of many fails until [`Subject::free_scope`]; the others go on. Gives the feed that it is
+    /// of; none where no scope can fail by itself, and then nothing happens.
+    fn stick_scope(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// The scope works again, and so does whatever else failed.
+    fn free_scope(&self) {}
+
     /// The states that each entity of a feed was in, in order, the last one being that of now: what the
     /// upstream serves as the connector's codec encodes it, or none where it was absent. States are only
     /// ever appended.
@@ -94,13 +103,23 @@ pub type Truth = BTreeMap<String, Vec<Option<Vec<u8>>>>;
 /// The subjects by name.
 pub const NAMES: [&str; 3] = ["contractor", "enter-export", "quickq"];
 
+/// How much there is upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Size {
+    /// A few hundred entities.
+    Usual,
+    /// So many calls, with what belongs to them, where the connector is `contractor`; the others know
+    /// no other size.
+    Calls(usize),
+}
+
 /// Starts the simulator of a subject.
 ///
 /// # Errors
 /// An unknown name, or a simulator that does not start.
-pub async fn start(name: &str, seed: u64) -> anyhow::Result<Arc<dyn Subject>> {
+pub async fn start(name: &str, seed: u64, size: Size) -> anyhow::Result<Arc<dyn Subject>> {
     match name {
-        "contractor" => Ok(Arc::new(contractor::Contractor::start(seed).await?)),
+        "contractor" => Ok(Arc::new(contractor::Contractor::start(seed, size).await?)),
         "enter-export" => Ok(Arc::new(enter_export::EnterExport::start(seed).await?)),
         "quickq" => Ok(Arc::new(quickq::QuickQ::start(seed).await?)),
         _ => anyhow::bail!("no connector `{name}`, expected one of {}", NAMES.join(", ")),

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use talon_sdk::{
     Answer, Applier, ApplyFault, Command, CommandSpec, Connector, Coverage, Cursor, Evidence,
-    Fault, Feed, FeedPlan, Finding, Observation, Rows,
+    Fault, Feed, FeedPlan, Finding, Observation, Permit, Rows,
 };
 
 type Inner = Arc<dyn Connector>;
@@ -69,6 +70,10 @@ impl Connector for Broken {
         Ok(Arc::new(BrokenApplier { inner, how: self.how, held: Mutex::default() }))
     }
 
+    fn request_timeout(&self) -> Duration {
+        self.inner.request_timeout()
+    }
+
     async fn probe(&self) -> Result<String, Fault> {
         self.inner.probe().await
     }
@@ -99,27 +104,27 @@ struct BrokenApplier {
 }
 
 impl BrokenApplier {
-    async fn retry_blindly(&self, command: &Command, before: &Evidence) -> Said {
-        match self.inner.apply(command, before).await {
-            Err(ApplyFault::Unclear(_)) => self.inner.apply(command, before).await,
+    async fn retry_blindly(&self, command: &Command, before: &Evidence, permit: &Permit) -> Said {
+        match self.inner.apply(command, before, permit).await {
+            Err(ApplyFault::Unclear(_)) => self.inner.apply(command, before, permit).await,
             told => told,
         }
     }
 
     /// Of two commands of one key it does the second one first.
-    async fn answer_early(&self, command: &Command, before: &Evidence) -> Said {
+    async fn answer_early(&self, command: &Command, before: &Evidence, permit: &Permit) -> Said {
         let held = self.held.lock().unwrap().remove(&command.key);
         let Some((held, its_before)) = held else {
             let both = (command.clone(), before.clone());
             self.held.lock().unwrap().insert(command.key.clone(), both);
             return Ok(Answer::saying("done"));
         };
-        self.inner.apply(command, before).await?;
-        self.inner.apply(&held, &its_before).await
+        self.inner.apply(command, before, permit).await?;
+        self.inner.apply(&held, &its_before, permit).await
     }
 
-    async fn quote(&self, command: &Command, before: &Evidence) -> Said {
-        self.inner.apply(command, before).await?;
+    async fn quote(&self, command: &Command, before: &Evidence, permit: &Permit) -> Said {
+        self.inner.apply(command, before, permit).await?;
         Ok(Answer::saying(format!("wrote {}", command.params["message"])))
     }
 }
@@ -132,12 +137,12 @@ impl Applier for BrokenApplier {
         self.inner.look(command).await
     }
 
-    async fn apply(&self, command: &Command, before: &Evidence) -> Said {
+    async fn apply(&self, command: &Command, before: &Evidence, permit: &Permit) -> Said {
         match self.how {
-            How::BlindRetries => self.retry_blindly(command, before).await,
-            How::EarlyAnswers => self.answer_early(command, before).await,
-            How::Quotes => self.quote(command, before).await,
-            How::EmptyLists => self.inner.apply(command, before).await,
+            How::BlindRetries => self.retry_blindly(command, before, permit).await,
+            How::EarlyAnswers => self.answer_early(command, before, permit).await,
+            How::Quotes => self.quote(command, before, permit).await,
+            How::EmptyLists => self.inner.apply(command, before, permit).await,
         }
     }
 

@@ -16,7 +16,7 @@ use talon_torture::check::{Property, check};
 use talon_torture::driver::drive;
 use talon_torture::facts::{Facts, Issued, Sight};
 use talon_torture::recorder::Recorder;
-use talon_torture::subject::{self, Subject};
+use talon_torture::subject::{self, Size, Subject};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
@@ -49,7 +49,7 @@ impl Pipeline {
     /// An upstream, and topics of its own; `None` where the test is skipped.
     pub(crate) async fn start(test: &str) -> Option<Pipeline> {
         let address = tokio::task::block_in_place(|| Kafka::shared(test))?.bootstrap().to_owned();
-        let subject = subject::start("contractor", SEED).await.unwrap();
+        let subject = subject::start("contractor", SEED, Size::Usual).await.unwrap();
         let (prefix, connector) = (unique(test), "field".to_owned());
         let recorder = Recorder { address, prefix, connector };
         Some(Pipeline { subject, recorder, engines: Vec::new(), sights: Vec::new() })

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use talon_sdk::record::Text;
 use talon_sdk::{RowFault, instant};
 
-use super::Mapper;
+use super::mapper::Mapper;
 use super::parts::{named, place, plain, stamped};
 use crate::export::entity::Operation;
 use crate::export::model::{OperationDto, PRODUCT_STATES, ProductDto};

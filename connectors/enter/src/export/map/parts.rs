@@ -6,7 +6,7 @@ use talon_sdk::instant;
 use talon_sdk::privacy::Policy;
 use talon_sdk::record::{Extra, Text, steady};
 
-use super::Mapper;
+use super::mapper::Mapper;
 use crate::export::entity::{DataField, Operator, Product, SourceInfo, Workplace};
 use crate::export::model::{
     Codes, FieldDto, PRODUCT_STATES, ProductDto, SOURCE_TYPES, SourceInfoDto, TimeZoneDto, UserDto,

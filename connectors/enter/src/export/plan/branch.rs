@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use tokio::time::Instant;
 
-use super::Now;
+use super::now::Now;
 use crate::export::config::PlanConfig;
 use crate::export::day::{Day, Days};
 use crate::export::late::Late;

@@ -1,0 +1,6 @@
+//! The producer of a shard or lane.
+
+mod trouble;
+mod writer;
+
+pub(crate) use writer::{KafkaProducer, Transaction};

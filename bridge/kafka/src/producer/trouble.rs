@@ -1,0 +1,104 @@
+//! What is wrong with a producer, and whether to wait on.
+
+use rdkafka::error::KafkaError;
+use rdkafka::producer::Producer as _;
+use rdkafka::topic_partition_list::Offset;
+use talon_runtime::bus::BusFault;
+
+use super::writer::{KafkaProducer, Transaction};
+use crate::client::EARSHOT;
+use crate::fault::{fault_of, fault_of_code, of_topic};
+use crate::reader::{offsets, partitions};
+use crate::stall::{LOOK, PATIENCE, SLOW, Stall};
+
+impl KafkaProducer {
+    /// What went wrong with deliveries. A fatal error of the producer says more than the deliveries
+    /// that it purged.
+    pub(super) fn failure(&self) -> Option<BusFault> {
+        let failed = self.client.context().failed_delivery()?;
+        if let Some((code, _)) = self.client.client().fatal_error() {
+            return Some(fault_of_code(code));
+        }
+        if failed.purged && self.transaction == Transaction::Open {
+            // A transaction that cannot be committed any more says why, for instance that a right is missing.
+            if let Err(error) = self.client.commit_transaction(LOOK) {
+                return Some(of_topic(self.explain(&error), &failed.topic));
+            }
+        }
+        if let BusFault::TooLarge(_) = failed.fault {
+            let (topic, bytes) = (&failed.topic, failed.bytes);
+            self.cluster.limits().refuse(topic, bytes, self.alone);
+            let what = if self.alone { "a record" } else { "a batch with a record" };
+            return Some(BusFault::Aborted(format!(
+                "Kafka: the topic `{topic}` refuses {what} of {bytes} bytes (its `max.message.bytes`); it is known from now on"
+            )));
+        }
+        Some(failed.fault)
+    }
+
+    /// While waiting: whether to go on.
+    pub(super) fn check(&self, stall: &mut Stall) -> Result<(), BusFault> {
+        if let Some(fault) = self.failure() {
+            return Err(fault);
+        }
+        self.grant.may_finish()?;
+        stall.see(self.client.in_flight_count().into());
+        if !stall.lasts() {
+            return Ok(());
+        }
+        if stall.time() < SLOW {
+            self.leaders_answer()?;
+            if stall.time() < 2 * PATIENCE {
+                tracing::warn!(
+                    shard = self.grant.shard(),
+                    "Kafka answers and acknowledges nothing for ten seconds; is there a quota (`producer_byte_rate`) on this client?"
+                );
+            }
+            stall.excuse();
+            return Ok(());
+        }
+        let fault = BusFault::Unavailable("Kafka: no broker acknowledges records".to_owned());
+        Err(self.client.context().explain(fault))
+    }
+
+    /// Whether the leaders of all partitions answer, on connections that no quota holds up.
+    pub(super) fn leaders_answer(&self) -> Result<(), BusFault> {
+        let topics: Vec<&str> = self.wanted.topics.iter().map(String::as_str).collect();
+        let answer = || {
+            let asker = self.cluster.asker(&self.group)?;
+            let counts = partitions(&asker, &topics, LOOK)?;
+            let each = |(topic, count): (&&'_ str, i32)| {
+                let topic = (*topic).to_owned();
+                (0..count).map(move |partition| (topic.clone(), partition))
+            };
+            let all: Vec<(String, i32)> = topics.iter().zip(counts).flat_map(each).collect();
+            let all: Vec<(&str, i32)> =
+                all.iter().map(|(topic, partition)| (topic.as_str(), *partition)).collect();
+            offsets(&asker, &all, Offset::End, LOOK).map(drop)
+        };
+        answer().map_err(|fault| match fault {
+            BusFault::Unavailable(_) => {
+                let fault =
+                    BusFault::Unavailable("Kafka: no broker acknowledges records".to_owned());
+                self.client.context().explain(fault)
+            }
+            other => other,
+        })
+    }
+
+    /// How many partitions topics have now; none where that is not known.
+    pub(crate) fn partitions(&self, topics: &[&str]) -> Option<Vec<i32>> {
+        let metadata = self.client.client().fetch_metadata(None, LOOK).ok()?;
+        let count = |name: &&str| {
+            let found = metadata.topics().iter().find(|topic| topic.name() == *name)?;
+            i32::try_from(found.partitions().len()).ok()
+        };
+        topics.iter().map(count).collect()
+    }
+
+    /// An error, with the trouble of the connection behind it.
+    pub(crate) fn explain(&self, error: &KafkaError) -> BusFault {
+        self.client.poll(EARSHOT);
+        self.client.context().explain(fault_of(error))
+    }
+}

@@ -1,0 +1,254 @@
+//! A producer and what it has not committed yet.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use talon_runtime::bus::{BusFault, Grant};
+
+use crate::client::{EARSHOT, Watch};
+use crate::cluster::{Cluster, Use};
+use crate::fault::{fault_of, fault_of_code};
+use crate::limits::size;
+use crate::stall::{LOOK, PATIENCE, SLOW, Stall};
+
+/// Delivery reports are taken in after so many appends.
+const APPENDS_PER_POLL: u32 = 1_000;
+
+/// How often it is looked whether a secret or certificate has changed.
+const RENEW_EVERY: Duration = Duration::from_secs(5);
+
+/// State of the transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Transaction {
+    /// `delivery: at-least-once`.
+    Never,
+    /// Begins with the next append.
+    Closed,
+    Open,
+}
+
+/// The producer of a shard or lane. Used by one thread.
+pub(crate) struct KafkaProducer {
+    pub(super) cluster: Cluster,
+    pub(super) wanted: Use,
+    /// The group that is named where the cluster is asked.
+    pub(super) group: String,
+    pub(super) client: BaseProducer<Watch>,
+    /// Of the properties that the client was made with.
+    version: u64,
+    looked: Instant,
+    /// It sends one record a batch.
+    pub(super) alone: bool,
+    /// The least that one of the topics takes.
+    least: usize,
+    pub(super) transaction: Transaction,
+    pub(super) grant: Grant,
+    appends: u32,
+}
+
+impl KafkaProducer {
+    /// With a transactional id it has transactions, and must [take over](Self::take_over) first.
+    pub(crate) fn new(
+        cluster: &Cluster,
+        wanted: Use,
+        group: &str,
+        grant: &Grant,
+    ) -> Result<KafkaProducer, BusFault> {
+        let version = cluster.version();
+        let client = cluster.producer(&wanted)?;
+        let alone = cluster.limits().sizes(wanted.topics.iter().map(String::as_str)).alone;
+        let transaction = match wanted.transactional_id {
+            Some(_) => Transaction::Closed,
+            None => Transaction::Never,
+        };
+        Ok(KafkaProducer {
+            cluster: cluster.clone(),
+            wanted,
+            group: group.to_owned(),
+            client,
+            version,
+            looked: Instant::now(),
+            alone,
+            least: 0,
+            transaction,
+            grant: grant.clone(),
+            appends: 0,
+        })
+    }
+
+    /// Ends what an earlier owner left open, and fences it.
+    pub(crate) fn take_over(&mut self) -> Result<(), BusFault> {
+        if self.transaction == Transaction::Never {
+            return Ok(());
+        }
+        // Who has lost the shard must not fence its new owner.
+        self.grant.may_begin()?;
+        let Err(error) = self.client.init_transactions(PATIENCE) else { return Ok(()) };
+        let too_long =
+            error.rdkafka_error_code() == Some(RDKafkaErrorCode::InvalidTransactionTimeout);
+        if too_long && self.cluster.shorten_transactions() {
+            self.client = self.cluster.producer(&self.wanted)?;
+            return self.take_over();
+        }
+        Err(self.explain(&error))
+    }
+
+    /// Makes the client anew where a secret or a certificate has changed. Only between transactions:
+    /// the new client takes over from the old one.
+    fn renew(&mut self) -> Result<(), BusFault> {
+        if self.transaction == Transaction::Open || self.looked.elapsed() < RENEW_EVERY {
+            return Ok(());
+        }
+        self.looked = Instant::now();
+        let version = self.cluster.version();
+        if version == self.version || self.client.in_flight_count() > 0 {
+            return Ok(());
+        }
+        self.client = self.cluster.producer(&self.wanted)?;
+        self.version = version;
+        tracing::info!(
+            shard = self.grant.shard(),
+            "a secret or certificate of Kafka has changed; the producer is made anew"
+        );
+        self.take_over()
+    }
+
+    /// Where its transaction stands.
+    pub(crate) fn transaction(&self) -> Transaction {
+        self.transaction
+    }
+
+    /// The client, which also takes part in a transaction with offsets.
+    pub(crate) fn client(&self) -> &BaseProducer<Watch> {
+        &self.client
+    }
+
+    /// Begins a transaction, unless one is open or there are none.
+    pub(crate) fn begin(&mut self) -> Result<(), BusFault> {
+        self.renew()?;
+        let seldom = self.appends.is_multiple_of(APPENDS_PER_POLL);
+        if self.transaction == Transaction::Closed
+            || self.transaction == Transaction::Never && seldom
+        {
+            let most = |topic: &String| self.cluster.limits().most(topic);
+            self.least = self.wanted.topics.iter().filter_map(most).min().unwrap_or(usize::MAX);
+        }
+        if self.transaction == Transaction::Closed {
+            self.client.begin_transaction().map_err(|error| fault_of(&error))?;
+            self.transaction = Transaction::Open;
+        }
+        Ok(())
+    }
+
+    /// Appends a record; to the partition that the client chooses by its key, unless one is given.
+    pub(crate) fn send<'h>(
+        &mut self,
+        topic: &str,
+        partition: Option<i32>,
+        key: &str,
+        value: Option<&[u8]>,
+        headers: impl ExactSizeIterator<Item = (&'h str, &'h [u8])> + Clone,
+    ) -> Result<(), BusFault> {
+        self.begin()?;
+        let size = size(key, value, headers.clone());
+        if size > self.least
+            && let Some(most) = self.cluster.limits().most(topic)
+            && size > most
+        {
+            return Err(BusFault::TooLarge(format!(
+                "Kafka: a record of {size} bytes is too large for the topic `{topic}`, which takes {most} (`max.message.bytes`)"
+            )));
+        }
+        let mut record = BaseRecord::to(topic).key(key);
+        record.payload = value;
+        record.partition = partition;
+        if headers.len() > 0 {
+            let all = OwnedHeaders::new_with_capacity(headers.len());
+            let add =
+                |all: OwnedHeaders, (key, value)| all.insert(Header { key, value: Some(value) });
+            record.headers = Some(headers.fold(all, add));
+        }
+        let mut stall = Stall::new();
+        loop {
+            match self.client.send(record) {
+                Ok(()) => break,
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
+                    record = back;
+                    self.client.poll(Duration::from_millis(1));
+                    self.check(&mut stall)?;
+                }
+                Err((error, _)) => match fault_of(&error) {
+                    fault @ BusFault::TooLarge(_) => return Err(fault),
+                    fault => {
+                        // A record before it may have failed, which says more.
+                        self.client.poll(EARSHOT);
+                        return Err(self.failure().unwrap_or(fault));
+                    }
+                },
+            }
+        }
+        self.appends += 1;
+        if self.appends.is_multiple_of(APPENDS_PER_POLL) {
+            self.client.poll(Duration::ZERO);
+        }
+        Ok(())
+    }
+
+    /// Waits until everything sent is acknowledged.
+    ///
+    /// Short polls, because `BaseProducer::poll` (rdkafka 0.39) runs to its deadline even when there
+    /// is nothing left to wait for, and `commit_transaction` polls for 100 ms inside: a commit with
+    /// messages outstanding takes 100 ms instead of 7. Not needed any more when a commit without this
+    /// takes as long as one with it.
+    pub(crate) fn drain(&mut self) -> Result<(), BusFault> {
+        let mut stall = Stall::new();
+        while self.client.in_flight_count() > 0 {
+            // It ends at once, and wakes the client's threads: nobody else tells them that a transaction
+            // has taken a partition in, and they look at it up to 10 ms later.
+            self.client.flush(Duration::ZERO).ok();
+            self.client.poll(Duration::from_millis(1));
+            self.check(&mut stall)?;
+        }
+        self.failure().map_or(Ok(()), Err)
+    }
+
+    /// Waits for the acknowledgements, and ends the transaction if one is open.
+    pub(crate) fn commit(&mut self) -> Result<(), BusFault> {
+        self.drain()?;
+        if self.transaction == Transaction::Open {
+            let stall = Stall::new();
+            while let Err(error) = self.client.commit_transaction(PATIENCE) {
+                let timed_out =
+                    error.rdkafka_error_code() == Some(RDKafkaErrorCode::OperationTimedOut);
+                if !timed_out || stall.time() > SLOW {
+                    return Err(self.explain(&error));
+                }
+                // The call is to be repeated then; the coordinator answers behind a quota, too.
+                self.grant.may_finish()?;
+                self.leaders_answer()?;
+            }
+            self.transaction = Transaction::Closed;
+        }
+        self.client.context().connected();
+        Ok(())
+    }
+
+    /// Whether the broker is there; `topic` is asked for if that is in doubt.
+    pub(crate) fn look(&mut self, topic: &str) -> Result<(), BusFault> {
+        self.renew()?;
+        self.client.poll(Duration::ZERO);
+        if self.client.context().connection().is_some() {
+            // A broker that closes an idle connection looks the same for a moment: ask.
+            match self.client.client().fetch_metadata(Some(topic), LOOK) {
+                Ok(_) => self.client.context().connected(),
+                Err(error) => return Err(self.explain(&error)),
+            }
+        }
+        match self.client.client().fatal_error() {
+            Some((code, _)) => Err(fault_of_code(code)),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! The bucket of the leases on the server.
+
+use std::time::Duration;
+
+use async_nats::HeaderMap;
+use async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE;
+use async_nats::jetstream::context::{PublishError, PublishErrorKind};
+use async_nats::jetstream::kv::{self, Store, Watch};
+use async_nats::jetstream::stream::{LastRawMessageErrorKind, StorageType};
+use bytes::Bytes;
+use serde::Serialize;
+use talon_runtime::bus::BusFault;
+use tokio::time::{sleep, timeout};
+
+use super::entries::{Lease, shard_key};
+use crate::connection::Connection;
+use crate::fault::is_conflict;
+use crate::streams::bucket_subject;
+
+/// One request to the server, at most.
+pub(crate) const REQUEST: Duration = Duration::from_secs(5);
+
+/// How often is looked whether the connection was lost under a request.
+const POLL: Duration = Duration::from_millis(20);
+
+/// Entries of members that are gone vanish after this.
+const FORGOTTEN: Duration = Duration::from_secs(3600);
+
+/// The bucket of the leases. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct LeaseBucket {
+    connection: Connection,
+    store: Store,
+}
+
+/// Why something could not be written.
+#[derive(Debug)]
+pub(crate) enum WriteError {
+    /// No answer in time, or the connection was lost: it may be written all the same.
+    Silence,
+    /// The bucket cannot be written to.
+    Fault(BusFault),
+}
+
+impl LeaseBucket {
+    /// Opens it. It is no memory: where it is gone, an empty one costs nothing but a moment.
+    pub(crate) async fn open(
+        connection: &Connection,
+        name: String,
+        replication: u16,
+    ) -> Result<LeaseBucket, BusFault> {
+        let jetstream = &connection.jetstream;
+        let store = match timeout(REQUEST, jetstream.get_key_value(&name)).await {
+            Ok(Ok(store)) => store,
+            _ => {
+                within(jetstream.create_key_value(kv::Config {
+                    bucket: name,
+                    description: "Talon: which process runs which connector".to_owned(),
+                    history: 1,
+                    max_age: FORGOTTEN,
+                    storage: StorageType::File,
+                    num_replicas: usize::from(replication.max(1)),
+                    ..kv::Config::default()
+                }))
+                .await?
+            }
+        };
+        Ok(LeaseBucket { connection: connection.clone(), store })
+    }
+
+    /// Follows all entries, beginning with those that are there; none where there is none.
+    pub(crate) async fn watch(&self) -> Result<(Watch, bool), BusFault> {
+        let watch = within(self.store.watch_with_history(">")).await?;
+        let mut stream =
+            within(self.connection.jetstream.get_stream(&self.store.stream_name)).await?;
+        let empty = within(stream.info()).await?.state.messages == 0;
+        Ok((watch, empty))
+    }
+
+    /// Writes an entry that only this process writes.
+    pub(crate) async fn put(&self, key: &str, value: &impl Serialize) -> Result<(), WriteError> {
+        self.write(key, value, None).await.map(drop)
+    }
+
+    /// Writes the lease of a shard over a revision, or over one that says that `member` owns it: the
+    /// answer to an earlier request of this process may have been lost. `None` where another was
+    /// quicker.
+    pub(crate) async fn put_lease(
+        &self,
+        member: &str,
+        shard: &str,
+        lease: &Lease,
+        revision: u64,
+    ) -> Result<Option<u64>, WriteError> {
+        let key = shard_key(shard);
+        if let Some(revision) = self.write(&key, lease, Some(revision)).await? {
+            return Ok(Some(revision));
+        }
+        match self.lease(&key).await? {
+            Some((stored, revision)) if stored.owner.as_deref() == Some(member) => {
+                self.write(&key, lease, Some(revision)).await
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Removes an entry that only this process writes.
+    pub(crate) async fn remove(&self, key: &str) -> Result<(), BusFault> {
+        within(self.store.delete(key)).await
+    }
+
+    /// A lease as the leader of the stream knows it. Another server may be behind.
+    async fn lease(&self, key: &str) -> Result<Option<(Lease, u64)>, WriteError> {
+        let subject = format!("$KV.{}.{key}", self.store.name);
+        let found = self.store.stream.get_last_raw_message_by_subject(&subject);
+        match self.answer(found).await? {
+            Ok(found) => {
+                let lease = serde_json::from_slice(&found.payload).ok();
+                Ok(lease.map(|lease| (lease, found.sequence)))
+            }
+            Err(error) => match error.kind() {
+                LastRawMessageErrorKind::NoMessageFound => Ok(None),
+                _ => Err(WriteError::Silence),
+            },
+        }
+    }
+
+    /// Writes an entry, over a revision if one is given; `None` where that is not the last one.
+    async fn write(
+        &self,
+        key: &str,
+        value: &impl Serialize,
+        revision: Option<u64>,
+    ) -> Result<Option<u64>, WriteError> {
+        let json = serde_json::to_vec(value).map_err(|error| {
+            WriteError::Fault(BusFault::Aborted(format!("an entry cannot be encoded: {error}")))
+        })?;
+        let mut headers = HeaderMap::new();
+        if let Some(revision) = revision {
+            headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, revision.to_string());
+        }
+        let domain = self.connection.domain.as_deref();
+        let subject = bucket_subject(domain, &self.store.name, key);
+        let jetstream = &self.connection.jetstream;
+        let publish = async {
+            jetstream.publish_with_headers(subject, headers, Bytes::from(json)).await?.await
+        };
+        match self.answer(publish).await? {
+            Ok(ack) => Ok(Some(ack.sequence)),
+            Err(error) if is_conflict_of(&error) => Ok(None),
+            Err(error) if error.kind() == PublishErrorKind::TimedOut => Err(WriteError::Silence),
+            Err(error) => Err(WriteError::Fault(fault(&error))),
+        }
+    }
+
+    /// Waits for the answer to a request. It does not come any more when the connection was lost.
+    async fn answer<T>(&self, request: impl Future<Output = T>) -> Result<T, WriteError> {
+        let losses = self.connection.status.losses();
+        let lost = async {
+            while self.connection.status.losses() == losses || !self.connection.is_up() {
+                sleep(POLL).await;
+            }
+        };
+        tokio::select! {
+            answer = timeout(REQUEST, request) => answer.map_err(|_| WriteError::Silence),
+            () = lost => Err(WriteError::Silence),
+        }
+    }
+}
+
+/// The client knows the conflict by one of its two numbers only (async-nats 0.51).
+fn is_conflict_of(error: &PublishError) -> bool {
+    let source = std::error::Error::source(error);
+    error.kind() == PublishErrorKind::WrongLastSequence
+        || source.and_then(|source| source.downcast_ref()).is_some_and(is_conflict)
+}
+
+async fn within<T, E: std::fmt::Display>(
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, BusFault> {
+    match timeout(REQUEST, work).await {
+        Ok(result) => result.map_err(|error| fault(&error)),
+        Err(_) => Err(silence()),
+    }
+}
+
+/// What is told where the server does not answer.
+pub(crate) fn silence() -> BusFault {
+    BusFault::Unavailable("NATS: the leases do not answer in time".to_owned())
+}
+
+/// What is told where the bucket cannot be used.
+pub(crate) fn fault(error: &impl std::fmt::Display) -> BusFault {
+    BusFault::Unavailable(format!("NATS: the leases cannot be read or written: {error}"))
+}

@@ -1,0 +1,83 @@
+//! A schema that messages were written with: this version's, an earlier one's, or another program's.
+
+use apache_avro::Schema;
+use apache_avro::rabin::Rabin;
+use serde_json::Value as Json;
+
+use crate::plan::Plan;
+
+/// A schema that messages were written with, as an earlier version of Talon or a registry has it.
+///
+/// Kept for the life of the process: there are as many as there are versions of contracts, and ids that
+/// are met on topics.
+pub struct Writer {
+    schema: Schema,
+    full_name: String,
+    fingerprint: [u8; 8],
+    plan: Option<Plan>,
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writer").field("full_name", &self.full_name).finish_non_exhaustive()
+    }
+}
+
+impl Writer {
+    /// Compiles the JSON text of a record's schema; `None` where it is none. What it takes is never
+    /// given back.
+    pub fn parse(text: &str) -> Option<&'static Writer> {
+        Writer::of(&serde_json::from_str(text).ok()?)
+    }
+
+    pub(crate) fn of(json: &Json) -> Option<&'static Writer> {
+        let schema = Schema::parse(json).ok()?;
+        let Schema::Record(record) = &schema else { return None };
+        let (full_name, fingerprint) = (record.name.fullname(None), fingerprint(json)?);
+        let plan = Plan::of(&schema);
+        Some(Box::leak(Box::new(Writer { schema, full_name, fingerprint, plan })))
+    }
+
+    /// Full name of the record.
+    pub fn full_name(&self) -> &str {
+        &self.full_name
+    }
+
+    /// The schema.
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    pub(crate) fn fingerprint(&self) -> [u8; 8] {
+        self.fingerprint
+    }
+
+    /// Whether `datum` may be one record of this schema, all of it; `None` where the schema has a type
+    /// of which only decoding tells.
+    pub(crate) fn fits(&self, datum: &[u8]) -> Option<bool> {
+        self.plan.as_ref().map(|plan| plan.fits(datum))
+    }
+}
+
+/// CRC-64-AVRO of the canonical form, as every other implementation computes it.
+///
+/// Without logical types, because apache-avro 0.22 leaves `{"type":"long"}` of them in the canonical
+/// form where the specification has `"long"`: consumers would not know the schema by its
+/// fingerprint. Not needed any more when the fingerprint is the same with them.
+fn fingerprint(json: &Json) -> Option<[u8; 8]> {
+    let mut plain = json.clone();
+    remove_logical_types(&mut plain);
+    let schema = Schema::parse(&plain).ok()?;
+    schema.fingerprint::<Rabin>().bytes.try_into().ok()
+}
+
+fn remove_logical_types(json: &mut Json) {
+    match json {
+        Json::Object(map) => {
+            map.remove("logicalType");
+            map.values_mut().for_each(remove_logical_types);
+        }
+        Json::Array(items) => items.iter_mut().for_each(remove_logical_types),
+        _ => {}
+    }
+}

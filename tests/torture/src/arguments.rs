@@ -1,0 +1,68 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use talon_torture::broker::On;
+use talon_torture::scenario::Fault;
+
+/// Breaks Talon on purpose: real brokers, simulated upstreams, processes that are killed.
+#[derive(Debug, Parser)]
+pub(crate) struct Arguments {
+    /// Connectors: `contractor`, `enter-export`, `quickq`, each alone; or `mixed`, which is several of
+    /// all classes in each process.
+    #[arg(long, value_delimiter = ',', default_value = "contractor")]
+    pub(crate) connector: Vec<String>,
+    /// How many connectors each process has, 1 to 8, drawn from those of `--connector`; with `mixed` by
+    /// the seed by default.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=8))]
+    pub(crate) connectors: Option<u64>,
+    /// Calls of the large connector among several, each with about seven entities that belong to it.
+    #[arg(long, default_value_t = 6_000)]
+    pub(crate) calls: usize,
+    /// Buses: `kafka`, `nats`.
+    #[arg(long, value_delimiter = ',', value_parser = bus, default_value = "kafka,nats")]
+    pub(crate) bus: Vec<On>,
+    /// Families of faults; `everything` mixes those from `kill` to `clock`.
+    #[arg(long, value_delimiter = ',', default_value = "everything")]
+    pub(crate) fault: Vec<Fault>,
+    /// Runs of each connector, bus and fault, each with the next seed.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) runs: u64,
+    /// The first seed; random by default.
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// How long things go wrong in one run.
+    #[arg(long, default_value_t = 30)]
+    pub(crate) seconds: u64,
+    /// How many processes share the work, 1 to 3; by the family or the seed by default.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=3))]
+    pub(crate) processes: Option<u64>,
+    /// A history from a file instead of that of the seed.
+    #[arg(long)]
+    pub(crate) history: Option<PathBuf>,
+    /// Random edits of the upstream in a second.
+    #[arg(long, default_value_t = 30.0)]
+    pub(crate) edits: f64,
+    /// The program; by default the one that was built beside this one.
+    #[arg(long)]
+    pub(crate) talon: Option<PathBuf>,
+    /// Another version of the program: a process that is rolled starts with it, and with the first one
+    /// when it is rolled again.
+    #[arg(long)]
+    pub(crate) talon_next: Option<PathBuf>,
+    /// How long a history that fails is cut; 0 cuts nothing.
+    #[arg(long, default_value_t = 600)]
+    pub(crate) shrink_seconds: u64,
+    /// Where logs and histories of runs that fail go.
+    #[arg(long, default_value = "target/torture")]
+    pub(crate) out: PathBuf,
+    /// Keeps the logs of all runs, also of those without a finding.
+    #[arg(long)]
+    pub(crate) keep_logs: bool,
+}
+
+fn bus(text: &str) -> Result<On, String> {
+    let found = On::ALL.into_iter().find(|on| on.name() == text);
+    found.ok_or_else(|| "expected `kafka` or `nats`".to_owned())
+}
