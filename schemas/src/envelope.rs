@@ -80,6 +80,33 @@ pub struct Source<'a> {
     pub absent: bool,
 }
 
+impl Source<'_> {
+    /// The scope in an event's datum whose schema is not known: what stands behind the last place where
+    /// class, name and feed follow one another, as they do in every version.
+    pub fn scope_in<'d>(datum: &'d [u8], [connector, name, feed]: [&str; 3]) -> Option<&'d str> {
+        let mut before = Vec::new();
+        for text in [connector, name, feed] {
+            put_text(&mut before, text);
+        }
+        let at = datum.windows(before.len()).rposition(|window| window == before)?;
+        take_text(&mut &datum[at + before.len()..]).ok()
+    }
+
+    /// The scope of an event in JSON, whichever version wrote it.
+    pub fn scope_in_json(json: &[u8]) -> Option<&str> {
+        #[derive(serde::Deserialize)]
+        struct Event<'a> {
+            #[serde(borrow)]
+            source: Scoped<'a>,
+        }
+        #[derive(serde::Deserialize)]
+        struct Scoped<'a> {
+            scope: &'a str,
+        }
+        serde_json::from_slice::<Event<'_>>(json).ok().map(|event| event.source.scope)
+    }
+}
+
 /// One change event whose entities are already encoded.
 #[derive(Debug, Clone)]
 pub struct Envelope<'a> {
@@ -126,6 +153,8 @@ pub struct Parts<'a> {
     pub before: Option<&'a [u8]>,
     /// The encoded value.
     pub after: Option<&'a [u8]>,
+    /// The scope of the observation that brought it; empty where it was of the whole feed.
+    pub scope: &'a str,
     /// Name of the connector instance.
     pub name: &'a str,
     /// The feed.
@@ -141,13 +170,13 @@ impl<'a> Parts<'a> {
         let before = cut_nullable(entity, &mut input)?;
         let after = cut_nullable(entity, &mut input)?;
         // Read on, so that a datum of another schema is noticed.
-        let [_version, _connector, name, feed, _scope] = take_texts(&mut input)?;
+        let [_version, _connector, name, feed, scope] = take_texts(&mut input)?;
         take_long(&mut input)?;
         take_text(&mut input)?;
         Plan::Flag.skip(&mut input)?;
         Op::of(take_text(&mut input)?).ok_or(Malformed)?;
         let ts_ms = take_long(&mut input)?;
-        let parts = Parts { before, after, name, feed, ts_ms };
+        let parts = Parts { before, after, scope, name, feed, ts_ms };
         if input.is_empty() { Ok(parts) } else { Err(Malformed) }
     }
 }

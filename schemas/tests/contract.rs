@@ -368,3 +368,30 @@ fn personal_data_is_marked() {
         assert!(contractor::CALL.pii().iter().any(|name| name == field), "{field}");
     }
 }
+
+#[test]
+fn the_scope_of_an_event_is_known_whatever_its_schema() {
+    let source = Source {
+        version: "9",
+        connector: "enter-export",
+        name: "hall",
+        feed: "ticket",
+        scope: "b/2024-07-10",
+        ts_ms: 5,
+        snapshot: false,
+        absent: false,
+    };
+    // An entity of no schema that is known, in which the same names stand too.
+    let entity = b"\x18enter-export\x08hall\x0cticket\x02x";
+    let mut datum = Vec::new();
+    Envelope { before: None, after: Some(entity), source, op: Op::Create, ts_ms: 7 }
+        .encode(&mut datum);
+    let names = ["enter-export", "hall", "ticket"];
+    assert_eq!(Source::scope_in(&datum, names), Some("b/2024-07-10"));
+    assert_eq!(Source::scope_in(&datum, ["enter-export", "hall", "branch"]), None);
+    assert_eq!(Source::scope_in(&datum[..40], names), Some("x"), "at worst another scope");
+    assert_eq!(Source::scope_in(b"", names), None);
+    let json = br#"{"op":"c","source":{"name":"hall","scope":"b/1"},"ts_ms":7}"#;
+    assert_eq!(Source::scope_in_json(json), Some("b/1"));
+    assert_eq!(Source::scope_in_json(b"{}"), None);
+}

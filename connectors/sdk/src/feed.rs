@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -48,6 +49,20 @@ pub trait Feed: Send {
     fn due(&self) -> Option<Duration> {
         None
     }
+
+    /// The scopes that the feed keeps up to date, for a feed that has several. Asked after each
+    /// observation.
+    ///
+    /// The freshness of the feed is that of the scope that was read longest ago, so one that is stuck is
+    /// seen beside many that are not. A scope that is listed for the first time ages from then on. One
+    /// that is not listed any more is final, or retired, and does not age. A feed that was opened anew
+    /// lists the scopes again; what the runtime knows of them is kept.
+    ///
+    /// `None` is a feed of one scope: each observation is of all there is. Where nothing has changed, a
+    /// clone of the last list saves a comparison.
+    fn follows(&mut self) -> Option<Arc<[String]>> {
+        None
+    }
 }
 
 /// How the rows of a feed read. Called for every row on the thread that publishes.
@@ -66,12 +81,6 @@ pub trait RowCodec: Send + Sync {
     /// Whether observations of the feed can tell of absence. Where not, all of them are taken as
     /// deltas, and long keys take no memory of their own.
     fn tells_absence(&self) -> bool {
-        true
-    }
-
-    /// Whether an entity lies in a scope; asked only for full observations of a non-empty scope.
-    /// `value` is the entity's datum, where values are kept.
-    fn covers(&self, _scope: &str, _key: &str, _value: Option<&[u8]>) -> bool {
         true
     }
 
@@ -96,7 +105,8 @@ pub trait RowCodec: Send + Sync {
 ///
 /// A fact is immutable and has a key of its own. It is published once: before the change of the entity
 /// that tells it, and in the same commit. The entity's value lists the keys of the facts that it told,
-/// which is how they are known after a restart, also where the log has let go of them.
+/// which is how they are known after a restart, also where the log has let go of them. A fact belongs to
+/// one entity: told by two, it may be published twice.
 ///
 /// The codec of the table decodes the facts with the row, into [`Row::facts`].
 pub trait FactCodec: Send + Sync {

@@ -13,6 +13,16 @@ pub enum Coverage {
     /// The last part, with its number: what is in none of the parts is absent. Where a part before it
     /// is missing, absence means nothing.
     Last(u32),
+    /// A read that is not over, or that was cut short: its rows are published, absence means nothing,
+    /// and its scope does not count as read.
+    Incomplete,
+}
+
+impl Coverage {
+    /// Whether the read of its scope is over.
+    pub fn is_complete(self) -> bool {
+        !matches!(self, Coverage::Part(_) | Coverage::Incomplete)
+    }
 }
 
 /// Where the upstream was read to: text that only the feed understands, at most a few kilobytes.
@@ -25,7 +35,14 @@ pub struct Cursor(pub String);
 /// What one read or push saw.
 #[derive(Debug, Clone)]
 pub struct Observation {
-    /// The part of the feed it covers; empty where the feed has only one.
+    /// The part of the feed it covers; empty is all of it.
+    ///
+    /// An entity lies in the scope of the observation that held it last: a full list of that scope tells
+    /// of its absence, and one of any other scope does not. Scopes of a feed do not overlap; an entity
+    /// that two lists hold in turn may be deleted by one and created again by the other. The name is
+    /// written into each event, from which the scope is known after a restart, so a later version does
+    /// not change how scopes are named. An entity that moves to another scope with the same content is
+    /// known there only until a restart: a feed whose entities move has the scope in its content.
     pub scope: String,
     /// Whether absence means anything.
     pub coverage: Coverage,

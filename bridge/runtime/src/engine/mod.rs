@@ -16,7 +16,7 @@ use crate::service::metrics::{FeedMetrics, Metrics};
 use crate::service::registry::Registry;
 use crate::service::setup::{Setup, Shared, report, topic};
 use crate::service::{farewell, keep};
-use crate::shard::Feeds;
+use crate::shard::{Feeds, SetAside};
 
 pub use view::{FeedRow, Glance, View};
 
@@ -108,7 +108,8 @@ impl Engine {
                 tasks.spawn(keep(shared.clone(), lane));
             }
             if !plans.is_empty() {
-                tasks.spawn(keep(shared.clone(), Feeds { shared, setup, plans }));
+                let aside = SetAside::default();
+                tasks.spawn(keep(shared.clone(), Feeds { shared, setup, plans, aside }));
             }
         }
         let view = View {

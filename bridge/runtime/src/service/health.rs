@@ -1,8 +1,9 @@
 //! What works and what does not: the source of `/health/ready`, the status page and one log line per
 //! change of state.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 use talon_sdk::{Clock, Fault};
@@ -59,6 +60,17 @@ impl State {
     pub fn is_well(self) -> bool {
         matches!(self, State::Up | State::Standby)
     }
+
+    /// Of several reports on one component, which is shown: what needs a person before what passes.
+    fn urgency(self) -> u8 {
+        match self {
+            State::Standby | State::Up => 0,
+            State::Starting => 1,
+            State::Recovering => 2,
+            State::Unavailable | State::Unowned => 3,
+            State::Misconfigured | State::Fenced | State::Internal => 4,
+        }
+    }
 }
 
 /// How much depends on a component.
@@ -87,70 +99,230 @@ pub struct Component {
 /// All components of a process. Cheap to clone.
 #[derive(Clone)]
 pub struct Health {
-    components: Arc<Mutex<BTreeMap<String, Component>>>,
+    known: Arc<Mutex<Known>>,
     clock: Clock,
     metrics: Metrics,
+}
+
+#[derive(Default)]
+struct Known {
+    components: BTreeMap<String, Component>,
+    /// What was reported of components that several use: by component, then by reporter.
+    reports: BTreeMap<String, BTreeMap<String, (State, String)>>,
 }
 
 impl Health {
     /// With no components yet.
     pub fn new(clock: Clock, metrics: Metrics) -> Health {
-        Health { components: Arc::default(), clock, metrics }
+        Health { known: Arc::default(), clock, metrics }
     }
 
     /// Notes the state of a component; logs if it changed.
     ///
     /// `message` is shown to people and must not carry secrets.
     pub fn set(&self, name: &str, severity: Severity, state: State, message: &str) {
-        let mut components = self.components.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = components.get_mut(name);
-        let changed = known.as_ref().is_none_or(|known| known.state != state);
-        match known {
-            Some(known) if !changed => {
-                if known.message != message {
-                    message.clone_into(&mut known.message);
-                }
-            }
-            _ => {
-                let since_ms = self.clock.now_ms();
-                let component =
-                    Component { state, severity, since_ms, message: message.to_owned() };
-                components.insert(name.to_owned(), component);
-            }
-        }
-        drop(components);
+        let changed = self.note(&mut self.known(), name, severity, state, message);
         if changed {
-            self.metrics.up(name, state.is_well());
-            match state {
-                State::Starting => tracing::debug!(component = name, "starting"),
-                State::Recovering => tracing::info!(component = name, "{message}"),
-                State::Up => tracing::info!(component = name, "up"),
-                State::Standby => tracing::info!(component = name, "standing by: {message}"),
-                State::Unowned => tracing::warn!(component = name, "{message}"),
-                State::Unavailable => {
-                    tracing::warn!(component = name, "unavailable, retrying: {message}");
-                }
-                State::Misconfigured | State::Fenced | State::Internal => {
-                    tracing::error!(component = name, ?state, "{message}");
-                }
+            log(name, state, message);
+        }
+    }
+
+    /// Notes what one of its users found of a component that several use, as the bus is. It is shown by
+    /// the worst that was reported, and works when all reporters say so. Vital.
+    ///
+    /// A reporter speaks for itself alone: it reports again when the component works for it, and
+    /// [`Health::withdraw`]s when it does not run here any more.
+    pub fn report(&self, name: &str, reporter: &str, state: State, message: &str) {
+        let mut known = self.known();
+        let reports = known.reports.entry(name.to_owned()).or_default();
+        reports.insert(reporter.to_owned(), (state, message.to_owned()));
+        let changed = self.show_worst(&mut known, name);
+        drop(known);
+        if let Some((state, message)) = changed {
+            log(name, state, &message);
+        }
+    }
+
+    /// Forgets what a reporter found, of all components.
+    pub fn withdraw(&self, reporter: &str) {
+        let mut known = self.known();
+        let mut names = Vec::new();
+        for (name, reports) in &mut known.reports {
+            if reports.remove(reporter).is_some() {
+                names.push(name.clone());
             }
         }
+        known.reports.retain(|_, reports| !reports.is_empty());
+        let mut changes = Vec::new();
+        for name in names {
+            if known.reports.contains_key(&name) {
+                let changed = self.show_worst(&mut known, &name);
+                changes.extend(changed.map(|(state, message)| (name, state, message)));
+            } else {
+                // Nobody knows anything of it any more.
+                self.forget(&mut known, &name);
+            }
+        }
+        drop(known);
+        changes.iter().for_each(|(name, state, message)| log(name, *state, message));
     }
 
     /// Forgets a component that does not run here any more.
     pub fn remove(&self, name: &str) {
-        self.components.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.forget(&mut self.known(), name);
     }
 
     /// All components by name.
     pub fn components(&self) -> BTreeMap<String, Component> {
-        self.components.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.known().components.clone()
     }
 
     /// Whether everything vital works.
     pub fn ready(&self) -> bool {
-        let components = self.components.lock().unwrap_or_else(PoisonError::into_inner);
+        let components = &self.known().components;
         !components.is_empty()
             && components.values().all(|c| c.severity != Severity::Vital || c.state.is_well())
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes over what is new. Says whether the state is.
+    fn note(
+        &self,
+        known: &mut Known,
+        name: &str,
+        severity: Severity,
+        state: State,
+        message: &str,
+    ) -> bool {
+        if let Some(component) = known.components.get_mut(name)
+            && component.state == state
+        {
+            component.severity = severity;
+            if component.message != message {
+                message.clone_into(&mut component.message);
+            }
+            return false;
+        }
+        let since_ms = self.clock.now_ms();
+        let component = Component { state, severity, since_ms, message: message.to_owned() };
+        known.components.insert(name.to_owned(), component);
+        // Under the lock, so that what is shown last is what is true.
+        match state {
+            // It does not run here; whoever runs it says whether it works.
+            State::Standby => self.metrics.forget_up(name),
+            _ => self.metrics.up(name, state.is_well()),
+        }
+        true
+    }
+
+    /// Shows the worst report of a component; gives it if the state is new.
+    fn show_worst(&self, known: &mut Known, name: &str) -> Option<(State, String)> {
+        let reports = known.reports.get(name)?;
+        let worst = reports.values().min_by_key(|(state, _)| Reverse(state.urgency()))?;
+        let (state, message) = worst.clone();
+        let changed = self.note(known, name, Severity::Vital, state, &message);
+        changed.then_some((state, message))
+    }
+
+    fn forget(&self, known: &mut Known, name: &str) {
+        known.components.remove(name);
+        self.metrics.forget_up(name);
+    }
+}
+
+fn log(name: &str, state: State, message: &str) {
+    match state {
+        State::Starting => tracing::debug!(component = name, "starting"),
+        State::Recovering => tracing::info!(component = name, "{message}"),
+        State::Up => tracing::info!(component = name, "up"),
+        State::Standby => tracing::info!(component = name, "standing by: {message}"),
+        State::Unowned => tracing::warn!(component = name, "{message}"),
+        State::Unavailable => {
+            tracing::warn!(component = name, "unavailable, retrying: {message}");
+        }
+        State::Misconfigured | State::Fenced | State::Internal => {
+            tracing::error!(component = name, ?state, "{message}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn health() -> (Health, Metrics) {
+        let metrics = Metrics::new().unwrap();
+        (Health::new(Clock::System, metrics.clone()), metrics)
+    }
+
+    fn up(metrics: &Metrics, name: &str) -> Option<char> {
+        let series = format!("talon_component_up{{component=\"{name}\"}} ");
+        metrics.text().lines().find_map(|line| line.strip_prefix(&series)?.chars().next())
+    }
+
+    #[test]
+    fn trouble_goes_with_the_connector_that_reported_it() {
+        let (health, metrics) = health();
+        health.set("a", Severity::Vital, State::Up, "");
+        health.report("bus", "a", State::Up, "");
+        health.report("bus", "b", State::Unavailable, "no answer");
+        health.report("registry", "b", State::Misconfigured, "refused");
+        assert!(!health.ready());
+        health.report("bus", "a", State::Up, "");
+        assert!(!health.ready(), "it works for one, and not for the other");
+        health.withdraw("b");
+        assert!(health.ready());
+        assert_eq!(health.components()["bus"].state, State::Up);
+        assert!(!health.components().contains_key("registry"), "nobody knows of it");
+        assert_eq!((up(&metrics, "bus"), up(&metrics, "registry")), (Some('1'), None));
+    }
+
+    #[test]
+    fn of_several_reports_the_worst_is_shown_until_its_reporter_takes_it_back() {
+        let (health, metrics) = health();
+        health.report("bus", "", State::Unavailable, "no answer");
+        health.report("bus", "a", State::Misconfigured, "no right to write");
+        health.report("bus", "b", State::Recovering, "reads again");
+        let shown = || {
+            let bus = health.components().remove("bus").unwrap();
+            (bus.state, bus.message, bus.severity)
+        };
+        let vital = Severity::Vital;
+        assert_eq!(shown(), (State::Misconfigured, "no right to write".to_owned(), vital));
+        health.report("bus", "a", State::Up, "");
+        assert_eq!(shown(), (State::Unavailable, "no answer".to_owned(), vital));
+        health.report("bus", "", State::Up, "");
+        assert_eq!(shown(), (State::Recovering, "reads again".to_owned(), vital));
+        assert_eq!(up(&metrics, "bus"), Some('0'));
+        health.report("bus", "b", State::Up, "");
+        assert_eq!(shown(), (State::Up, String::new(), vital));
+        assert_eq!(up(&metrics, "bus"), Some('1'));
+    }
+
+    #[test]
+    fn a_severity_is_taken_over_while_the_state_is_the_same() {
+        let (health, _) = health();
+        health.set("a", Severity::Feed, State::Unavailable, "x");
+        let since = health.components()["a"].since_ms;
+        assert!(health.ready());
+        health.set("a", Severity::Vital, State::Unavailable, "x");
+        assert!(!health.ready());
+        assert_eq!(health.components()["a"].since_ms, since);
+    }
+
+    #[test]
+    fn what_does_not_run_here_has_no_series() {
+        let (health, metrics) = health();
+        health.set("a/feed", Severity::Feed, State::Up, "");
+        health.set("a", Severity::Vital, State::Up, "");
+        assert_eq!((up(&metrics, "a/feed"), up(&metrics, "a")), (Some('1'), Some('1')));
+        health.remove("a/feed");
+        health.set("a", Severity::Vital, State::Standby, "`other` runs it");
+        assert_eq!((up(&metrics, "a/feed"), up(&metrics, "a")), (None, None));
+        health.set("a", Severity::Vital, State::Unavailable, "no answer");
+        assert_eq!(up(&metrics, "a"), Some('0'));
     }
 }

@@ -1,7 +1,9 @@
 //! Metrics. Their names are a contract: a test pins them.
 
-use std::sync::Arc;
+mod freshness;
+
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use prometheus::local::LocalHistogram;
@@ -10,7 +12,9 @@ use prometheus::{
     Registry, TextEncoder,
 };
 use talon_schemas::Op;
-use talon_sdk::{Clock, UpstreamMetrics};
+use talon_sdk::{Clock, Observation, UpstreamMetrics};
+
+use freshness::Freshness;
 
 /// All metrics of a process. Cheap to clone.
 #[derive(Clone)]
@@ -67,7 +71,7 @@ impl Metrics {
             upstream: UpstreamMetrics::register(&registry)?,
             freshness: gauges(
                 "talon_feed_freshness_seconds",
-                "Time since the last complete observation that is committed, at scrape; since start where there was none.",
+                "Time since the last complete observation that is committed, at scrape; since start where there was none. Of a feed that keeps several scopes up to date, that of the scope that was read longest ago.",
                 &["connector", "feed"],
             )?,
             lag: histograms(
@@ -129,7 +133,7 @@ impl Metrics {
             )?,
             up: numbers(
                 "talon_component_up",
-                "1 where the component works: bus, registry, a connector's upstream.",
+                "1 where the component works: bus, registry, a connector's upstream; none where it does not run here.",
                 &["component"],
             )?,
             commands: counters(
@@ -173,7 +177,7 @@ impl Metrics {
             gap_changes: self.gap_changes.with_label_values(&[connector, feed]),
             memory_lost: self.memory_lost.with_label_values(&[connector, feed]),
             lag: self.lag.with_label_values(&[connector, feed]),
-            fresh_ms: AtomicI64::new(clock.now_ms()),
+            fresh: Mutex::new(Some(Freshness::since(clock.now_ms()))),
             observed: AtomicI64::new(0),
             published: AtomicU64::new(0),
             entities: AtomicU64::new(0),
@@ -201,10 +205,13 @@ impl Metrics {
     pub(crate) fn up(&self, component: &str, up: bool) {
         self.up.with_label_values(&[component]).set(up.into());
     }
-}
 
-/// Instead of a time: the feed is read by another process.
-const RESTING: i64 = i64::MAX;
+    /// The component does not run here.
+    pub(crate) fn forget_up(&self, component: &str) {
+        // What is not there need not be removed.
+        self.up.remove_label_values(&[component]).ok();
+    }
+}
 
 struct Feed {
     labels: [String; 2],
@@ -212,9 +219,9 @@ struct Feed {
     gap_changes: IntCounter,
     memory_lost: IntCounter,
     lag: Histogram,
-    // When the upstream was asked for the last committed observation; the start before there is one.
-    fresh_ms: AtomicI64,
-    // The same, 0 before there is one.
+    // None while the feed is read by another process.
+    fresh: Mutex<Option<Freshness>>,
+    // When the upstream was asked for the last committed observation; 0 before there is one.
     observed: AtomicI64,
     published: AtomicU64,
     entities: AtomicU64,
@@ -233,7 +240,7 @@ impl FeedMetrics {
 
     /// Where the events of a transaction are counted until it is committed.
     pub(crate) fn tally(&self) -> Tally {
-        Tally { ops: [0; 4], lag: self.0.lag.local(), unpublished: 0 }
+        Tally { ops: [0; 4], dead: [0; 2], lag: self.0.lag.local(), unpublished: 0 }
     }
 
     /// Counts what was committed.
@@ -242,6 +249,14 @@ impl FeedMetrics {
             counter.inc_by(*count);
             self.0.published.fetch_add(*count, Ordering::Relaxed);
             *count = 0;
+        }
+        let [connector, feed] = self.labels();
+        for (stage, count) in [Stage::Decode, Stage::Publish].into_iter().zip(&mut tally.dead) {
+            if *count > 0 {
+                let labels = [connector, feed, stage.word()];
+                self.0.all.dead_letters.with_label_values(&labels).inc_by(*count);
+                *count = 0;
+            }
         }
         tally.lag.flush();
     }
@@ -256,21 +271,34 @@ impl FeedMetrics {
         self.0.memory_lost.inc();
     }
 
-    pub(crate) fn dead_letter(&self, stage: &str) {
-        let [connector, feed] = self.labels();
-        self.0.all.dead_letters.with_label_values(&[connector, feed, stage]).inc();
-    }
-
     pub(crate) fn observation(&self, result: &str) {
         let [connector, feed] = self.labels();
         self.0.all.observations.with_label_values(&[connector, feed, result]).inc();
     }
 
-    pub(crate) fn settled(&self, as_of_ms: i64, entities: usize, withheld: usize) {
-        self.0.fresh_ms.store(as_of_ms, Ordering::Relaxed);
-        self.0.observed.store(as_of_ms, Ordering::Relaxed);
+    /// From now on the feed keeps these scopes up to date.
+    pub(crate) fn follow(&self, scopes: &[String], now_ms: i64) {
+        if let Some(fresh) = self.fresh().as_mut() {
+            fresh.follow(scopes, now_ms);
+        }
+    }
+
+    /// An observation is committed.
+    pub(crate) fn settled(&self, observation: &Observation, entities: usize, withheld: usize) {
+        if let (Some(fresh), true) = (self.fresh().as_mut(), observation.coverage.is_complete()) {
+            fresh.read(&observation.scope, observation.as_of_ms);
+        }
+        self.0.observed.store(observation.as_of_ms, Ordering::Relaxed);
         self.entities(entities);
         self.0.withheld.store(withheld as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn withheld(&self) -> u64 {
+        self.0.withheld.load(Ordering::Relaxed)
+    }
+
+    fn fresh(&self) -> MutexGuard<'_, Option<Freshness>> {
+        self.0.fresh.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn entities(&self, entities: usize) {
@@ -279,7 +307,7 @@ impl FeedMetrics {
 
     /// The feed is not read here any more: its freshness is another process's to tell.
     pub(crate) fn rest(&self) {
-        self.0.fresh_ms.store(RESTING, Ordering::Relaxed);
+        *self.fresh() = None;
         self.0.observed.store(0, Ordering::Relaxed);
         self.entities(0);
         self.0.withheld.store(0, Ordering::Relaxed);
@@ -290,17 +318,16 @@ impl FeedMetrics {
         all.withheld.remove_label_values(&labels).ok();
     }
 
-    /// The feed is about to be read here.
+    /// The feed is about to be read here. What was read here before is as old as it is.
     pub(crate) fn wake(&self, now_ms: i64) {
-        self.0.fresh_ms.store(now_ms, Ordering::Relaxed);
+        self.fresh().get_or_insert_with(|| Freshness::since(now_ms));
     }
 
     /// Brings the gauges up to date, to be called before a scrape.
     pub(crate) fn refresh(&self, now_ms: i64) {
-        let fresh_ms = self.0.fresh_ms.load(Ordering::Relaxed);
-        if fresh_ms == RESTING {
-            return;
-        }
+        // Held to the end: where the feed comes to rest meanwhile, its series go after this.
+        let fresh = self.fresh();
+        let Some((fresh_ms, _)) = fresh.as_ref().map(Freshness::oldest) else { return };
         let (all, labels) = (&self.0.all, self.labels());
         let since = (now_ms - fresh_ms).max(0);
         all.freshness.with_label_values(&labels).set(since as f64 / 1000.0);
@@ -312,8 +339,14 @@ impl FeedMetrics {
     /// For the status page.
     pub fn status(&self) -> FeedStatus {
         let observed = self.0.observed.load(Ordering::Relaxed);
+        let fresh = self.fresh();
+        let oldest = fresh.as_ref().and_then(|fresh| match fresh.oldest() {
+            (at_ms, Some(scope)) => Some(OldestScope { scope: scope.to_owned(), at_ms }),
+            _ => None,
+        });
         FeedStatus {
             observed_ms: (observed != 0).then_some(observed),
+            oldest,
             entities: self.0.entities.load(Ordering::Relaxed),
             withheld: self.0.withheld.load(Ordering::Relaxed),
             published: self.0.published.load(Ordering::Relaxed),
@@ -321,9 +354,30 @@ impl FeedMetrics {
     }
 }
 
-/// Events appended and not yet committed. Dropped with the transaction if that is aborted.
+/// Where an input was put aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// A row could not be read.
+    Decode,
+    /// An event could not be published.
+    Publish,
+}
+
+impl Stage {
+    /// As in the metric and in the headers of dead letters.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Stage::Decode => "decode",
+            Stage::Publish => "publish",
+        }
+    }
+}
+
+/// Events and dead letters appended and not yet committed. Dropped with the transaction if that is
+/// aborted.
 pub(crate) struct Tally {
     ops: [u64; 4],
+    dead: [u64; 2],
     lag: LocalHistogram,
     /// Entities that are known and have no event on the topic, since it was too large; as long as the
     /// shard is open.
@@ -345,18 +399,35 @@ impl Tally {
         }
     }
 
-    /// Forgets what was aborted.
-    pub(crate) fn clear(&mut self) {
-        self.ops = [0; 4];
+    pub(crate) fn dead_letter(&mut self, stage: Stage) {
+        self.dead[stage as usize] += 1;
+    }
+}
+
+impl Drop for Tally {
+    /// The histogram would count what was aborted when it is dropped.
+    fn drop(&mut self) {
         self.lag.clear();
     }
 }
 
+/// The scope of a feed that was read longest ago, of those that it keeps up to date.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct OldestScope {
+    /// Its name.
+    pub scope: String,
+    /// When the upstream was asked for it, milliseconds; where it has not been read, since when it is
+    /// to be.
+    pub at_ms: i64,
+}
+
 /// A feed at a glance.
-#[derive(Debug, Clone, Copy, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize)]
 pub struct FeedStatus {
     /// When the upstream was asked for the last committed observation, milliseconds.
     pub observed_ms: Option<i64>,
+    /// The scope that was read longest ago, where the feed keeps several up to date.
+    pub oldest: Option<OldestScope>,
     /// Entities in the index.
     pub entities: u64,
     /// Entities whose absence is not believed.
@@ -367,6 +438,8 @@ pub struct FeedStatus {
 
 #[cfg(test)]
 mod tests {
+    use talon_sdk::{Coverage, Rows};
+
     use super::*;
     use crate::commands::{LaneMetrics, Outcome};
 
@@ -376,10 +449,10 @@ mod tests {
         let feed = metrics.feed("c", "f", &Clock::System);
         let mut tally = feed.tally();
         tally.change(Op::Update, 5);
+        tally.dead_letter(Stage::Decode);
         feed.count(&mut tally);
-        feed.dead_letter("decode");
         feed.observation("ok");
-        feed.settled(0, 1, 0);
+        feed.settled(&observation("", Coverage::Full, 0), 1, 0);
         feed.refresh(0);
         metrics.published("c", Duration::ZERO);
         metrics.recovered("c", Duration::ZERO);
@@ -427,19 +500,69 @@ mod tests {
         );
     }
 
+    fn observation(scope: &str, coverage: Coverage, as_of_ms: i64) -> Observation {
+        let (scope, rows) = (scope.to_owned(), Rows::default());
+        Observation { scope, coverage, rows, cursor: None, snapshot: false, as_of_ms }
+    }
+
+    fn series(metrics: &Metrics, name: &str) -> Option<String> {
+        let text = metrics.text();
+        let line = text.lines().find(|line| line.starts_with(&format!("{name}{{")))?;
+        line.split(' ').next_back().map(str::to_owned)
+    }
+
     #[test]
     fn freshness_grows_while_nothing_happens() {
         let metrics = Metrics::new().unwrap();
         let clock = Clock::Manual(Arc::new(AtomicI64::new(5_000)));
         let feed = metrics.feed("c", "f", &clock);
-        feed.refresh(12_000);
-        assert!(
-            metrics.text().contains("talon_feed_freshness_seconds{connector=\"c\",feed=\"f\"} 7")
-        );
-        feed.settled(11_000, 0, 0);
-        feed.refresh(12_500);
-        assert!(
-            metrics.text().contains("talon_feed_freshness_seconds{connector=\"c\",feed=\"f\"} 1.5")
-        );
+        let fresh = |now_ms: i64| {
+            feed.refresh(now_ms);
+            series(&metrics, "talon_feed_freshness_seconds")
+        };
+        assert_eq!(fresh(12_000).unwrap(), "7");
+        feed.settled(&observation("", Coverage::Full, 11_000), 0, 0);
+        assert_eq!(fresh(12_500).unwrap(), "1.5");
+        for coverage in [Coverage::Part(0), Coverage::Incomplete] {
+            feed.settled(&observation("", coverage, 12_500), 0, 0);
+        }
+        assert_eq!(fresh(12_500).unwrap(), "1.5", "a part is not the whole");
+    }
+
+    #[test]
+    fn freshness_is_that_of_the_oldest_scope_and_goes_with_the_feed() {
+        let metrics = Metrics::new().unwrap();
+        let clock = Clock::Manual(Arc::new(AtomicI64::new(0)));
+        let feed = metrics.feed("c", "f", &clock);
+        let fresh = |now_ms: i64| {
+            feed.refresh(now_ms);
+            series(&metrics, "talon_feed_freshness_seconds")
+        };
+        feed.follow(&["a".to_owned(), "b".to_owned()], 1_000);
+        feed.settled(&observation("a", Coverage::Full, 600_000), 0, 0);
+        assert_eq!(fresh(601_000).unwrap(), "600");
+        let status = feed.status();
+        assert_eq!(status.observed_ms, Some(600_000));
+        assert_eq!(status.oldest, Some(OldestScope { scope: "b".to_owned(), at_ms: 1_000 }));
+        // The group was lost and came back; nobody else has read it.
+        feed.wake(700_000);
+        assert_eq!(fresh(701_000).unwrap(), "700");
+        feed.rest();
+        assert_eq!((fresh(702_000), feed.status().oldest), (None, None));
+        feed.wake(800_000);
+        assert_eq!(fresh(801_000).unwrap(), "1");
+    }
+
+    #[test]
+    fn what_is_aborted_is_not_counted() {
+        let metrics = Metrics::new().unwrap();
+        let feed = metrics.feed("c", "f", &Clock::System);
+        let mut tally = feed.tally();
+        tally.change(Op::Update, 5);
+        tally.dead_letter(Stage::Publish);
+        drop(tally);
+        feed.count(&mut feed.tally());
+        assert_eq!(series(&metrics, "talon_dead_letters_total"), None);
+        assert_eq!(series(&metrics, "talon_feed_lag_seconds_count").unwrap(), "0");
     }
 }

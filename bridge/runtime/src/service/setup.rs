@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use talon_sdk::{Clock, Commands, Connector};
 
-use super::health::{Health, Severity, State};
+use super::health::{Health, State};
 use super::metrics::Metrics;
 use super::options::Options;
 use super::registry::Registry;
@@ -45,19 +45,24 @@ pub fn topic(prefix: &str, connector: &str, what: &str) -> String {
 }
 
 impl Shared {
-    /// Notes whether what all connectors use works: `bus`, `registry`.
-    pub(crate) fn report(&self, component: &str, fault: Option<&BusFault>) {
-        report(&self.health, component, fault);
+    /// Notes what a connector found of what all of them use: `bus`, `registry`.
+    pub(crate) fn report(&self, component: &str, connector: &str, fault: Option<&BusFault>) {
+        report_by(&self.health, component, connector, fault);
     }
 }
 
+/// Notes what the process found of what all connectors use.
 pub(crate) fn report(health: &Health, component: &str, fault: Option<&BusFault>) {
+    report_by(health, component, "", fault);
+}
+
+fn report_by(health: &Health, component: &str, reporter: &str, fault: Option<&BusFault>) {
     match fault {
-        None => health.set(component, Severity::Vital, State::Up, ""),
+        None => health.report(component, reporter, State::Up, ""),
         // It says nothing of the bus.
         Some(BusFault::Revoked) => {}
         Some(fault) => {
-            health.set(component, Severity::Vital, State::of_bus(fault), &fault.to_string());
+            health.report(component, reporter, State::of_bus(fault), &fault.to_string());
         }
     }
 }

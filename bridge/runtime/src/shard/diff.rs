@@ -4,70 +4,26 @@
 //! normalised content is the one published last. What passes both is a change.
 
 use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use talon_schemas::{Contract, Op};
-use talon_sdk::{Facts, Observation, Row, RowCodec, RowFault};
-use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_128_with_seed};
+use talon_sdk::{Observation, Row, RowCodec, RowFault};
+use xxhash_rust::xxh3::xxh3_64;
 
+use crate::shard::change::event_id;
+pub use crate::shard::change::{Change, Changes, EventId, fingerprint};
 use crate::shard::guard::{Absence, Guard, Withheld};
-use crate::shard::index::{Entry, Index, Keys, Seen, SlotId};
+use crate::shard::index::{Entry, Index, Keys, SlotId, SlotSet};
 use crate::shard::list::{List, Lists};
-
-/// Version of the fingerprint. Raise it when normalisation changes in a way that should not make
-/// events: recovery computes fingerprints from the recovered values, so nothing floods.
-const FINGERPRINT_VERSION: u64 = 1;
+use crate::shard::scopes::{ScopeId, Scopes};
 
 /// Rows that were dead-lettered are remembered by hash, so that a list that is read every few seconds
 /// does not repeat them. Past this many they are forgotten, and may be repeated once.
 const REMEMBERED_DEAD: usize = 10_000;
 
-/// Identifies an event; the same again if it is made again from the same past.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EventId(pub u128);
-
-impl EventId {
-    /// What the next event about the same entity is derived from.
-    pub fn chain(self) -> u64 {
-        self.0 as u64
-    }
-}
-
-/// A difference between what was seen and what was published.
-#[derive(Debug)]
-pub struct Change<'a> {
-    /// The entity.
-    pub key: &'a str,
-    /// What was published last, where values are kept.
-    pub before: Option<&'a [u8]>,
-    /// What it is now.
-    pub after: Option<&'a [u8]>,
-    /// What happened.
-    pub op: Op,
-    /// Upstream time, where the row tells it.
-    pub ts_ms: Option<i64>,
-    /// Whether it is a delete that was inferred from absence.
-    pub absent: bool,
-    /// Its id.
-    pub id: EventId,
-}
-
-/// Where changes go. An error ends the observation, and with it the whole transaction.
-pub trait Changes {
-    /// Why it cannot go on.
-    type Error;
-
-    /// Told of the facts of a row before the change that it makes of its entity.
-    fn facts(&mut self, _row: &[u8], _facts: &Facts) -> Result<(), Self::Error> {
-        Ok(())
-    }
-
-    /// Publishes a change.
-    fn change(&mut self, change: &Change<'_>) -> Result<(), Self::Error>;
-
-    /// Puts a row that cannot be processed aside.
-    fn dead_letter(&mut self, key: &str, row: &[u8], fault: &RowFault) -> Result<(), Self::Error>;
-}
+/// Why a row is put aside whose codec panicked. What it panicked with may quote the row.
+const PANICKED: &str = "a defect of Talon: reading the row panicked; where, says the process's log";
 
 /// What an observation came to.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -93,10 +49,29 @@ pub struct Differ {
     folded: HashSet<u64>,
     // How many deletes recovery has read, each once.
     recovered_deletes: u64,
-    dead: HashSet<u64>,
+    dead: Remembered,
+    // Rows at which the codec panicked: it is not asked again.
+    panicked: Remembered,
     lists: Lists,
+    scopes: Scopes,
+    recent: Option<Recent>,
     row: Row,
     key: String,
+}
+
+/// Which entities of a log are recent.
+///
+/// A log's topic lets go of a fact after its retention, so what this process knows of it is forgotten
+/// then too: after a restart it would not be known either. Once in a retention everything is forgotten
+/// that was neither published nor seen in a row since the time before, so that a fact is known for one to
+/// two retentions after it was seen last. What was read back and is not seen again goes with the first
+/// time.
+#[derive(Debug)]
+struct Recent {
+    retention_ms: i64,
+    /// When was forgotten last; the start before that.
+    since_ms: Option<i64>,
+    seen: SlotSet,
 }
 
 impl Differ {
@@ -118,11 +93,21 @@ impl Differ {
             deleted: 0,
             folded: HashSet::new(),
             recovered_deletes: 0,
-            dead: HashSet::new(),
+            dead: Remembered::default(),
+            panicked: Remembered::default(),
             lists: Lists::default(),
+            scopes: Scopes::default(),
+            recent: None,
             row: Row::default(),
             key: String::new(),
         }
+    }
+
+    /// The feed is a log whose topic keeps facts for so long: see [`Differ::forget_old`].
+    pub fn with_retention(mut self, retention_ms: u64) -> Differ {
+        let retention_ms = i64::try_from(retention_ms).unwrap_or(i64::MAX);
+        self.recent = Some(Recent { retention_ms, since_ms: None, seen: SlotSet::default() });
+        self
     }
 
     /// What was published.
@@ -130,9 +115,15 @@ impl Differ {
         &self.index
     }
 
-    /// Takes in a record of the feed's topic, oldest first: the entity's datum, or none for a delete.
-    /// Says whether it is a delete that was not read yet.
+    /// Takes in a record of the feed's topic that is of no scope; see [`Differ::recover_in`].
     pub fn recover(&mut self, key: &str, after: Option<&[u8]>, chain: u64) -> bool {
+        self.recover_in("", key, after, chain)
+    }
+
+    /// Takes in a record of the feed's topic, oldest first: the entity's datum, or none for a delete,
+    /// and the scope of the observation that brought it, empty where it is not known.
+    /// Says whether it is a delete that was not read yet.
+    pub fn recover_in(&mut self, scope: &str, key: &str, after: Option<&[u8]>, chain: u64) -> bool {
         let known = self.index.find(key);
         let Some(value) = after else {
             let is_new = chain != 0 && self.folded.insert(chain);
@@ -141,25 +132,26 @@ impl Differ {
                 self.recovered_deletes += 1;
             }
             if let Some(id) = known {
+                self.scopes.leave(id);
                 self.index.remove(id);
             }
-            self.codec.remember(key, None);
+            self.remember(key, None);
             return is_new;
         };
         let Ok(stable) = self.contract.stable_len(value) else {
-            self.recover_key(key, chain);
+            self.recover_key(scope, key, chain);
             return false;
         };
-        self.codec.remember(key, Some(value));
+        self.remember(key, Some(value));
         let entry = Entry { fingerprint: fingerprint(&value[..stable]), raw: 0, chain };
-        self.know(known, key, entry, value);
+        self.know(known, scope, key, entry, value);
         false
     }
 
     /// Takes in a record of the feed's topic that cannot be read: the entity is there, and its next row
     /// is an update.
-    pub fn recover_key(&mut self, key: &str, chain: u64) {
-        self.know(self.index.find(key), key, Entry::without_content(chain), &[]);
+    pub fn recover_key(&mut self, scope: &str, key: &str, chain: u64) {
+        self.know(self.index.find(key), scope, key, Entry::without_content(chain), &[]);
     }
 
     /// What was published is gone, as of the checkpoint of this time: an entity that is published again
@@ -174,12 +166,16 @@ impl Differ {
         self.recovered_deletes
     }
 
-    fn know(&mut self, known: Option<SlotId>, key: &str, entry: Entry, value: &[u8]) {
-        match known {
-            Some(id) => self.index.replace(id, entry, value),
-            None => {
-                self.index.insert(key, entry, value);
+    fn know(&mut self, known: Option<SlotId>, scope: &str, key: &str, entry: Entry, value: &[u8]) {
+        let id = match known {
+            Some(id) => {
+                self.index.replace(id, entry, value);
+                id
             }
+            None => self.index.insert(key, entry, value),
+        };
+        if self.codec.tells_absence() {
+            self.scopes.recover(id, scope);
         }
     }
 
@@ -194,40 +190,35 @@ impl Differ {
     ) -> Result<Summary, C::Error> {
         self.folded = HashSet::new();
         let mut summary = Summary::default();
-        let list = self.lists.take(observation, after_fault, &self.index);
-        let mut list = list.filter(|_| self.codec.tells_absence());
+        let tells_absence = self.codec.tells_absence();
+        let scope = self.scopes.open(if tells_absence { &observation.scope } else { "" });
+        let list = if tells_absence { self.lists.take(observation, after_fault) } else { None };
+        let mut comparison = Comparison { scope, list };
 
         for row in observation.rows.iter() {
             let raw = xxh3_64(row).max(1);
-            self.key.clear();
-            let peeked = self.codec.peek_key(row, &observation.scope, &mut self.key);
+            let peeked = self.peek_key(row, &observation.scope);
             let mut slot = if peeked { self.index.find(&self.key) } else { None };
             if let Some(id) = slot
                 && self.index.entry(id).raw == raw
             {
-                if let Some(list) = &mut list {
-                    list.seen.mark(id);
-                }
+                self.see(&mut comparison, id);
                 continue;
             }
 
-            self.row.clear();
-            let mut decoded = self.codec.decode(row, &observation.scope, &mut self.row);
+            let mut decoded = self.decode(row, &observation.scope, raw);
             if decoded.is_ok() && !peeked {
                 slot = self.index.find(&self.row.key);
             }
-            let again = match (&mut list, slot) {
-                (Some(list), Some(id)) => list.seen.mark(id),
-                _ => false,
-            };
+            let again = slot.is_some_and(|id| self.see(&mut comparison, id));
             if decoded.is_ok() && again {
                 decoded = Err(RowFault("a second row with the same key in one list".to_owned()));
             }
             if let Err(fault) = decoded {
-                if let Some(list) = &mut list {
+                if let Some(list) = &mut comparison.list {
                     list.unreadable |= slot.is_none() && !peeked;
                 }
-                if self.remember_dead(raw) {
+                if self.dead.insert(raw) {
                     summary.dead += 1;
                     out.dead_letter(&self.key, row, &fault)?;
                 }
@@ -236,18 +227,54 @@ impl Differ {
 
             if let Some(id) =
                 self.publish(slot, row, raw, observation.snapshot, &mut summary, out)?
-                && let Some(list) = &mut list
             {
-                list.seen.mark(id);
-                list.new += 1;
+                self.see(&mut comparison, id);
+                if let (Some(list), None) = (&mut comparison.list, scope) {
+                    list.new += 1;
+                }
             }
         }
 
-        let whole = list.and_then(|list| self.lists.put(observation, list));
-        let Some(List { seen, rows, new, unreadable, after_fault, .. }) = whole else {
-            return Ok(summary);
+        let whole = comparison.list.and_then(|list| self.lists.put(observation, list));
+        if let Some(list) = whole {
+            self.tell_absent(scope, list, &mut summary, out)?;
+        }
+        self.scopes.close();
+        Ok(summary)
+    }
+
+    /// An entity is seen. Says whether it was seen before in the same list.
+    fn see(&mut self, comparison: &mut Comparison, id: SlotId) -> bool {
+        if let Some(recent) = &mut self.recent {
+            recent.seen.insert(id);
+        }
+        let enters = comparison.scope.is_some_and(|scope| self.scopes.enter(id, scope));
+        let Some(list) = &mut comparison.list else { return false };
+        list.new += usize::from(enters);
+        list.seen.insert(id)
+    }
+
+    /// Deletes what a whole list did not contain, if that is plausible.
+    fn tell_absent<C: Changes>(
+        &mut self,
+        scope: Option<ScopeId>,
+        list: List,
+        summary: &mut Summary,
+        out: &mut C,
+    ) -> Result<(), C::Error> {
+        let List { seen, rows, new, unreadable, after_fault, .. } = list;
+        let mut covered = 0;
+        let mut absent = Vec::new();
+        let mut look = |id: SlotId| {
+            covered += 1;
+            if !seen.contains(id) {
+                absent.push(id);
+            }
         };
-        let (covered, absent) = self.absent(&observation.scope, &seen);
+        match scope {
+            Some(scope) => self.scopes.members(scope).for_each(&mut look),
+            None => self.index.ids().for_each(&mut look),
+        }
         // What the list itself made known is no evidence for it.
         let known = covered - new.min(covered);
         let absence = Absence { known, absent: absent.len(), rows, unreadable, after_fault };
@@ -260,18 +287,55 @@ impl Differ {
             }
             Err(withheld) => summary.withheld = Some((absent.len(), withheld)),
         }
-        Ok(summary)
+        Ok(())
     }
 
-    /// How many entities a scope has, and which of them were not seen.
-    fn absent(&self, scope: &str, seen: &Seen) -> (usize, Vec<SlotId>) {
-        let covers = |id: &SlotId| {
-            scope.is_empty() || self.codec.covers(scope, self.index.key(*id), self.index.value(*id))
-        };
-        let covered = self.index.ids().filter(covers);
-        let mut known = 0;
-        let absent = covered.inspect(|_| known += 1).filter(|id| !seen.contains(*id)).collect();
-        (known, absent)
+    /// Forgets the facts of a log that its topic has let go of. To be called now and then, between
+    /// observations; it looks at all of them once in a retention, and does nothing for a table.
+    pub fn forget_old(&mut self, now_ms: i64) {
+        let Some(Recent { retention_ms, since_ms, seen }) = &mut self.recent else { return };
+        let since = *since_ms.get_or_insert(now_ms);
+        if now_ms.saturating_sub(since) < *retention_ms {
+            return;
+        }
+        *since_ms = Some(now_ms);
+        let seen = std::mem::take(seen);
+        let old: Vec<SlotId> = self.index.ids().filter(|id| !seen.contains(*id)).collect();
+        for id in old {
+            self.scopes.leave(id);
+            self.index.remove(id);
+        }
+    }
+
+    /// The key of a row, if it can be told without decoding it.
+    fn peek_key(&mut self, row: &[u8], scope: &str) -> bool {
+        let Differ { codec, key, .. } = self;
+        key.clear();
+        let peeked = catch_unwind(AssertUnwindSafe(|| codec.peek_key(row, scope, key)));
+        peeked.unwrap_or_else(|_| {
+            key.clear();
+            false
+        })
+    }
+
+    fn decode(&mut self, row: &[u8], scope: &str, raw: u64) -> Result<(), RowFault> {
+        if self.panicked.contains(raw) {
+            return Err(RowFault(PANICKED.to_owned()));
+        }
+        let Differ { codec, row: out, .. } = self;
+        out.clear();
+        catch_unwind(AssertUnwindSafe(|| codec.decode(row, scope, out))).unwrap_or_else(|_| {
+            // It may be half written.
+            self.row = Row::default();
+            self.panicked.insert(raw);
+            Err(RowFault(PANICKED.to_owned()))
+        })
+    }
+
+    /// Shows the codec a value. If it panics, it knows less than it could: what was published is right
+    /// all the same, and to read it back again would end in the same panic.
+    fn remember(&self, key: &str, value: Option<&[u8]>) {
+        catch_unwind(AssertUnwindSafe(|| self.codec.remember(key, value))).ok();
     }
 
     /// Publishes the decoded row if its content is new; gives the slot of an entity that is.
@@ -301,12 +365,13 @@ impl Differ {
             None if snapshot => Op::Read,
             None => Op::Create,
         };
-        out.facts(row, &self.row.facts)?;
+        let before = slot.and_then(|id| self.index.value(id));
+        out.facts(row, &self.row.facts, before)?;
         let past = entry.map_or(self.deleted, |entry| entry.chain);
         let id = event_id(&self.topic, &self.row.key, past, op, fingerprint);
         out.change(&Change {
             key: &self.row.key,
-            before: slot.and_then(|id| self.index.value(id)),
+            before,
             after: Some(value),
             op,
             ts_ms: self.row.ts_ms,
@@ -314,7 +379,7 @@ impl Differ {
             id,
         })?;
         summary.changes += 1;
-        self.codec.remember(&self.row.key, Some(value));
+        self.remember(&self.row.key, Some(value));
         let entry = Entry { fingerprint, raw, chain: id.chain() };
         Ok(match slot {
             Some(id) => {
@@ -337,41 +402,34 @@ impl Differ {
             absent: true,
             id,
         })?;
-        self.codec.remember(key, None);
+        self.remember(key, None);
         self.deleted ^= id.chain();
+        self.scopes.leave(slot);
         self.index.remove(slot);
         Ok(())
     }
+}
 
-    /// Whether the row is not among those remembered.
-    fn remember_dead(&mut self, raw: u64) -> bool {
-        if self.dead.len() >= REMEMBERED_DEAD && !self.dead.contains(&raw) {
-            self.dead.clear();
+/// What an observation is compared with.
+struct Comparison {
+    scope: Option<ScopeId>,
+    list: Option<List>,
+}
+
+/// Rows by their hash. When there are too many, all are forgotten.
+#[derive(Debug, Default)]
+struct Remembered(HashSet<u64>);
+
+impl Remembered {
+    /// Whether the row is not among them yet.
+    fn insert(&mut self, raw: u64) -> bool {
+        if self.0.len() >= REMEMBERED_DEAD && !self.0.contains(&raw) {
+            self.0.clear();
         }
-        self.dead.insert(raw)
+        self.0.insert(raw)
     }
-}
 
-/// 128 bits of a content's encoded bytes.
-pub fn fingerprint(content: &[u8]) -> [u64; 2] {
-    let hash = xxh3_128_with_seed(content, FINGERPRINT_VERSION);
-    [(hash >> 64) as u64, hash as u64]
-}
-
-pub(crate) fn event_id(
-    topic: &str,
-    key: &str,
-    past: u64,
-    op: Op,
-    fingerprint: [u64; 2],
-) -> EventId {
-    let mut hash = Xxh3::new();
-    for part in
-        [topic.as_bytes(), b"/", key.as_bytes(), &past.to_le_bytes(), op.letter().as_bytes()]
-    {
-        hash.update(part);
+    fn contains(&self, raw: u64) -> bool {
+        !self.0.is_empty() && self.0.contains(&raw)
     }
-    hash.update(&fingerprint[0].to_le_bytes());
-    hash.update(&fingerprint[1].to_le_bytes());
-    EventId(hash.digest128())
 }

@@ -1,5 +1,6 @@
 //! The feeds of one connector as a service: take the shard over, recover, serve.
 
+use futures_util::FutureExt;
 use talon_schemas::Message;
 use talon_schemas::wire::Wire;
 use talon_sdk::{Connector, FeedPlan, Kind};
@@ -14,10 +15,11 @@ use crate::service::registry::Schemas;
 use crate::service::setup::{Setup, Shared, topic};
 use crate::service::{Service, thread};
 use crate::shard::diff::Differ;
-use crate::shard::facts::Facts;
+use crate::shard::facts::{Kept, PublishedFacts};
 use crate::shard::poll::Poll;
 use crate::shard::publish::FeedFrame;
 use crate::shard::serve::{Shard, Sighting};
+use crate::shard::set_aside::SetAside;
 use crate::shard::state::{FeedState, Known};
 
 /// Observations that wait for the shard; each holds a reply of the upstream.
@@ -58,6 +60,7 @@ pub(crate) struct Feeds {
     pub(crate) shared: Shared,
     pub(crate) setup: Setup,
     pub(crate) plans: Vec<(FeedPlan, FeedMetrics)>,
+    pub(crate) aside: SetAside,
 }
 
 impl Service for Feeds {
@@ -72,8 +75,9 @@ impl Service for Feeds {
     }
 
     fn standby(&self) {
-        let Feeds { shared, setup, plans } = self;
+        let Feeds { shared, setup, plans, .. } = self;
         shared.metrics.owned(&setup.name, false);
+        shared.health.withdraw(&setup.name);
         for (plan, metrics) in plans {
             shared.health.remove(&format!("{}/{}", setup.name, plan.spec.name));
             metrics.rest();
@@ -93,10 +97,9 @@ impl Service for Feeds {
     }
 
     async fn serve(&self, shard: Shard, hold: &Hold) -> Result<(), BusFault> {
-        let Feeds { shared, setup, plans } = self;
-        shared.health.set(&setup.name, Severity::Vital, State::Up, "");
-        shared.metrics.owned(&setup.name, true);
-        serve(shared, setup, plans, shard, hold).await
+        self.shared.health.set(&self.setup.name, Severity::Vital, State::Up, "");
+        self.shared.metrics.owned(&self.setup.name, true);
+        serve(self, shard, hold).await
     }
 
     fn ended(&self) {
@@ -118,10 +121,10 @@ fn open(
 ) -> Result<Shard, BusFault> {
     let mut spec = shard_spec(&shared.prefix, setup);
     spec.checkpoints.replication = shared.replication;
-    let wires = wires(shared, schemas, &spec, setup, &feeds)?;
+    let wires = wires(shared, schemas, &spec, setup, &feeds, hold)?;
     hold.grant().may_begin()?;
     let log = shared.bus.open(&spec, hold.grant());
-    shared.report("bus", log.as_ref().err());
+    report(shared, hold, "bus", log.as_ref().err());
     let states = feeds
         .into_iter()
         .zip(wires)
@@ -149,16 +152,35 @@ fn open(
     Shard::recover(hold, log?, states, schemas, clock, metrics)
 }
 
+/// Notes what opening found of what all connectors use.
+fn report(shared: &Shared, hold: &Hold, component: &str, fault: Option<&BusFault>) {
+    let connector = hold.grant().shard();
+    shared.report(component, connector, fault);
+    // Nobody waits for the end of opening when the shard is taken back, so it may have been given up
+    // already: then this would stay.
+    if hold.grant().closing().now_or_never().is_some() {
+        shared.health.withdraw(connector);
+    }
+}
+
 /// What is known of a feed before anything is read back.
 fn known(topic: &str, plan: &FeedPlan, options: &Options) -> Known {
     let (topic, codec) = (topic.to_owned(), plan.codec.clone());
     codec.forget();
+    let Options { guard, before_images, log_keep_ms, .. } = *options;
     if codec.facts().is_some() {
-        return Known::Facts(Facts::new(topic, codec));
+        let kept = match before_images {
+            true => Kept::Values { retention_ms: log_keep_ms },
+            false => Kept::Nothing,
+        };
+        return Known::Facts(PublishedFacts::new(topic, codec, kept));
     }
     let contract = (plan.spec.contract)();
-    let Options { guard, before_images, .. } = *options;
-    Known::Entities(Box::new(Differ::new(topic, contract, codec, guard, before_images)))
+    let differ = Differ::new(topic, contract, codec, guard, before_images);
+    Known::Entities(Box::new(match plan.spec.kind {
+        Kind::Table => differ,
+        Kind::Log => differ.with_retention(log_keep_ms),
+    }))
 }
 
 /// How the values of each feed are written: its schema is registered first.
@@ -168,6 +190,7 @@ fn wires(
     spec: &ShardSpec,
     setup: &Setup,
     feeds: &[(FeedPlan, FeedMetrics)],
+    hold: &Hold,
 ) -> Result<Vec<Wire>, BusFault> {
     if setup.options.format == Format::Json {
         return Ok(vec![Wire::Json; feeds.len()]);
@@ -179,21 +202,16 @@ fn wires(
         .collect();
     let wires = schemas.wires(&wanted);
     if schemas.registry.is_some() {
-        shared.report("registry", wires.as_ref().err());
+        report(shared, hold, "registry", wires.as_ref().err());
     }
     wires
 }
 
-async fn serve(
-    shared: &Shared,
-    setup: &Setup,
-    feeds: &[(FeedPlan, FeedMetrics)],
-    shard: Shard,
-    hold: &Hold,
-) -> Result<(), BusFault> {
+async fn serve(feeds: &Feeds, shard: Shard, hold: &Hold) -> Result<(), BusFault> {
+    let Feeds { shared, setup, plans, aside } = feeds;
     let (sender, inbox) = mpsc::channel::<Sighting>(INBOX);
     let mut polls = JoinSet::new();
-    for (place, ((plan, metrics), start)) in feeds.iter().zip(shard.starts()).enumerate() {
+    for (place, ((plan, metrics), start)) in plans.iter().zip(shard.starts()).enumerate() {
         if plan.codec.facts().is_some() {
             // Told by another feed's rows.
             continue;
@@ -209,14 +227,15 @@ async fn serve(
             health: shared.health.clone(),
             metrics: metrics.clone(),
             grant: hold.grant().clone(),
+            aside_until: aside.until(plan.spec.name),
         };
         polls.spawn(poll.run());
     }
     // The shard ends when the last feed has let go of its sender.
     drop(sender);
-    let of_thread = hold.clone();
+    let (of_thread, aside) = (hold.clone(), aside.clone());
     let serving = thread::run(&setup.name, move || {
-        let served = shard.serve(inbox);
+        let served = shard.serve(inbox, &aside);
         drop(of_thread);
         served
     });
@@ -234,7 +253,7 @@ async fn serve(
     };
     polls.shutdown().await;
     if let Err(fault @ BusFault::Unavailable(_)) = &served {
-        shared.report("bus", Some(fault));
+        shared.report("bus", &setup.name, Some(fault));
     }
     served.and(lost.map_or(Ok(()), Err))
 }

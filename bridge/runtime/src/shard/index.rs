@@ -15,6 +15,21 @@ const CHUNK: usize = 4096;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SlotId(u32);
 
+impl SlotId {
+    pub(crate) fn number(self) -> u32 {
+        self.0
+    }
+
+    pub(crate) fn of_number(number: u32) -> SlotId {
+        SlotId(number)
+    }
+
+    /// Chunk, and place in it.
+    pub(crate) fn place(self) -> (usize, usize) {
+        (self.0 as usize / CHUNK, self.0 as usize % CHUNK)
+    }
+}
+
 /// What is remembered of an entity besides its key and value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry {
@@ -92,8 +107,8 @@ impl Index {
         self.len() - self.without_content
     }
 
-    /// Upper bound of slot numbers, for a [`Seen`].
-    pub fn slots(&self) -> usize {
+    /// Upper bound of slot numbers.
+    fn slots(&self) -> usize {
         self.slots.last().map_or(0, |last| (self.slots.len() - 1) * CHUNK + last.len())
     }
 
@@ -219,30 +234,31 @@ fn hash(key: &str) -> u64 {
     xxh3_64(key.as_bytes())
 }
 
-/// Which entities an observation contained: a bit for each slot.
-#[derive(Debug)]
-pub struct Seen(Vec<u64>);
+/// A set of entities: a bit for each slot, and only for chunks of which a slot is in it.
+///
+/// A slot that was freed and used again stays in it.
+#[derive(Debug, Default)]
+pub struct SlotSet(Vec<Option<Box<[u64; CHUNK / 64]>>>);
 
-impl Seen {
-    /// None seen yet.
-    pub fn none(index: &Index) -> Seen {
-        Seen(vec![0; index.slots().div_ceil(64)])
-    }
-
-    /// Marks an entity; says whether it was marked before.
-    pub fn mark(&mut self, id: SlotId) -> bool {
-        let (word, bit) = (id.0 as usize / 64, 1 << (id.0 % 64));
-        if word >= self.0.len() {
-            self.0.resize(word + 1, 0);
+impl SlotSet {
+    /// Puts an entity in; says whether it was in it before.
+    pub fn insert(&mut self, id: SlotId) -> bool {
+        let (chunk, place) = id.place();
+        if chunk >= self.0.len() {
+            self.0.resize_with(chunk + 1, || None);
         }
-        let before = self.0[word] & bit != 0;
-        self.0[word] |= bit;
+        let words = self.0[chunk].get_or_insert_with(|| Box::new([0; CHUNK / 64]));
+        let (word, bit) = (&mut words[place / 64], 1 << (place % 64));
+        let before = *word & bit != 0;
+        *word |= bit;
         before
     }
 
-    /// Whether it is marked.
+    /// Whether it is in it.
     pub fn contains(&self, id: SlotId) -> bool {
-        self.0.get(id.0 as usize / 64).is_some_and(|word| word & (1 << (id.0 % 64)) != 0)
+        let (chunk, place) = id.place();
+        let words = self.0.get(chunk).and_then(Option::as_ref);
+        words.is_some_and(|words| words[place / 64] & (1 << (place % 64)) != 0)
     }
 }
 
@@ -325,14 +341,11 @@ mod tests {
     }
 
     #[test]
-    fn an_entity_is_marked_once() {
-        let mut index = Index::new(false, Keys::Whole);
-        let (a, b) = (index.insert("a", entry(1), b""), index.insert("b", entry(2), b""));
-        let mut seen = Seen::none(&index);
-        assert!(!seen.mark(a));
-        assert!(seen.mark(a));
-        assert!(seen.contains(a) && !seen.contains(b));
-        let late = index.insert("c", entry(3), b"");
-        assert!(!seen.contains(late) && !seen.mark(late) && seen.contains(late));
+    fn a_set_of_few_entities_is_small_however_many_there_are() {
+        let (mut set, [a, b, far]) = (SlotSet::default(), [0, 63, 3_000_000].map(SlotId));
+        assert!(!set.insert(a) && set.insert(a));
+        assert!(set.contains(a) && !set.contains(b) && !set.contains(far));
+        assert!(!set.insert(far) && set.contains(far) && !set.contains(SlotId(2_999_999)));
+        assert_eq!(set.0.iter().flatten().count(), 2);
     }
 }

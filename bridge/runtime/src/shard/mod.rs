@@ -2,10 +2,12 @@
 //!
 //! The way of one event, in the order of the modules: [`poll`] asks a feed for an observation;
 //! [`serve`] takes it, [`diff`] compares it with the [`index`] of what was published, under the
-//! [`guard`] against mass deletes, and [`facts`] tells what its rows tell besides; [`publish`] makes
-//! records of the changes; the bus commits them together with the [`checkpoint`]. [`feeds`] opens all
-//! that, and [`state`] is what is known of each feed.
+//! [`guard`] against mass deletes, and [`facts`] tells what its rows tell besides; a [`list`] says what of
+//! its scope is absent ([`scopes`]); [`publish`] makes records of the changes; the bus commits them in a
+//! [`transaction`] together with the [`checkpoint`]. [`feeds`] opens all that, and [`state`] is what is
+//! known of each feed. A feed that ends the shard again and again is [`set_aside`].
 
+mod change;
 pub mod checkpoint;
 pub mod diff;
 pub mod facts;
@@ -15,8 +17,13 @@ pub mod index;
 mod list;
 mod poll;
 mod publish;
+mod recent_scopes;
+mod scopes;
 mod serve;
+mod set_aside;
 mod state;
+mod transaction;
 
 pub(crate) use feeds::Feeds;
 pub use feeds::shard_spec;
+pub(crate) use set_aside::SetAside;

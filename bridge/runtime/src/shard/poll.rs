@@ -1,9 +1,15 @@
 //! A feed's loop: read, hand over, wait, and back off while the upstream is away.
+//!
+//! A feed whose code panics is opened anew at the slowest pace, as after any other defect; the other
+//! feeds of the connector do not notice.
 
-use std::collections::HashMap;
-use std::time::Duration;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task;
+use std::time::{Duration, Instant as StdInstant};
 
-use talon_sdk::{Connector, Cursor};
+use talon_sdk::{Connector, Cursor, Fault, Feed, Observation};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -11,16 +17,21 @@ use crate::bus::Grant;
 use crate::service::backoff::Backoff;
 use crate::service::health::{Health, Severity, State};
 use crate::service::metrics::FeedMetrics;
+use crate::shard::recent_scopes::{Novelty, RecentScopes};
 use crate::shard::serve::Sighting;
 
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
+/// A cursor of more bytes is not taken: it is committed with the events of its observation, and a record
+/// that no bus takes would end the shard again and again. Brokers take 1 MB by default.
+const LARGEST_CURSOR: usize = 256 * 1024;
+
 /// What a feed's loop needs.
 pub(crate) struct Poll {
-    pub(crate) connector: std::sync::Arc<dyn Connector>,
+    pub(crate) connector: Arc<dyn Connector>,
     pub(crate) name: &'static str,
-    /// Name on the board: `field-service/call`.
+    /// Name in the health report: `field-service/call`.
     pub(crate) component: String,
     pub(crate) place: usize,
     pub(crate) interval: Duration,
@@ -30,6 +41,17 @@ pub(crate) struct Poll {
     pub(crate) health: Health,
     pub(crate) metrics: FeedMetrics,
     pub(crate) grant: Grant,
+    /// Not read before.
+    pub(crate) aside_until: Option<StdInstant>,
+}
+
+/// What a call of a feed gave.
+struct Read {
+    observation: Observation,
+    /// The scopes that the feed follows.
+    follows: Option<Arc<[String]>>,
+    /// How long to wait, where the feed says it.
+    due: Option<Duration>,
 }
 
 impl Poll {
@@ -43,60 +65,98 @@ impl Poll {
     }
 
     async fn poll(&mut self) {
+        if let Some(until) = self.aside_until {
+            let message = "a defect of Talon: comparing what was read ended in a panic; the feed is set aside for a while";
+            self.health.set(&self.component, Severity::Feed, State::Internal, message);
+            sleep_until(until.into()).await;
+        }
         let mut cursor: Option<Cursor> = self.start.take();
         let mut backoff = Backoff::new(
             FIRST_WAIT.min(self.interval.max(Duration::from_millis(10))),
             LONGEST_WAIT,
         );
-        // Each scope that was seen, and whether it was since the last fault.
-        let mut scopes: HashMap<String, bool> = HashMap::new();
+        let mut scopes = RecentScopes::default();
+        let mut followed: Option<Arc<[String]>> = None;
         let mut feed = None;
         loop {
             let started = Instant::now();
-            let opened = match feed.take() {
-                Some(feed) => Ok(feed),
-                None => self.connector.open(self.name),
-            };
-            let read = match opened {
-                Ok(mut open) => {
-                    let read = open.next(cursor.as_ref()).await;
-                    feed = Some(open);
-                    read
-                }
-                Err(fault) => Err(fault),
-            };
-            match read {
-                Ok(observation) => {
-                    self.health.set(&self.component, Severity::Feed, State::Up, "");
+            match self.read(&mut feed, cursor.as_ref()).await {
+                Ok(Read { mut observation, follows, due }) => {
+                    self.take_cursor(&mut observation, &mut cursor);
                     backoff.reset();
-                    if observation.cursor.is_some() {
-                        cursor.clone_from(&observation.cursor);
+                    let Novelty { after_fault, after_gap } = scopes.see(&observation.scope);
+                    let follows = follows.filter(|now| followed.as_ref() != Some(now));
+                    if let Some(now) = &follows {
+                        followed = Some(now.clone());
                     }
-                    let (after_fault, after_gap) =
-                        match scopes.insert(observation.scope.clone(), true) {
-                            Some(since_fault) => (!since_fault, !since_fault),
-                            None => (true, false),
-                        };
                     let sighting =
-                        Sighting { feed: self.place, observation, after_fault, after_gap };
+                        Sighting { feed: self.place, observation, after_fault, after_gap, follows };
                     // Waits while the shard is busy: back-pressure ends here.
                     if self.shard.send(sighting).await.is_err() {
                         return;
                     }
-                    match feed.as_ref().and_then(|feed| feed.due()) {
+                    match due {
                         Some(wait) => sleep(wait).await,
                         None => sleep_until(started + self.interval).await,
                     }
                 }
                 Err(fault) => {
                     feed = None;
-                    scopes.values_mut().for_each(|since_fault| *since_fault = false);
+                    scopes.fault();
                     self.metrics.observation(fault.kind());
                     let wait = backoff.after(&fault);
                     let state = State::of_upstream(&fault);
                     self.health.set(&self.component, Severity::Feed, state, &fault.to_string());
                     sleep(wait).await;
                 }
+            }
+        }
+    }
+
+    /// Opens the feed if it is not, and reads once.
+    async fn read(
+        &self,
+        feed: &mut Option<Box<dyn Feed>>,
+        cursor: Option<&Cursor>,
+    ) -> Result<Read, Fault> {
+        let read = async {
+            let open = match feed {
+                Some(open) => open,
+                None => feed.insert(self.connector.open(self.name)?),
+            };
+            let observation = open.next(cursor).await?;
+            Ok(Read { observation, follows: open.follows(), due: open.due() })
+        };
+        let mut read = pin!(read);
+        let caught = std::future::poll_fn(|context| {
+            let polled = catch_unwind(AssertUnwindSafe(|| read.as_mut().poll(context)));
+            polled.unwrap_or_else(|_| {
+                // What it panicked with may quote what was read.
+                let reason =
+                    "a defect of Talon: reading the feed panicked; where, says the process's log";
+                task::Poll::Ready(Err(Fault::Internal { reason: reason.to_owned() }))
+            })
+        });
+        caught.await
+    }
+
+    /// Goes on from the observation's cursor, if it has one. One that is too large is taken off: the feed
+    /// reads on from the one before, and shows it.
+    fn take_cursor(&self, observation: &mut Observation, cursor: &mut Option<Cursor>) {
+        match &observation.cursor {
+            Some(next) if next.0.len() > LARGEST_CURSOR => {
+                let message = format!(
+                    "a defect of Talon: a cursor of {} bytes is larger than the {LARGEST_CURSOR} that are kept; reading goes on from the one before",
+                    next.0.len()
+                );
+                self.health.set(&self.component, Severity::Feed, State::Internal, &message);
+                observation.cursor = None;
+            }
+            next => {
+                if next.is_some() {
+                    cursor.clone_from(next);
+                }
+                self.health.set(&self.component, Severity::Feed, State::Up, "");
             }
         }
     }

@@ -5,9 +5,10 @@ use talon_schemas::{Contract, Envelope, Op, Source};
 use talon_sdk::{Kind, RowFault};
 
 use crate::bus::{Append, BusFault, ShardLog};
-use crate::service::metrics::{FeedMetrics, Tally};
-use crate::shard::diff::{Change, Changes, EventId};
-use crate::shard::facts::Facts;
+use crate::service::metrics::{FeedMetrics, Stage, Tally};
+use crate::shard::change::{Change, Changes, EventId};
+use crate::shard::facts::PublishedFacts;
+use crate::shard::transaction::Transaction;
 
 /// What is the same in all records of a feed.
 pub(crate) struct FeedFrame {
@@ -49,8 +50,8 @@ pub(crate) struct Publisher<'a> {
     pub now_ms: i64,
     /// Where a record is put together.
     pub buffer: &'a mut Vec<u8>,
-    /// Set as soon as something was appended.
-    pub appended: &'a mut bool,
+    /// What is appended and not yet committed.
+    pub transaction: &'a mut Transaction,
     /// Where events are counted.
     pub tally: &'a mut Tally,
     /// The log that the rows tell, if they do.
@@ -60,7 +61,7 @@ pub(crate) struct Publisher<'a> {
 /// A log that the rows of another feed tell.
 pub(crate) struct Told<'a> {
     /// Which of its facts were published.
-    pub facts: &'a mut Facts,
+    pub facts: &'a mut PublishedFacts,
     /// What is the same in all its records.
     pub frame: &'a FeedFrame,
     /// Where its events are counted.
@@ -68,7 +69,8 @@ pub(crate) struct Told<'a> {
 }
 
 impl Publisher<'_> {
-    fn encode(&mut self, change: &Change<'_>, before: Option<&[u8]>) -> Result<(), BusFault> {
+    /// Puts the event together. `false` if it is none that the feed's format can write.
+    fn encode(&mut self, change: &Change<'_>, before: Option<&[u8]>) -> bool {
         let frame = self.frame;
         self.buffer.clear();
         frame.wire.put_prefix(frame.contract, self.buffer);
@@ -89,15 +91,12 @@ impl Publisher<'_> {
             ts_ms: self.now_ms,
         }
         .encode(self.buffer);
-        let finished = frame.wire.finish(frame.contract, self.buffer);
-        finished.map_err(|error| {
-            BusFault::Misconfigured(format!("an event cannot be encoded: {error}"))
-        })
+        frame.wire.finish(frame.contract, self.buffer).is_ok()
     }
 
+    /// Appends the event that was put together, or a tombstone.
     fn append(&mut self, key: &str, tombstone: bool, id: &[u8]) -> Result<(), BusFault> {
-        *self.appended = true;
-        self.log.append(&Append {
+        let append = Append {
             topic: self.frame.changes,
             key,
             value: (!tombstone).then_some(self.buffer.as_slice()),
@@ -105,42 +104,45 @@ impl Publisher<'_> {
                 ("talon-schema", self.frame.contract.full_name().as_bytes()),
                 ("talon-event-id", id),
             ],
-        })
+        };
+        self.transaction.append(self.log, &append)
     }
 
-    /// An event that the bus does not take: without its before image, else put aside, so that it
-    /// blocks nothing behind it.
-    fn shrink(&mut self, change: &Change<'_>, id: &[u8]) -> Result<(), BusFault> {
-        if change.before.is_some() {
-            self.encode(change, None)?;
+    /// Appends the event of a change. If the bus does not take it: without its before image, else it is
+    /// put aside, so that it blocks nothing behind it. Says whether it was appended.
+    fn event(&mut self, change: &Change<'_>, id: &[u8]) -> Result<bool, BusFault> {
+        let smaller = change.before.is_some().then_some(None);
+        for before in [Some(change.before), smaller].into_iter().flatten() {
+            if !self.encode(change, before) {
+                let reason = "a defect of Talon: the event does not fit the schema of its feed";
+                self.put_aside(Stage::Publish, change.key, None, reason)?;
+                return Ok(false);
+            }
             match self.append(change.key, false, id) {
                 Err(BusFault::TooLarge(_)) => {}
-                other => return other,
+                other => return other.map(|()| true),
             }
         }
         let reason =
             "the event is larger than the bus takes (Kafka: message.max.bytes, NATS: max_payload)";
-        if matches!(change.op, Op::Read | Op::Create) {
-            self.tally.unpublished += 1;
-        }
-        self.put_aside("publish", change.key, None, reason)
+        self.put_aside(Stage::Publish, change.key, None, reason)?;
+        Ok(false)
     }
 
     fn put_aside(
         &mut self,
-        stage: &'static str,
+        stage: Stage,
         key: &str,
         value: Option<&[u8]>,
         reason: &str,
     ) -> Result<(), BusFault> {
-        *self.appended = true;
-        self.frame.metrics.dead_letter(stage);
+        self.tally.dead_letter(stage);
         let frame = self.frame;
         let headers: &[(&str, &[u8])] = &[
             ("__connect.errors.topic", frame.topic.as_bytes()),
             ("__connect.errors.connector.name", frame.connector.as_bytes()),
             ("__connect.errors.task.id", b"0"),
-            ("__connect.errors.stage", stage.as_bytes()),
+            ("__connect.errors.stage", stage.word().as_bytes()),
             ("__connect.errors.class.name", frame.class.as_bytes()),
             ("__connect.errors.exception.class.name", b"talon.RowFault"),
             ("__connect.errors.exception.message", reason.as_bytes()),
@@ -150,14 +152,15 @@ impl Publisher<'_> {
         ];
         let topic = frame.dead_letters;
         let whole = Append { topic, key, value: Some(value.unwrap_or_default()), headers };
-        match self.log.append(&whole) {
+        match self.transaction.append(self.log, &whole) {
             // Even the row alone is too large: its context is kept, and says so.
             Err(BusFault::TooLarge(_)) => {
                 let cut = value.map_or(&[][..], |value| &value[..value.len().min(64 * 1024)]);
                 let size = value.map_or(0, <[u8]>::len).to_string();
                 let mut headers = headers.to_vec();
                 headers.push(("__talon.errors.value.bytes", size.as_bytes()));
-                self.log.append(&Append { topic, key, value: Some(cut), headers: &headers })
+                let cut = Append { topic, key, value: Some(cut), headers: &headers };
+                self.transaction.append(self.log, &cut)
             }
             other => other,
         }
@@ -168,7 +171,12 @@ impl Changes for Publisher<'_> {
     type Error = BusFault;
 
     /// Facts first: a bus that publishes one after another must not have the entity without them.
-    fn facts(&mut self, row: &[u8], told: &talon_sdk::Facts) -> Result<(), BusFault> {
+    fn facts(
+        &mut self,
+        row: &[u8],
+        told: &talon_sdk::Facts,
+        before: Option<&[u8]>,
+    ) -> Result<(), BusFault> {
         let Some(Told { facts, frame, tally }) = &mut self.told else { return Ok(()) };
         let mut publisher = Publisher {
             log: &mut *self.log,
@@ -178,31 +186,31 @@ impl Changes for Publisher<'_> {
             as_of_ms: self.as_of_ms,
             now_ms: self.now_ms,
             buffer: &mut *self.buffer,
-            appended: &mut *self.appended,
+            transaction: &mut *self.transaction,
             tally,
             told: None,
         };
-        facts.tell(row, told, self.snapshot, &mut publisher)
+        facts.tell(row, told, before, self.snapshot, &mut publisher)
     }
 
     fn change(&mut self, change: &Change<'_>) -> Result<(), BusFault> {
         let mut text = [0; 32];
         let id = hex(change.id, &mut text);
-        self.encode(change, change.before)?;
-        match self.append(change.key, false, id) {
-            Err(BusFault::TooLarge(_)) => self.shrink(change, id)?,
-            other => other?,
+        if self.event(change, id)? {
+            let upstream_ms = change.ts_ms.unwrap_or(self.as_of_ms);
+            self.tally.change(change.op, self.now_ms - upstream_ms);
+        } else if matches!(change.op, Op::Read | Op::Create) {
+            self.tally.unpublished += 1;
         }
+        // Also where the event was put aside: what is gone does not stand on a table's topic.
         if change.op == Op::Delete && self.frame.kind == Kind::Table {
             self.append(change.key, true, id)?;
         }
-        let upstream_ms = change.ts_ms.unwrap_or(self.as_of_ms);
-        self.tally.change(change.op, self.now_ms - upstream_ms);
         Ok(())
     }
 
     fn dead_letter(&mut self, key: &str, row: &[u8], fault: &RowFault) -> Result<(), BusFault> {
-        self.put_aside("decode", key, Some(row), &fault.0)
+        self.put_aside(Stage::Decode, key, Some(row), &fault.0)
     }
 }
 

@@ -9,10 +9,15 @@
 //!   recovered index and publish nothing.
 //! * The bus fails an append or a commit: the index is ahead of the topic, so all of it is thrown away
 //!   and recovered. Whether an unclear commit took place is answered by the topic itself.
+//! * An observation makes this code panic: the index is thrown away as above, and its feed is set aside
+//!   ([`SetAside`]), so that it does not happen again at once. A row at which the connector's code panics
+//!   is a dead letter, and needs none of that.
 //! * Paused, and another process took over: opening fenced this one, and its next append or commit
 //!   says so. It stops.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Instant;
 
 use talon_sdk::{Clock, Cursor, Observation};
@@ -24,7 +29,9 @@ use crate::service::registry::Schemas;
 use crate::shard::checkpoint::{self, Checkpoint};
 use crate::shard::diff::Summary;
 use crate::shard::publish::{Publisher, Told};
+use crate::shard::set_aside::SetAside;
 use crate::shard::state::{FeedState, Known, pair, with_told};
+use crate::shard::transaction::Transaction;
 
 /// Observations are committed together until their rows have so many bytes.
 const GROUP_BYTES: usize = 16 * 1024 * 1024;
@@ -46,6 +53,8 @@ pub(crate) struct Sighting {
     pub(crate) after_fault: bool,
     /// Whether its scope was seen before the fault: what changed was hidden by the gap between.
     pub(crate) after_gap: bool,
+    /// The scopes that the feed follows, where it has several and they have changed.
+    pub(crate) follows: Option<Arc<[String]>>,
 }
 
 /// A shard that is recovered and ready to serve.
@@ -110,22 +119,28 @@ impl Shard {
     }
 
     /// Publishes observations until their senders are gone: `Ok` when all is committed.
-    pub(crate) fn serve(mut self, mut inbox: mpsc::Receiver<Sighting>) -> Result<(), BusFault> {
+    pub(crate) fn serve(
+        mut self,
+        mut inbox: mpsc::Receiver<Sighting>,
+        aside: &SetAside,
+    ) -> Result<(), BusFault> {
         let mut settled = Vec::new();
         while let Some(sighting) = inbox.blocking_recv() {
             let started = Instant::now();
-            let mut appended = false;
+            let mut transaction = Transaction::default();
             let mut bytes = 0;
             let mut next = Some(sighting);
             // What arrived while the last commit ran is committed together.
             while let Some(sighting) = next {
                 bytes += sighting.observation.rows.bytes();
-                let summary = self.observe(&sighting, &mut appended)?;
+                let observed =
+                    catch_unwind(AssertUnwindSafe(|| self.observe(&sighting, &mut transaction)));
+                let summary = observed.unwrap_or_else(|_| Err(self.set_aside(&sighting, aside)))?;
                 settled.push((sighting, summary));
                 next = if bytes < GROUP_BYTES { inbox.try_recv().ok() } else { None };
             }
-            let checkpoints = self.due_checkpoints(appended);
-            if appended || !checkpoints.is_empty() {
+            let checkpoints = self.due_checkpoints(transaction.has_appended());
+            if transaction.is_open() || !checkpoints.is_empty() {
                 self.log.commit(&checkpoints)?;
                 self.metrics.published(&self.name, started.elapsed());
             } else {
@@ -134,6 +149,7 @@ impl Shard {
             for (sighting, summary) in settled.drain(..) {
                 self.settle(&sighting, summary);
             }
+            self.forget_old();
         }
         let last = self.checkpoints(|feed| feed.cursor_moved);
         if !last.is_empty() {
@@ -142,7 +158,30 @@ impl Shard {
         Ok(())
     }
 
-    fn observe(&mut self, sighting: &Sighting, appended: &mut bool) -> Result<Summary, BusFault> {
+    /// An observation ended in a panic.
+    fn set_aside(&self, sighting: &Sighting, aside: &SetAside) -> BusFault {
+        let Some(feed) = self.feeds.get(sighting.feed) else { return no_such_feed() };
+        aside.add(feed.frame.feed);
+        let name = feed.frame.feed;
+        BusFault::Aborted(format!("a defect of Talon: an observation of `{name}` ended in a panic"))
+    }
+
+    /// Logs keep no more than their topics do.
+    fn forget_old(&mut self) {
+        let now = self.clock.now_ms();
+        for feed in &mut self.feeds {
+            match &mut feed.known {
+                Known::Entities(differ) => differ.forget_old(now),
+                Known::Facts(facts) => facts.forget_old(now),
+            }
+        }
+    }
+
+    fn observe(
+        &mut self,
+        sighting: &Sighting,
+        transaction: &mut Transaction,
+    ) -> Result<Summary, BusFault> {
         let observation = &sighting.observation;
         let (feed, told) = with_told(&mut self.feeds, sighting.feed).ok_or_else(no_such_feed)?;
         let Known::Entities(differ) = &mut feed.known else { return Err(no_such_feed()) };
@@ -158,15 +197,11 @@ impl Shard {
             as_of_ms: observation.as_of_ms,
             now_ms: self.clock.now_ms(),
             buffer: &mut self.buffer,
-            appended,
+            transaction,
             tally: &mut feed.tally,
             told,
         };
-        let observed = differ.observe(observation, sighting.after_fault, &mut publisher);
-        if observed.is_err() {
-            self.feeds.iter_mut().for_each(|feed| feed.tally.clear());
-        }
-        let summary = observed?;
+        let summary = differ.observe(observation, sighting.after_fault, &mut publisher)?;
         let feed = &mut self.feeds[sighting.feed];
         if let Some(cursor) = &observation.cursor
             && feed.cursor.as_ref() != Some(cursor)
@@ -207,23 +242,32 @@ impl Shard {
         checkpoints
     }
 
+    /// After the commit: what is shown of it.
     fn settle(&mut self, sighting: &Sighting, summary: Summary) {
         let Some((feed, told)) = with_told(&mut self.feeds, sighting.feed) else { return };
-        let as_of_ms = sighting.observation.as_of_ms;
+        let Sighting { observation, follows, .. } = sighting;
+        let now = self.clock.now_ms();
+        let shown = |state: &FeedState, withheld: usize| {
+            let metrics = &state.frame.metrics;
+            if let Some(scopes) = follows {
+                metrics.follow(scopes, now);
+            }
+            metrics.settled(observation, state.known.len(), withheld);
+        };
         if let Some(told) = told {
             told.frame.metrics.count(&mut told.tally);
             told.frame.metrics.observation("ok");
-            told.frame.metrics.settled(as_of_ms, told.known.len(), 0);
+            shown(told, 0);
         }
         feed.frame.metrics.count(&mut feed.tally);
         if sighting.after_gap {
             feed.frame.metrics.gap_changes(summary.changes);
         }
-        let was_withheld = feed.frame.metrics.status().withheld > 0;
+        let was_withheld = feed.frame.metrics.withheld() > 0;
         let withheld = summary.withheld.map_or(0, |(entities, _)| entities);
         let result = if withheld > 0 { "withheld" } else { "ok" };
         feed.frame.metrics.observation(result);
-        feed.frame.metrics.settled(as_of_ms, feed.known.len(), withheld);
+        shown(feed, withheld);
         let (connector, name) = (&feed.frame.connector, feed.frame.feed);
         match summary.withheld {
             Some((entities, why)) if !was_withheld => {

@@ -15,7 +15,7 @@
 //! from the beginning once ([`crate::shard::checkpoint`]).
 
 use talon_schemas::wire::Payload;
-use talon_schemas::{Op, Parts};
+use talon_schemas::{Op, Parts, Source};
 use talon_sdk::{Cursor, Kind};
 
 use crate::bus::{BusFault, Recovered};
@@ -23,7 +23,7 @@ use crate::service::metrics::Tally;
 use crate::service::registry::Schemas;
 use crate::shard::checkpoint::Checkpoint;
 use crate::shard::diff::Differ;
-use crate::shard::facts::Facts;
+use crate::shard::facts::PublishedFacts;
 use crate::shard::publish::{FeedFrame, chain_of};
 
 /// What is known of a feed's records.
@@ -31,7 +31,7 @@ pub(crate) enum Known {
     /// Entities, and the way from rows to their changes.
     Entities(Box<Differ>),
     /// Facts that another feed's rows tell.
-    Facts(Facts),
+    Facts(PublishedFacts),
 }
 
 impl Known {
@@ -116,7 +116,7 @@ impl FeedState {
                 {
                     facts.recover_told(value);
                 }
-                differ.recover(record.key, Some(value), chain);
+                differ.recover_in(parts.scope, record.key, Some(value), chain);
             }
         };
         let payload = frame.wire.open(contract, message);
@@ -148,7 +148,15 @@ impl FeedState {
             Some((Op::Delete, ts_ms)) => deleted(differ, ts_ms),
             _ => {
                 *unreadable += 1;
-                differ.recover_key(record.key, chain);
+                let source = [frame.class, &frame.connector, frame.feed];
+                let scope = match payload {
+                    Payload::Json(json) => Source::scope_in_json(json),
+                    Payload::Foreign => None,
+                    Payload::Own(datum)
+                    | Payload::Registered(_, datum)
+                    | Payload::Fingerprinted(_, datum) => Source::scope_in(datum, source),
+                };
+                differ.recover_key(scope.unwrap_or_default(), record.key, chain);
             }
         }
         Ok(())

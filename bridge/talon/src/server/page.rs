@@ -8,7 +8,7 @@ use std::fmt::{self, Display, Formatter};
 use talon_runtime::commands::LaneStatus;
 use talon_runtime::engine::{FeedRow, Glance};
 use talon_runtime::health::{Component, Severity, State};
-use talon_runtime::metrics::FeedStatus;
+use talon_runtime::metrics::{FeedStatus, OldestScope};
 
 use super::About;
 use super::text::{Badge, Count, Names, Span, Text, TimeOfDay, word};
@@ -227,11 +227,16 @@ fn connector(
             write!(
                 f,
                 "<td><strong class=\"warn\"><span aria-hidden=\"true\">▲</span> {age}\
-                </strong> <span class=\"hint\">late: due every {interval}</span></td>"
+                </strong> <span class=\"hint\">late: due every {interval}</span>"
             )?;
         } else {
-            write!(f, "<td>{age}</td>")?;
+            write!(f, "<td>{age}")?;
         }
+        if let Some(OldestScope { scope, at_ms }) = &status.oldest {
+            let age = Span(glance.now_ms - at_ms);
+            write!(f, " <span class=\"hint\">oldest: {}, {age}</span>", Text(scope))?;
+        }
+        write!(f, "</td>")?;
         write!(f, "<td class=\"number\">{}</td>", Count(status.entities))?;
         write!(f, "<td class=\"number\">{}</td>", Count(status.published))?;
         let withheld = Count(status.withheld);

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use talon_runtime::bus::{Bus, BusFault, Grant, ShardLog, ShardSpec};
 use talon_runtime::engine::{FeedRow, Glance};
 use talon_runtime::health::{Component, Severity, State as Word};
-use talon_runtime::metrics::{FeedStatus, Metrics};
+use talon_runtime::metrics::{FeedStatus, Metrics, OldestScope};
 use talon_runtime::{Engine, Parts};
 use talon_sdk::Clock;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -108,7 +108,8 @@ fn glance(observed_ms: Option<i64>, withheld: u64) -> Glance {
         topic: "talon.c.doors".to_owned(),
         interval_ms: 2_000,
     };
-    let status = FeedStatus { observed_ms, entities: 1_234_567, withheld, published: 89 };
+    let status =
+        FeedStatus { observed_ms, oldest: None, entities: 1_234_567, withheld, published: 89 };
     let up = component(Severity::Vital, Word::Up, "");
     let components = BTreeMap::from([("bus".to_owned(), up.clone()), ("c".to_owned(), up)]);
     let (commands, backfills) = (vec![], BTreeMap::new());
@@ -137,6 +138,19 @@ fn a_backfill_shows_how_far_it_is_and_how_long_the_rest_will_take() {
     assert!(
         page::render(&glance, &about)
             .contains("Backfill: 500 of 2\u{202f}000 days, 25 %; about 2\u{a0}h left")
+    );
+}
+
+#[test]
+fn the_scope_that_was_read_longest_ago_is_named_beside_the_last_observation() {
+    let mut glance = glance(Some(NOW), 0);
+    let scope = format!("{HOSTILE}/2024-07-05");
+    glance.feeds[0].1.oldest = Some(OldestScope { scope, at_ms: NOW - 7_200_000 });
+    let page = page::render(&glance, &about());
+    assert!(page.contains("<td>just now <span class=\"hint\">oldest: "), "{page}");
+    assert!(
+        page.contains("/2024-07-05, 2\u{a0}h</span></td>") && !page.contains(HOSTILE),
+        "{page}"
     );
 }
 

@@ -54,11 +54,6 @@ impl Leading<'_> {
     }
 }
 
-/// The day of a ticket's value.
-pub(crate) fn day_of(value: &[u8]) -> Option<Day> {
-    Leading::read(value).ok()?.day
-}
-
 /// The ids of the operations that a ticket's value lists.
 pub(crate) fn operations_of(value: &[u8], each: &mut dyn FnMut(&str)) -> Result<(), Malformed> {
     let mut datum = Datum::new(value);
@@ -179,7 +174,7 @@ mod tests {
     #[test]
     fn a_value_tells_its_day_and_its_operations() {
         let value = value("2024-07-05", true);
-        assert_eq!(day_of(&value), Day::parse("2024-07-05"));
+        assert_eq!(Leading::read(&value).unwrap().day, Day::parse("2024-07-05"));
         let mut ids = String::new();
         operations_of(&value, &mut |id| ids.push_str(id)).unwrap();
         assert_eq!(ids, "xy");

@@ -101,6 +101,7 @@ impl Plan {
             branch.is_read = !head.has_wrong_protocol;
             branch.is_connected = head.is_connected;
             let today = branch.today(&head.id, &self.zones, &self.late, now);
+            branch.listed.get_or_insert(today);
             if head.is_connected {
                 if let Some(off) = branch.off.take() {
                     branch.done.remove_from(off);

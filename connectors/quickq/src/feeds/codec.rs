@@ -80,13 +80,6 @@ impl RowCodec for Codec {
         }
         (self.read)(&self.mapper, row, scope, out)
     }
-
-    fn covers(&self, scope: &str, key: &str, _value: Option<&[u8]>) -> bool {
-        match self.key {
-            Key::IdInScope => key.strip_prefix(scope).is_some_and(|rest| rest.starts_with('/')),
-            _ => true,
-        }
-    }
 }
 
 const SERVER: &str = "server";

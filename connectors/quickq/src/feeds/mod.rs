@@ -21,7 +21,7 @@ pub(crate) fn stray(live: &Live, as_of_ms: i64) -> Option<Observation> {
     let rows = Rows::of_one(live.stray()?);
     Some(Observation {
         scope: UNREADABLE.to_owned(),
-        coverage: Coverage::Delta,
+        coverage: Coverage::Incomplete,
         rows,
         cursor: None,
         snapshot: false,

@@ -17,6 +17,7 @@ pub(crate) struct Queue {
     lanes: Vec<Lane>,
     /// Where to begin to look, so that one busy workplace does not hide the others.
     turn: usize,
+    workplaces: Arc<[String]>,
 }
 
 /// One workplace.
@@ -28,7 +29,8 @@ pub(crate) struct Lane {
 
 impl Queue {
     pub(crate) fn new(lanes: Vec<Lane>) -> Queue {
-        Queue { lanes, turn: 0 }
+        let workplaces = lanes.iter().map(|lane| lane.list.scope.clone()).collect();
+        Queue { lanes, turn: 0, workplaces }
     }
 }
 
@@ -59,5 +61,9 @@ impl Feed for Queue {
             return Err(Fault::Internal { reason: "`queue` has no workplace".to_owned() });
         }
         select_all(waits).await.0
+    }
+
+    fn follows(&mut self) -> Option<Arc<[String]>> {
+        Some(self.workplaces.clone())
     }
 }

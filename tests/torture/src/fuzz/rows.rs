@@ -115,7 +115,6 @@ fn check(plan: &FeedPlan, told: Option<&FeedPlan>, row: &[u8]) {
         assert_eq!((&other.key, self::content(contract, &other)), (&entity.key, content));
     }
     assert_published(contract, &entity.value);
-    plan.codec.covers(scope, &entity.key, Some(&entity.value));
     plan.codec.remember(&entity.key, Some(&entity.value));
     plan.codec.forget();
     if let Some(told) = told {

@@ -6,7 +6,6 @@ use talon_sdk::record::{decode, peek_scalar};
 use talon_sdk::{FactCodec, Row, RowCodec, RowFault};
 
 use crate::export::config::Config;
-use crate::export::day::Day;
 use crate::export::entity::Operation;
 use crate::export::late::{self, Late};
 use crate::export::map::{Mapper, Tell};
@@ -110,12 +109,6 @@ impl RowCodec for Tickets {
 
     fn tells_absence(&self) -> bool {
         self.deletes
-    }
-
-    fn covers(&self, scope: &str, key: &str, value: Option<&[u8]>) -> bool {
-        let (branch, day) = split(scope);
-        let is_of_branch = key.strip_prefix(branch).is_some_and(|rest| rest.starts_with('/'));
-        is_of_branch && Day::parse(day).is_some_and(|day| value.and_then(late::day_of) == Some(day))
     }
 
     fn forget(&self) {

@@ -17,13 +17,17 @@ use tokio::time::Instant;
 
 use crate::export::catalogue::Catalogue;
 use crate::export::config::Config;
+use crate::export::day::Day;
 use crate::export::late::Late;
-use crate::export::plan::{Lane, Now, Plan, Work, until};
+use crate::export::plan::{Lane, Now, Plan, until};
 use crate::export::reading::{Piece, Reading};
 use crate::export::zone::Zones;
 
 /// Where all places are taken, the plan is not asked more often than this.
 const BREATH: Duration = Duration::from_millis(10);
+
+/// How often it is looked up which days are kept up to date.
+const FOLLOWED: Duration = Duration::from_secs(1);
 
 pub(crate) struct Tickets {
     catalogue: Arc<Catalogue>,
@@ -41,6 +45,8 @@ pub(crate) struct Tickets {
     has_moved: bool,
     /// What ended the last observation, and is given with the next call.
     fault: Option<Fault>,
+    /// The days that are kept up to date, as of then.
+    followed: (Option<Instant>, Arc<[String]>),
 }
 
 enum State {
@@ -70,6 +76,7 @@ impl Tickets {
             taken: [0; 2],
             has_moved: false,
             fault: None,
+            followed: (None, Arc::default()),
         }
     }
 
@@ -135,19 +142,25 @@ impl Tickets {
                 }
                 (rows, if number == 0 { Coverage::Full } else { Coverage::Last(number) })
             }
+            // The day is read again.
             Piece::Broken(rows, fault) => {
                 self.taken[work.lane as usize] -= 1;
                 self.fault = self.plan.failed(&work, fault, now);
                 if rows.is_empty() {
                     return None;
                 }
-                (rows, Coverage::Delta)
+                (rows, Coverage::Incomplete)
             }
+        };
+        let coverage = match coverage {
+            Coverage::Part(_) if !work.is_full => Coverage::Incomplete,
+            Coverage::Full | Coverage::Last(_) if !work.is_full => Coverage::Delta,
+            coverage => coverage,
         };
         let cursor = std::mem::take(&mut self.has_moved).then(|| Cursor(self.plan.position()));
         Some(Observation {
-            scope: scope(&work),
-            coverage: if work.is_full { coverage } else { Coverage::Delta },
+            scope: scope(&work.branch, work.day),
+            coverage,
             rows,
             cursor,
             snapshot: work.snapshot,
@@ -222,18 +235,32 @@ impl Feed for Tickets {
         let now = self.now();
         Some(until(self.plan.wake(now), now))
     }
+
+    fn follows(&mut self) -> Option<Arc<[String]>> {
+        let now = self.now();
+        let (at, days) = &mut self.followed;
+        if at.is_none_or(|at| now.at >= at + FOLLOWED) {
+            *at = Some(now.at);
+            let new: Vec<String> =
+                self.plan.follows(now).map(|(branch, day)| scope(branch, day)).collect();
+            if days[..] != new[..] {
+                *days = new.into();
+            }
+        }
+        Some(days.clone())
+    }
 }
 
 /// `branch/2024-07-10`.
-fn scope(work: &Work) -> String {
-    format!("{}/{}", work.branch, work.day)
+fn scope(branch: &str, day: Day) -> String {
+    format!("{branch}/{day}")
 }
 
-/// Nothing is due, which is an answer too.
+/// Nothing is due, and nothing was read.
 fn nothing(as_of_ms: i64) -> Observation {
     Observation {
         scope: String::new(),
-        coverage: Coverage::Delta,
+        coverage: Coverage::Incomplete,
         rows: Rows::default(),
         cursor: None,
         snapshot: false,

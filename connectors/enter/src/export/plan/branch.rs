@@ -17,6 +17,8 @@ pub(super) struct Branch {
     pub(super) is_read: bool,
     pub(super) is_connected: bool,
     pub(super) zone: Option<Zone>,
+    /// The day on which it was listed for the first time since this feed was opened.
+    pub(super) listed: Option<Day>,
     /// The day on which reading began; what lies before is the backfill's.
     pub(super) start: Option<Day>,
     pub(super) done: Days,

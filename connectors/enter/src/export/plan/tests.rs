@@ -205,3 +205,31 @@ fn a_day_that_fails_is_tried_later_and_holds_up_no_other() {
     let refused = DayFault { is_general: true, ..broken() };
     assert!(played.plan.failed(&works[0], refused, played.now).is_some());
 }
+
+#[test]
+fn a_branch_that_is_stuck_is_followed_from_its_first_missing_day_and_a_done_day_is_final() {
+    let mut played = Played::new(config(Some("2024-01-01")), &["a", "b", "wrong"]);
+    let follows = |played: &Played| -> Vec<String> {
+        played.plan.follows(played.now).map(|(branch, day)| format!("{branch} {day}")).collect()
+    };
+    assert_eq!(follows(&played), ["a 2024-07-10", "b 2024-07-10"], "not the past");
+    played.read(Lane::Current);
+    for _ in 0..3 * 24 {
+        played.pass(HOUR);
+        while let Some(work) = played.plan.next(Lane::Current, played.now) {
+            if work.branch == "a" {
+                played.plan.read(&work, None, played.now.ms, played.now);
+            } else {
+                let fault = DayFault { fault: Fault::unavailable("cut"), is_general: false };
+                played.plan.failed(&work, fault, played.now);
+            }
+        }
+    }
+    let stuck = ["b 2024-07-10", "b 2024-07-11", "b 2024-07-12", "b 2024-07-13"];
+    assert_eq!(follows(&played)[1..], stuck);
+    assert_eq!(follows(&played)[0], "a 2024-07-13");
+    played.list(&["a", "b"], &["b"]);
+    assert_eq!(follows(&played), ["a 2024-07-13"], "of what is not connected there is nothing new");
+    played.list(&["a"], &[]);
+    assert_eq!(follows(&played), ["a 2024-07-13"], "and what is gone is not read");
+}
