@@ -93,6 +93,12 @@ pub async fn live_through(
     scene: &impl Scene,
 ) -> (Vec<ResultRecord>, String) {
     let address = bus.address().to_owned();
+    let mut texts = texts.clone();
+    if let Some(lease) = texts.get_mut("bus.nats.lease.ttl.ms") {
+        // What is under way when the server dies ends with the lease.
+        "10000".clone_into(lease);
+    }
+    let texts = &texts;
     let mut talon = Talon::run(texts);
     talon.ready().await;
     scene.strike(moment);
