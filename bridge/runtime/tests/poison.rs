@@ -42,6 +42,8 @@ enum Defect {
     Compare,
     /// A cursor that no bus takes, at every read after the first.
     Cursor,
+    /// A cursor that this bus does not take.
+    LongCursor,
     /// No event can be made of its values.
     Value,
     /// No row can be read.
@@ -98,6 +100,7 @@ impl Feed for Reads {
                 assert_eq!(from, Some(&Cursor("1".to_owned())), "reads on from the one before");
                 "2".repeat(300_000)
             }
+            Some(Defect::LongCursor) => format!("{read:010000}"),
             _ => read.to_string(),
         };
         Ok(Observation {
@@ -151,6 +154,8 @@ struct Written {
     cursor: Option<String>,
     /// Commits fail.
     is_away: bool,
+    /// The largest checkpoint, where there is one.
+    largest: Option<usize>,
 }
 
 impl Bus for Memory {
@@ -186,6 +191,11 @@ impl ShardLog for Memory {
         let mut written = self.written.lock().unwrap();
         if written.is_away {
             return Err(BusFault::Unavailable("away".to_owned()));
+        }
+        // Nothing of it is there yet, as on a bus with transactions.
+        let largest = written.largest.unwrap_or(usize::MAX);
+        if checkpoints.iter().any(|(_, value)| value.len() > largest) {
+            return Err(BusFault::TooLarge("a checkpoint".to_owned()));
         }
         for topic in std::mem::take(&mut written.pending) {
             written.records[topic] += 1;
@@ -298,6 +308,18 @@ async fn a_cursor_that_is_too_large_is_not_written_and_the_feed_goes_on_from_the
     assert!(bus.written.lock().unwrap().cursor.as_ref().unwrap().contains(r#""cursor":"1""#));
     flows(&bus).await;
     assert_eq!(bus.opened.load(Ordering::SeqCst), 1);
+    assert!(engine.stop(Duration::from_secs(30)).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_that_the_bus_does_not_take_holds_up_nothing_else() {
+    let (hall, bus) = (Hall::new(Defect::LongCursor), Memory::default());
+    bus.written.lock().unwrap().largest = Some(5_000);
+    let engine = start(&hall, &bus, Format::Avro);
+    until("its rows are published", || bus.records(POISONED_ROWS) > 20).await;
+    flows(&bus).await;
+    assert_eq!(bus.written.lock().unwrap().cursor, None);
+    assert_eq!(bus.opened.load(Ordering::SeqCst), 1, "nothing is read back");
     assert!(engine.stop(Duration::from_secs(30)).await);
 }
 

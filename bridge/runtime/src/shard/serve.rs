@@ -141,7 +141,7 @@ impl Shard {
             }
             let checkpoints = self.due_checkpoints(transaction.has_appended());
             if transaction.is_open() || !checkpoints.is_empty() {
-                self.log.commit(&checkpoints)?;
+                self.commit(&checkpoints)?;
                 self.metrics.published(&self.name, started.elapsed());
             } else {
                 self.log.idle()?;
@@ -153,7 +153,7 @@ impl Shard {
         }
         let last = self.checkpoints(|feed| feed.cursor_moved);
         if !last.is_empty() {
-            self.log.commit(&last)?;
+            self.commit(&last)?;
         }
         Ok(())
     }
@@ -226,6 +226,26 @@ impl Shard {
                 feed.cursor_moved && waited || appended && feed.cursor.is_some() && is_fewer()
             }
         })
+    }
+
+    /// Commits. A checkpoint that is too large for the bus is left out, so that it holds up nothing else:
+    /// its feed reads again from the one before.
+    fn commit(&mut self, checkpoints: &[(String, Vec<u8>)]) -> Result<(), BusFault> {
+        match self.log.commit(checkpoints) {
+            Err(BusFault::TooLarge(_)) => {}
+            other => return other,
+        }
+        for checkpoint in checkpoints {
+            match self.log.commit(std::slice::from_ref(checkpoint)) {
+                Err(BusFault::TooLarge(why)) => {
+                    let (key, bytes) = (&checkpoint.0, checkpoint.1.len());
+                    tracing::warn!(checkpoint = key, bytes, "a checkpoint is not written: {why}");
+                }
+                other => other?,
+            }
+        }
+        // What was appended stands in any case.
+        self.log.commit(&[])
     }
 
     fn checkpoints(&mut self, due: impl Fn(&FeedState) -> bool) -> Vec<(String, Vec<u8>)> {
