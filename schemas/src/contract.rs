@@ -6,28 +6,9 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use crate::envelope::Parts;
+use crate::error::SchemaError;
 use crate::message::{Message, leak};
 use crate::plan::{Malformed, Plan};
-
-/// An entity or an event does not fit its schema.
-#[derive(Debug, thiserror::Error)]
-pub enum SchemaError {
-    /// The Avro library refused it.
-    #[error("avro: {0}")]
-    Avro(#[from] Box<apache_avro::Error>),
-    /// Not this schema's bytes.
-    #[error(transparent)]
-    Malformed(#[from] Malformed),
-    /// Not JSON, or other JSON than the schema asks for.
-    #[error("the JSON does not fit the schema")]
-    Json,
-}
-
-impl From<apache_avro::Error> for SchemaError {
-    fn from(error: apache_avro::Error) -> Self {
-        SchemaError::Avro(Box::new(error))
-    }
-}
 
 /// The schema of one feed's events, compiled.
 ///

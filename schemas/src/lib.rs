@@ -20,6 +20,7 @@ pub mod contractor;
 mod datum;
 pub mod enter;
 mod envelope;
+mod error;
 mod json;
 mod message;
 pub mod plan;
@@ -29,8 +30,9 @@ pub mod result;
 pub mod wire;
 mod writer;
 
-pub use contract::{Contract, SchemaError};
+pub use contract::Contract;
 pub use datum::{Datum, Malformed};
 pub use envelope::{Envelope, Op, Parts, Source};
+pub use error::SchemaError;
 pub use message::Message;
 pub use writer::Writer;

@@ -28,8 +28,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use crate::datum::Malformed;
+use crate::error::SchemaError;
+use crate::released;
 use crate::writer::Writer;
-use crate::{SchemaError, released};
 
 /// The schema of the messages of a topic.
 ///
