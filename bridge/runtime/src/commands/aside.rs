@@ -34,13 +34,7 @@ pub(super) struct Aside {
 impl Aside {
     /// Nothing waits yet.
     pub(super) fn new(reader: CommandReader) -> Aside {
-        Aside {
-            reader,
-            waiting: Vec::new(),
-            keys: HashSet::new(),
-            question: None,
-            is_shown: false,
-        }
+        Aside { reader, waiting: Vec::new(), keys: HashSet::new(), question: None, is_shown: false }
     }
 
     /// Whether a record has to wait for the registry, or for one that does.
