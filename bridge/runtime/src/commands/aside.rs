@@ -13,15 +13,15 @@ use talon_sdk::Fault;
 use tokio::time::sleep;
 
 use crate::bus::{Arrival, BusFault};
-use crate::commands::attempt::Left;
-use crate::commands::scheduler::Scheduler;
+use crate::commands::attempt::{CommandContext, Left};
+use crate::commands::intake::CommandReader;
 
 /// Pause before a registry that does not answer is asked again.
 const REGISTRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Commands that wait for the registry.
-#[derive(Default)]
 pub(super) struct Aside {
+    reader: CommandReader,
     /// In the order of the topic.
     waiting: Vec<Arrival>,
     keys: HashSet<Option<String>>,
@@ -32,6 +32,25 @@ pub(super) struct Aside {
 }
 
 impl Aside {
+    /// Nothing waits yet.
+    pub(super) fn new(reader: CommandReader) -> Aside {
+        Aside { reader, waiting: Vec::new(), keys: HashSet::new(), question: None, is_shown: false }
+    }
+
+    /// Whether a record has to wait for the registry, or for one that does.
+    pub(super) fn must_take(&self, arrival: &Arrival) -> bool {
+        self.keys.contains(&arrival.key) || self.reader.unknown_id(&arrival.value).is_some()
+    }
+
+    /// Takes a record, behind those that wait.
+    pub(super) fn take(&mut self, arrival: Arrival) {
+        self.keys.insert(arrival.key.clone());
+        self.waiting.push(arrival);
+        if self.question.is_none() {
+            self.ask(Duration::ZERO);
+        }
+    }
+
     /// Waits until the registry has answered, or has failed to. For ever where nothing is asked.
     ///
     /// Can be cancelled and called again.
@@ -45,56 +64,41 @@ impl Aside {
             }
         }
     }
-}
 
-impl Scheduler {
-    /// Whether a record has to wait for the registry, or for one that does.
-    pub(super) fn must_wait(&self, arrival: &Arrival) -> bool {
-        self.aside.keys.contains(&arrival.key) || self.reader.unknown_id(&arrival.value).is_some()
-    }
-
-    /// Puts a record aside.
-    pub(super) fn set_aside(&mut self, arrival: Arrival) {
-        self.open.insert(arrival.position);
-        self.bytes += arrival.value.len();
-        self.aside.keys.insert(arrival.key.clone());
-        self.aside.waiting.push(arrival);
-        if self.aside.question.is_none() {
-            self.ask(Duration::ZERO);
-        }
-    }
-
-    /// The registry has answered: whoever waits is looked at again, in order.
-    pub(super) async fn answered(&mut self, answer: Result<(), BusFault>) -> Result<(), Left> {
+    /// The registry has answered: whoever waits is to be looked at again, in this order. Nobody where
+    /// it did not answer; then it is asked again.
+    ///
+    /// # Errors
+    /// The lane is lost.
+    pub(super) fn answered(
+        &mut self,
+        answer: Result<(), BusFault>,
+        context: &CommandContext,
+    ) -> Result<Vec<Arrival>, Left> {
         match answer {
             Ok(()) => {}
             Err(BusFault::Misconfigured(why) | BusFault::Unavailable(why)) => {
                 // These commands do not go on meanwhile, so it must be seen.
-                self.context.show(Some(&Fault::unavailable(why)));
-                self.aside.is_shown = true;
+                context.show(Some(&Fault::unavailable(why)));
+                self.is_shown = true;
                 self.ask(REGISTRY_PAUSE);
-                return Ok(());
+                return Ok(Vec::new());
             }
             Err(_) => return Err(Left),
         }
-        if std::mem::take(&mut self.aside.is_shown) {
-            self.context.show(None);
+        if std::mem::take(&mut self.is_shown) {
+            context.show(None);
         }
-        self.aside.keys.clear();
-        for arrival in std::mem::take(&mut self.aside.waiting) {
-            self.open.remove(&arrival.position);
-            self.bytes -= arrival.value.len();
-            self.arrived(arrival).await?;
-        }
-        Ok(())
+        self.keys.clear();
+        Ok(std::mem::take(&mut self.waiting))
     }
 
     /// Asks for the schema of the first that waits.
     fn ask(&mut self, after: Duration) {
-        let Some(first) = self.aside.waiting.first() else { return };
+        let Some(first) = self.waiting.first() else { return };
         let id = self.reader.unknown_id(&first.value);
         let reader = self.reader.clone();
-        self.aside.question = Some(Box::pin(async move {
+        self.question = Some(Box::pin(async move {
             sleep(after).await;
             match id {
                 Some(id) => reader.learn(id).await,

@@ -63,9 +63,9 @@ enum Ended {
 /// Gives commands their turns.
 pub(crate) struct Scheduler {
     pub(super) context: Arc<CommandContext>,
-    pub(super) reader: CommandReader,
+    reader: CommandReader,
     /// Those that wait for the registry.
-    pub(super) aside: Aside,
+    aside: Aside,
     /// The types that are switched on.
     switched_on: Vec<&'static CommandSpec>,
     pub(super) ledger: Ledger,
@@ -100,8 +100,8 @@ impl Scheduler {
     pub(crate) fn new(parts: SchedulerParts) -> Scheduler {
         Scheduler {
             context: Arc::new(parts.context),
+            aside: Aside::new(parts.reader.clone()),
             reader: parts.reader,
-            aside: Aside::default(),
             switched_on: parts.switched_on,
             ledger: parts.ledger,
             metrics: parts.metrics,
@@ -181,14 +181,24 @@ impl Scheduler {
         Ok(())
     }
 
+    /// The registry has answered those that wait for it, or has failed to.
+    async fn answered(&mut self, answer: Result<(), BusFault>) -> Result<(), Left> {
+        for arrival in self.aside.answered(answer, &self.context)? {
+            self.open.remove(&arrival.position);
+            self.bytes -= arrival.value.len();
+            self.arrived(arrival).await?;
+        }
+        Ok(())
+    }
+
     /// A record of the topic of commands.
-    pub(super) async fn arrived(&mut self, arrival: Arrival) -> Result<(), Left> {
+    async fn arrived(&mut self, arrival: Arrival) -> Result<(), Left> {
         let position = arrival.position;
         if self.open.contains(&position) {
             return Ok(());
         }
         self.ledger.saw(arrival.at_ms);
-        if self.must_wait(&arrival) {
+        if self.aside.must_take(&arrival) {
             self.set_aside(arrival);
             return Ok(());
         }
@@ -243,6 +253,13 @@ impl Scheduler {
                 Ok(())
             }
         }
+    }
+
+    /// Holds a record until the registry has answered.
+    fn set_aside(&mut self, arrival: Arrival) {
+        self.open.insert(arrival.position);
+        self.bytes += arrival.value.len();
+        self.aside.take(arrival);
     }
 
     /// Counts a command among those that are held.
