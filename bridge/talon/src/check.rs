@@ -4,7 +4,7 @@ use std::path::Path;
 
 use talon_sdk::config::Secrets;
 
-use crate::End;
+use crate::end::End;
 use crate::run::{complain, read, registry};
 use crate::schemas::topics;
 

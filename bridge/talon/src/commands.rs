@@ -17,8 +17,8 @@ use talon_schemas::wire::{Payload, Wire};
 use talon_sdk::config::Secrets;
 use talon_sdk::{Class, CommandSpec, Commands, OrderingKey};
 
-use crate::End;
 use crate::connectors::{class, classes};
+use crate::end::End;
 use crate::run::{complain, read};
 
 /// Clocks of different machines may differ by so much.

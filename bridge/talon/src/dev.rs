@@ -14,9 +14,9 @@ use talon_sdk::Clock;
 use talon_sdk::config::Secrets;
 use talon_simulators::contractor::{Kind, Settings, Simulator};
 
-use crate::End;
 use crate::config::load;
 use crate::console::Console;
+use crate::end::End;
 use crate::run::{asked_to_stop, serve};
 use crate::server::Recent;
 

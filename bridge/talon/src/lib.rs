@@ -13,10 +13,10 @@ mod connectors;
 mod console;
 #[cfg(feature = "dev")]
 mod dev;
+mod end;
 mod plugins;
 mod run;
 mod schemas;
-
 mod server;
 
 use std::collections::BTreeMap;
@@ -26,6 +26,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 use talon_sdk::Clock;
 use talon_sdk::config::{Problem, Secrets};
+
+use crate::end::End;
 
 /// Streams what happens in service desks, queue halls and field-service systems onto Kafka or NATS
 /// JetStream, as Avro change events.
@@ -104,16 +106,6 @@ pub fn settings(yaml: &str) -> Result<BTreeMap<String, String>, Vec<Problem>> {
 /// Every problem of a configuration, without I/O: what `talon check` lists.
 pub fn problems(settings: BTreeMap<String, String>) -> Vec<Problem> {
     config::load(settings, &Secrets::Unresolved, Clock::System).err().unwrap_or_default()
-}
-
-/// How the program ends.
-pub(crate) enum End {
-    /// As asked.
-    Done,
-    /// Something failed; it has been said what.
-    Failed,
-    /// The configuration is wrong; it has been said how.
-    Misconfigured,
 }
 
 /// Does what the command line says.

@@ -3,10 +3,10 @@
 use talon_sdk::config::{Key, Type};
 use talon_sdk::{Class, Kind};
 
-use crate::End;
 use crate::commands;
 use crate::config;
 use crate::connectors::{class, classes};
+use crate::end::End;
 
 /// Lists the classes, or one of them with its feeds and settings.
 pub(crate) fn plugins(name: Option<&str>) -> anyhow::Result<End> {

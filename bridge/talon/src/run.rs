@@ -13,9 +13,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use crate::End;
 use crate::clock;
 use crate::config::{Loaded, flatten, load};
+use crate::end::End;
 use crate::server::{self, About, Recent};
 
 /// What of the time for a stop is kept for connections to the page, at most.

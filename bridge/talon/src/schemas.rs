@@ -9,8 +9,8 @@ use talon_schemas::result::RESULT;
 use talon_schemas::{Contract, Message};
 use talon_sdk::config::Secrets;
 
-use crate::End;
 use crate::connectors::classes;
+use crate::end::End;
 use crate::run::{complain, read, registry};
 
 /// Prints the schemas as one JSON array, or registers them.

@@ -10,7 +10,7 @@ use talon_runtime::engine::{FeedRow, Glance};
 use talon_runtime::health::{Component, Severity, State};
 use talon_runtime::metrics::FeedStatus;
 
-use super::About;
+use super::about::About;
 use super::text::{Badge, Count, Names, Span, Text, TimeOfDay, word};
 
 /// Nothing is loaded and nothing runs but the style and the script of `page.html`, which are known by
