@@ -1,6 +1,6 @@
 //! What must not come out.
 
-use super::{Finding, Property, finding};
+use super::finding::{Finding, Property, finding};
 use crate::facts::Facts;
 
 /// No canary in anything that was told. The finding names the canary by its number only.

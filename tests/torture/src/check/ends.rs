@@ -1,6 +1,6 @@
 //! How processes end.
 
-use super::{Finding, Property, finding};
+use super::finding::{Finding, Property, finding};
 use crate::facts::{End, Facts, How};
 
 /// Nobody panics, ends unasked, or stays when asked to end; in peace each ends with 0.

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Finding, Property, finding};
+use super::finding::{Finding, Property, finding};
 use crate::facts::{Content, Facts, FeedFacts, Published};
 
 /// A change of a key.

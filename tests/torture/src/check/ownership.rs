@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Finding, Property, finding};
+use super::finding::{Finding, Property, finding};
 use crate::facts::{Disturbance, Facts, Said, What};
 
 /// How long after its end a disturbance may still show: a process that was fenced waits for 20 s before

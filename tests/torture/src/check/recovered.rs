@@ -1,7 +1,7 @@
 //! What a process knows of a connector that it takes over.
 
 use super::events::changes;
-use super::{Finding, Property, finding};
+use super::finding::{Finding, Property, finding};
 use crate::facts::{Facts, FeedFacts, Recovery};
 
 /// No entity that was published, and not deleted, is told as if it were new: whoever tells it so has

@@ -1,6 +1,6 @@
 //! How a rolling restart went.
 
-use super::{Finding, Property, finding};
+use super::finding::{Finding, Property, finding};
 use crate::facts::Facts;
 
 /// The longest time until every connector is up again in exactly one process.

@@ -1,6 +1,6 @@
 //! A feed one of whose scopes fails.
 
-use super::{Finding, Property, finding};
+use super::finding::{Finding, Property, finding};
 use crate::facts::Facts;
 
 /// How far freshness may lag behind the time that a scope was stuck: an observation was on its way.

@@ -7,7 +7,7 @@ use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::action::{Action, Line, OFFSETS, Topics, UPSTREAM, Upstream, Wire};
-use super::{PAST_LEASE_MS, Scale};
+use super::scale::{PAST_LEASE_MS, Scale};
 use crate::broker::On;
 
 /// How long opening a connector takes in a rolling restart, ms.

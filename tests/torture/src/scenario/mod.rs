@@ -5,6 +5,7 @@
 
 mod action;
 mod family;
+mod scale;
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,26 +13,9 @@ use std::str::FromStr;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::broker::On;
-
 pub use action::{Action, Line, Offsets, Topics, Upstream, Wire};
 pub use family::Fault;
-
-/// Longer than any lease or session that the processes are configured with.
-pub const PAST_LEASE_MS: u64 = 3_500;
-
-/// How large the run is that a history is drawn for.
-#[derive(Debug, Clone, Copy)]
-pub struct Scale {
-    /// The bus.
-    pub on: On,
-    /// Processes, at least one.
-    pub processes: usize,
-    /// Connectors, at least one.
-    pub connectors: usize,
-    /// How long things go wrong, ms.
-    pub length_ms: u64,
-}
+pub use scale::{PAST_LEASE_MS, Scale};
 
 /// What goes wrong in a run, in order of time: ms since its start, and what.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -118,6 +102,7 @@ impl FromStr for History {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::broker::On;
 
     const SCALE: Scale = Scale { on: On::Kafka, processes: 3, connectors: 5, length_ms: 200_000 };
 

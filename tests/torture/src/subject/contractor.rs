@@ -11,7 +11,7 @@ use talon_schemas::contractor as contracts;
 use talon_simulators::contractor::{Fault, FaultKind, Kind, Settings, Simulator};
 
 use super::codecs::Codecs;
-use super::{Feed, Size, Subject, Truth};
+use super::upstream::{Feed, Size, Subject, Truth};
 use crate::scenario::Upstream;
 
 const TOKEN: &str = "canary-token-77f1";

@@ -17,7 +17,7 @@ use talon_simulators::enter_export::{Fault, FaultKind, Settings, Simulator};
 use tokio::task::JoinHandle;
 
 use super::codecs::Codecs;
-use super::{Feed, Subject, Truth};
+use super::upstream::{Feed, Subject, Truth};
 use crate::scenario::Upstream;
 
 const TOKEN: &str = "canary-token-3e90";

@@ -12,7 +12,7 @@ use talon_schemas::quickq as contracts;
 use talon_simulators::quickq::{Book, Fault, FaultKind, Kind, Settings, Simulator};
 
 use super::codecs::Codecs;
-use super::{Feed, Subject, Truth};
+use super::upstream::{Feed, Subject, Truth};
 use crate::scenario::Upstream;
 
 const PASSWORD: &str = "canary-password-5d2c";

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use tokio::task::{JoinSet, block_in_place};
 
-use super::{Connector, SchemaRegistry, World, now_ms};
+use super::clock::now_ms;
+use super::{Connector, SchemaRegistry, World};
 use crate::broker::Broker;
 use crate::facts::{End, How, Stuck};
 use crate::operator::Operator;

@@ -1,6 +1,7 @@
 //! Everything of one run: it is put together, broken by a history, left to settle, and looked at.
 
 mod actions;
+mod clock;
 mod health;
 mod last;
 mod rolling;
@@ -14,7 +15,6 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex as Lock, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::sync::{Mutex, watch};
 
 use crate::broker::{Broker, On};
@@ -28,6 +28,8 @@ use crate::recorder::Recorder;
 use crate::registry::MemoryRegistry;
 use crate::scenario::{History, Line};
 use crate::subject::Subject;
+
+use clock::now_ms;
 
 /// What is run.
 #[derive(Debug, Clone)]
@@ -208,10 +210,6 @@ pub async fn run(plan: &Plan, history: &History) -> anyhow::Result<Outcome> {
 fn events(facts: &Facts) -> usize {
     let records = facts.feeds.iter().flat_map(|feed| feed.published.values().flatten());
     records.filter(|record| matches!(record, Published::Change { .. })).count()
-}
-
-fn now_ms() -> i64 {
-    Timestamp::now().as_millisecond()
 }
 
 impl Connector {

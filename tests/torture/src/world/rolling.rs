@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-use super::{SchemaRegistry, World, now_ms};
+use super::clock::now_ms;
+use super::{SchemaRegistry, World};
 use crate::facts::{End, Rolling, Said, What};
 use crate::proxy::Proxy;
 use crate::scenario::{Line, Wire};

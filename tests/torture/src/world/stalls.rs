@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::clock::now_ms;
 use crate::facts::Disturbance;
 
 /// Between two looks at the clock.
@@ -24,11 +25,11 @@ pub(super) fn watch(disturbances: Arc<Mutex<Vec<Disturbance>>>) -> Stalls {
     let (is_over, count) = (stalls.is_over.clone(), stalls.count.clone());
     std::thread::spawn(move || {
         while !is_over.load(Ordering::Relaxed) {
-            let (since, from_ms) = (Instant::now(), super::now_ms());
+            let (since, from_ms) = (Instant::now(), now_ms());
             std::thread::sleep(LOOK);
             if since.elapsed() > LOOK + STALL {
                 count.fetch_add(1, Ordering::Relaxed);
-                let all = Disturbance { process: None, from_ms, until_ms: super::now_ms() };
+                let all = Disturbance { process: None, from_ms, until_ms: now_ms() };
                 disturbances.lock().unwrap_or_else(PoisonError::into_inner).push(all);
             }
         }
