@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::command::{self, POLL};
 use crate::guard::Guard;
+use crate::names;
 use crate::port;
 use crate::process::START_LIMIT;
 use crate::skip::Failure;
@@ -52,7 +53,7 @@ impl Container {
         let port = port::free().map_err(|error| Failure::broken("port", error))?;
         let image = image(port);
         present(image.image)?;
-        let name = crate::unique(&format!("talon-{}", image.what));
+        let name = names::unique(&format!("talon-{}", image.what));
         let mut guard = Guard::new("docker rm -f -v", None)
             .map_err(|error| Failure::broken("docker", error))?;
         guard.watch(&name).map_err(|error| Failure::broken("docker", error))?;

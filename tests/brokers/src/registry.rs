@@ -11,7 +11,7 @@ use crate::fixture::fixture;
 use crate::kafka::Kafka;
 use crate::process::{Launch, Process};
 use crate::skip::{Failure, Unavailable};
-use crate::{command, fetch, probe};
+use crate::{command, fetch, names, probe};
 
 fixture! {
     /// A schema registry of the Confluent-compatible API, plain HTTP without a login on the loopback address.
@@ -43,7 +43,7 @@ impl Kind for Registry {
             Ok(kafka) => kafka.bootstrap(),
             Err(unavailable) => return Err(Failure::Absent(unavailable.to_string())),
         };
-        let topic = crate::unique("_schemas");
+        let topic = names::unique("_schemas");
         let (port, process) = Process::start("registry", |port, data| {
             let path = data.join("schema-registry.properties");
             let settings = format!(
