@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use clap::ValueEnum;
@@ -14,9 +13,6 @@ use talon_sdk::config::{Secrets, Settings};
 
 use crate::bare::{self, Producer};
 use crate::stage::Stage;
-
-/// How long a broker may be silent.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A bus that runs for real.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

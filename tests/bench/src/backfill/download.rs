@@ -11,7 +11,7 @@ use talon_http::Request;
 use talon_runtime::metrics::Metrics;
 use talon_sdk::config::{Secrets, Settings};
 
-use super::lent;
+use super::past::lent;
 
 pub(super) struct Client {
     http: talon_http::Client,

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Backfill;
+use super::past::Backfill;
 use crate::cluster::Cluster;
 use crate::measure::{Lap, process_cpu, status_bytes};
 use crate::program::Program;

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use anyhow::Context;
 use jiff::Timestamp;
 
-use super::Backfill;
+use super::past::Backfill;
 use crate::program::ask;
 
 /// Killed when dropped. Its clock stands still, so that no ticket changes.

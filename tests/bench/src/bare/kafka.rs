@@ -13,8 +13,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use talon_brokers::unique;
 use talon_schemas::contractor::CALL;
 
-use super::event_id;
-use crate::cluster::PATIENCE;
+use super::{PATIENCE, event_id};
 
 pub(crate) struct Producer {
     producer: BaseProducer,

@@ -3,6 +3,11 @@
 pub(crate) mod kafka;
 pub(crate) mod nats;
 
+use std::time::Duration;
+
+/// How long a broker may be silent.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Produces a list as plainly as the client allows, and as safely as Talon does.
 pub(crate) trait Producer {
     /// Before a list.

@@ -20,7 +20,8 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use crate::cluster::{Cluster, PATIENCE, Real};
+use crate::bare::PATIENCE;
+use crate::cluster::{Cluster, Real};
 use crate::program::{Program, five_feeds};
 use upstream::Upstream;
 

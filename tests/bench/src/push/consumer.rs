@@ -14,8 +14,10 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::{number_in, runtime};
-use crate::cluster::{PATIENCE, Real};
+use super::thread::runtime;
+use super::upstream::number_in;
+use crate::bare::PATIENCE;
+use crate::cluster::Real;
 
 /// Changes as they arrive.
 pub(super) struct Seen(Mutex<mpsc::Receiver<(usize, Instant)>>);

@@ -6,12 +6,12 @@
 
 mod bare;
 mod consumer;
+mod thread;
 mod upstream;
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use clap::{Args, ValueEnum};
 
 pub(crate) use bare::OfBare;
@@ -20,10 +20,7 @@ use crate::cluster::{Cluster, Real};
 use crate::measure::cpu_of;
 use crate::program::Program;
 use consumer::Seen;
-use upstream::Upstream;
-
-/// Longest wait for one change.
-const PATIENCE: Duration = Duration::from_secs(30);
+use upstream::{PATIENCE, Upstream};
 
 /// Pushes to warm up, before those that count.
 const WARM: usize = 20;
@@ -212,17 +209,4 @@ impl Measured {
             self.share * 1e2,
         );
     }
-}
-
-/// The number of a change, out of whatever a record is encoded as.
-fn number_in(payload: &[u8]) -> Option<usize> {
-    let at = memchr::memmem::rfind(payload, upstream::MARK)? + upstream::MARK.len();
-    let digits = payload.get(at..at + upstream::DIGITS)?;
-    std::str::from_utf8(digits).ok()?.parse().ok()
-}
-
-/// A Tokio runtime of one thread, for what runs on a thread of its own.
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    builder.enable_all().build().context("no runtime")
 }

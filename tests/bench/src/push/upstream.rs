@@ -12,10 +12,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
+use super::thread::runtime;
+
+/// Longest wait for one change.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Stands in the ticket of the visitor that changes, before the number of the push.
-pub(super) const MARK: &[u8] = b"push-";
+const MARK: &[u8] = b"push-";
 /// Of that number.
-pub(super) const DIGITS: usize = 8;
+const DIGITS: usize = 8;
 
 /// Runs until the process ends.
 pub(super) struct Upstream {
@@ -64,7 +69,7 @@ impl Upstream {
         let (tell, told) = std::sync::mpsc::channel();
         let served = shared.clone();
         std::thread::spawn(move || {
-            let Ok(runtime) = super::runtime() else { return };
+            let Ok(runtime) = runtime() else { return };
             runtime.block_on(async move {
                 let Ok(listener) = TcpListener::bind("127.0.0.1:0").await else { return };
                 if let Ok(address) = listener.local_addr() {
@@ -109,8 +114,15 @@ impl Upstream {
         }
         let (tell, told) = std::sync::mpsc::channel();
         self.lists.blocking_send((self.shared.list(), tell)).context("the upstream ended")?;
-        Ok((number, told.recv_timeout(super::PATIENCE).context("nobody takes the push")?))
+        Ok((number, told.recv_timeout(PATIENCE).context("nobody takes the push")?))
     }
+}
+
+/// The number of a change, out of whatever a record is encoded as.
+pub(super) fn number_in(payload: &[u8]) -> Option<usize> {
+    let at = memchr::memmem::rfind(payload, MARK)? + MARK.len();
+    let digits = payload.get(at..at + DIGITS)?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// One peer at a time, as there is only one here.
