@@ -1,28 +1,11 @@
-//! The three authentication schemes of the document.
+//! Who calls, by the three authentication schemes of the document.
 
 use axum::http::{HeaderMap, HeaderName, header};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::reply::Refusal;
+use super::scheme::Scheme;
 use super::settings::Settings;
-use super::store::{Store, password_hash};
-
-/// Who may call an endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Scheme {
-    /// Everybody.
-    Open,
-    /// ExternalSystemAuth: the dispatcher system.
-    External,
-    /// UserAuth (`x-user`): an access token in `Authorization`.
-    User,
-    /// ServiceUserAuth (`x-user-service`): a service token in `Authorization`.
-    Service,
-}
+use super::store::Store;
 
 /// Who calls.
 #[derive(Clone, Debug)]
@@ -41,12 +24,6 @@ impl Caller {
             Self::Anybody | Self::External => Err(Refusal::empty(401)),
         }
     }
-}
-
-/// `hashedPassword` of `SignInInputDTO`: base64(SHA-256(SHA-256(UTF-8 password) ‖ salt bytes)).
-pub fn hashed_password(password: &str, salt: &[u8]) -> String {
-    let hash = Sha256::new().chain_update(password_hash(password)).chain_update(salt);
-    STANDARD.encode(hash.finalize())
 }
 
 /// The caller of an endpoint with the given scheme: 401 without a valid credential, 403 with a
@@ -92,20 +69,5 @@ fn token(store: &Store, prefix: &str, headers: &HeaderMap, scheme: Scheme) -> Op
         Scheme::User => Some(Caller::User(user)),
         Scheme::Service => Some(Caller::Service { user, token: token.to_owned() }),
         Scheme::Open | Scheme::External => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_hash_of_a_password_and_a_salt_is_that_of_the_test_vector() {
-        let salt: Vec<u8> = (0..16).collect();
-        assert_eq!(STANDARD.encode(&salt), "AAECAwQFBgcICQoLDA0ODw==");
-        assert_eq!(
-            hashed_password("pässword-Ж1", &salt),
-            "bXQK6Nnrx1aaHK56ZhW50hksSmZ/aBRiR0Vf0ZhG2W8="
-        );
     }
 }

@@ -27,12 +27,13 @@ use serde_json::{Value, json};
 
 use crate::control::Controlled;
 
-use super::auth::Scheme;
 use super::faults::{FaultKind, Faults, Requests};
-use super::history::{History, Kind, PastState};
+use super::history::History;
 use super::journal::Effect;
+use super::log::{Kind, PastState};
+use super::scheme::Scheme;
 use super::settings::Settings;
-use super::simulator::Shared;
+use super::shared::Shared;
 
 pub(super) fn routes() -> Router<Arc<Shared>> {
     crate::control::routes()

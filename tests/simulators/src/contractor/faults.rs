@@ -1,7 +1,7 @@
 use axum::http::Method;
 use serde::{Deserialize, Serialize};
 
-use super::auth::Scheme;
+use super::scheme::Scheme;
 
 /// One misbehaviour, and when it happens.
 pub type Fault = crate::faults::Fault<FaultKind, Requests>;

@@ -11,15 +11,15 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 
-use super::auth::{Caller, Scheme, caller};
+use super::auth::{Caller, caller};
 use super::connection::Line;
 use super::faults::FaultKind;
 use super::inputs::{self, Input};
 use super::journal::redacted;
 use super::misbehave::spoil;
 use super::reply::{Refusal, Reply};
-use super::routes::scheme_of;
-use super::simulator::Shared;
+use super::scheme::{Scheme, scheme_of};
+use super::shared::Shared;
 use super::store::Store;
 
 /// The largest body that is read, in bytes.

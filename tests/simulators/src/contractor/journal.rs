@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::history::now_ms;
+use super::clock::now_ms;
 
 /// A write request that had an effect, whether or not its answer arrived.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

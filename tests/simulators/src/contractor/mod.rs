@@ -13,27 +13,37 @@
 //! authorization.
 
 mod auth;
+mod clock;
 mod connection;
 mod control;
 mod dates;
+mod door;
 mod faults;
 mod gate;
 mod history;
 mod inputs;
 mod journal;
 mod life;
+mod log;
 mod misbehave;
 mod model;
+mod pace;
+mod password;
 mod reply;
 mod routes;
+mod scheme;
 mod server;
 mod settings;
+mod shared;
 mod simulator;
 mod store;
 
-pub use auth::{Scheme, hashed_password};
 pub use faults::{Fault, FaultKind, Faults, Requests};
-pub use history::{History, Kind, PastState};
+pub use history::History;
 pub use journal::{Effect, Journal};
+pub use log::{Kind, PastState};
+pub use password::hashed_password;
+pub use scheme::Scheme;
 pub use settings::{MarkBound, PlainSuccess, Settings, UserSeed};
-pub use simulator::{Marks, Simulator};
+pub use shared::Marks;
+pub use simulator::Simulator;

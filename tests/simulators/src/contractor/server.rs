@@ -6,54 +6,14 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::connection::{CuttableListener, Line};
-use super::simulator::Shared;
+use super::shared::Shared;
 use super::{control, routes};
 
 /// How long to wait before the port is tried again.
 const BEFORE_RETRY: Duration = Duration::from_millis(10);
-
-/// Whether the server should listen, and whether it does.
-pub(super) struct Door {
-    wanted: watch::Sender<bool>,
-    is_open: watch::Sender<bool>,
-}
-
-impl Default for Door {
-    fn default() -> Self {
-        Self { wanted: watch::Sender::new(true), is_open: watch::Sender::new(true) }
-    }
-}
-
-impl Door {
-    /// Returns once the port and all connections are closed.
-    pub(super) async fn close(&self) {
-        self.turn(false).await;
-    }
-
-    /// Returns once the port is open.
-    pub(super) async fn open(&self) {
-        self.turn(true).await;
-    }
-
-    /// The senders live as long as `self`, so that waiting cannot fail.
-    async fn turn(&self, open: bool) {
-        self.wanted.send_replace(open);
-        reach(&self.is_open, open).await;
-    }
-}
-
-async fn reach(sender: &watch::Sender<bool>, value: bool) {
-    let mut receiver = sender.subscribe();
-    while *receiver.borrow_and_update() != value {
-        if receiver.changed().await.is_err() {
-            return;
-        }
-    }
-}
 
 /// Listens, and serves until the task is aborted.
 pub(super) async fn start(
@@ -76,17 +36,17 @@ async fn run(shared: Arc<Shared>, first: TcpListener, addr: SocketAddr) {
         };
         let listener = CuttableListener { tcp, lines: shared.lines.clone() };
         let service = router.clone().into_make_service_with_connect_info::<Line>();
-        shared.door.is_open.send_replace(true);
+        shared.door.turned(true);
         tokio::select! {
             result = axum::serve(listener, service) => {
                 tracing::error!(?result, "the simulator stopped serving");
                 return;
             }
-            () = reach(&shared.door.wanted, false) => {}
+            () = shared.door.wanted(false) => {}
         }
         shared.lines.cut_all();
-        shared.door.is_open.send_replace(false);
-        reach(&shared.door.wanted, true).await;
+        shared.door.turned(false);
+        shared.door.wanted(true).await;
     }
 }
 

@@ -21,7 +21,7 @@ use crate::control::Controlled;
 
 use super::faults::{FaultKind, Faults, Requests};
 use super::settings::Settings;
-use super::simulator::Shared;
+use super::shared::Shared;
 
 pub(super) fn routes() -> Router<Arc<Shared>> {
     crate::control::routes().route("/_sim/time", post(time)).route("/_sim/stats", get(stats))

@@ -15,6 +15,7 @@ mod life;
 mod random;
 mod routes;
 mod settings;
+mod shared;
 mod simulator;
 mod words;
 mod world;
@@ -22,4 +23,5 @@ mod write;
 
 pub use faults::{Fault, FaultKind, Faults, Requests};
 pub use settings::Settings;
-pub use simulator::{Asked, Simulator};
+pub use shared::Asked;
+pub use simulator::Simulator;

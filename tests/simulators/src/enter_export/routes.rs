@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::faults::FaultKind;
 use super::settings::Settings;
-use super::simulator::{Asked, Shared};
+use super::shared::{Asked, Shared};
 use super::world::Branch;
 use super::{control, life, write};
 

@@ -1,8 +1,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use anyhow::Context;
 use jiff::civil::Date;
@@ -12,22 +11,13 @@ use tokio::task::JoinHandle;
 
 use super::faults::{Fault, Faults};
 use super::settings::Settings;
-use super::world::World;
+use super::shared::{Asked, Shared};
 use super::{life, routes, write};
 
 /// A running upstream; a cheap handle, for any number of tasks at once. It ends with
 /// [`Simulator::stop`] or with the last handle.
 #[derive(Clone)]
 pub struct Simulator(Arc<Running>);
-
-/// A branch-day that was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Asked {
-    /// The place of the branch.
-    pub branch: usize,
-    /// The day.
-    pub day: Date,
-}
 
 impl Simulator {
     /// Makes the world of the settings and listens.
@@ -38,13 +28,7 @@ impl Simulator {
     pub async fn start(settings: Settings) -> anyhow::Result<Self> {
         settings.check()?;
         let listen = settings.listen;
-        let shared = Arc::new(Shared {
-            world: World::new(&settings),
-            settings: Mutex::new(settings),
-            faults: Faults::default(),
-            asked: Mutex::default(),
-            clock: Arc::new(AtomicI64::new(0)),
-        });
+        let shared = Arc::new(Shared::new(settings));
         let tcp = TcpListener::bind(listen)
             .await
             .with_context(|| format!("cannot listen on `{listen}`"))?;
@@ -172,45 +156,5 @@ struct Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.server.abort();
-    }
-}
-
-/// What requests and the handles share.
-pub(super) struct Shared {
-    pub(super) world: World,
-    pub(super) faults: Faults,
-    pub(super) clock: Arc<AtomicI64>,
-    settings: Mutex<Settings>,
-    asked: Mutex<Counts>,
-}
-
-#[derive(Default)]
-pub(super) struct Counts {
-    pub(super) requests: BTreeMap<String, u64>,
-    pub(super) days: BTreeMap<Asked, u64>,
-}
-
-impl Shared {
-    pub(super) fn now_ms(&self) -> i64 {
-        match self.clock.load(Ordering::SeqCst) {
-            0 => SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX)),
-            set => set,
-        }
-    }
-
-    pub(super) fn settings(&self) -> MutexGuard<'_, Settings> {
-        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn counts(&self) -> MutexGuard<'_, Counts> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn change_settings(&self, patch: &Value) -> anyhow::Result<()> {
-        let mut settings = self.settings();
-        *settings = settings.changed(patch)?;
-        Ok(())
     }
 }

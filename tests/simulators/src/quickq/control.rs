@@ -30,7 +30,7 @@ use super::book::Book;
 use super::faults::{FaultKind, Faults, Messages};
 use super::journal::Effect;
 use super::settings::Settings;
-use super::simulator::Shared;
+use super::shared::Shared;
 
 impl Controlled for Shared {
     type Kind = FaultKind;

@@ -18,7 +18,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use super::simulator::Shared;
+use super::shared::Shared;
 use super::{control, socket};
 
 /// How long to wait before the port is tried again.

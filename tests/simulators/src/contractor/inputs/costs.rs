@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::Input;
+use super::body::Input;
 use crate::contractor::model::{ItemStatus, OwnerType};
 
 /// `PatchCallCostApprovalStatusInputDTO`: maps keyed by ids as strings.

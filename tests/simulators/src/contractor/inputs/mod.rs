@@ -1,47 +1,22 @@
 //! What clients send, under the names of the document's definitions.
 
+mod body;
 mod costs;
 mod users;
 
 use std::sync::Arc;
 
-use axum::http::{HeaderMap, header};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
 use super::dates;
 use super::model::{CallStatus, TaskStatus};
-use super::reply::Refusal;
 
+pub(super) use self::body::{Input, read};
 pub(super) use self::costs::{Approval, NewExpense, NewMaterial, PatchExpense, PatchMaterial};
 pub(super) use self::users::{NewPassword, NewUser, SignIn};
 
 /// The longest comment or message, in characters.
 const LONGEST_TEXT: usize = 2000;
-
-/// A body that its definition accepts.
-pub(super) trait Input: DeserializeOwned {
-    /// Whether the values keep the bounds that the document sets for them.
-    fn is_valid(&self) -> bool;
-}
-
-/// The body as an `I`, or `invalid` when it is absent, no JSON, incomplete or out of its bounds.
-pub(super) fn read<I: Input>(
-    headers: &HeaderMap,
-    body: &[u8],
-    invalid: Refusal,
-) -> Result<I, Refusal> {
-    let kind =
-        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = kind.split(';').next().unwrap_or_default().trim();
-    let consumed = ["application/json", "text/json", "application/json-patch+json"]
-        .contains(&essence)
-        || (essence.starts_with("application/") && essence.ends_with("+json"));
-    if !consumed && !body.is_empty() {
-        return Err(Refusal::empty(415));
-    }
-    serde_json::from_slice::<I>(body).ok().filter(Input::is_valid).ok_or(invalid)
-}
 
 fn is_date(text: &str) -> bool {
     dates::instant(text).is_some()

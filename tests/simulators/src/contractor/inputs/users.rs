@@ -1,6 +1,6 @@
 use serde::Deserialize;
 
-use super::Input;
+use super::body::Input;
 
 /// The shortest password, in characters.
 const SHORTEST_PASSWORD: usize = 5;

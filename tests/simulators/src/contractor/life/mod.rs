@@ -5,7 +5,6 @@ mod costs;
 mod words;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use rand::seq::IndexedRandom;
@@ -19,41 +18,13 @@ use super::inputs::{
 use super::model::{CallStatus, TaskStatus};
 use super::reply::{Refusal, Reply};
 use super::settings::Settings;
-use super::simulator::Shared;
 use super::store::{Store, Upload};
-
-/// How often the life looks how many edits are due.
-const TICK: Duration = Duration::from_millis(20);
 
 /// How many different descriptions there are of the usual and of the large size.
 const DESCRIPTIONS: (usize, usize) = (48, 4);
 
 /// The size of a large description, in bytes.
 const LARGE: usize = 20 * 1024;
-
-/// Makes `edits_per_second` edits until the task is aborted.
-pub(super) async fn live(shared: Arc<Shared>) {
-    let mut pace = shared.pace.subscribe();
-    let mut due = 0.0;
-    let mut last = tokio::time::Instant::now();
-    loop {
-        let rate = *pace.borrow_and_update();
-        if rate == 0.0 {
-            if pace.changed().await.is_err() {
-                return;
-            }
-            last = tokio::time::Instant::now();
-            continue;
-        }
-        tokio::time::sleep(TICK).await;
-        due += rate * last.elapsed().as_secs_f64();
-        last = tokio::time::Instant::now();
-        while due >= 1.0 {
-            due -= 1.0;
-            shared.edit(1);
-        }
-    }
-}
 
 /// The source of random edits.
 pub(super) struct Life {

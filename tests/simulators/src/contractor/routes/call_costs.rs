@@ -7,7 +7,7 @@ use axum::routing::{patch, post};
 
 use crate::contractor::gate::Act;
 use crate::contractor::reply::Refusal;
-use crate::contractor::simulator::Shared;
+use crate::contractor::shared::Shared;
 
 const INVALID: Refusal = Refusal::empty(400);
 

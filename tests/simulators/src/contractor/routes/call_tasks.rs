@@ -6,11 +6,11 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
 
-use super::upload;
+use super::upload::upload;
 use crate::contractor::gate::Act;
 use crate::contractor::inputs::NewTaskStatus;
 use crate::contractor::reply::{Refusal, json_response, list};
-use crate::contractor::simulator::Shared;
+use crate::contractor::shared::Shared;
 
 pub(super) fn routes() -> Router<Arc<Shared>> {
     Router::new()

@@ -7,9 +7,9 @@ use axum::response::Response;
 use axum::routing::{get, post};
 
 use crate::contractor::gate::Act;
-use crate::contractor::history::Kind;
+use crate::contractor::log::Kind;
 use crate::contractor::reply::{Refusal, json_response, list};
-use crate::contractor::simulator::Shared;
+use crate::contractor::shared::Shared;
 
 /// A body that its definition does not accept, where the schema column says `ErrorDTO`.
 const INVALID: Refusal = Refusal::error(400, 0);

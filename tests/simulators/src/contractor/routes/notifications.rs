@@ -6,7 +6,7 @@ use axum::response::Response;
 use axum::routing::post;
 
 use crate::contractor::gate::Act;
-use crate::contractor::simulator::Shared;
+use crate::contractor::shared::Shared;
 
 pub(super) fn routes() -> Router<Arc<Shared>> {
     Router::new()

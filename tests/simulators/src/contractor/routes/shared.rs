@@ -6,10 +6,10 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use serde::Deserialize;
 
-use super::upload;
+use super::upload::upload;
 use crate::contractor::gate::Act;
 use crate::contractor::reply::Refusal;
-use crate::contractor::simulator::Shared;
+use crate::contractor::shared::Shared;
 
 pub(super) fn routes() -> Router<Arc<Shared>> {
     Router::new()

@@ -13,7 +13,7 @@ use crate::contractor::auth::Caller;
 use crate::contractor::gate::{Act, Asked};
 use crate::contractor::inputs::{NewPassword, NewUser, SignIn, SystemSettings};
 use crate::contractor::reply::{Refusal, Reply, text};
-use crate::contractor::simulator::Shared;
+use crate::contractor::shared::Shared;
 use crate::contractor::store::Store;
 
 pub(super) fn routes() -> Router<Arc<Shared>> {

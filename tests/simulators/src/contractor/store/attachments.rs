@@ -1,15 +1,6 @@
-use bytes::Bytes;
-
-use super::Store;
+use super::{Store, Upload};
 use crate::contractor::model::{AttachmentDto, CallStatus, TaskStatus};
 use crate::contractor::reply::{Form, Refusal, Reply};
-
-/// The file of a multipart field `Attachment`.
-#[derive(Debug)]
-pub(in crate::contractor) struct Upload {
-    pub(in crate::contractor) name: String,
-    pub(in crate::contractor) bytes: Bytes,
-}
 
 /// File name extension, `type` of the attachment, media type.
 const TYPES: [(&str, &str, &str); 11] = [

@@ -2,8 +2,8 @@ use serde_json::json;
 
 use super::Store;
 use crate::contractor::dates;
-use crate::contractor::history::Kind;
 use crate::contractor::inputs::{Approval, NewExpense, NewMaterial, PatchExpense, PatchMaterial};
+use crate::contractor::log::Kind;
 use crate::contractor::model::{
     CallCostDto, CallStatus, CostStatus, ExpenseDto, ItemStatus, MaterialDto,
 };

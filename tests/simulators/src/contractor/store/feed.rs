@@ -9,7 +9,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use crate::contractor::history::{Kind, Log};
+use crate::contractor::log::{Kind, Log};
 use crate::contractor::settings::MarkBound;
 
 /// The rows of one kind.

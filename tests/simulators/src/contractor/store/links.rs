@@ -1,8 +1,7 @@
 //! What the holder of a temporary link can do, without any login.
 
-use super::Store;
-use super::attachments::Upload;
 use super::tasks::can_become;
+use super::{Store, Upload};
 use crate::contractor::inputs::{CallResult, SystemSettings};
 use crate::contractor::model::{CallStatus, CostStatus};
 use crate::contractor::reply::{Form, Refusal, Reply};

@@ -22,13 +22,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use self::feed::{Due, Feed};
 use super::dates::Dates;
-use super::history::{Kind, Log};
+use super::log::{Kind, Log};
 use super::model::{CallCostDto, CallDto};
 use super::reply::{Refusal, text};
 use super::settings::Settings;
 
-pub(super) use self::attachments::Upload;
-pub(super) use self::users::{Users, password_hash};
+pub(super) use self::users::Users;
 
 /// The first instant of every simulated world; nothing depends on the time of the machine.
 const EPOCH: &str = "2026-01-12T06:00:00Z";
@@ -52,7 +51,7 @@ pub(super) struct Store {
     call_of_task: HashMap<i64, i64>,
     call_of_link: HashMap<String, i64>,
     files: HashMap<i64, Bytes>,
-    notifications: BTreeMap<i64, notifications::Notification>,
+    notifications: BTreeMap<i64, Notification>,
     cost_deadline_day: i8,
     call_feed: Feed,
     message_feed: Feed,
@@ -71,6 +70,20 @@ pub(super) struct Call {
     pub(super) cost: Option<CallCostDto>,
     finished: Option<Timestamp>,
     link: Option<String>,
+}
+
+/// A notification of a user. The document has no call that lists them.
+#[derive(Debug)]
+struct Notification {
+    user: i64,
+    is_read: bool,
+}
+
+/// The file of a multipart field `Attachment`.
+#[derive(Debug)]
+pub(super) struct Upload {
+    pub(super) name: String,
+    pub(super) bytes: Bytes,
 }
 
 impl Store {

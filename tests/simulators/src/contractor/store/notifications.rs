@@ -1,12 +1,5 @@
-use super::Store;
+use super::{Notification, Store};
 use crate::contractor::reply::{Refusal, Reply};
-
-/// A notification of a user. The document has no call that lists them.
-#[derive(Debug)]
-pub(super) struct Notification {
-    user: i64,
-    is_read: bool,
-}
 
 impl Store {
     /// `POST /notification/readAll`: how many became read.

@@ -1,8 +1,8 @@
 use bytes::Bytes;
 
 use super::Store;
-use crate::contractor::history::Kind;
 use crate::contractor::inputs::NewTaskStatus;
+use crate::contractor::log::Kind;
 use crate::contractor::model::{CallStatus, CallTaskDto, CallTaskResultDto, TaskStatus};
 use crate::contractor::reply::{Refusal, Reply, text};
 

@@ -8,9 +8,10 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::contractor::auth::Scheme;
 use crate::contractor::model::UserDto;
+use crate::contractor::password::password_hash;
 use crate::contractor::reply::{Refusal, Reply};
+use crate::contractor::scheme::Scheme;
 use crate::contractor::settings::Settings;
 
 /// The users and their tokens.
@@ -45,11 +46,6 @@ pub(in crate::contractor) enum SignInRefusal {
     WrongNameOrPassword = 1,
     SaltUsedBefore = 2,
     Locked = 5,
-}
-
-/// SHA-256 of the password in UTF-8, as the server keeps it.
-pub(in crate::contractor) fn password_hash(password: &str) -> [u8; 32] {
-    Sha256::digest(password.as_bytes()).into()
 }
 
 impl Users {

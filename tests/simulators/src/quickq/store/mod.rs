@@ -5,6 +5,7 @@ mod hall;
 mod queue;
 mod statistics;
 mod tickets;
+mod visit;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -15,7 +16,9 @@ use super::book::Book;
 use super::reply::{Refusal, stamp};
 use super::settings::Settings;
 
-pub(super) use statistics::Filter;
+use visit::Visit;
+
+pub(super) use visit::Filter;
 
 /// What an operation answers: its data, or why not.
 pub(super) type Outcome = Result<Value, Refusal>;
@@ -38,7 +41,7 @@ pub(super) struct Store {
     pub(super) touched: BTreeSet<Touched>,
     /// Open sessions by token.
     pub(super) sessions: BTreeSet<String>,
-    visits: BTreeMap<i64, statistics::Visit>,
+    visits: BTreeMap<i64, Visit>,
     /// Visits that changed since they were asked for.
     changed_visits: BTreeSet<i64>,
     last_id: i64,

@@ -5,31 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::Store;
+use super::visit::{Filter, State, Visit};
 use crate::quickq::book::Book;
 use crate::quickq::reply::stamp;
-
-/// A visitor's way through the house.
-pub(super) struct Visit {
-    ticket: Value,
-    registered_ms: i64,
-    done_ms: Option<i64>,
-    states: BTreeMap<(String, String, String), Vec<State>>,
-}
-
-struct State {
-    state: String,
-    at_ms: i64,
-    comment: Option<String>,
-    workplace: i64,
-}
-
-/// The window that is asked for, in ms; the document leaves its meaning open: a visit counts if any
-/// of it lies inside.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::quickq) struct Filter {
-    pub(in crate::quickq) from_ms: i64,
-    pub(in crate::quickq) to_ms: i64,
-}
 
 impl Store {
     pub(super) fn open_visit(&mut self, id: i64, consumer: &Value) {
