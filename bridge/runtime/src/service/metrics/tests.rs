@@ -1,0 +1,126 @@
+use talon_sdk::{Coverage, Rows};
+
+use super::*;
+use crate::commands::{LaneMetrics, Outcome};
+
+#[test]
+fn metric_names_do_not_change_by_accident() {
+    let metrics = Metrics::new().unwrap();
+    let feed = metrics.feed("c", "f", &Clock::System);
+    let mut tally = feed.tally();
+    tally.change(Op::Update, 5);
+    tally.dead_letter(Stage::Decode);
+    feed.count(&mut tally);
+    feed.observation("ok");
+    feed.settled(&observation("", Coverage::Full, 0), 1, 0);
+    feed.refresh(0);
+    metrics.published("c", Duration::ZERO);
+    metrics.recovered("c", Duration::ZERO);
+    metrics.owned("c", true);
+    metrics.up("bus", true);
+    metrics.upstream.requests.with_label_values(&["c", "200"]).inc();
+    metrics.upstream.duration.with_label_values(&["c"]).observe(0.0);
+    metrics.upstream.budget_wait.with_label_values(&["c"]).observe(0.0);
+    let lane = LaneMetrics::new("c", &metrics);
+    lane.behind(Some(0));
+    lane.settled("SetCallStatus", Outcome::Applied, Duration::ZERO);
+    lane.refresh();
+    let (name, metrics_of) = ("c".to_owned(), metrics.upstream.clone());
+    let context = talon_sdk::Context { name, clock: Clock::System, metrics: metrics_of };
+    context.progress().begin(2, 1);
+    let text = metrics.text();
+    let names: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
+    assert_eq!(
+        names,
+        [
+            "talon_backfill_days gauge",
+            "talon_backfill_days_done gauge",
+            "talon_build_info gauge",
+            "talon_changes_total counter",
+            "talon_command_duration_seconds histogram",
+            "talon_command_lag_records gauge",
+            "talon_commands_total counter",
+            "talon_component_up gauge",
+            "talon_dead_letters_total counter",
+            "talon_feed_entities gauge",
+            "talon_feed_freshness_seconds gauge",
+            "talon_feed_lag_seconds histogram",
+            "talon_feed_withheld_deletes gauge",
+            "talon_gap_changes_total counter",
+            "talon_memory_lost_total counter",
+            "talon_observations_total counter",
+            "talon_publish_duration_seconds histogram",
+            "talon_recovery_seconds gauge",
+            "talon_shard_owned gauge",
+            "talon_upstream_budget_wait_seconds histogram",
+            "talon_upstream_request_duration_seconds histogram",
+            "talon_upstream_requests_total counter",
+        ]
+    );
+}
+
+fn observation(scope: &str, coverage: Coverage, as_of_ms: i64) -> Observation {
+    let (scope, rows) = (scope.to_owned(), Rows::default());
+    Observation { scope, coverage, rows, cursor: None, snapshot: false, as_of_ms }
+}
+
+fn series(metrics: &Metrics, name: &str) -> Option<String> {
+    let text = metrics.text();
+    let line = text.lines().find(|line| line.starts_with(&format!("{name}{{")))?;
+    line.split(' ').next_back().map(str::to_owned)
+}
+
+#[test]
+fn freshness_grows_while_nothing_happens() {
+    let metrics = Metrics::new().unwrap();
+    let clock = Clock::Manual(Arc::new(AtomicI64::new(5_000)));
+    let feed = metrics.feed("c", "f", &clock);
+    let fresh = |now_ms: i64| {
+        feed.refresh(now_ms);
+        series(&metrics, "talon_feed_freshness_seconds")
+    };
+    assert_eq!(fresh(12_000).unwrap(), "7");
+    feed.settled(&observation("", Coverage::Full, 11_000), 0, 0);
+    assert_eq!(fresh(12_500).unwrap(), "1.5");
+    for coverage in [Coverage::Part(0), Coverage::Incomplete] {
+        feed.settled(&observation("", coverage, 12_500), 0, 0);
+    }
+    assert_eq!(fresh(12_500).unwrap(), "1.5", "a part is not the whole");
+}
+
+#[test]
+fn freshness_is_that_of_the_oldest_scope_and_goes_with_the_feed() {
+    let metrics = Metrics::new().unwrap();
+    let clock = Clock::Manual(Arc::new(AtomicI64::new(0)));
+    let feed = metrics.feed("c", "f", &clock);
+    let fresh = |now_ms: i64| {
+        feed.refresh(now_ms);
+        series(&metrics, "talon_feed_freshness_seconds")
+    };
+    feed.follow(&["a".to_owned(), "b".to_owned()], 1_000);
+    feed.settled(&observation("a", Coverage::Full, 600_000), 0, 0);
+    assert_eq!(fresh(601_000).unwrap(), "600");
+    let status = feed.status();
+    assert_eq!(status.observed_ms, Some(600_000));
+    assert_eq!(status.oldest, Some(OldestScope { scope: "b".to_owned(), at_ms: 1_000 }));
+    // The group was lost and came back; nobody else has read it.
+    feed.wake(700_000);
+    assert_eq!(fresh(701_000).unwrap(), "700");
+    feed.rest();
+    assert_eq!((fresh(702_000), feed.status().oldest), (None, None));
+    feed.wake(800_000);
+    assert_eq!(fresh(801_000).unwrap(), "1");
+}
+
+#[test]
+fn what_is_aborted_is_not_counted() {
+    let metrics = Metrics::new().unwrap();
+    let feed = metrics.feed("c", "f", &Clock::System);
+    let mut tally = feed.tally();
+    tally.change(Op::Update, 5);
+    tally.dead_letter(Stage::Publish);
+    drop(tally);
+    feed.count(&mut feed.tally());
+    assert_eq!(series(&metrics, "talon_dead_letters_total"), None);
+    assert_eq!(series(&metrics, "talon_feed_lag_seconds_count").unwrap(), "0");
+}
