@@ -4,19 +4,31 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use reqwest::StatusCode;
 use serde::Deserialize;
 use talon_schemas::wire::{Payload, Wire};
 use talon_schemas::{Message, Writer};
 use talon_sdk::config::Secret;
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
+use super::backoff::Backoff;
 use crate::bus::BusFault;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Schemas that one connector registers at the same time.
+/// Schemas of one connector that are asked for at the same time.
 const SIDE_BY_SIDE: usize = 8;
+
+/// Schemas that one process registers at the same time.
+const WRITERS: usize = 2;
+
+/// How often a schema is registered that is refused for the moment, and the pauses between.
+const TRIES: u32 = 6;
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// For how long it is believed that the registry does not have an id, while what was published is read
 /// back: that is one request an id, whatever stands on the topics.
@@ -34,6 +46,8 @@ struct Inner {
     url: String,
     user_info: Option<Secret>,
     known: Mutex<HashMap<u32, Known>>,
+    /// Turns to register something.
+    writers: Semaphore,
 }
 
 /// What is known of an id.
@@ -87,7 +101,13 @@ impl Registry {
             BusFault::Misconfigured(format!("no HTTP client for the schema registry: {error}"))
         })?;
         let url = url.trim_end_matches('/').to_owned();
-        Ok(Registry(Arc::new(Inner { http, url, user_info, known: Mutex::default() })))
+        Ok(Registry(Arc::new(Inner {
+            http,
+            url,
+            user_info,
+            known: Mutex::default(),
+            writers: Semaphore::new(WRITERS),
+        })))
     }
 
     /// The subject of a topic's values.
@@ -130,6 +150,8 @@ impl Registry {
             )));
         }
         let path = format!("/subjects/{subject}/versions");
+        // It is never closed.
+        let _turn = self.0.writers.acquire().await.ok();
         match self.post::<Registered>(&path, schema.as_ref()).await? {
             Some(registered) => Ok(registered.id),
             None => Err(BusFault::Misconfigured(
@@ -179,19 +201,30 @@ impl Registry {
         self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Asks again where it is refused for the moment: a registry may not be able to take several schemas at
+    /// once, even of different subjects, nor to say what it has meanwhile (Apicurio answers 500 then).
     async fn post<T: for<'de> Deserialize<'de>>(
         &self,
         path: &str,
         schema: &Message,
     ) -> Result<Option<T>, BusFault> {
-        let body = serde_json::json!({"schema": schema.text(), "schemaType": "AVRO"});
-        let request = self
-            .0
-            .http
-            .post(format!("{}{path}", self.0.url))
-            .header("content-type", "application/vnd.schemaregistry.v1+json")
-            .body(body.to_string());
-        self.answer(self.authorized(request)).await
+        let body = serde_json::json!({"schema": schema.text(), "schemaType": "AVRO"}).to_string();
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        for tried in 1.. {
+            let request = self
+                .0
+                .http
+                .post(format!("{}{path}", self.0.url))
+                .header("content-type", "application/vnd.schemaregistry.v1+json")
+                .body(body.clone());
+            let (status, body) = send(self.authorized(request)).await?;
+            if status.is_server_error() && tried < TRIES {
+                tokio::time::sleep(backoff.next(None)).await;
+            } else {
+                return read(status, &body);
+            }
+        }
+        Ok(None)
     }
 
     fn authorized(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
@@ -206,29 +239,40 @@ impl Registry {
         &self,
         request: reqwest::RequestBuilder,
     ) -> Result<Option<T>, BusFault> {
-        let away = |error: reqwest::Error| {
-            let what =
-                if error.is_timeout() { "does not answer in time" } else { "cannot be reached" };
-            BusFault::Unavailable(format!("the schema registry {what}"))
-        };
-        let reply = request.send().await.map_err(away)?;
-        let status = reply.status();
-        let body = reply.bytes().await.map_err(away)?;
-        match status.as_u16() {
-            200..=299 => serde_json::from_slice(&body).map(Some).map_err(|_| {
-                BusFault::Misconfigured(
-                    "what answers at `schema.registry.url` is no schema registry".to_owned(),
-                )
-            }),
-            404 => Ok(None),
-            401 | 403 => Err(BusFault::Misconfigured(format!(
-                "the schema registry refuses access ({status}); check `schema.registry.basic.auth.user.info`"
-            ))),
-            409 | 422 => Err(BusFault::Misconfigured(format!(
-                "the schema registry refuses the schema ({status})"
-            ))),
-            _ => Err(BusFault::Unavailable(format!("the schema registry answers {status}"))),
-        }
+        let (status, body) = send(request).await?;
+        read(status, &body)
+    }
+}
+
+async fn send(request: reqwest::RequestBuilder) -> Result<(StatusCode, Bytes), BusFault> {
+    let away = |error: reqwest::Error| {
+        let what = if error.is_timeout() { "does not answer in time" } else { "cannot be reached" };
+        BusFault::Unavailable(format!("the schema registry {what}"))
+    };
+    let reply = request.send().await.map_err(away)?;
+    let status = reply.status();
+    Ok((status, reply.bytes().await.map_err(away)?))
+}
+
+/// What an answer says; `None` for 404.
+fn read<T: for<'de> Deserialize<'de>>(
+    status: StatusCode,
+    body: &[u8],
+) -> Result<Option<T>, BusFault> {
+    match status.as_u16() {
+        200..=299 => serde_json::from_slice(body).map(Some).map_err(|_| {
+            BusFault::Misconfigured(
+                "what answers at `schema.registry.url` is no schema registry".to_owned(),
+            )
+        }),
+        404 => Ok(None),
+        401 | 403 => Err(BusFault::Misconfigured(format!(
+            "the schema registry refuses access ({status}); check `schema.registry.basic.auth.user.info`"
+        ))),
+        409 | 422 => Err(BusFault::Misconfigured(format!(
+            "the schema registry refuses the schema ({status})"
+        ))),
+        _ => Err(BusFault::Unavailable(format!("the schema registry answers {status}"))),
     }
 }
 
