@@ -76,10 +76,12 @@ impl LaneMetrics {
         *outcomes.entry(outcome.word()).or_default() += 1;
     }
 
-    /// What is no command was put aside.
-    pub(crate) fn dead_letter(&self) {
-        let labels = [self.0.connector.as_str(), "commands", "command"];
-        self.0.all.dead_letters.with_label_values(&labels).inc();
+    /// What is no command was put aside, and is committed.
+    pub(crate) fn dead_letters(&self, letters: usize) {
+        if letters > 0 {
+            let labels = [self.0.connector.as_str(), "commands", "command"];
+            self.0.all.dead_letters.with_label_values(&labels).inc_by(letters as u64);
+        }
     }
 
     /// The lane is not run here any more.

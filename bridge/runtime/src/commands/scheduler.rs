@@ -54,6 +54,8 @@ enum Ended {
         id: Option<IdHash>,
         bytes: usize,
         outcome: Option<(&'static str, Outcome)>,
+        /// Dead letters among what was written.
+        dead: usize,
         result: Result<(), Left>,
     },
     /// A command that was put back, or is too large for that.
@@ -325,7 +327,8 @@ impl Scheduler {
     fn ended(&mut self, ended: Ended) -> bool {
         let (waiting, record) = match ended {
             Ended::Command { waiting, result: Ok(record) } => (waiting, record),
-            Ended::Written { position, id, bytes, outcome, result: Ok(()) } => {
+            Ended::Written { position, id, bytes, outcome, dead, result: Ok(()) } => {
+                self.metrics.dead_letters(dead);
                 self.open.remove(&position);
                 self.bytes -= bytes;
                 self.ledger.remember(position, id);
@@ -411,12 +414,14 @@ impl Scheduler {
         outcome: Option<(&'static str, Outcome)>,
     ) -> Result<(), Left> {
         let bytes = records.iter().map(|record| record.value.len()).sum();
+        let is_dead = |record: &&LaneRecord| record.topic == LaneTopic::DeadLetters;
+        let dead = records.iter().filter(is_dead).count();
         self.open.insert(position);
         self.bytes += bytes;
         let written = self.context.writer.hand(records, Some(position)).await?;
         self.tasks.spawn(async move {
             let result = written.await.map(drop).map_err(|_| Left);
-            Ended::Written { position, id, bytes, outcome, result }
+            Ended::Written { position, id, bytes, outcome, dead, result }
         });
         Ok(())
     }

@@ -47,7 +47,6 @@ impl Scheduler {
             %position,
             "a malformed command is put to the dead letters: {problems}"
         );
-        self.metrics.dead_letter();
         let text = |text: &str| text.as_bytes().to_vec();
         let partition = position.partition.to_string();
         let offset = position.offset.to_string();

@@ -91,3 +91,21 @@ async fn invariant_5_the_upstream_has_its_time_from_when_the_reply_was_given_up(
     assert_eq!(bus.outcomes()["a"], ["APPLIED"]);
     assert_eq!(upstream.effects(), ["a"], "not sent again");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_command_is_counted_when_it_is_committed() {
+    let (bus, upstream) = (Memory::default(), Upstream::default());
+    bus.put(0, "", "hello");
+    bus.fail(0, Failing::Before);
+    let engine = start(&bus, &upstream, |_| {});
+    until("everything is settled", || bus.is_settled()).await;
+    let counted = || {
+        let text = engine.view().metrics.text();
+        let line = text.lines().find(|line| line.starts_with("talon_dead_letters_total"))?;
+        line.rsplit(' ').next().map(str::to_owned)
+    };
+    until("it is counted", || counted().is_some()).await;
+    assert_eq!(counted().as_deref(), Some("1"), "once, though it was written twice");
+    assert_eq!(bus.owners(), 2);
+    assert!(engine.stop(Duration::from_secs(10)).await);
+}
