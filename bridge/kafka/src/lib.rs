@@ -27,6 +27,7 @@ mod tail;
 mod topics;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use rdkafka::producer::Producer as _;
 use talon_runtime::bus::{
@@ -35,6 +36,7 @@ use talon_runtime::bus::{
 };
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::client::EARSHOT;
 use crate::cluster::{Cluster, Use};
@@ -48,6 +50,9 @@ use crate::stall::PATIENCE;
 pub use client::problems;
 pub use mock::InProcess;
 pub use properties::Properties;
+
+/// How long opening waits to learn what topics take. A broker inside the process never says.
+const LEARN: Duration = Duration::from_millis(300);
 
 /// A Kafka cluster, and how to reach it.
 pub struct Kafka {
@@ -97,8 +102,8 @@ impl Kafka {
         let look = topics::ensure(producer.client(), &self.cluster, topics)?;
         producer.take_over()?;
         if !are_known {
-            // A look that fails has learnt nothing.
-            Handle::current().block_on(look).ok();
+            // What is learnt later counts for the next opening, and the broker's refusal says it as well.
+            Handle::current().block_on(async { timeout(LEARN, look).await }).ok();
         }
         if sizes() != before {
             // A topic takes more or less than usual.
