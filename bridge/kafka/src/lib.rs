@@ -51,7 +51,8 @@ pub use client::problems;
 pub use mock::InProcess;
 pub use properties::Properties;
 
-/// How long opening waits to learn what topics take. A broker inside the process never says.
+/// How long opening waits to learn what topics take; not for a cluster that no other process uses, such as
+/// that of `talon dev`, which never says.
 const LEARN: Duration = Duration::from_millis(300);
 
 /// A Kafka cluster, and how to reach it.
@@ -101,7 +102,7 @@ impl Kafka {
         let are_known = topics.iter().all(|topic| limits.knows(&topic.name));
         let look = topics::ensure(producer.client(), &self.cluster, topics)?;
         producer.take_over()?;
-        if !are_known {
+        if !are_known && self.shared {
             // What is learnt later counts for the next opening, and the broker's refusal says it as well.
             Handle::current().block_on(async { timeout(LEARN, look).await }).ok();
         }
