@@ -52,6 +52,11 @@ impl HeldLeases {
         self.leases.keys().cloned().collect()
     }
 
+    /// The process is in the group, with what it holds.
+    pub(crate) fn join(&self) {
+        self.grant();
+    }
+
     /// A free shard was taken by a request that began then.
     pub(crate) fn take(&mut self, shard: &str, revision: u64, began: Instant) {
         let held =

@@ -114,6 +114,8 @@ impl Member {
             self.see(&mut group, &entry);
         }
         (self.membership.report)(None);
+        // In the group also where there is nothing to be had.
+        self.held().join();
         let mut requests = Requests::new(bucket);
         let mut silent = false;
         let mut tick = interval(self.ttl / 5);
