@@ -164,8 +164,8 @@ impl Message {
     /// A datum of which nothing says with what schema it was written, in this one. `is_ours` is asked of
     /// the datum in this schema whether it holds what the caller knows must stand in it.
     ///
-    /// `None` where no version that is known wrote it, or it cannot be told which: see the
-    /// [module](self).
+    /// `None` where no version that is known wrote it, or it cannot be told which; the reasons are at
+    /// the head of this file.
     pub fn recognise(&self, datum: &[u8], is_ours: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
         let today = (self.today.fits(datum) == Some(true)).then(|| datum.to_vec());
         let earlier = self.all_earlier().iter().copied();

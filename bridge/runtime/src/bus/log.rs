@@ -5,7 +5,7 @@ use super::fault::BusFault;
 /// A record to be appended.
 #[derive(Debug)]
 pub struct Append<'a> {
-    /// Place of the topic in [`ShardSpec::topics`].
+    /// Place of the topic in [`ShardSpec::topics`](super::spec::ShardSpec::topics).
     pub topic: usize,
     /// Message key.
     pub key: &'a str,
@@ -18,7 +18,7 @@ pub struct Append<'a> {
 /// Where a record that was read back stood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
-    /// Place of the topic in [`ShardSpec::topics`].
+    /// Place of the topic in [`ShardSpec::topics`](super::spec::ShardSpec::topics).
     Topic(usize),
     /// The topic of the checkpoints.
     Checkpoints,
