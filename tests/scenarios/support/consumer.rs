@@ -68,7 +68,8 @@ async fn read_nats(address: &str, topic: &str) -> Vec<Record> {
         .create_consumer(OrderedConfig { filter_subject, ..OrderedConfig::default() })
         .await
         .unwrap();
-    let mut pending = consumer.info().await.unwrap().num_pending;
+    let info = consumer.info().await.unwrap();
+    let (name, mut pending) = (info.name.clone(), info.num_pending);
     let mut messages = consumer.messages().await.unwrap();
     while pending > 0 {
         let message = tokio::time::timeout(super::PATIENCE, messages.next());
@@ -84,6 +85,9 @@ async fn read_nats(address: &str, topic: &str) -> Vec<Record> {
                 .collect(),
         });
     }
+    // Tests look again and again, and a server has room for so many only.
+    drop(messages);
+    stream.delete_consumer(&name).await.ok();
     records
 }
 
