@@ -18,4 +18,5 @@ pub mod contractor;
 mod control;
 pub mod enter_export;
 pub mod faults;
+mod pace;
 pub mod quickq;

@@ -27,7 +27,6 @@ mod life;
 mod log;
 mod misbehave;
 mod model;
-mod pace;
 mod password;
 mod reply;
 mod routes;

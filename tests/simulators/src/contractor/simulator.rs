@@ -8,11 +8,11 @@ use tokio::task::JoinHandle;
 use super::faults::{Fault, Faults};
 use super::history::History;
 use super::journal::Journal;
-use super::pace;
 use super::scheme::Scheme;
 use super::server;
 use super::settings::Settings;
 use super::shared::{Marks, Shared};
+use crate::pace;
 
 /// A running upstream; a cheap handle, for any number of tasks at once. It ends with
 /// [`Simulator::stop`] or with the last handle.
@@ -30,7 +30,12 @@ impl Simulator {
         let listen = settings.listen;
         let shared = Arc::new(Shared::new(settings));
         let (addr, server) = server::start(Arc::clone(&shared), listen).await?;
-        let life = tokio::spawn(pace::live(Arc::clone(&shared)));
+        let life = {
+            let shared = Arc::clone(&shared);
+            tokio::spawn(pace::live(shared.pace.subscribe(), move || {
+                shared.edit(1);
+            }))
+        };
         let tasks = [server, life];
         Ok(Self(Arc::new(Running { shared, addr, tasks })))
     }

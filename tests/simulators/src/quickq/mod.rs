@@ -19,7 +19,6 @@ mod history;
 mod journal;
 mod life;
 mod log;
-mod pace;
 mod peers;
 mod reply;
 mod server;

@@ -10,11 +10,11 @@ use super::book::Book;
 use super::faults::{Fault, Faults};
 use super::history::History;
 use super::journal::Journal;
-use super::pace;
 use super::reply::dress;
 use super::server::{self, Door};
 use super::settings::Settings;
 use super::shared::Shared;
+use crate::pace;
 
 /// A running upstream; a cheap handle, for any number of tasks at once. It ends with
 /// [`Simulator::stop`] or with the last handle.
@@ -42,7 +42,12 @@ impl Simulator {
         let listen = settings.listen;
         let shared = Arc::new(Shared::new(settings));
         let (addr, door) = server::start(Arc::clone(&shared), listen).await?;
-        let life = tokio::spawn(pace::live(Arc::clone(&shared)));
+        let life = {
+            let shared = Arc::clone(&shared);
+            tokio::spawn(pace::live(shared.pace.subscribe(), move || {
+                shared.edit(1);
+            }))
+        };
         Ok(Self(Arc::new(Running { shared, addr, door, life })))
     }
 

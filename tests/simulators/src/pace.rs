@@ -1,16 +1,14 @@
-//! How many of the random edits of the life happen in a second.
+//! How many of the random edits of a life happen in a second.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::shared::Shared;
+use tokio::sync::watch;
 
 /// How often the life looks how many edits are due.
 const TICK: Duration = Duration::from_millis(20);
 
-/// Makes `edits_per_second` edits until the task is aborted.
-pub(super) async fn live(shared: Arc<Shared>) {
-    let mut pace = shared.pace.subscribe();
+/// Makes as many edits in a second as `pace` says, until the task is aborted.
+pub(crate) async fn live(mut pace: watch::Receiver<f64>, edit: impl Fn()) {
     let mut due = 0.0;
     let mut last = tokio::time::Instant::now();
     loop {
@@ -27,7 +25,7 @@ pub(super) async fn live(shared: Arc<Shared>) {
         last = tokio::time::Instant::now();
         while due >= 1.0 {
             due -= 1.0;
-            shared.edit(1);
+            edit();
         }
     }
 }
