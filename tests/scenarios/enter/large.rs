@@ -34,6 +34,8 @@ async fn reading(tickets_per_day: usize) -> Option<(usize, usize)> {
     let yesterday = today("Europe/Moscow").checked_sub(1.day()).unwrap();
     let mut texts = site.configuration(&[
         ("backfill.from", &yesterday.to_string()),
+        // So that yesterday is done whatever the time of day is.
+        ("day.settle.ms", "0"),
         ("before.image", "none"),
         ("poll.interval.ms", "60000"),
     ]);
