@@ -9,7 +9,7 @@ use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, DeliveryResult, Headers, Message};
 use rdkafka::producer::ProducerContext;
-use talon_runtime::bus::BusFault;
+use talon_runtime::bus::{BusFault, Trouble};
 
 use crate::fault::{fault_of, fault_of_code, of_topic};
 use crate::limits;
@@ -113,31 +113,13 @@ pub(crate) struct Failed {
 #[derive(Default)]
 pub(crate) struct Watch {
     delivery: Mutex<Option<Failed>>,
-    connection: Mutex<Option<BusFault>>,
+    pub(crate) trouble: Trouble,
 }
 
 impl Watch {
     /// The first delivery that failed, if one did.
     pub(crate) fn failed_delivery(&self) -> Option<Failed> {
         self.delivery.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Whether all brokers are gone, or refuse us.
-    pub(crate) fn connection(&self) -> Option<BusFault> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Brokers answer again.
-    pub(crate) fn connected(&self) {
-        *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-
-    /// A time-out says little; the trouble with the connection behind it says more.
-    pub(crate) fn explain(&self, fault: BusFault) -> BusFault {
-        match fault {
-            BusFault::Unavailable(_) => self.connection().unwrap_or(fault),
-            other => other,
-        }
     }
 }
 
@@ -150,11 +132,7 @@ impl ClientContext for Watch {
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(target: "librdkafka", %error, "{reason}");
         if let Some(code) = severe(&error) {
-            let mut known = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-            // Refused credentials say more than "all brokers are down", which follows them.
-            if !matches!(*known, Some(BusFault::Misconfigured(_))) {
-                *known = Some(fault_of_code(code));
-            }
+            self.trouble.told(fault_of_code(code));
         }
     }
 }

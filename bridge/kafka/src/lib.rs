@@ -18,11 +18,11 @@ mod lane;
 mod limits;
 mod log;
 mod mock;
+mod patience;
 mod producer;
 mod properties;
 mod reader;
 mod recover;
-mod stall;
 mod tail;
 mod topics;
 
@@ -44,8 +44,8 @@ use crate::fault::fault_of;
 use crate::group::Member;
 use crate::lane::{KafkaLane, KafkaReader};
 use crate::log::KafkaLog;
+use crate::patience::PATIENCE;
 use crate::producer::KafkaProducer;
-use crate::stall::PATIENCE;
 
 pub use client::problems;
 pub use mock::InProcess;
@@ -124,7 +124,7 @@ impl Bus for Kafka {
         let producer = self.cluster.producer(&Use::default())?;
         let metadata = producer.client().fetch_metadata(None, PATIENCE).map_err(|error| {
             producer.poll(EARSHOT);
-            producer.context().explain(fault_of(&error))
+            producer.context().trouble.explain(fault_of(&error))
         })?;
         Ok(format!("{} brokers, {} topics", metadata.brokers().len(), metadata.topics().len()))
     }

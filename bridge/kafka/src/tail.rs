@@ -11,8 +11,8 @@ use talon_runtime::bus::{BusFault, Start, Stop, Tailed};
 
 use crate::client::refused;
 use crate::fault::fault_of;
+use crate::patience::PATIENCE;
 use crate::reader::{offsets, partitions};
-use crate::stall::PATIENCE;
 
 /// How often it is looked for topics that were not there, and for partitions that were added.
 const LOOK_EVERY: Duration = Duration::from_secs(2);

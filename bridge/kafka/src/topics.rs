@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use crate::client::{self, EARSHOT, Watch};
 use crate::cluster::{Cluster, Use};
 use crate::fault::{fault_of, fault_of_code};
-use crate::stall::PATIENCE;
+use crate::patience::PATIENCE;
 
 /// One look at what topics take.
 const LOOK: Duration = Duration::from_secs(3);
@@ -34,7 +34,7 @@ pub(crate) fn ensure(
 ) -> Result<JoinHandle<()>, BusFault> {
     let explain = |error: &KafkaError| {
         producer.poll(EARSHOT);
-        producer.context().explain(fault_of(error))
+        producer.context().trouble.explain(fault_of(error))
     };
     let existing = names(producer).map_err(|error| explain(&error))?;
     let missing: Vec<&TopicSpec> =

@@ -72,7 +72,7 @@ impl Nats {
         let layout = Layout::new(prefix, shard, access, ttl);
         let wanted = [(Role::Feeds, &layout.feeds), (Role::DeadLetters, &layout.dead_letters)];
         let found = streams::ensure(&connection, &layout.checkpoints, &wanted, &self.known).await?;
-        connection.status.clear();
+        connection.status.over();
         let in_flight = access.max_in_flight;
         NatsLog::open(connection, layout, &found, shard, in_flight, grant.clone()).await
     }

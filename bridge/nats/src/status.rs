@@ -1,18 +1,26 @@
 //! What is known of the connection: how often it was lost, and what went wrong with it last.
 
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use async_nats::{ClientError, Event, ServerError};
-use talon_runtime::bus::BusFault;
+use talon_runtime::bus::Trouble;
 
 use crate::fault::fault_of_line;
 
 /// The status of a connection, told by the client's events.
 #[derive(Default)]
 pub(crate) struct ConnectionStatus {
-    trouble: Mutex<Option<BusFault>>,
+    trouble: Trouble,
     losses: AtomicU64,
+}
+
+impl Deref for ConnectionStatus {
+    type Target = Trouble;
+
+    fn deref(&self) -> &Trouble {
+        &self.trouble
+    }
 }
 
 impl ConnectionStatus {
@@ -21,31 +29,13 @@ impl ConnectionStatus {
         self.losses.load(Ordering::Acquire)
     }
 
-    /// All is well: a request was answered, or everything is acknowledged.
-    pub(crate) fn clear(&self) {
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-
-    /// A time-out says little; the trouble behind it says more.
-    pub(crate) fn explain(&self, fault: BusFault) -> BusFault {
-        match fault {
-            BusFault::Unavailable(_) => {
-                self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or(fault)
-            }
-            other => other,
-        }
-    }
-
     /// Takes an event of the client in.
     pub(crate) fn take(&self, event: &Event) {
-        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
-            Event::Connected => *trouble = None,
+            Event::Connected => self.trouble.over(),
             Event::Disconnected | Event::Closed => {
                 self.losses.fetch_add(1, Ordering::AcqRel);
-                trouble.get_or_insert_with(|| {
-                    BusFault::Unavailable("NATS: the connection is lost".to_owned())
-                });
+                self.trouble.lost("NATS: the connection is lost");
             }
             Event::LameDuckMode => {
                 tracing::info!("NATS: the server is about to stop; the client goes to another");
@@ -55,21 +45,25 @@ impl ConnectionStatus {
             }
             Event::Draining => {}
             Event::ServerError(ServerError::AuthorizationViolation) => {
-                *trouble = fault_of_line("authorization violation");
+                self.see_line("authorization violation");
             }
             Event::ServerError(ServerError::Other(line))
-            | Event::ClientError(ClientError::Other(line)) => {
-                if let Some(fault) = fault_of_line(line) {
-                    *trouble = Some(fault);
-                }
-            }
+            | Event::ClientError(ClientError::Other(line)) => self.see_line(line),
             other => tracing::debug!("NATS: {other}"),
+        }
+    }
+
+    fn see_line(&self, line: &str) {
+        if let Some(fault) = fault_of_line(line) {
+            self.trouble.told(fault);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use talon_runtime::bus::BusFault;
+
     use super::*;
 
     #[test]

@@ -12,8 +12,8 @@ use super::shards::PARTITIONS;
 use crate::client::refused;
 use crate::cluster::Cluster;
 use crate::fault::{fault_of, fault_of_code};
+use crate::patience::PATIENCE;
 use crate::reader::partitions;
-use crate::stall::PATIENCE;
 use crate::topics;
 
 /// How long the group waits for a silent process, where the configuration does not say.
@@ -163,15 +163,16 @@ impl Member {
             }
             let polled = consumer.poll(Duration::from_millis(100));
             context.give_back(consumer, Give::Released)?;
-            let in_trouble = context.in_trouble.load(Ordering::Relaxed);
+            let trouble = context.trouble.last();
+            let in_trouble = trouble.is_some();
             if in_trouble {
                 // A member with a place of its own is not assigned anything anew that would tell.
                 let look =
                     consumer.client().fetch_metadata(Some(&self.topic.name), LOOK.min(good / 4));
                 if look.is_ok() {
-                    context.in_trouble.store(false, Ordering::Relaxed);
+                    context.trouble.over();
                     (self.membership.report)(None);
-                } else if let Some(fault) = context.refused()
+                } else if let Some(fault @ BusFault::Misconfigured(_)) = trouble
                     && self.cluster.version() != version
                 {
                     return Err(fault);

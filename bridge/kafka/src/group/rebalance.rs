@@ -11,7 +11,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaRespErr;
-use talon_runtime::bus::{BusFault, Membership, Ownership, Release, Report};
+use talon_runtime::bus::{BusFault, Membership, Ownership, Release, Report, Trouble};
 
 use super::shards::partition;
 use crate::client::severe;
@@ -53,10 +53,8 @@ pub(super) struct Context {
     assigned: Mutex<Assigned>,
     /// Partitions are given back at once.
     leaving: AtomicBool,
-    /// Trouble with the brokers was reported, and not yet its end.
-    pub(super) in_trouble: AtomicBool,
-    /// The last trouble, where the broker refuses this process.
-    refused: Mutex<Option<BusFault>>,
+    /// Trouble with the brokers that was reported, and not yet its end.
+    pub(super) trouble: Trouble,
     doubt: Mutex<Doubt>,
 }
 
@@ -101,8 +99,7 @@ impl Context {
             report: membership.report.clone(),
             assigned: Mutex::default(),
             leaving: AtomicBool::new(false),
-            in_trouble: AtomicBool::new(false),
-            refused: Mutex::default(),
+            trouble: Trouble::default(),
             doubt: Mutex::new(Doubt::None),
         }
     }
@@ -121,11 +118,6 @@ impl Context {
 
     fn settle(&self, doubt: Doubt) {
         *self.locked_doubt() = doubt;
-    }
-
-    /// Why the broker refuses this process, if it does.
-    pub(super) fn refused(&self) -> Option<BusFault> {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn list(&self, partitions: impl IntoIterator<Item = i32>) -> TopicPartitionList {
@@ -227,12 +219,9 @@ impl ClientContext for Context {
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(target: "librdkafka", %error, "{reason}");
         if let Some(code) = severe(&error) {
-            self.in_trouble.store(true, Ordering::Relaxed);
             let fault = fault_of_code(code);
             (self.report)(Some(&fault));
-            if let BusFault::Misconfigured(_) = fault {
-                *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
-            }
+            self.trouble.told(fault);
         }
     }
 }

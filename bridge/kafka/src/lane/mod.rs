@@ -21,9 +21,9 @@ use talon_runtime::bus::{
 };
 
 use crate::fault::fault_of;
+use crate::patience::PATIENCE;
 use crate::producer::KafkaProducer;
 use crate::reader::{PartitionReader, Topic};
-use crate::stall::PATIENCE;
 
 pub(crate) use reader::KafkaReader;
 use reader::Settled;

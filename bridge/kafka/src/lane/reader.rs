@@ -14,8 +14,8 @@ use talon_runtime::bus::{Arrival, BusFault, LaneReader, Position};
 use crate::client::refused;
 use crate::fault::fault_of;
 use crate::lane::settled::SettledOffsets;
+use crate::patience::PATIENCE;
 use crate::reader::{offsets, partitions};
-use crate::stall::PATIENCE;
 
 /// How often the ends of the partitions, and how many there are, are asked for.
 const LOOK_EVERY: Duration = Duration::from_secs(2);

@@ -3,13 +3,13 @@
 use rdkafka::error::KafkaError;
 use rdkafka::producer::Producer as _;
 use rdkafka::topic_partition_list::Offset;
-use talon_runtime::bus::BusFault;
+use talon_runtime::bus::{BusFault, Stall};
 
 use super::writer::{KafkaProducer, Transaction};
 use crate::client::EARSHOT;
 use crate::fault::{fault_of, fault_of_code, of_topic};
+use crate::patience::{LOOK, PATIENCE, SLOW};
 use crate::reader::{offsets, partitions};
-use crate::stall::{LOOK, PATIENCE, SLOW, Stall};
 
 impl KafkaProducer {
     /// What went wrong with deliveries. A fatal error of the producer says more than the deliveries
@@ -43,7 +43,7 @@ impl KafkaProducer {
         }
         self.grant.may_finish()?;
         stall.see(self.client.in_flight_count().into());
-        if !stall.lasts() {
+        if stall.since_attempt() <= PATIENCE {
             return Ok(());
         }
         if stall.time() < SLOW {
@@ -54,11 +54,11 @@ impl KafkaProducer {
                     "Kafka answers and acknowledges nothing for ten seconds; is there a quota (`producer_byte_rate`) on this client?"
                 );
             }
-            stall.excuse();
+            stall.attempted();
             return Ok(());
         }
         let fault = BusFault::Unavailable("Kafka: no broker acknowledges records".to_owned());
-        Err(self.client.context().explain(fault))
+        Err(self.client.context().trouble.explain(fault))
     }
 
     /// Whether the leaders of all partitions answer, on connections that no quota holds up.
@@ -80,7 +80,7 @@ impl KafkaProducer {
             BusFault::Unavailable(_) => {
                 let fault =
                     BusFault::Unavailable("Kafka: no broker acknowledges records".to_owned());
-                self.client.context().explain(fault)
+                self.client.context().trouble.explain(fault)
             }
             other => other,
         })
@@ -99,6 +99,6 @@ impl KafkaProducer {
     /// An error, with the trouble of the connection behind it.
     pub(crate) fn explain(&self, error: &KafkaError) -> BusFault {
         self.client.poll(EARSHOT);
-        self.client.context().explain(fault_of(error))
+        self.client.context().trouble.explain(fault_of(error))
     }
 }

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
-use talon_runtime::bus::{BusFault, Grant};
+use talon_runtime::bus::{BusFault, Grant, Stall};
 
 use crate::client::{EARSHOT, Watch};
 use crate::cluster::{Cluster, Use};
 use crate::fault::{fault_of, fault_of_code};
 use crate::limits::size;
-use crate::stall::{LOOK, PATIENCE, SLOW, Stall};
+use crate::patience::{LOOK, PATIENCE, SLOW};
 
 /// Delivery reports are taken in after so many appends.
 const APPENDS_PER_POLL: u32 = 1_000;
@@ -166,7 +166,7 @@ impl KafkaProducer {
                 |all: OwnedHeaders, (key, value)| all.insert(Header { key, value: Some(value) });
             record.headers = Some(headers.fold(all, add));
         }
-        let mut stall = Stall::new();
+        let mut stall = Stall::at(self.client.in_flight_count().into());
         loop {
             match self.client.send(record) {
                 Ok(()) => break,
@@ -199,7 +199,7 @@ impl KafkaProducer {
     /// messages outstanding takes 100 ms instead of 7. Not needed any more when a commit without this
     /// takes as long as one with it.
     pub(crate) fn drain(&mut self) -> Result<(), BusFault> {
-        let mut stall = Stall::new();
+        let mut stall = Stall::at(self.client.in_flight_count().into());
         while self.client.in_flight_count() > 0 {
             // It ends at once, and wakes the client's threads: nobody else tells them that a transaction
             // has taken a partition in, and they look at it up to 10 ms later.
@@ -214,7 +214,7 @@ impl KafkaProducer {
     pub(crate) fn commit(&mut self) -> Result<(), BusFault> {
         self.drain()?;
         if self.transaction == Transaction::Open {
-            let stall = Stall::new();
+            let stall = Stall::at(self.client.in_flight_count().into());
             while let Err(error) = self.client.commit_transaction(PATIENCE) {
                 let timed_out =
                     error.rdkafka_error_code() == Some(RDKafkaErrorCode::OperationTimedOut);
@@ -227,7 +227,7 @@ impl KafkaProducer {
             }
             self.transaction = Transaction::Closed;
         }
-        self.client.context().connected();
+        self.client.context().trouble.over();
         Ok(())
     }
 
@@ -235,10 +235,10 @@ impl KafkaProducer {
     pub(crate) fn look(&mut self, topic: &str) -> Result<(), BusFault> {
         self.renew()?;
         self.client.poll(Duration::ZERO);
-        if self.client.context().connection().is_some() {
+        if self.client.context().trouble.last().is_some() {
             // A broker that closes an idle connection looks the same for a moment: ask.
             match self.client.client().fetch_metadata(Some(topic), LOOK) {
-                Ok(_) => self.client.context().connected(),
+                Ok(_) => self.client.context().trouble.over(),
                 Err(error) => return Err(self.explain(&error)),
             }
         }

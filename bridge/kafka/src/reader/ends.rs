@@ -9,7 +9,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use talon_runtime::bus::BusFault;
 
 use crate::fault::{fault_of, fault_of_code, of_topic};
-use crate::stall::PATIENCE;
+use crate::patience::PATIENCE;
 
 /// Pause before leaders are asked again that did not answer, or did not know of a partition.
 const PAUSE: Duration = Duration::from_millis(50);

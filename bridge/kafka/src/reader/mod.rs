@@ -30,7 +30,7 @@ use talon_runtime::bus::{BusFault, Grant, Recovered};
 
 use crate::client::refused;
 use crate::fault::fault_of;
-use crate::stall::PATIENCE;
+use crate::patience::PATIENCE;
 
 pub(crate) use ends::{offsets, partitions};
 pub(crate) use home::home;

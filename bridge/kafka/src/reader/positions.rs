@@ -7,11 +7,11 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::topic_partition_list::Offset;
-use talon_runtime::bus::{BusFault, Grant};
+use talon_runtime::bus::{BusFault, Grant, Stall};
 
 use super::topic::Topic;
 use crate::fault::fault_of;
-use crate::stall::Stall;
+use crate::patience::PATIENCE;
 
 /// One wait for records.
 const WAIT: Duration = Duration::from_millis(20);
@@ -30,7 +30,7 @@ pub(super) fn to_ends(
     mut ends: Ends,
     each: &mut dyn FnMut(usize, &BorrowedMessage<'_>) -> Result<bool, BusFault>,
 ) -> Result<bool, BusFault> {
-    let mut stall = Stall::new();
+    let mut stall = Stall::at(0);
     let mut records = 0_u32;
     loop {
         grant.may_begin()?;
@@ -54,18 +54,22 @@ pub(super) fn to_ends(
                     if ends.is_empty() {
                         return Ok(true);
                     }
-                    if stall.lasts() {
+                    if is_over(&stall) {
                         return Err(stalled(topics, &ends));
                     }
                     break;
                 }
                 Some(Err(error)) => match fault_of(&error) {
-                    BusFault::Unavailable(_) if !stall.lasts() => break,
+                    BusFault::Unavailable(_) if !is_over(&stall) => break,
                     fault => return Err(fault),
                 },
             }
         }
     }
+}
+
+fn is_over(stall: &Stall) -> bool {
+    stall.time() > PATIENCE
 }
 
 /// Takes out the partitions that are read to their ends; the sum of all positions.

@@ -168,7 +168,7 @@ impl LaneLog for NatsLaneLog {
         let sequence = |position: &Position| u64::try_from(position.offset).ok();
         let acks = settled.iter().filter_map(sequence).filter_map(|s| self.unsettled.take(s));
         self.acks.send(acks.collect())?;
-        self.connection.status.clear();
+        self.connection.status.over();
         Ok(())
     }
 }

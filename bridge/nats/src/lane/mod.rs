@@ -58,7 +58,7 @@ pub(crate) async fn open(
         (Role::DeadLetters, &layout.dead_letters),
     ];
     let found = streams::ensure(&connection, &layout.checkpoints, &wanted, known).await?;
-    connection.status.clear();
+    connection.status.over();
     let (reader, unsettled) =
         NatsLaneReader::open(connection.clone(), &layout, grant.clone()).await?;
     let of_reader = (unsettled, reader.consumer().to_owned());

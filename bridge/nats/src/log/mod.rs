@@ -210,7 +210,7 @@ impl ShardLog for NatsLog {
             }
         }
         self.writer.settle()?;
-        self.connection.status.clear();
+        self.connection.status.over();
         // A look that began before this commit compares with what is over.
         if let Some(look) = self.look.take() {
             look.abort();

@@ -10,7 +10,6 @@ mod pipeline;
 mod record;
 mod sequence_map;
 mod sequences;
-mod stall;
 
 use std::collections::HashSet;
 

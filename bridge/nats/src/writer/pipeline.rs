@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_nats::{Message, Subscriber};
 use futures_util::stream::iter;
 use futures_util::{FutureExt, StreamExt};
-use talon_runtime::bus::{BusFault, Grant};
+use talon_runtime::bus::{BusFault, Grant, Stall};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
@@ -15,7 +15,6 @@ use super::doubt::{Doubt, Fate};
 use super::in_flight::InFlight;
 use super::record::{Record, Target};
 use super::sequences::Sequences;
-use super::stall::Stall;
 use crate::connection::{Connection, TIMEOUT};
 use crate::fault::fault_of;
 
@@ -134,7 +133,7 @@ impl Pipeline {
         sequences: &mut Sequences,
     ) -> Result<(), BusFault> {
         self.take_arrived(sequences)?;
-        let mut stall = Stall::new(self.in_flight.count());
+        let mut stall = Stall::at(self.on_their_way());
         while self.in_flight.count() > at_most || self.in_flight.bytes() > at_most_bytes {
             if self.doubts.is_empty() {
                 let next = timeout(POLL, self.acks.next());
@@ -147,29 +146,34 @@ impl Pipeline {
                 self.settle_doubts(sequences)?;
             }
             self.take_arrived(sequences)?;
-            stall.look(self.in_flight.count());
+            stall.see(self.on_their_way());
             self.look_after(&mut stall)?;
         }
         Ok(())
     }
 
+    /// As a count to watch.
+    fn on_their_way(&self) -> i64 {
+        i64::try_from(self.in_flight.count()).unwrap_or(i64::MAX)
+    }
+
     /// While waiting: publishes again what may be lost, or gives up.
     fn look_after(&mut self, stall: &mut Stall) -> Result<(), BusFault> {
         self.grant.may_finish()?;
-        if stall.lasts() > TIMEOUT {
+        if stall.time() > TIMEOUT {
             return Err(self.unavailable("records are not acknowledged"));
         }
-        if self.nobody && stall.lasts() > NOBODY {
+        if self.nobody && stall.time() > NOBODY {
             return Err(self.unavailable("no stream takes the records, or it has no leader"));
         }
         let losses = self.connection.status.losses();
         let lost = losses != self.losses;
         // A leader that is gone takes what it has not stored with it, without a word.
         let pause = if self.again { PAUSE } else { SILENCE };
-        if self.connection.is_up() && (lost || stall.since_again() > pause) {
+        if self.connection.is_up() && (lost || stall.since_attempt() > pause) {
             self.losses = losses;
             (self.again, self.nobody) = (false, false);
-            stall.published_again();
+            stall.attempted();
             tracing::debug!(records = self.in_flight.count(), lost, "published again");
             for (number, record) in self.in_flight.iter() {
                 self.put_on_the_wire(number, record)?;

@@ -9,7 +9,9 @@ mod log;
 mod membership;
 mod ownership;
 mod spec;
+mod stall;
 mod tail;
+mod trouble;
 
 use tokio::task::JoinHandle;
 
@@ -20,7 +22,9 @@ pub use membership::{Membership, Report, Stop};
 pub use ownership::{Grant, Owner, Ownership, Release};
 pub(crate) use ownership::{Hold, Standing};
 pub use spec::{Delivery, LaneSpec, Purpose, ShardSpec, TopicSpec};
+pub use stall::Stall;
 pub use tail::{Start, Tailed};
+pub use trouble::Trouble;
 
 /// A message bus: Kafka, or NATS JetStream.
 pub trait Bus: Send + Sync {
