@@ -10,7 +10,7 @@ const FRAME: usize = 128;
 const HEADER: usize = 12;
 
 /// What a topic takes where nothing else is set (`max.message.bytes`): beyond it, the client must be told.
-const USUAL: usize = 1_048_588;
+pub(crate) const USUAL: usize = 1_048_588;
 
 /// The client's own limit of a batch, uncompressed.
 const BATCH: usize = 1_000_000;

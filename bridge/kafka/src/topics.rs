@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use crate::client::{self, EARSHOT, Watch};
 use crate::cluster::{Cluster, Use};
 use crate::fault::{fault_of, fault_of_code};
+use crate::limits::USUAL;
 use crate::patience::PATIENCE;
 
 /// One look at what topics take.
@@ -88,10 +89,13 @@ async fn create(
     topics: &[&TopicSpec],
 ) -> Result<(), BusFault> {
     let keep: Vec<String> = topics.iter().map(|topic| topic.keep_ms.to_string()).collect();
+    let larger = |topic: &TopicSpec| topic.record_bytes.filter(|bytes| *bytes > USUAL);
+    let records: Vec<Option<String>> =
+        topics.iter().map(|topic| larger(topic).map(|bytes| bytes.to_string())).collect();
     let new: Vec<NewTopic<'_>> = topics
         .iter()
-        .zip(&keep)
-        .map(|(topic, keep)| {
+        .zip(keep.iter().zip(&records))
+        .map(|(topic, (keep, record))| {
             // -1 is "the broker's default".
             let replicas = if topic.replication == 0 { -1 } else { i32::from(topic.replication) };
             let new = NewTopic::new(
@@ -99,6 +103,10 @@ async fn create(
                 topic.partitions.try_into().unwrap_or(i32::MAX),
                 TopicReplication::Fixed(replicas),
             );
+            let new = match record {
+                Some(bytes) => new.set("max.message.bytes", bytes),
+                None => new,
+            };
             match topic.purpose {
                 Purpose::Changes(Kind::Table) => {
                     new.set("cleanup.policy", "compact").set("min.compaction.lag.ms", keep)
@@ -155,7 +163,16 @@ async fn look(admin: AdminClient<DefaultClientContext>, cluster: Cluster, topics
         let OwnedResourceSpecifier::Topic(name) = &config.specifier else { continue };
         let Some(topic) = topics.iter().find(|topic| topic.name == *name) else { continue };
         let number = |name: &str| config.get(name)?.value.as_ref()?.parse().ok();
-        cluster.limits().learn(name, number("max.message.bytes"));
+        let most = number("max.message.bytes");
+        cluster.limits().learn(name, most);
+        if let (Some(most), Some(wanted)) = (most, topic.record_bytes)
+            && most < wanted
+        {
+            tracing::info!(
+                topic = name,
+                "the topic takes records of {most} bytes (`max.message.bytes`), and those of `entity.max.bytes` may have {wanted}: raise the one or lower the other; an event that is larger goes the way that `oversize` says"
+            );
+        }
         let policy = config.get("cleanup.policy").and_then(|entry| entry.value.clone());
         if let Some(policy) = policy
             && let Some(meaning) = meaning(topic.purpose, &policy)

@@ -54,6 +54,22 @@ fn a_topic_that_takes_more_gets_more() {
 }
 
 #[test]
+fn a_topic_that_is_created_takes_the_records_that_it_is_meant_for() {
+    let Some(broker) = Broker::shared("meant") else { return };
+    let mut world = World::new(broker.bootstrap());
+    world.set("compression.type", "none");
+    let largest = 8_000_000;
+    world.record_bytes = Some(largest);
+    let mut log = opened(&world);
+    let value = random(largest - 1_000);
+    log.put("large", &value);
+    log.put("small", "x");
+    log.commit(None).unwrap();
+    let found = world.open("field").1;
+    assert_eq!((found.value("large"), found.value("small")), (Some(value.as_str()), Some("x")));
+}
+
+#[test]
 fn a_record_that_the_broker_refuses_all_the_same_is_known_when_the_shard_is_opened_again() {
     let Some(broker) = Broker::shared("refused") else { return };
     let world = World::new(broker.bootstrap());

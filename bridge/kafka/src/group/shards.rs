@@ -13,6 +13,7 @@ pub(crate) fn topic(prefix: &str, replication: u16) -> TopicSpec {
         partitions: PARTITIONS,
         replication,
         keep_ms: 0,
+        record_bytes: None,
     }
 }
 

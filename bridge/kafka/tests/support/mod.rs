@@ -35,6 +35,7 @@ pub(crate) struct World {
     pub(crate) bootstrap: String,
     pub(crate) prefix: String,
     pub(crate) partitions: u32,
+    pub(crate) record_bytes: Option<usize>,
     pub(crate) extra: Vec<(String, String)>,
 }
 
@@ -47,6 +48,7 @@ impl World {
             bootstrap: bootstrap.to_owned(),
             prefix: talon_brokers::unique("t"),
             partitions: 1,
+            record_bytes: None,
             extra: Vec::new(),
         }
     }
@@ -78,6 +80,7 @@ impl World {
             partitions: self.partitions,
             replication: 0,
             keep_ms: 86_400_000,
+            record_bytes: self.record_bytes,
         };
         ShardSpec {
             name: shard.to_owned(),
@@ -93,6 +96,7 @@ impl World {
                 partitions: 1,
                 replication: 0,
                 keep_ms: 0,
+                record_bytes: None,
             },
         }
     }
@@ -104,6 +108,7 @@ impl World {
             partitions: self.partitions,
             replication: 0,
             keep_ms: 86_400_000,
+            record_bytes: None,
         };
         LaneSpec {
             name: shard.to_owned(),

@@ -77,6 +77,7 @@ impl World {
             partitions: 1,
             replication: self.replication,
             keep_ms: self.keep.as_millis() as u64,
+            record_bytes: None,
         };
         ShardSpec {
             name: "field".to_owned(),
@@ -95,6 +96,7 @@ impl World {
                 partitions: 1,
                 replication: self.replication,
                 keep_ms: 0,
+                record_bytes: None,
             },
         }
     }
@@ -106,6 +108,7 @@ impl World {
             partitions: 1,
             replication: self.replication,
             keep_ms: self.keep.as_millis() as u64,
+            record_bytes: None,
         };
         LaneSpec {
             name: "field".to_owned(),

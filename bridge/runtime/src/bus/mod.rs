@@ -3,6 +3,7 @@
 //! A bus is used from threads that may block. Everything on the way of an event is synchronous: an
 //! append goes into the client's buffer, and only a commit waits.
 
+pub(crate) mod dead_letter;
 mod fault;
 mod lane;
 mod log;

@@ -43,6 +43,9 @@ pub struct TopicSpec {
     /// How long every record is kept where it is created, milliseconds; after that a table keeps the
     /// newest record of each entity, and a log nothing.
     pub keep_ms: u64,
+    /// Largest record that is meant to fit, with key and headers; none is the bus's default. A topic that
+    /// is there and takes less is accepted, and it is said what that means.
+    pub record_bytes: Option<usize>,
 }
 
 /// The unit of ownership: what one writer writes.

@@ -43,6 +43,7 @@ pub fn lane_spec(prefix: &str, setup: &Setup) -> LaneSpec {
         partitions,
         replication: options.replication,
         keep_ms,
+        record_bytes: (purpose == Purpose::DeadLetters).then(|| options.record_bytes()),
     };
     let lane = options.lane;
     LaneSpec {

@@ -3,6 +3,7 @@
 
 use talon_sdk::{Answer, Command};
 
+use crate::bus::dead_letter::Origin;
 use crate::bus::{Arrival, LaneRecord, LaneTopic, Position};
 use crate::commands::attempt::Left;
 use crate::commands::duplicate::UNREADABLE;
@@ -47,23 +48,27 @@ impl Scheduler {
             %position,
             "a malformed command is put to the dead letters: {problems}"
         );
-        let text = |text: &str| text.as_bytes().to_vec();
+        let origin = Origin {
+            topic: &self.topic,
+            connector: &self.context.name,
+            stage: "command",
+            fault: "talon.CommandFault",
+            message: &problems,
+        };
         let partition = position.partition.to_string();
         let offset = position.offset.to_string();
         let record = LaneRecord {
             topic: LaneTopic::DeadLetters,
             key: arrival.key.clone().unwrap_or_default(),
             value: arrival.value.clone(),
-            headers: vec![
-                ("__connect.errors.topic", text(&self.topic)),
-                ("__connect.errors.partition", text(&partition)),
-                ("__connect.errors.offset", text(&offset)),
-                ("__connect.errors.connector.name", text(&self.context.name)),
-                ("__connect.errors.task.id", text("0")),
-                ("__connect.errors.stage", text("command")),
-                ("__connect.errors.exception.class.name", text("talon.CommandFault")),
-                ("__connect.errors.exception.message", text(&problems)),
-            ],
+            headers: [
+                ("__connect.errors.partition", partition.as_bytes()),
+                ("__connect.errors.offset", offset.as_bytes()),
+            ]
+            .into_iter()
+            .chain(origin.headers())
+            .map(|(name, value)| (name, value.to_vec()))
+            .collect(),
             id: format!("{position}/dead-letter"),
         };
         match id {

@@ -5,16 +5,13 @@ use std::time::Instant;
 use talon_schemas::wire::Wire;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::bus::dead_letter::{CUT_VALUE, VALUE_BYTES, cut_key};
 use crate::bus::{BusFault, LaneLog, LaneRecord, LaneTopic, Position};
 use crate::commands::record::ResultRecord;
 use crate::service::metrics::Metrics;
 
 /// Writes that wait; each is a command that waits for it.
 const INBOX: usize = 1024;
-
-/// What is left of a dead letter that is too large, in bytes.
-const CUT_VALUE: usize = 64 * 1024;
-const CUT_KEY: usize = 1024;
 
 /// The lane is lost: nothing is written any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,11 +149,8 @@ impl Writing {
             Err(BusFault::TooLarge(_)) if record.topic == LaneTopic::DeadLetters => {
                 let mut cut = record.clone();
                 cut.value.truncate(CUT_VALUE);
-                while cut.key.len() > CUT_KEY {
-                    cut.key.pop();
-                }
-                let size = record.value.len().to_string().into_bytes();
-                cut.headers.push(("__talon.errors.value.bytes", size));
+                cut.key.truncate(cut_key(&record.key).len());
+                cut.headers.push((VALUE_BYTES, record.value.len().to_string().into_bytes()));
                 self.log.append(&cut)
             }
             other => other,

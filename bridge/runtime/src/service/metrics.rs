@@ -14,6 +14,7 @@ use prometheus::{
 use talon_schemas::Op;
 use talon_sdk::{Clock, Observation, UpstreamMetrics};
 
+use crate::service::options::Oversize;
 use freshness::Freshness;
 
 /// All metrics of a process. Cheap to clone.
@@ -29,6 +30,7 @@ pub struct Metrics {
     gap_changes: IntCounterVec,
     entities: IntGaugeVec,
     pub(crate) dead_letters: IntCounterVec,
+    oversize: IntCounterVec,
     withheld: IntGaugeVec,
     memory_lost: IntCounterVec,
     publish: HistogramVec,
@@ -115,6 +117,11 @@ impl Metrics {
                 "Inputs put aside, by stage: decode, publish, command.",
                 &["connector", "feed", "stage"],
             )?,
+            oversize: counters(
+                "talon_oversize_total",
+                "Events that the bus did not take with their before image, by what became of them: dead-letter, drop-before.",
+                &["connector", "feed", "handling"],
+            )?,
             publish: histograms(
                 "talon_publish_duration_seconds",
                 "From the first append of a commit until the bus confirmed it.",
@@ -176,6 +183,8 @@ impl Metrics {
             changes: [Op::Read, Op::Create, Op::Update, Op::Delete].map(with_op),
             gap_changes: self.gap_changes.with_label_values(&[connector, feed]),
             memory_lost: self.memory_lost.with_label_values(&[connector, feed]),
+            oversize: ["dead-letter", "drop-before"]
+                .map(|handling| self.oversize.with_label_values(&[connector, feed, handling])),
             lag: self.lag.with_label_values(&[connector, feed]),
             fresh: Mutex::new(Some(Freshness::since(clock.now_ms()))),
             observed: AtomicI64::new(0),
@@ -217,6 +226,8 @@ struct Feed {
     labels: [String; 2],
     changes: [IntCounter; 4],
     gap_changes: IntCounter,
+    /// In the order of [`Oversize`].
+    oversize: [IntCounter; 2],
     memory_lost: IntCounter,
     lag: Histogram,
     // None while the feed is read by another process.
@@ -240,7 +251,13 @@ impl FeedMetrics {
 
     /// Where the events of a transaction are counted until it is committed.
     pub(crate) fn tally(&self) -> Tally {
-        Tally { ops: [0; 4], dead: [0; 2], lag: self.0.lag.local(), unpublished: 0 }
+        Tally {
+            ops: [0; 4],
+            dead: [0; 2],
+            oversize: [0; 2],
+            lag: self.0.lag.local(),
+            unpublished: 0,
+        }
     }
 
     /// Counts what was committed.
@@ -258,7 +275,39 @@ impl FeedMetrics {
                 *count = 0;
             }
         }
+        for (handling, count) in
+            [Oversize::DeadLetter, Oversize::DropBefore].into_iter().zip(&mut tally.oversize)
+        {
+            self.oversize(handling, std::mem::take(count));
+        }
         tally.lag.flush();
+    }
+
+    /// Counts events that were too large with their before image; says so at the first, and each time that
+    /// they have doubled.
+    fn oversize(&self, handling: Oversize, count: u64) {
+        let counter = &self.0.oversize[handling as usize];
+        let before = counter.get();
+        counter.inc_by(count);
+        let all = before + count;
+        if count > 0 && all.checked_ilog2() != before.checked_ilog2() {
+            let [connector, feed] = self.labels();
+            let limits = "the limit is `max.message.bytes` of a Kafka topic, `max_payload` of a NATS server; `oversize` says what becomes of them";
+            match handling {
+                Oversize::DeadLetter => tracing::warn!(
+                    connector,
+                    feed,
+                    events = all,
+                    "events that are too large with the value before were put to the dead letters: {limits}"
+                ),
+                Oversize::DropBefore => tracing::warn!(
+                    connector,
+                    feed,
+                    events = all,
+                    "events that are too large with the value before were published without it: {limits}"
+                ),
+            }
+        }
     }
 
     /// Counts what an observation brought to light after a gap.
@@ -378,6 +427,7 @@ impl Stage {
 pub(crate) struct Tally {
     ops: [u64; 4],
     dead: [u64; 2],
+    oversize: [u64; 2],
     lag: LocalHistogram,
     /// Entities that are known and have no event on the topic, since it was too large; as long as the
     /// shard is open.
@@ -401,6 +451,10 @@ impl Tally {
 
     pub(crate) fn dead_letter(&mut self, stage: Stage) {
         self.dead[stage as usize] += 1;
+    }
+
+    pub(crate) fn oversize(&mut self, handling: Oversize) {
+        self.oversize[handling as usize] += 1;
     }
 }
 

@@ -36,6 +36,15 @@ pub enum Format {
     Json,
 }
 
+/// What becomes of an event that the bus does not take because of its before image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Oversize {
+    /// It goes to the dead letters without its before image.
+    DeadLetter,
+    /// It is published without its before image, and says so.
+    DropBefore,
+}
+
 /// The settings of one connector that are the runtime's.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
@@ -45,6 +54,10 @@ pub struct Options {
     pub format: Format,
     /// Whether events carry the previous value.
     pub before_images: bool,
+    /// Largest entity that is published, encoded.
+    pub entity_bytes: usize,
+    /// What becomes of an event that is too large with its before image.
+    pub oversize: Oversize,
     /// When absence is not believed.
     pub guard: Guard,
     /// Partitions of a topic that is created.
@@ -91,6 +104,13 @@ pub fn keys() -> Vec<Key> {
             .default("full")
             .importance(Importance::Medium)
             .doc("Whether updates and deletes carry the previous value. `none` saves most of the memory that an entity takes."),
+        Key::whole("entity.max.bytes", 1_024, 100_000_000)
+            .default("4000000")
+            .doc("Largest entity that is published, encoded; a larger one goes to the dead letters. Topics that Talon creates take two of them (an event with the value before) and what stands around them. NATS takes no more than its server's `max_payload`, whatever is set here."),
+        Key::choice("oversize", &["dead-letter", "drop-before"])
+            .default("dead-letter")
+            .importance(Importance::Medium)
+            .doc("What becomes of an event that the topic or server does not take with its before image. `dead-letter`: it goes to the dead letters, and the topic keeps the value before. `drop-before`: it is published without its before image, with the header `talon-before-missing: too-large`; consumers that need each before image (Flink's `debezium-avro-confluent`) stop there. Counted in `talon_oversize_total`."),
         Key::decimal("deletes.guard.ratio", 0.0, 1.0)
             .default("0.3")
             .importance(Importance::Medium)
@@ -145,6 +165,13 @@ impl Default for Options {
 }
 
 impl Options {
+    /// Largest record of a feed that is meant to fit: an entity, the one before it, and the envelope.
+    pub(crate) fn record_bytes(&self) -> usize {
+        const ENVELOPE: usize = 64 * 1024;
+        let images = if self.before_images { 2 } else { 1 };
+        self.entity_bytes.saturating_mul(images).saturating_add(ENVELOPE)
+    }
+
     /// Reads them.
     pub fn read(settings: &Settings<'_>) -> Options {
         Options {
@@ -154,6 +181,11 @@ impl Options {
             },
             format: if settings.text("format") == "json" { Format::Json } else { Format::Avro },
             before_images: settings.text("before.image") != "none",
+            entity_bytes: usize::try_from(settings.whole("entity.max.bytes")).unwrap_or(usize::MAX),
+            oversize: match settings.text("oversize").as_str() {
+                "drop-before" => Oversize::DropBefore,
+                _ => Oversize::DeadLetter,
+            },
             guard: Guard {
                 ratio: settings.decimal("deletes.guard.ratio"),
                 entities: usize::try_from(settings.whole("deletes.guard.entities"))

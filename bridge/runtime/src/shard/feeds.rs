@@ -34,6 +34,7 @@ pub fn shard_spec(prefix: &str, setup: &Setup) -> ShardSpec {
         partitions,
         replication: options.replication,
         keep_ms,
+        record_bytes: (purpose != Purpose::Checkpoints).then(|| options.record_bytes()),
     };
     let mut topics: Vec<TopicSpec> = setup
         .connector
@@ -143,6 +144,9 @@ fn open(
                 wire,
                 changes: place,
                 dead_letters: spec.topics.len() - 1,
+                entity_bytes: setup.options.entity_bytes,
+                before_images: setup.options.before_images,
+                oversize: setup.options.oversize,
                 metrics,
             };
             FeedState::new(frame, known)

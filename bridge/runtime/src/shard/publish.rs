@@ -1,14 +1,34 @@
 //! From changes to records: envelope, wire format, headers, tombstones, dead letters.
 
+use std::borrow::Cow;
+
 use talon_schemas::wire::Wire;
 use talon_schemas::{Contract, Envelope, Op, Source};
 use talon_sdk::{Kind, RowFault};
 
+use crate::bus::dead_letter::{CUT_VALUE, Origin, VALUE_BYTES, cut_key};
 use crate::bus::{Append, BusFault, ShardLog};
 use crate::service::metrics::{FeedMetrics, Stage, Tally};
+use crate::service::options::Oversize;
 use crate::shard::change::{Change, Changes, EventId};
 use crate::shard::facts::PublishedFacts;
 use crate::shard::transaction::Transaction;
+
+const DEFECT: &str = "a defect of Talon: the event does not fit the schema of its feed";
+
+const TOO_LARGE: &str = "the event is larger than the bus takes (Kafka: `max.message.bytes` of the topic, NATS: `max_payload` of the server)";
+
+/// What a record of a feed holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Content {
+    /// The event.
+    Whole,
+    /// The event without the before image that it should have, and why, as in the header
+    /// `talon-before-missing`.
+    WithoutBefore(&'static str),
+    /// Nothing.
+    Tombstone,
+}
 
 /// What is the same in all records of a feed.
 pub(crate) struct FeedFrame {
@@ -30,6 +50,12 @@ pub(crate) struct FeedFrame {
     pub changes: usize,
     /// Place of the dead-letter topic in the shard.
     pub dead_letters: usize,
+    /// Largest entity that is published, encoded.
+    pub entity_bytes: usize,
+    /// Whether updates and deletes carry the value before.
+    pub before_images: bool,
+    /// What becomes of an event that is too large with its before image.
+    pub oversize: Oversize,
     /// Counters.
     pub metrics: FeedMetrics,
 }
@@ -95,38 +121,79 @@ impl Publisher<'_> {
     }
 
     /// Appends the event that was put together, or a tombstone.
-    fn append(&mut self, key: &str, tombstone: bool, id: &[u8]) -> Result<(), BusFault> {
+    fn append(&mut self, key: &str, content: Content, id: &[u8]) -> Result<(), BusFault> {
+        let (missing, count) = match content {
+            Content::WithoutBefore(reason) => (reason, 3),
+            Content::Whole | Content::Tombstone => ("", 2),
+        };
+        let headers: [(&str, &[u8]); 3] = [
+            ("talon-schema", self.frame.contract.full_name().as_bytes()),
+            ("talon-event-id", id),
+            ("talon-before-missing", missing.as_bytes()),
+        ];
         let append = Append {
             topic: self.frame.changes,
             key,
-            value: (!tombstone).then_some(self.buffer.as_slice()),
-            headers: &[
-                ("talon-schema", self.frame.contract.full_name().as_bytes()),
-                ("talon-event-id", id),
-            ],
+            value: (content != Content::Tombstone).then_some(self.buffer.as_slice()),
+            headers: &headers[..count],
         };
         self.transaction.append(self.log, &append)
     }
 
-    /// Appends the event of a change. If the bus does not take it: without its before image, else it is
-    /// put aside, so that it blocks nothing behind it. Says whether it was appended.
+    /// Appends the event of a change, or puts it aside where it is too large, so that it blocks nothing
+    /// behind it. Says whether it was appended.
     fn event(&mut self, change: &Change<'_>, id: &[u8]) -> Result<bool, BusFault> {
-        let smaller = change.before.is_some().then_some(None);
-        for before in [Some(change.before), smaller].into_iter().flatten() {
-            if !self.encode(change, before) {
-                let reason = "a defect of Talon: the event does not fit the schema of its feed";
-                self.put_aside(Stage::Publish, change.key, None, reason)?;
-                return Ok(false);
+        let limit = self.frame.entity_bytes;
+        if let Some(size) = change.after.map(<[u8]>::len).filter(|size| *size > limit) {
+            let reason =
+                format!("the entity takes {size} bytes, more than `entity.max.bytes` ({limit})");
+            return self.put_event_aside(change, None, &reason);
+        }
+        if !self.encode(change, change.before) {
+            return self.put_event_aside(change, None, DEFECT);
+        }
+        let whole = self.buffer.len();
+        let has_before = change.before.is_some() || matches!(change.op, Op::Read | Op::Create);
+        let content = match self.frame.before_images && !has_before {
+            true => Content::WithoutBefore("unreadable"),
+            false => Content::Whole,
+        };
+        match self.append(change.key, content, id) {
+            Err(BusFault::TooLarge(_)) => {}
+            other => return other.map(|()| true),
+        }
+        if change.before.is_none() {
+            return self.put_event_aside(change, Some(whole), TOO_LARGE);
+        }
+        self.tally.oversize(self.frame.oversize);
+        if self.frame.oversize == Oversize::DropBefore {
+            if !self.encode(change, None) {
+                return self.put_event_aside(change, None, DEFECT);
             }
-            match self.append(change.key, false, id) {
+            match self.append(change.key, Content::WithoutBefore("too-large"), id) {
                 Err(BusFault::TooLarge(_)) => {}
                 other => return other.map(|()| true),
             }
         }
-        let reason =
-            "the event is larger than the bus takes (Kafka: message.max.bytes, NATS: max_payload)";
-        self.put_aside(Stage::Publish, change.key, None, reason)?;
-        Ok(false)
+        self.put_event_aside(change, Some(whole), TOO_LARGE)
+    }
+
+    /// Puts an event aside without its before image, which stands on the topic. `whole` is the size of its
+    /// value, where that was too much for the bus.
+    fn put_event_aside(
+        &mut self,
+        change: &Change<'_>,
+        whole: Option<usize>,
+        reason: &str,
+    ) -> Result<bool, BusFault> {
+        let reason = match whole {
+            Some(bytes) => Cow::Owned(format!("{reason}; its value has {bytes} bytes")),
+            None => Cow::Borrowed(reason),
+        };
+        let value = self.encode(change, None).then(|| std::mem::take(self.buffer));
+        let put = self.put_aside(Stage::Publish, change.key, value.as_deref(), &reason);
+        *self.buffer = value.unwrap_or_default();
+        put.map(|()| false)
     }
 
     fn put_aside(
@@ -138,28 +205,30 @@ impl Publisher<'_> {
     ) -> Result<(), BusFault> {
         self.tally.dead_letter(stage);
         let frame = self.frame;
-        let headers: &[(&str, &[u8])] = &[
-            ("__connect.errors.topic", frame.topic.as_bytes()),
-            ("__connect.errors.connector.name", frame.connector.as_bytes()),
-            ("__connect.errors.task.id", b"0"),
-            ("__connect.errors.stage", stage.word().as_bytes()),
+        let origin = Origin {
+            topic: &frame.topic,
+            connector: &frame.connector,
+            stage: stage.word(),
+            fault: "talon.RowFault",
+            message: reason,
+        };
+        let own: [(&str, &[u8]); 4] = [
             ("__connect.errors.class.name", frame.class.as_bytes()),
-            ("__connect.errors.exception.class.name", b"talon.RowFault"),
-            ("__connect.errors.exception.message", reason.as_bytes()),
             ("__talon.errors.feed", frame.feed.as_bytes()),
             ("__talon.errors.scope", self.scope.as_bytes()),
             ("talon-schema", frame.contract.full_name().as_bytes()),
         ];
-        let topic = frame.dead_letters;
-        let whole = Append { topic, key, value: Some(value.unwrap_or_default()), headers };
+        let mut headers: Vec<(&str, &[u8])> = origin.headers().into_iter().chain(own).collect();
+        let (topic, value) = (frame.dead_letters, value.unwrap_or_default());
+        let whole = Append { topic, key, value: Some(value), headers: &headers };
         match self.transaction.append(self.log, &whole) {
             // Even the row alone is too large: its context is kept, and says so.
             Err(BusFault::TooLarge(_)) => {
-                let cut = value.map_or(&[][..], |value| &value[..value.len().min(64 * 1024)]);
-                let size = value.map_or(0, <[u8]>::len).to_string();
-                let mut headers = headers.to_vec();
-                headers.push(("__talon.errors.value.bytes", size.as_bytes()));
-                let cut = Append { topic, key, value: Some(cut), headers: &headers };
+                let size = value.len().to_string();
+                headers.push((VALUE_BYTES, size.as_bytes()));
+                let value = &value[..value.len().min(CUT_VALUE)];
+                let cut =
+                    Append { topic, key: cut_key(key), value: Some(value), headers: &headers };
                 self.transaction.append(self.log, &cut)
             }
             other => other,
@@ -204,7 +273,7 @@ impl Changes for Publisher<'_> {
         }
         // Also where the event was put aside: what is gone does not stand on a table's topic.
         if change.op == Op::Delete && self.frame.kind == Kind::Table {
-            self.append(change.key, true, id)?;
+            self.append(change.key, Content::Tombstone, id)?;
         }
         Ok(())
     }
@@ -229,6 +298,9 @@ pub(crate) fn chain_of(event_id: Option<&[u8]>) -> u64 {
         .and_then(|text| u128::from_str_radix(text, 16).ok())
         .map_or(0, |id| EventId(id).chain())
 }
+
+#[cfg(test)]
+mod too_large;
 
 #[cfg(test)]
 mod tests {
