@@ -32,8 +32,16 @@ pub(crate) async fn run(file: &Path) -> anyhow::Result<End> {
 
 /// Reads a configuration; `Ok(Err(…))` lists its problems.
 pub(crate) fn read(file: &Path, secrets: &Secrets) -> anyhow::Result<Result<Loaded, Vec<Problem>>> {
-    let yaml = std::fs::read_to_string(file)
+    let bytes = std::fs::read(file)
         .with_context(|| format!("the configuration `{}` cannot be read", file.display()))?;
+    let yaml = match String::from_utf8(bytes) {
+        Ok(yaml) => yaml,
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            let message = format!("is no UTF-8 text: byte {at}; save it as UTF-8");
+            return Ok(Err(vec![Problem { key: "(file)".to_owned(), message }]));
+        }
+    };
     Ok(flatten(&yaml).and_then(|texts| load(texts, secrets, Clock::System)))
 }
 

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
 use talon_sdk::config::Problem;
+
+use super::yaml::{Yaml, parse};
 
 /// Largest configuration file, in bytes.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
@@ -17,15 +18,10 @@ pub(crate) fn flatten(yaml: &str) -> Result<BTreeMap<String, String>, Vec<Proble
     if yaml.len() > MAX_BYTES {
         return Err(wrong(format!("is larger than {MAX_BYTES} bytes")));
     }
-    if yaml.trim().is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    // The library would show the lines around the mistake, and a secret may stand in them.
-    let options = serde_saphyr::options! { with_snippet: false };
-    let value: Value = serde_saphyr::from_str_with_options(yaml, options)
-        .map_err(|error| wrong(format!("is no YAML: {error}")))?;
-    let Value::Object(_) = value else {
-        return Err(wrong("is no map of settings".to_owned()));
+    let value = match parse(yaml).map_err(|problem| vec![problem])? {
+        None | Some(Yaml::Null) => return Ok(BTreeMap::new()),
+        Some(map @ Yaml::Map(_)) => map,
+        Some(_) => return Err(wrong("is no map of settings".to_owned())),
     };
     let (mut texts, mut problems) = (BTreeMap::new(), Vec::new());
     walk(String::new(), &value, &mut texts, &mut problems);
@@ -34,7 +30,7 @@ pub(crate) fn flatten(yaml: &str) -> Result<BTreeMap<String, String>, Vec<Proble
 
 fn walk(
     key: String,
-    value: &Value,
+    value: &Yaml,
     texts: &mut BTreeMap<String, String>,
     problems: &mut Vec<Problem>,
 ) {
@@ -44,8 +40,8 @@ fn walk(
         }
     };
     match value {
-        Value::Null => {}
-        Value::Object(map) => {
+        Yaml::Null => {}
+        Yaml::Map(map) => {
             for (name, value) in map {
                 if name.is_empty() {
                     let key = if key.is_empty() { "(file)".to_owned() } else { key.clone() };
@@ -57,23 +53,21 @@ fn walk(
                 walk(key, value, texts, problems);
             }
         }
-        Value::Array(items) => match items.iter().map(scalar).collect::<Option<Vec<_>>>() {
+        Yaml::List(items) => match items.iter().map(text).collect::<Option<Vec<_>>>() {
             Some(items) => put(items.join(",")),
             None => problems.push(Problem {
                 key,
                 message: "is a list of something else than plain values".to_owned(),
             }),
         },
-        plain => put(scalar(plain).unwrap_or_default()),
+        Yaml::Text(text) => put(text.clone()),
     }
 }
 
-fn scalar(value: &Value) -> Option<String> {
+fn text(value: &Yaml) -> Option<&str> {
     match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Bool(flag) => Some(flag.to_string()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
+        Yaml::Text(text) => Some(text),
+        Yaml::Null | Yaml::List(_) | Yaml::Map(_) => None,
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod flat;
 mod sections;
+mod yaml;
 
 pub(crate) use flat::flatten;
 pub(crate) use sections::{Loaded, keys, load};

@@ -60,7 +60,7 @@ impl Secrets {
     }
 
     /// The text with its references replaced; `Ok(None)` where it has some and they are not resolved.
-    /// The last line feed of a file is not part of the secret.
+    /// The line feeds at the end of a file are not part of the secret, nor is a byte order mark before it.
     pub fn expand(&self, text: &str) -> Result<Option<String>, Unresolved> {
         let mut out = String::new();
         let mut rest = text;
@@ -84,6 +84,7 @@ impl Secrets {
                         let content = std::fs::read_to_string(path).map_err(|error| {
                             Unresolved::File { path: path.to_owned(), why: error.kind() }
                         })?;
+                        let content = content.strip_prefix('\u{feff}').unwrap_or(&content);
                         out.push_str(content.trim_end_matches(['\n', '\r']));
                     }
                 },
@@ -184,7 +185,7 @@ mod tests {
         let secret = secrets().secret(&format!("${{file:{}}}", path.display()));
         assert_eq!(secret.expose(), "one");
         let later = SystemTime::now() + std::time::Duration::from_secs(5);
-        std::fs::write(&path, "two").unwrap();
+        std::fs::write(&path, "\u{feff}two\r\n").unwrap();
         std::fs::File::options().write(true).open(&path).unwrap().set_modified(later).unwrap();
         assert_eq!(secret.expose(), "two");
         std::fs::remove_file(&path).unwrap();
