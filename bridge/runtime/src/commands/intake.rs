@@ -279,7 +279,7 @@ fn expectations(
 }
 
 /// What a command is ordered by, and the key under which it should stand on the topic.
-pub fn ordering_key(spec: &CommandSpec, id: &str, params: &Map<String, Json>) -> String {
+fn ordering_key(spec: &CommandSpec, id: &str, params: &Map<String, Json>) -> String {
     match spec.key {
         OrderingKey::Own => id.to_owned(),
         OrderingKey::Fixed(key) => key.to_owned(),
