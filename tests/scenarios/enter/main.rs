@@ -384,7 +384,14 @@ async fn point_7_a_branch_that_goes_offline_between_two_reads_of_the_catalogue_l
         // In the backfill: the catalogue says at each read that the branch is connected.
         offline(&hall, 9);
         let engine = hall.start();
-        until("the others are read", || hall.is_settled(&[1, 2], first, TODAY)).await;
+        let others = hall.truth(&[1, 2], first, TODAY);
+        until("the others are read", || {
+            let tickets = hall.tickets();
+            others
+                .iter()
+                .all(|(key, truth)| tickets.get(key).map(hall::of_event).as_ref() == Some(truth))
+        })
+        .await;
         until("its past is asked for", || asked(&hall, first) > 0).await;
         hall.upstream.faults().clear();
         until("it is read again when it is back", || hall.is_settled(&ALL, first, TODAY)).await;
