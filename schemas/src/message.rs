@@ -177,9 +177,9 @@ impl Message {
         found.all(|other| other == first).then_some(first)
     }
 
-    /// Whether a datum may be one record of this schema, all of it.
-    pub(crate) fn fits(&self, datum: &[u8]) -> bool {
-        self.today.fits(datum).unwrap_or(true)
+    /// The schema as one that messages were written with.
+    pub(crate) fn writer(&self) -> &'static Writer {
+        self.today
     }
 
     /// Those of earlier versions that differ from this one and from one another.

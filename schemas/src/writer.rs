@@ -1,9 +1,15 @@
 //! A schema that messages were written with: this version's, an earlier one's, or another program's.
 
+use std::sync::OnceLock;
+
 use apache_avro::Schema;
 use apache_avro::rabin::Rabin;
+use apache_avro::reader::datum::GenericDatumReader;
+use apache_avro::types::Value;
 use serde_json::Value as Json;
 
+use crate::datum::Malformed;
+use crate::error::SchemaError;
 use crate::plan::Plan;
 
 /// A schema that messages were written with, as an earlier version of Talon or a registry has it.
@@ -15,6 +21,8 @@ pub struct Writer {
     full_name: String,
     fingerprint: [u8; 8],
     plan: Option<Plan>,
+    /// Compiled when the first datum is decoded.
+    reader: OnceLock<GenericDatumReader<'static>>,
 }
 
 impl std::fmt::Debug for Writer {
@@ -35,7 +43,13 @@ impl Writer {
         let Schema::Record(record) = &schema else { return None };
         let (full_name, fingerprint) = (record.name.fullname(None), fingerprint(json)?);
         let plan = Plan::of(&schema);
-        Some(Box::leak(Box::new(Writer { schema, full_name, fingerprint, plan })))
+        Some(Box::leak(Box::new(Writer {
+            schema,
+            full_name,
+            fingerprint,
+            plan,
+            reader: OnceLock::new(),
+        })))
     }
 
     /// Full name of the record.
@@ -50,6 +64,23 @@ impl Writer {
 
     pub(crate) fn fingerprint(&self) -> [u8; 8] {
         self.fingerprint
+    }
+
+    /// A datum as a value of this schema, all of it. Slow.
+    pub(crate) fn value(&'static self, datum: &[u8]) -> Result<Value, SchemaError> {
+        if self.fits(datum) == Some(false) {
+            return Err(Malformed.into());
+        }
+        let reader = match self.reader.get() {
+            Some(reader) => reader,
+            None => {
+                let reader = GenericDatumReader::builder(&self.schema).build()?;
+                self.reader.get_or_init(|| reader)
+            }
+        };
+        let mut rest = datum;
+        let value = reader.read_value(&mut rest)?;
+        if rest.is_empty() { Ok(value) } else { Err(Malformed.into()) }
     }
 
     /// Whether `datum` may be one record of this schema, all of it; `None` where the schema has a type

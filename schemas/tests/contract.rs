@@ -44,8 +44,8 @@ struct Message {
     written_at: Option<i64>,
     message: Option<&'static str>,
     owner_id: Option<i64>,
-    owner_name: Option<&'static str>,
     extra: BTreeMap<&'static str, &'static str>,
+    owner_name: Option<&'static str>,
     mark: Option<i64>,
 }
 
@@ -56,8 +56,8 @@ fn message(text: &'static str, mark: i64) -> Message {
         written_at: Some(1_700_000_000_123_456),
         message: Some(text),
         owner_id: None,
-        owner_name: None,
         extra: BTreeMap::from([("slaClass", "\"gold\"")]),
+        owner_name: None,
         mark: Some(mark),
     }
 }

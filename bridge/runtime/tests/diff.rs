@@ -30,8 +30,8 @@ struct Message {
     written_at: Option<i64>,
     message: Option<String>,
     owner_id: Option<i64>,
-    owner_name: Option<String>,
     extra: BTreeMap<String, String>,
+    owner_name: Option<String>,
     mark: Option<i64>,
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use talon_sdk::config::Secrets;
 
 use crate::end::End;
+use crate::print::out;
 use crate::run::{complain, read, registry};
 use crate::schemas::topics;
 
@@ -17,7 +18,7 @@ pub(crate) async fn check(file: &Path, probe: bool) -> anyhow::Result<End> {
     };
     let feeds: usize = loaded.connectors.iter().map(|setup| setup.connector.feeds().len()).sum();
     let commands: usize = loaded.connectors.iter().map(|s| s.connector.commands().len()).sum();
-    println!(
+    out!(
         "{}: {} connectors, {feeds} feeds, {commands} commands, no problem",
         file.display(),
         loaded.connectors.len()
@@ -28,10 +29,10 @@ pub(crate) async fn check(file: &Path, probe: bool) -> anyhow::Result<End> {
 
     let mut all_well = true;
     let mut say = |name: &str, seen: Result<String, String>| match seen {
-        Ok(seen) => println!("  ok      {name}: {seen}"),
+        Ok(seen) => out!("  ok      {name}: {seen}"),
         Err(why) => {
             all_well = false;
-            println!("  failed  {name}: {why}");
+            out!("  failed  {name}: {why}");
         }
     };
     let bus = loaded.bus.clone();
@@ -40,7 +41,7 @@ pub(crate) async fn check(file: &Path, probe: bool) -> anyhow::Result<End> {
     say(&name, seen.map_err(|fault| fault.to_string()));
     match registry(&loaded)? {
         None => {
-            println!("  -       no schema registry: events are written in single-object encoding")
+            out!("  -       no schema registry: events are written in single-object encoding")
         }
         Some(registry) => {
             let seen = registry.probe().await.map(|()| "answers".to_owned());

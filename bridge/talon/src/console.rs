@@ -10,7 +10,8 @@ use talon_runtime::{Setup, lane_spec, topic};
 use talon_schemas::Contract;
 use talon_schemas::wire::{Payload, Wire};
 
-use crate::commands::decode as decode_result;
+use crate::print::out;
+use crate::send::decode as decode_result;
 use crate::server::Recent;
 
 /// Events of the first read that are shown one by one, for each feed.
@@ -50,7 +51,7 @@ impl Console {
             let Some(value) = value else { return };
             if self.results.iter().any(|results| results == topic) {
                 if let Some(line) = decode_result(value).and_then(|result| outcome(&result)) {
-                    println!("{line}");
+                    out!("{line}");
                     self.recent.push(line);
                 }
                 return;
@@ -59,7 +60,7 @@ impl Console {
             if let Some(event) = decode(contract, value)
                 && let Some(line) = self.line(feed, contract, key, &event, &mut reads)
             {
-                println!("{line}");
+                out!("{line}");
                 self.recent.push(line);
             }
         };

@@ -17,6 +17,7 @@ use talon_simulators::contractor::{Kind, Settings, Simulator};
 use crate::config::load;
 use crate::console::Console;
 use crate::end::End;
+use crate::print::{self, out};
 use crate::run::{asked_to_stop, serve};
 use crate::server::Recent;
 
@@ -85,26 +86,34 @@ impl Dev {
             loaded.bus = Arc::new(Kafka::alone(properties.into(), &loaded.root.prefix));
         }
 
-        println!("ContractorPersonalArea, simulated, with {} calls:", self.calls);
-        println!("  upstream   {}  (told to misbehave at /_sim)", simulator.url());
+        out!("ContractorPersonalArea, simulated, with {} calls:", self.calls);
+        out!("  upstream   {}  (told to misbehave at /_sim)", simulator.url());
         let inside = if in_process.is_some() { "in this process; " } else { "" };
-        println!("  bus        {}  ({inside}any client can connect)", loaded.bus.describe());
-        println!("  page       http://{listen}/");
+        out!("  bus        {}  ({inside}any client can connect)", loaded.bus.describe());
+        out!("  page       http://{listen}/");
         let open = |call: &String| !call.contains("\"status\":\"Closed\"");
         let calls = simulator.history().current(Kind::Calls);
         let call = calls.iter().find(|(_, call)| open(call)).map_or(1, |(id, _)| *id);
-        println!(
+        out!(
             "  a command  talon send --config {} field-service SendDispatcherMessage call_id={call} message=hello written_at=2026-01-31T10:00:00Z --wait",
             file.0.display()
         );
-        println!("Ctrl-C ends it.\n");
+        out!("Ctrl-C ends it.\n");
 
         let recent = Recent::default();
         let console_stop = Stop::default();
         let console = Console::new(&loaded.connectors, &loaded.root.prefix, recent.clone());
         let (bus, stop) = (loaded.bus.clone(), console_stop.clone());
         let shown = tokio::task::spawn_blocking(move || console.run(bus.as_ref(), &stop));
-        let ended = serve(loaded, "dev", recent, asked_to_stop()?).await;
+        let asked = asked_to_stop()?;
+        let stop = async move {
+            tokio::select! {
+                () = asked => {}
+                // It is there to be looked at.
+                () = print::unread() => {}
+            }
+        };
+        let ended = serve(loaded, "dev", recent, stop).await;
         console_stop.set();
         shown.await?;
         simulator.stop().await;

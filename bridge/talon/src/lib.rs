@@ -2,6 +2,7 @@
 //!
 //! A library for tests alone; nothing else depends on it.
 #![forbid(unsafe_code)]
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod buses;
 mod check;
@@ -15,8 +16,10 @@ mod console;
 mod dev;
 mod end;
 mod plugins;
+mod print;
 mod run;
 mod schemas;
+mod send;
 mod server;
 
 use std::collections::BTreeMap;
@@ -28,6 +31,7 @@ use talon_sdk::Clock;
 use talon_sdk::config::{Problem, Secrets};
 
 use crate::end::End;
+use crate::print::err;
 
 /// Streams what happens in service desks, queue halls and field-service systems onto Kafka or NATS
 /// JetStream, as Avro change events.
@@ -82,7 +86,7 @@ enum Command {
         class: Option<String>,
     },
     /// Puts a command on the topic of a connector, as any client can
-    Send(commands::Send),
+    Send(send::Send),
     /// The contract with consumers: the Avro schema of every feed, of commands and of their results
     Schemas {
         /// The YAML file; with it, the subjects of this configuration
@@ -91,6 +95,10 @@ enum Command {
         /// Register them in the configuration's schema registry
         #[arg(long, requires = "config")]
         register: bool,
+        /// One schema a line, in the text that is registered: what a client that looks a schema up must
+        /// send byte for byte to some registries. Before it, and a tab, what it is of
+        #[arg(long, conflicts_with = "register")]
+        compact: bool,
     },
 }
 
@@ -114,13 +122,13 @@ pub fn problems(settings: BTreeMap<String, String>) -> Vec<Problem> {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     if let Err(error) = start_logging(&cli.log, cli.log_format) {
-        eprintln!("talon: `--log` is `{}`: {error}", cli.log);
+        err!("talon: `--log` is `{}`: {error}", cli.log);
         return ExitCode::from(2);
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("talon: no threads to run on: {error}");
+            err!("talon: no threads to run on: {error}");
             return ExitCode::FAILURE;
         }
     };
@@ -133,19 +141,22 @@ pub fn main() -> ExitCode {
             Command::Plugins { class } => plugins::plugins(class.as_deref()),
             Command::Commands { class } => commands::commands(class.as_deref()),
             Command::Send(send) => send.run().await,
-            Command::Schemas { config, register } => {
-                schemas::schemas(config.as_deref(), register).await
-            }
+            Command::Schemas { config, register: true, .. } => schemas::register(config).await,
+            Command::Schemas { config, compact, .. } => schemas::show(config.as_deref(), compact),
         }
     });
     // Threads that still wait for a bus which is away must not hold the process.
     runtime.shutdown_background();
+    if let (Ok(End::Done), Some(kind)) = (&ended, print::failure()) {
+        err!("talon: not all was written to standard output: {kind}");
+        return ExitCode::FAILURE;
+    }
     match ended {
         Ok(End::Done) => ExitCode::SUCCESS,
         Ok(End::Failed) => ExitCode::FAILURE,
         Ok(End::Misconfigured) => ExitCode::from(2),
         Err(error) => {
-            eprintln!("talon: {error:#}");
+            err!("talon: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -153,7 +164,11 @@ pub fn main() -> ExitCode {
 
 fn start_logging(filter: &str, format: LogFormat) -> anyhow::Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_new(filter)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // By `eprintln!`, which panics, for lines that standard error does not take.
+        .log_internal_errors(false);
     match format {
         LogFormat::Text => builder
             .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))

@@ -7,21 +7,22 @@ use crate::commands;
 use crate::config;
 use crate::connectors::{class, classes};
 use crate::end::End;
+use crate::print::{self, out};
 
 /// Lists the classes, or one of them with its feeds and settings.
 pub(crate) fn plugins(name: Option<&str>) -> anyhow::Result<End> {
     let Some(name) = name else {
         for class in classes() {
-            println!("{:12} {}", class.name(), class.doc());
+            out!("{:12} {}", class.name(), class.doc());
         }
-        println!("\n`talon plugins CLASS` shows its feeds and settings.");
+        out!("\n`talon plugins CLASS` shows its feeds and settings.");
         return Ok(End::Done);
     };
     let Some(class) = class(name) else {
         let known: Vec<&str> = classes().iter().map(|class| class.name()).collect();
         anyhow::bail!("no class `{name}`; there are: {}", known.join(", "));
     };
-    print!("{}", page(class.as_ref()));
+    print::to_stdout(format_args!("{}", page(class.as_ref())));
     Ok(End::Done)
 }
 

@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::clock;
 use crate::config::{Loaded, flatten, load};
 use crate::end::End;
+use crate::print::err;
 use crate::server::{self, About, Recent};
 
 /// What of the time for a stop is kept for connections to the page, at most.
@@ -51,9 +52,9 @@ pub(crate) fn complain(file: &Path, problems: &[Problem]) -> End {
         1 => "1 problem".to_owned(),
         count => format!("{count} problems"),
     };
-    eprintln!("{} has {count}:", file.display());
+    err!("{} has {count}:", file.display());
     for problem in problems {
-        eprintln!("  {problem}");
+        err!("  {problem}");
     }
     End::Misconfigured
 }

@@ -1,7 +1,8 @@
 //! `talon schemas`: the contract with consumers.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use serde_json::{Value, json};
 use talon_runtime::registry::Registry;
 use talon_runtime::{Setup, lane_spec, topic};
@@ -9,55 +10,88 @@ use talon_schemas::result::RESULT;
 use talon_schemas::{Contract, Message};
 use talon_sdk::config::Secrets;
 
+use crate::config::Loaded;
 use crate::connectors::classes;
 use crate::end::End;
+use crate::print::out;
 use crate::run::{complain, read, registry};
 
-/// Prints the schemas as one JSON array, or registers them.
-pub(crate) async fn schemas(file: Option<&Path>, register: bool) -> anyhow::Result<End> {
-    let Some(file) = file else {
-        let mut all = Vec::new();
-        for class in classes() {
-            for feed in class.feeds() {
-                all.push(entry(
-                    json!({"class": class.name(), "feed": feed.name}),
-                    (feed.contract)().as_ref(),
-                )?);
-            }
-            if let Some(commands) = class.commands() {
-                let about = json!({"class": class.name(), "topic": "commands"});
-                all.push(entry(about, (commands.contract)().as_ref())?);
-                let about = json!({"class": class.name(), "topic": "results"});
-                all.push(entry(about, &RESULT)?);
-            }
-        }
-        println!("{:#}", Value::Array(all));
+/// A schema, and what it is of.
+struct Entry {
+    /// In one word.
+    name: String,
+    /// The same as the leading members of a JSON object.
+    about: Value,
+    message: &'static Message,
+}
+
+/// Prints the schemas, of all classes or of a configuration: as one JSON array, or a line each with the
+/// text as registered.
+pub(crate) fn show(file: Option<&Path>, compact: bool) -> anyhow::Result<End> {
+    let entries = match file {
+        None => of_classes(),
+        Some(file) => match read(file, &Secrets::Unresolved)? {
+            Ok(loaded) => of_configuration(&loaded),
+            Err(problems) => return Ok(complain(file, &problems)),
+        },
+    };
+    if compact {
+        entries.iter().for_each(|entry| out!("{}\t{}", entry.name, entry.message.text()));
         return Ok(End::Done);
-    };
-    let secrets = if register { Secrets::of_process() } else { Secrets::Unresolved };
-    let loaded = match read(file, &secrets)? {
+    }
+    let all = entries.into_iter().map(|Entry { mut about, message, .. }| {
+        about["schema"] = serde_json::from_str(message.text())?;
+        Ok(about)
+    });
+    out!("{:#}", Value::Array(all.collect::<anyhow::Result<_>>()?));
+    Ok(End::Done)
+}
+
+/// Registers the schemas of a configuration; the command line demands one.
+pub(crate) async fn register(file: Option<PathBuf>) -> anyhow::Result<End> {
+    let file = file.context("`--register` needs `--config`")?;
+    let loaded = match read(&file, &Secrets::of_process())? {
         Ok(loaded) => loaded,
-        Err(problems) => return Ok(complain(file, &problems)),
+        Err(problems) => return Ok(complain(&file, &problems)),
     };
-    let registry = registry(&loaded)?;
-    let mut all = Vec::new();
+    let Some(registry) = registry(&loaded)? else {
+        anyhow::bail!("`schema.registry.url` is not set in `{}`", file.display());
+    };
     for setup in &loaded.connectors {
         for (topic, message) in topics(&loaded.root.prefix, setup) {
-            if register {
-                let Some(registry) = &registry else {
-                    anyhow::bail!("`schema.registry.url` is not set in `{}`", file.display());
-                };
-                let id = registry.register(&topic, message).await?;
-                println!("{} is registered with id {id}", Registry::subject(&topic));
-            } else {
-                all.push(entry(json!({"subject": Registry::subject(&topic)}), message)?);
-            }
+            let id = registry.register(&topic, message).await?;
+            out!("{} is registered with id {id}", Registry::subject(&topic));
         }
     }
-    if !register {
-        println!("{:#}", Value::Array(all));
-    }
     Ok(End::Done)
+}
+
+fn of_classes() -> Vec<Entry> {
+    let mut all = Vec::new();
+    for class in classes() {
+        let mut add = |kind: &str, name: &str, message| {
+            let about = json!({"class": class.name(), kind: name});
+            all.push(Entry { name: format!("{}.{name}", class.name()), about, message });
+        };
+        for feed in class.feeds() {
+            let contract: &'static Contract = (feed.contract)();
+            add("feed", feed.name, contract.as_ref());
+        }
+        if let Some(commands) = class.commands() {
+            add("topic", "commands", (commands.contract)().as_ref());
+            add("topic", "results", &RESULT);
+        }
+    }
+    all
+}
+
+fn of_configuration(loaded: &Loaded) -> Vec<Entry> {
+    let topics = loaded.connectors.iter().flat_map(|setup| topics(&loaded.root.prefix, setup));
+    let entries = topics.map(|(topic, message)| {
+        let name = Registry::subject(&topic);
+        Entry { about: json!({"subject": name}), name, message }
+    });
+    entries.collect()
 }
 
 /// The topics of a connector, and what stands on them.
@@ -73,9 +107,4 @@ pub(crate) fn topics(prefix: &str, setup: &Setup) -> Vec<(String, &'static Messa
         topics.push((lane.results.name, &RESULT));
     }
     topics
-}
-
-fn entry(mut about: Value, message: &Message) -> anyhow::Result<Value> {
-    about["schema"] = serde_json::from_str(message.text())?;
-    Ok(about)
 }

@@ -89,8 +89,8 @@ pub(crate) struct Message<'a> {
     pub(crate) written_at: Option<i64>,
     pub(crate) message: Str<'a>,
     pub(crate) owner_id: Option<i64>,
-    pub(crate) owner_name: Str<'a>,
     pub(crate) extra: Extra<'a>,
+    pub(crate) owner_name: Str<'a>,
     pub(crate) mark: Option<i64>,
 }
 

@@ -12,6 +12,15 @@ use talon_sdk::{Class, Clock, Context, Row, RowFault, UpstreamMetrics};
 
 /// The entity that a feed makes of a row, under some settings.
 fn entity(feed: &str, row: &Value, settings: &[(&str, &str)]) -> Result<Value, RowFault> {
+    let (row, contract) = decoded(feed, row, settings)?;
+    Ok(shown(contract, &row.value))
+}
+
+fn decoded(
+    feed: &str,
+    row: &Value,
+    settings: &[(&str, &str)],
+) -> Result<(Row, &'static Contract), RowFault> {
     let mut texts =
         BTreeMap::from([("upstream.url".to_owned(), "http://localhost:5000".to_owned())]);
     texts.extend(settings.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())));
@@ -25,7 +34,22 @@ fn entity(feed: &str, row: &Value, settings: &[(&str, &str)]) -> Result<Value, R
     let plan = connector.unwrap().feeds().into_iter().find(|plan| plan.spec.name == feed).unwrap();
     let mut out = Row::default();
     plan.codec.decode(row.to_string().as_bytes(), "", &mut out)?;
-    Ok(shown((plan.spec.contract)(), &out.value))
+    Ok((out, (plan.spec.contract)()))
+}
+
+#[test]
+fn point_6_a_message_is_another_fact_only_where_the_upstream_edits_it() {
+    let content = |row: &Value| {
+        let (row, contract) = decoded("call_message", row, &[]).unwrap();
+        row.value[..contract.stable_len(&row.value).unwrap()].to_vec()
+    };
+    let message = sample("call_message");
+    let mut again = message.clone();
+    again["timestamp"] = json!(999_999);
+    again["owner"]["name"] = json!("Переименован");
+    assert_eq!(content(&message), content(&again), "touched, and its author has another name");
+    again["message"] = json!("исправлено");
+    assert_ne!(content(&message), content(&again), "an edit is told");
 }
 
 fn shown(contract: &Contract, value: &[u8]) -> Value {

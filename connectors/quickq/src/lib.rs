@@ -48,6 +48,7 @@ use crate::feeds::book::{Book, List};
 use crate::feeds::operation_state::OperationState;
 use crate::feeds::queue::{Lane, Queue};
 use crate::feeds::server_info::ServerInfo;
+use crate::feeds::unended::Unended;
 use crate::map::Mapper;
 use crate::model::InfoDto;
 use crate::session::{Account, Hub, Line};
@@ -113,6 +114,8 @@ struct Instance {
     queues: Vec<Arc<Line>>,
     /// The socket of the commands: one that was not answered costs no feed its socket.
     commands: Arc<Line>,
+    /// What `operation_state` has yet to tell; outlives the feed, which a fault drops.
+    unended: Arc<Unended>,
 }
 
 impl Instance {
@@ -125,6 +128,7 @@ impl Instance {
             commands: line(),
             queues: config.workplaces.iter().map(|_| line()).collect(),
             hub: hub.clone(),
+            unended: Arc::default(),
             config,
             context,
         }
@@ -186,7 +190,10 @@ impl Connector for Instance {
                 let lanes = lanes.map(|(workplace, line)| self.lane(*workplace, line));
                 Box::new(Queue::new(lanes.collect()))
             }
-            "operation_state" => Box::new(OperationState::new(line, self.config.statistics, clock)),
+            "operation_state" => {
+                let (window, unended) = (self.config.statistics, self.unended.clone());
+                Box::new(OperationState::new(line, window, clock, unended))
+            }
             "server_info" => Box::new(ServerInfo::new(line, clock)),
             other => return Err(Fault::Internal { reason: format!("no feed `{other}`") }),
         })

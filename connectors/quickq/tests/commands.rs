@@ -119,8 +119,8 @@ async fn prepared(world: &World, name: &str) -> Value {
         }
         "RegisterConsumer" => json!({ "service_ids": [1], "comment": "Какой-то комментарий" }),
         "RemoveQBoard" => json!({ "id": 1 }),
-        "SetQBoard" => json!({ "id": 1, "fields": "{\"name\":\"Новое\"}" }),
-        "NewQBoard" => json!({ "fields": "{\"name\":\"Третье\"}" }),
+        "SetQBoard" => json!({ "id": 1, "fields": {"name": "Новое"} }),
+        "NewQBoard" => json!({ "fields": {"name": "Третье"} }),
         "RemoveAllQBoards" => json!({}),
         other => panic!("{other}"),
     }
@@ -387,8 +387,8 @@ async fn a_command_of_a_book_may_be_spelled_otherwise() {
     let connector = connector(&settings).unwrap();
     let applier = connector.applier().unwrap();
     let world = World { simulator, connector, applier };
-    world.done("NewQBoard", json!({ "fields": "{\"name\":\"Третье\"}" })).await;
-    world.done("SetQBoard", json!({ "id": 1, "fields": "{\"name\":\"Новое\"}" })).await;
+    world.done("NewQBoard", json!({ "fields": {"name": "Третье"} })).await;
+    world.done("SetQBoard", json!({ "id": 1, "fields": {"name": "Новое"} })).await;
     let effects = world.simulator.journal().effects();
     let commands: Vec<&str> = effects.iter().map(|effect| effect.command.as_str()).collect();
     assert_eq!(commands, ["newScoreBoard", "setScoreBoard"]);

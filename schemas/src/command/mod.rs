@@ -5,16 +5,17 @@
 //! type of the command. Properties of a field, beside its Avro type, bound its values:
 //! `talon.min` and `talon.max` a number, `talon.min.length` and `talon.max.length` a text in
 //! characters, bytes in bytes, an array or a map in items.
+//! `talon.json` marks an Avro `string` that is the text of a JSON object; in a JSON command the
+//! parameter is that object itself.
 
 mod params;
-mod value;
+mod written;
 
 use std::collections::BTreeSet;
 
 use apache_avro::Schema;
 use serde_json::{Map, Value as Json, json};
 
-use crate::datum::Malformed;
 use crate::message::{Message, leak};
 use crate::{SchemaError, Writer};
 
@@ -76,24 +77,20 @@ impl CommandContract {
         self.params.iter().find(|params| params.name() == kind)
     }
 
-    /// A command's datum as the JSON object that another sender might have put on the topic. All of the
-    /// datum must be one command: what is read with a wrong schema would be run.
-    /// `writer` is the schema it was written with, where that is not this one.
+    /// A command's datum as the JSON object that a sender of JSON would have put on the topic: what the
+    /// checks say of it is the same. All of the datum must be one command: what is read with a wrong
+    /// schema would be run.
+    ///
+    /// `writer` is the schema it was written with, where that is not this one; see [`written`].
+    ///
+    /// # Errors
+    /// Where the datum is not exactly one record of that schema, or holds a value that JSON cannot.
     pub fn read(
         &self,
         datum: &[u8],
         writer: Option<&'static Writer>,
     ) -> Result<Map<String, Json>, SchemaError> {
-        let value = match writer {
-            // Under the id of this schema a registry that was lost may have had another one.
-            None if !self.message.fits(datum) => return Err(Malformed.into()),
-            None => self.message.value(datum)?,
-            Some(writer) => self.message.value(&self.message.upgrade(writer, datum)?)?,
-        };
-        match value::json_of(value) {
-            Json::Object(object) => Ok(object),
-            _ => Err(SchemaError::Json),
-        }
+        written::command(self, writer.unwrap_or_else(|| self.message.writer()), datum)
     }
 }
 
@@ -103,7 +100,12 @@ fn with_namespace(record: &Json, namespace: &str) -> Json {
     record
 }
 
+/// The union of parameters begins with the records of the fewest fields. A serialiser that is given a plain
+/// map, and not the name of a branch, takes the first of those with the most of its keys (fastavro), or
+/// the first that fits: so a record must stand before those that contain it.
 fn command_json(namespace: &str, records: &[Json]) -> Json {
+    let mut branches: Vec<&Json> = records.iter().collect();
+    branches.sort_by_key(|record| record["fields"].as_array().map_or(0, Vec::len));
     let instant = json!(["null", {"type": "long", "logicalType": "timestamp-micros"}]);
     let names: BTreeSet<&str> =
         records.iter().filter_map(|record| record["name"].as_str()).collect();
@@ -115,7 +117,7 @@ fn command_json(namespace: &str, records: &[Json]) -> Json {
             {"name": "id", "type": "string",
              "doc": "Given by the sender, unique: a second command with the same id is not run."},
             {"name": "type", "type": "string", "doc": format!("One of {}.", types.join(", "))},
-            {"name": "params", "type": records, "doc": "The record of the type."},
+            {"name": "params", "type": branches, "doc": "The record of the type."},
             {"name": "issued_at", "type": instant, "default": null},
             {"name": "expires_at", "type": instant, "default": null,
              "doc": "Not sent to the upstream after this."},

@@ -74,10 +74,41 @@ async fn talon_send(on: On) {
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }
+    let from_file = tempfile::NamedTempFile::new().unwrap();
+    let path = from_file.path().to_str().unwrap();
+    let written =
+        json!({"type": "SendMessage", "params": {"call_id": call, "message": "из файла"}});
+    std::fs::write(path, format!("\u{feff}\n{written:#}\n")).unwrap();
+    let done = send(own(&["field", "--file", path, "--wait"]));
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert_eq!(world.effects("POST /call/{id}/message"), 2);
+    // The same from standard input, with an id of its own.
+    let mut command = program();
+    command.args(["send", "--config"]).arg(file.path()).args(["field", "--file", "-", "--wait"]);
+    let piped =
+        command.arg("--id").arg(format!("{prefix}-2")).stdin(std::fs::File::open(path).unwrap());
+    let done = tokio::task::block_in_place(|| piped.output().unwrap());
+    let outcome: Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert_eq!(
+        (&outcome["outcome"], &outcome["command_id"]),
+        (&json!("APPLIED"), &json!(format!("{prefix}-2")))
+    );
+    assert_eq!(world.effects("POST /call/{id}/message"), 3);
+    for (text, part) in [
+        ("[1]", "no JSON object"),
+        (r#"{"type": "SendMessage", "params": {}, "colour": 1}"#, "`colour` is not known"),
+        (r#"{"type": "LockUser", "params": {"user_id": 2}}"#, "not switched on"),
+    ] {
+        std::fs::write(path, text).unwrap();
+        let wrong = send(own(&["field", "--file", path]));
+        let said = String::from_utf8_lossy(&wrong.stderr);
+        assert!(wrong.status.code() == Some(2) && said.contains(part), "{part}: {said}");
+    }
+
     let unknown = send(own(&["field", "SendMesage"]));
     assert_eq!(unknown.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("SendMessage"));
-    assert_eq!(world.effects("POST /call/{id}/message"), 1);
+    assert_eq!(world.effects("POST /call/{id}/message"), 3);
     assert!(talon.terminate().await.success(), "{}", talon.log());
 }
 
@@ -208,4 +239,81 @@ async fn confluent_clients_send_commands_in_avro_with_the_registry() {
     let last: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
     assert_eq!(last["value"]["outcome"], "APPLIED", "{last}");
     assert_eq!(last["key"], "c-1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn points_9_and_10_stock_senders_of_any_spelling_and_branch_are_understood() {
+    const TEST: &str = "stock_senders";
+    let (Some(kafka), Some(registry)) = (Kafka::shared(TEST), Registry::shared(TEST)) else {
+        return;
+    };
+    let world = world_with(simulator_settings(), WITH_USER).await;
+    let call = bring(&world, Stage::Committed).await.call;
+    let prefix = unique("stock");
+    let mut texts = carrying(&prefix, kafka.bootstrap(), &world.sim.url());
+    texts.insert("schema.registry.url".to_owned(), registry.url().to_owned());
+    let mut talon = Talon::run(&texts);
+    talon.ready().await;
+    let (topic, key) = (format!("{prefix}.field.commands"), call.to_string());
+    let ways = [
+        ("newest", "named"),
+        ("newest", "plain"),
+        ("newest", "typed"),
+        ("respelled", "named"),
+        ("respelled", "plain"),
+        ("older", "named"),
+        ("older", "plain"),
+        ("json", "plain"),
+    ];
+    let messages = || world.effects("POST /call/{id}/message");
+    let mut sent = 0;
+    for (schema, branch) in ways {
+        // A plain dict of it fits the records of seven other commands.
+        let patch = json!({"type": "PatchCall", "params": {"call_id": call}});
+        let due =
+            json!({"type": "PatchCall", "params": {"call_id": call, "resolution_due_at": null}});
+        let message = json!({"type": "SendMessage", "params": {"call_id": call, "message": format!("{schema} {branch}")}});
+        for (place, mut command) in [patch, due, message].into_iter().enumerate() {
+            command["id"] = json!(format!("{schema}-{branch}-{place}"));
+            let command = command.to_string();
+            let arguments = [
+                "--bootstrap",
+                kafka.bootstrap(),
+                "--topic",
+                &topic,
+                "--registry",
+                registry.url(),
+                "--key",
+                &key,
+                "--schema",
+                schema,
+                "--branch",
+                branch,
+                &command,
+            ];
+            let Some(output) = python::run(TEST, "send_command.py", &arguments) else { return };
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            sent += 1;
+        }
+    }
+    let outcomes = || {
+        let results = results(kafka.bootstrap(), &prefix).into_iter();
+        results
+            .filter_map(|result| {
+                Some((result.command_id, result.r#type, result.outcome?, result.message))
+            })
+            .collect::<Vec<_>>()
+    };
+    until("all are settled", async || outcomes().len() == sent).await;
+    for (id, kind, outcome, message) in outcomes() {
+        // What JSON comes to, each of the other ways comes to.
+        let place = id.rsplit('-').next().unwrap().to_owned();
+        let same = outcomes().into_iter().find(|(id, ..)| *id == format!("json-plain-{place}"));
+        let (_, same_kind, same_outcome, same_message) = same.unwrap();
+        assert_eq!((&kind, &outcome, &message), (&same_kind, &same_outcome, &same_message), "{id}");
+        assert!(kind != "SendMessage" || outcome == "APPLIED", "{id}: {outcome} {message:?}");
+    }
+    assert_eq!(messages(), ways.len());
+    assert!(read(kafka.bootstrap(), &format!("{prefix}.field.dlq")).is_empty());
+    assert!(talon.terminate().await.success(), "{}", talon.log());
 }

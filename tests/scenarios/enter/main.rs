@@ -364,6 +364,55 @@ async fn invariant_4_what_vanishes_from_a_day_is_deleted_only_where_that_is_want
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn point_7_a_branch_that_goes_offline_between_two_reads_of_the_catalogue_loses_no_ticket() {
+    let first = date(2024, 7, 7);
+    // A day comes in one part, and in many.
+    for padding in [0, 300_000] {
+        let settings = Settings { tickets_per_day: 12, padding, booked: 0.0, ..small() };
+        let texts = [("deletes", "true"), ("backfill.from", "2024-07-07")];
+        let mut hall = Hall::open(settings, &texts).await;
+        let offline = |hall: &Hall, tickets| {
+            hall.upstream.fault(Fault::from(FaultKind::Offline { tickets }).branch(0));
+        };
+        let deleted =
+            |hall: &Hall| hall.events("ticket").iter().filter(|event| event.op == "d").count();
+        let asked = |hall: &Hall, day: Date| -> u64 {
+            let asked = hall.upstream.asked();
+            let days = asked.iter().filter(|(asked, _)| asked.branch == 0 && asked.day == day);
+            days.map(|(_, count)| *count).sum()
+        };
+        // In the backfill: the catalogue says at each read that the branch is connected.
+        offline(&hall, 9);
+        let engine = hall.start();
+        let others = hall.truth(&[1, 2], first, TODAY);
+        until("the others are read", || {
+            let tickets = hall.tickets();
+            others
+                .iter()
+                .all(|(key, truth)| tickets.get(key).map(hall::of_event).as_ref() == Some(truth))
+        })
+        .await;
+        until("its past is asked for", || asked(&hall, first) > 0).await;
+        hall.upstream.faults().clear();
+        until("it is read again when it is back", || hall.is_settled(&ALL, first, TODAY)).await;
+        assert_eq!(deleted(&hall), 0);
+        // Of today, and of days that were read whole before.
+        for tickets in [11, 0] {
+            offline(&hall, tickets);
+            let then = asked(&hall, TODAY);
+            until("today is read again", || asked(&hall, TODAY) > then + 2).await;
+            hall.upstream.faults().clear();
+            until("it is back", || hall.is_settled(&ALL, first, TODAY)).await;
+            assert_eq!(deleted(&hall), 0);
+        }
+        // A branch that is connected does lose what is not there any more.
+        hall.upstream.fault(Fault::from(FaultKind::Missing { tickets: 1 }).branch(0));
+        until("what vanished is deleted", || deleted(&hall) >= 1).await;
+        drop(engine);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn invariant_6_an_undecodable_ticket_is_put_aside_and_the_rest_flows_on() {
     let mut hall = Hall::open(small(), &[]).await;
     hall.upstream.fault(Fault::from(FaultKind::UndecodableRow).branch(0));

@@ -62,7 +62,7 @@ impl Hall {
         }
         let comment = json!({ "service_ids": [1], "comment": CANARY });
         hall.add("RegisterConsumer", Value::Null, comment, json!({}));
-        let fields = json!({ "fields": json!({ "name": "Третье" }).to_string() });
+        let fields = json!({ "fields": { "name": "Третье" } });
         hall.add("NewQBoard", Value::Null, fields, json!({}));
         // Its id is that of no workplace, which would be the same key.
         let board = hall.simulator.act("newScoreBoard", json!({ "name": "Лишнее" })).unwrap();

@@ -113,7 +113,7 @@ async fn damaged_message_is_put_aside(
 
 async fn commands(hall: &Simulator, address: &str, prefix: &str) {
     let ticket = json!({ "service_ids": [1], "comment": CANARY, "pin_code": CANARY });
-    let item = json!({ "id": 1, "fields": json!({ "surname": CANARY }).to_string() });
+    let item = json!({ "id": 1, "fields": { "surname": CANARY } });
     let commands = [
         ("ticket", json!({ "id": "ticket", "type": "RegisterConsumer", "params": ticket })),
         ("3", json!({ "id": "next", "type": "NextConsumer", "params": { "workplace_id": 3 } })),

@@ -12,7 +12,7 @@ use super::consumer::read;
 pub fn results(address: &str, prefix: &str, connector: &str) -> Vec<ResultRecord> {
     let records = read(address, &format!("{prefix}.{connector}.results"));
     let decode = |value: Vec<u8>| match Wire::SingleObject.open(&*RESULT, &value) {
-        Payload::Own(datum) => RESULT.decode(datum).unwrap(),
+        Payload::Own(datum) | Payload::Registered(_, datum) => RESULT.decode(datum).unwrap(),
         other => panic!("no result: {other:?}"),
     };
     records.into_iter().map(|record| decode(record.value.unwrap())).collect()

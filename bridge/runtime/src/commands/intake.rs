@@ -15,6 +15,8 @@ const ID_MAX: usize = 200;
 /// Longest ordering key.
 const KEY_MAX: usize = 500;
 
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// Most problems that are listed, and the longest text of one: they go to the log, to the results and
 /// into a header, which have limits of their own.
 const PROBLEMS: usize = 20;
@@ -52,18 +54,22 @@ impl CommandReader {
     /// # Errors
     /// Only where the registry is needed and does not answer.
     pub async fn read(&self, value: &[u8]) -> Result<Intake, BusFault> {
+        if let Some(object) = json_object(value) {
+            return Ok(self.check(object));
+        }
         let contract = (self.commands.contract)();
         let object = match self.wire.open(contract, value) {
             Payload::Own(datum) => contract.read(datum, None).ok(),
             Payload::Registered(id, datum) => match self.schema(id).await? {
                 Some(writer) => contract.read(datum, Some(writer)).ok(),
                 // Nor is it guessed, as of what Talon wrote itself: a guess would act upon the upstream.
-                None => return Ok(nothing("its Avro schema is not in the registry")),
+                None => {
+                    return Ok(nothing(
+                        "its schema is not in the registry or not Avro, and behind the id is no JSON",
+                    ));
+                }
             },
-            Payload::Json(json) => match serde_json::from_slice(json) {
-                Ok(Json::Object(object)) => Some(object),
-                _ => return Ok(nothing("it is no JSON")),
-            },
+            Payload::Json(_) => return Ok(nothing("it is no JSON")),
             Payload::Fingerprinted(fingerprint, datum) => {
                 match contract.as_ref().earlier(fingerprint) {
                     Some(writer) => contract.read(datum, Some(writer)).ok(),
@@ -86,7 +92,8 @@ impl CommandReader {
             return None;
         };
         let registry = self.registry.as_ref()?;
-        registry.remembered(id, registry::COMMANDS).is_none().then_some(id)
+        let is_unknown = registry.remembered(id, registry::COMMANDS).is_none();
+        (is_unknown && json_object(value).is_none()).then_some(id)
     }
 
     /// Asks the registry for an id.
@@ -178,6 +185,28 @@ impl CommandReader {
     }
 }
 
+/// The object that a value is the JSON text of: as people and shells write it, with blanks or a byte order
+/// mark before it, or behind the five bytes of the Confluent wire format, as a serialiser for JSON Schema
+/// writes it.
+///
+/// The registry is not asked whether an id is that of a JSON Schema: a command in Avro, which begins with
+/// the length of its id, cannot begin with a brace, and bytes that are one JSON object to their end are no
+/// Avro datum by chance. So such commands need no registry.
+fn json_object(value: &[u8]) -> Option<Map<String, Json>> {
+    let text = match value {
+        [0, _, _, _, _, text @ ..] => text,
+        text => text,
+    };
+    let text = json_text(text);
+    text.starts_with(b"{").then(|| serde_json::from_slice(text).ok()).flatten()
+}
+
+/// A text without what may stand before JSON: blanks, and a byte order mark.
+pub fn json_text(text: &[u8]) -> &[u8] {
+    let text = text.trim_ascii_start();
+    text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text).trim_ascii_start()
+}
+
 fn nothing(problem: &str) -> Intake {
     Intake::Malformed { id: None, kind: "", problems: vec![problem.to_owned()] }
 }
@@ -250,7 +279,7 @@ fn expectations(
 }
 
 /// What a command is ordered by, and the key under which it should stand on the topic.
-pub fn ordering_key(spec: &CommandSpec, id: &str, params: &Map<String, Json>) -> String {
+fn ordering_key(spec: &CommandSpec, id: &str, params: &Map<String, Json>) -> String {
     match spec.key {
         OrderingKey::Own => id.to_owned(),
         OrderingKey::Fixed(key) => key.to_owned(),
@@ -318,6 +347,26 @@ mod tests {
         assert_eq!(command.expires_at_ms, Some(1_769_853_900_000));
         assert_eq!(command.expect["status"], "Committed");
         assert_eq!(command.user.as_deref(), Some("anna"));
+    }
+
+    #[tokio::test]
+    async fn point_10_json_is_known_behind_blanks_a_mark_and_the_five_bytes_of_a_schema_id() {
+        let json =
+            r#"{"id": "c-1", "type": "SetStatus", "params": {"call_id": 42, "status": "Done"}}"#;
+        for before in ["", " ", "\r\n\t ", "\u{feff}", "\u{feff} \n", " \u{feff}"] {
+            for frame in [&[][..], &[0, 0, 0, 0, 9]] {
+                let value = [frame, before.as_bytes(), json.as_bytes(), b"\n"].concat();
+                let Intake::Command(command) = reader().read(&value).await.unwrap() else {
+                    panic!("it is malformed behind {before:?}")
+                };
+                assert_eq!((command.id.as_str(), command.key.as_str()), ("c-1", "42"));
+                let (_, problems) = match reader().read(&value[..value.len() - 4]).await.unwrap() {
+                    Intake::Malformed { id, problems, .. } => (id, problems),
+                    Intake::Command(_) => panic!("a part of it is taken as a command"),
+                };
+                assert!(problems[0].contains("no JSON") || problems[0].contains("neither JSON"));
+            }
+        }
     }
 
     #[tokio::test]

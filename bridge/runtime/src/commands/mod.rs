@@ -25,7 +25,7 @@ mod scheduler;
 mod unsent;
 mod writer;
 
-pub use intake::{CommandReader, Intake, ordering_key};
+pub use intake::{CommandReader, Intake, json_text};
 pub(crate) use lane::Lane;
 pub use lane::lane_spec;
 pub use metrics::{LaneMetrics, LaneStatus};

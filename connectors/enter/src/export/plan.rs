@@ -6,7 +6,8 @@
 //!
 //! A day is done with the first read that began after it had settled. What is done is a set of days per
 //! branch, and the cursor. While a branch is not connected, the central server may not have its tickets
-//! yet: from when on that is so is remembered, and those days are read again when it is back.
+//! yet: from when on that is so is remembered, and those days are read again when it is back. Both the
+//! list of branches and the reply of each day say whether it is, and it is only where both do.
 //!
 //! Does no I/O and reads no clock.
 
@@ -47,6 +48,15 @@ pub(crate) struct Work {
     pub(crate) snapshot: bool,
     /// Whether what is not there is absent.
     pub(crate) is_full: bool,
+}
+
+/// What the reply of a day told of its branch.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Told {
+    /// Its zone, by name or offset.
+    pub(crate) zone: Option<Zone>,
+    /// That it is not connected, whatever the list of branches said before.
+    pub(crate) is_away: bool,
 }
 
 /// In which places it is read.
@@ -99,26 +109,10 @@ impl Plan {
         for head in heads.iter().filter(|head| chosen(&head.id)) {
             let branch = self.branches.entry(head.id.clone()).or_default();
             branch.is_read = !head.has_wrong_protocol;
-            branch.is_connected = head.is_connected;
+            branch.is_listed_connected = head.is_connected;
             let today = branch.today(&head.id, &self.zones, &self.late, now);
             branch.listed.get_or_insert(today);
-            if head.is_connected {
-                if let Some(off) = branch.off.take() {
-                    branch.done.remove_from(off);
-                    branch.last.clear();
-                    has_changed = true;
-                }
-            } else if branch.off.is_none() {
-                // What was read before is not known to be all, unless it was connected then.
-                branch.off = Some(match branch.start {
-                    Some(start) => {
-                        let yesterday = today.plus(-1);
-                        branch.done.missing(start, yesterday).next().unwrap_or(yesterday)
-                    }
-                    None => today.plus(-self.config.late_max_age),
-                });
-                has_changed = true;
-            }
+            has_changed |= branch.settle_connection(today, &self.config);
         }
         has_changed
     }
@@ -133,18 +127,12 @@ impl Plan {
         let branch = self.branches.get_mut(&id)?;
         branch.busy.insert(day);
         let snapshot = branch.start.is_none_or(|start| day < start && !branch.done.contains(day));
-        let is_full = self.config.deletes && branch.is_connected;
+        let is_full = self.config.deletes && branch.is_connected();
         Some(Work { branch: id, day, lane, snapshot, is_full })
     }
 
     /// Takes in that a day was read. Says whether the cursor has changed.
-    pub(crate) fn read(
-        &mut self,
-        work: &Work,
-        told: Option<Zone>,
-        began_ms: i64,
-        now: Now,
-    ) -> bool {
+    pub(crate) fn read(&mut self, work: &Work, told: Told, began_ms: i64, now: Now) -> bool {
         self.failures = [0; 2];
         self.past_pause = None;
         let Some(branch) = self.branches.get_mut(&work.branch) else { return false };
@@ -153,14 +141,20 @@ impl Plan {
         if branch.retry.remove(&work.day).is_some() {
             tracing::info!(branch = work.branch, day = %work.day, "a day is read that failed before");
         }
-        if told.is_some() {
-            branch.zone = told;
+        if told.zone.is_some() {
+            branch.zone = told.zone;
         }
         let today = branch.today(&work.branch, &self.zones, &self.late, now);
         let mut has_changed = false;
         if branch.start.is_none() {
             // The zone may be known only now.
             branch.start = Some(today.min(assumed).min(work.day));
+            has_changed = true;
+        }
+        branch.is_away = told.is_away;
+        has_changed |= branch.settle_connection(today, &self.config);
+        if let Some(off) = branch.off.as_mut().filter(|off| **off > work.day && told.is_away) {
+            *off = work.day;
             has_changed = true;
         }
         let zone = branch.zone_of(&work.branch, &self.zones, &self.late);

@@ -5,7 +5,7 @@ use talon_sdk::{Clock, Fault, Rows};
 
 use super::client::{DayFault, Upstream};
 use super::model::HeadDto;
-use super::plan::Work;
+use super::plan::{Told, Work};
 use super::slice::{SliceFault, Slicer};
 use super::zone::{Zone, Zones};
 
@@ -27,8 +27,8 @@ pub(crate) struct Reading {
 pub(crate) enum Piece {
     /// Rows, and there are more.
     More(Rows),
-    /// The last rows, and the zone that the reply told.
-    Last(Rows, Option<Zone>),
+    /// The last rows, and what the reply told of its branch.
+    Last(Rows, Told),
     /// The rows before it broke off, and why.
     Broken(Rows, DayFault),
 }
@@ -49,8 +49,8 @@ impl Reading {
         let piece = match self.take(&upstream, &clock).await {
             Ok(true) => Piece::More(self.slicer.rows()),
             Ok(false) => {
-                let zone = self.zone(&zones);
-                Piece::Last(self.slicer.rows(), zone)
+                let told = Told { zone: self.zone(&zones), is_away: self.slicer.is_away() };
+                Piece::Last(self.slicer.rows(), told)
             }
             Err(fault) => Piece::Broken(self.slicer.rows(), fault),
         };

@@ -10,10 +10,14 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use memchr::memchr2;
+use serde_json::Value;
 use talon_sdk::Rows;
 
 /// What stands before the tickets may be so large.
 const LARGEST_HEAD: usize = 64 * 1024;
+
+/// By which fields the object of a branch is known, of both methods.
+const ANSWER: [&[u8]; 4] = [b"Tickets", b"Department", b"ServerId", b"DateTime"];
 
 /// Why a body cannot be cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +47,9 @@ pub struct Slicer {
     name: Vec<u8>,
     /// Fields of the branch: `"Department":{…}`.
     head: Vec<u8>,
+    is_away: bool,
+    /// Whether the object of a branch has a field of [`ANSWER`]; `None` while it has no field at all.
+    is_answer: Option<bool>,
     largest: usize,
     bytes: u64,
     body: Vec<u8>,
@@ -86,6 +93,8 @@ impl Slicer {
             part: Vec::new(),
             name: Vec::new(),
             head: Vec::new(),
+            is_away: false,
+            is_answer: None,
             largest,
             bytes: 0,
             body: Vec::new(),
@@ -131,6 +140,11 @@ impl Slicer {
         [b"{", self.head.as_slice(), b"}"].concat()
     }
 
+    /// Whether a branch of the reply is not connected, by what has been taken so far.
+    pub fn is_away(&self) -> bool {
+        self.is_away
+    }
+
     /// One byte around fields and tickets.
     fn between(&mut self, byte: u8) -> Result<(), SliceFault> {
         if byte.is_ascii_whitespace() {
@@ -144,6 +158,7 @@ impl Slicer {
                 self.depth += 1;
                 self.level = self.depth;
                 self.head.clear();
+                self.is_answer = None;
                 self.at = State::Field;
             }
             (State::Outside, b',') if self.depth == 1 => {}
@@ -154,6 +169,10 @@ impl Slicer {
                 self.at = State::Name;
             }
             (State::Field, b',') => {}
+            // Such as an error that comes with status 200: of the day it says nothing.
+            (State::Field, b'}') if self.is_answer == Some(false) => {
+                return Err(SliceFault::Form(self.bytes));
+            }
             (State::Field, b'}') => {
                 self.depth -= 1;
                 self.at = State::Outside;
@@ -195,6 +214,8 @@ impl Slicer {
                 (_, b'"') => {
                     self.text = None;
                     self.name.clone_from(&self.part);
+                    let is_documented = ANSWER.contains(&self.name.as_slice());
+                    self.is_answer = Some(is_documented || self.is_answer == Some(true));
                     self.at = State::Colon;
                     return Ok(place + 1);
                 }
@@ -272,6 +293,9 @@ impl Slicer {
             self.at = State::Tickets;
             return;
         }
+        if self.name == b"Department" {
+            self.is_away |= is_away(&self.part);
+        }
         if self.name != b"DateTime" && self.head.len() < LARGEST_HEAD {
             if !self.head.is_empty() {
                 self.head.push(b',');
@@ -285,12 +309,45 @@ impl Slicer {
     }
 }
 
+/// Whether a reply says of its branch that the central server is not connected to it, or cannot talk to
+/// it: then what is not in the reply may be there all the same.
+fn is_away(department: &[u8]) -> bool {
+    let said: Value = serde_json::from_slice(department).unwrap_or_default();
+    !matches!(said["IsConnected"], Value::Null | Value::Bool(true)) || said["WrongProtocol"] == true
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const HISTORY: &str = r#" [ {"Department": {"Name":"\"]},","Id":"b"} , "Tickets": [ {"Id":"1","P":[{"x":"}]"}]},
         {"Id":"2\\"} , 7 ] }, {"Department":{"Id":"c"},"Tickets":[{"Id":"3"}],"More":1}, {"Tickets":[]} ] "#;
+
+    #[test]
+    fn point_7_a_reply_says_itself_whether_its_branch_is_connected_wherever_that_stands() {
+        for (department, is_away) in [
+            (r#"{"IsConnected":true,"WrongProtocol":false}"#, false),
+            (r#"{"IsConnected":null}"#, false),
+            (r#"{"Name":"b"}"#, false),
+            ("null", false),
+            (r#"{"IsConnected":false}"#, true),
+            (r#"{"IsConnected":"False"}"#, true),
+            (r#"{"IsConnected":0}"#, true),
+            (r#"{"IsConnected":true,"WrongProtocol":true}"#, true),
+        ] {
+            for text in [
+                format!(r#"[{{"Department":{department},"Tickets":[{{"Id":"1"}}]}}]"#),
+                format!(r#"{{"Tickets":[],"Department":{department}}}"#),
+                format!(
+                    r#"[{{"Tickets":[]}},{{"Department":{department},"Tickets":[]}},{{"Tickets":[]}}]"#
+                ),
+            ] {
+                let mut slicer = Slicer::new(1000);
+                slicer.take(text.as_bytes()).unwrap();
+                assert_eq!((slicer.is_away(), slicer.finish()), (is_away, Ok(())), "{text}");
+            }
+        }
+    }
 
     fn cut(text: &str, pieces: usize) -> (Vec<String>, Result<(), SliceFault>) {
         let mut slicer = Slicer::new(1000);
@@ -347,7 +404,19 @@ mod tests {
 
     #[test]
     fn other_things_than_days_are_refused() {
-        for text in ["<html>", "null", "[1]", "[[{}]]", "{}{}", "[{}]]", "{1}", "\"x\""] {
+        let error = r#"{"UserMessage":"Неверные параметры","Code":5}"#;
+        for text in [
+            error,
+            r#"[{"Tickets":[]},{"UserMessage":"x"}]"#,
+            "<html>",
+            "null",
+            "[1]",
+            "[[{}]]",
+            "{}{}",
+            "[{}]]",
+            "{1}",
+            "\"x\"",
+        ] {
             assert!(matches!(cut(text, 3).1, Err(SliceFault::Form(_))), "{text}");
         }
         let large = format!("{{\"Tickets\":[\"{}\"]}}", "x".repeat(2000));

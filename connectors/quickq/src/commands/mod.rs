@@ -71,7 +71,7 @@ impl Applier for Sender {
         _: &Evidence,
         permit: &Permit,
     ) -> Result<Answer, ApplyFault> {
-        let data = data(command)?;
+        let data = data(command);
         let live = self.live(command).await.map_err(ApplyFault::NotApplied)?;
         let _asking = live.asking();
         let call = Commands::spelled(&self.books, command.spec.name).unwrap_or(command.spec.call);
@@ -141,8 +141,7 @@ fn check(command: &Command, seen: &Seen) -> Result<(), ApplyFault> {
 }
 
 /// The upstream's `data`: its names, with texts where it wants numbers as texts.
-fn data(command: &Command) -> Result<Value, ApplyFault> {
-    let refuse = |words: &str| ApplyFault::Refused(Answer::saying(words));
+fn data(command: &Command) -> Value {
     let mut data = Map::new();
     for (name, value) in &command.params {
         let text = || match value {
@@ -161,9 +160,9 @@ fn data(command: &Command) -> Result<Value, ApplyFault> {
             "print" => ("noprint", (value != &Value::Bool(true)).into()),
             "preview" => continue,
             "fields" => {
-                let fields: Map<String, Value> = serde_json::from_str(&text())
-                    .map_err(|_| refuse("`fields` is no JSON object"))?;
-                data.extend(fields.into_iter().filter(|(name, _)| name != "id"));
+                let fields = value.as_object().into_iter().flatten();
+                let fields = fields.filter(|(name, _)| *name != "id");
+                data.extend(fields.map(|(name, value)| (name.clone(), value.clone())));
                 continue;
             }
             other => (other, value.clone()),
@@ -175,7 +174,7 @@ fn data(command: &Command) -> Result<Value, ApplyFault> {
         let comment = format!("{comment} {}", marker(&command.id)).trim().to_owned();
         data.insert("comment".to_owned(), comment.into());
     }
-    Ok(Value::Object(data))
+    Value::Object(data)
 }
 
 /// What of a reply is passed on: ids, the ticket, states; the ticket's picture if asked for.

@@ -147,15 +147,14 @@ impl Scene<'_> {
     }
 
     async fn namesakes(&self, book: &str) -> Result<Seen, Fault> {
-        let fields = self.command.params.get("fields").and_then(Value::as_str).unwrap_or("{}");
-        let fields: Value = serde_json::from_str(fields).unwrap_or_default();
-        let name = &fields["name"];
-        if !name.is_string() {
+        let fields = self.command.params.get("fields");
+        let name = fields.and_then(|fields| fields.get("name")).filter(|name| name.is_string());
+        let Some(name) = name else {
             let blind = Some("the new item has no name to be found by".to_owned());
             return Ok(Seen { blind, ..Seen::default() });
-        }
+        };
         let rows = self.list(book).await?;
-        let ids = rows.iter().filter(|row| &row["name"] == name).filter_map(id_of).collect();
+        let ids = rows.iter().filter(|row| row["name"] == *name).filter_map(id_of).collect();
         Ok(Seen { ids, ..Seen::default() })
     }
 

@@ -6,6 +6,7 @@ pub(crate) mod operation_state;
 pub(crate) mod queue;
 pub(crate) mod server_info;
 mod specs;
+pub(crate) mod unended;
 
 use talon_sdk::{Coverage, Observation, Rows};
 

@@ -8,7 +8,7 @@ use talon_sdk::record::{Extra, Text, word};
 
 use super::{Mapper, flag, guarded, instant, number, plain, reference};
 use crate::entity::{Consumer, ConsumerOperation, OperationState};
-use crate::model::{ConsumerDto, STATES, Services, StateRow, Texts};
+use crate::model::{ConsumerDto, LAST_STATES, STATES, Services, StateRow, Texts};
 
 impl Mapper {
     pub(crate) fn consumer<'a>(&self, dto: ConsumerDto<'a>) -> Consumer<'a> {
@@ -102,7 +102,8 @@ impl Mapper {
         let next = row.next.and_then(|next| next.time_in);
         // Of the state that follows, which is a row of its own.
         let left = next.and_then(|next| instants::micros(&next.0, &TimeZone::UTC));
-        let is_serving = now.state.as_ref().is_some_and(|state| state.0 == "SERVING");
+        let is_last =
+            now.state.as_ref().is_some_and(|state| LAST_STATES.contains(&state.0.as_ref()));
         Some(OperationState {
             consumer_id: visit.consumer_id.0,
             service_id: service.service_id.0,
@@ -111,7 +112,7 @@ impl Mapper {
             index: row.index.0,
             state: state(now.state),
             entered_at: instant("time_in", now.time_in, &mut extra),
-            left_at: left.or(done_at.filter(|_| is_serving)),
+            left_at: left.or(done_at.filter(|_| !is_last)),
             user_id: reference(now.user_id),
             workplace_id: reference(now.workplace_id),
             comment: self.personal(self.comment, now.comment),

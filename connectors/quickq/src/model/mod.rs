@@ -278,3 +278,6 @@ upstream_record! {
 
 /// Words of the document.
 pub(crate) const STATES: &[&str] = &["WAITING", "SERVING", "SERVED", "REJECTED", "POSTPONE"];
+
+/// Those that nothing follows.
+pub(crate) const LAST_STATES: &[&str] = &["SERVED", "REJECTED"];

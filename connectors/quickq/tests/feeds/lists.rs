@@ -102,19 +102,51 @@ async fn every_state_of_an_operation_is_a_fact_of_its_own() {
     assert_eq!(reader.keys(), [""; 0]);
     let called = hall.simulator.act("nextConsumer", json!({ "workplace": 1 })).unwrap();
     let id = called["id"].as_i64().unwrap();
-    reader.until("one state", |reader| reader.keys().len() == 1).await;
-    let serving = reader.published.state.values().next().unwrap().clone();
-    assert_eq!((&serving["state"], &serving["left_at"]), (&json!("SERVING"), &Value::Null));
-    assert_eq!((&serving["consumer_id"], &serving["workplace_id"]), (&json!(id), &json!(1)));
+    reader.step().await;
+    assert_eq!(reader.keys(), [""; 0], "who is being served is no fact yet");
     hall.simulator.act("serveConsumer", json!({ "workplace": 1, "comment": "готово" })).unwrap();
     reader.until("two states", |reader| reader.keys().len() == 2).await;
     let states: Vec<&Value> = reader.published.state.values().collect();
+    assert_eq!((&states[0]["state"], &states[0]["consumer_id"]), (&json!("SERVING"), &json!(id)));
+    assert_eq!(states[0]["workplace_id"], 1);
     assert_eq!(states[0]["left_at"], states[1]["entered_at"], "how long");
     assert_eq!((&states[1]["state"], &states[1]["comment"]), (&json!("SERVED"), &json!("готово")));
     assert_eq!(states[1]["extra"], json!({}));
     let before = reader.published.log.len();
     reader.step().await;
     assert_eq!(reader.published.log.len(), before, "what comes again is no event");
+}
+
+#[tokio::test]
+async fn point_6_a_state_is_told_once_whatever_changes_around_it() {
+    let hall = hall(Settings { visitors: 4, ..Settings::default() }, &[]).await;
+    let mut reader = hall.reader("operation_state");
+    let act = |command: &str, data: Value| hall.simulator.act(command, data).unwrap();
+    let at = |more: Value| {
+        let mut data = json!({ "workplace": 1 });
+        data.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        data
+    };
+    for round in 0..4 {
+        act("nextConsumer", at(json!({})));
+        reader.step().await;
+        match round {
+            // Back to the queue, and served later.
+            0 => drop(act("postponeConsumer", at(json!({ "delay": "1", "return2me": false })))),
+            1 => drop(act("rejectConsumer", at(json!({ "comment": "ушёл" })))),
+            _ => drop(act("serveConsumer", at(json!({})))),
+        }
+        reader.step().await;
+        act("setOperation", json!({ "id": 1, "name": format!("другое имя {round}") }));
+        reader.step().await;
+    }
+    let facts = reader.published.log.len();
+    assert!(facts >= 6, "{facts} facts");
+    assert_eq!(facts, reader.keys().len(), "each once: {:?}", reader.published.log);
+    // A process that begins anew, with what was published, finds nothing to tell.
+    let mut again = hall.reader("operation_state");
+    again.step().await;
+    assert_eq!(again.keys(), reader.keys());
 }
 
 #[tokio::test]

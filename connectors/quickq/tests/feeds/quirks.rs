@@ -29,8 +29,9 @@ async fn works(simulated: Settings) {
         (&json!(false), &true),
         "{shown}"
     );
+    hall.simulator.act("serveConsumer", json!({ "workplace": 1 })).unwrap();
     let mut states = hall.reader("operation_state");
-    states.until("a state", |reader| reader.keys().len() == 1).await;
+    states.until("its states", |reader| reader.keys().len() == 2).await;
 
     for reader in [&books, &queue, &places, &states] {
         assert_eq!((reader.faults.len(), reader.published.dead.len()), (0, 0), "{shown}");

@@ -50,6 +50,11 @@ pub enum FaultKind {
         /// How many.
         tickets: usize,
     },
+    /// The reply says that its branch is not connected, and has but so many of the day's tickets.
+    Offline {
+        /// How many are there.
+        tickets: usize,
+    },
     /// The answer is 200 with a page for people.
     HtmlError,
 }

@@ -128,7 +128,10 @@ async fn day(
         undecodable: false,
     };
     let start = if with_history {
-        let department = department(branch, place, &settings);
+        let mut department = department(branch, place, &settings);
+        if faults.iter().any(|fault| matches!(fault, FaultKind::Offline { .. })) {
+            department["IsConnected"] = json!(false);
+        }
         format!("[{{\"Department\":{department},\"Tickets\":[")
     } else {
         let head = branch_json(branch);
@@ -206,7 +209,15 @@ impl Pieces {
             FaultKind::Missing { tickets } => Some(*tickets),
             _ => None,
         });
+        let most = self.faults.iter().find_map(|fault| match fault {
+            FaultKind::Offline { tickets } => Some(*tickets),
+            _ => None,
+        });
         while self.next < count && text.len() < PIECE {
+            if most == Some(self.written) {
+                self.next = count;
+                break;
+            }
             if cut == Some(self.written) {
                 // The cut itself comes when this is called again.
                 if text.is_empty() {

@@ -96,10 +96,8 @@ impl QuickQ {
             for visit in visits.into_iter().flatten() {
                 for (key, row) in operation_states(&visit) {
                     let datum = Some(self.codecs.datum(feed, row.to_string().as_bytes(), "")?);
-                    let states = truth.entry(key).or_default();
-                    if states.last() != Some(&datum) {
-                        states.push(datum);
-                    }
+                    // A fact is told once, whatever changes around it.
+                    truth.entry(key).or_insert_with(|| vec![datum]);
                 }
             }
         }
@@ -152,8 +150,8 @@ fn settings(upstream: SocketAddr) -> Vec<(String, String)> {
     .to_vec()
 }
 
-/// The rows that the connector makes of a visit, by key: each state of each operation with what is
-/// around it.
+/// The rows that the connector makes of a visit, by key: each state of each operation that is over, with
+/// what is around it.
 fn operation_states(visit: &Value) -> Vec<(String, Value)> {
     let mut rows = Vec::new();
     let (visitor, services) = level(visit, "services");
@@ -164,6 +162,10 @@ fn operation_states(visit: &Value) -> Vec<(String, Value)> {
             for operation in &operations {
                 let (operation, states) = level(operation, "states");
                 for (index, state) in states.iter().enumerate() {
+                    let is_end = matches!(state["state"].as_str(), Some("SERVED" | "REJECTED"));
+                    if index + 1 == states.len() && !is_end && visitor["done"].is_null() {
+                        continue;
+                    }
                     let key = format!(
                         "{}/{}/{}/{}/{index}",
                         visitor["consumer_id"],

@@ -128,15 +128,18 @@ impl Tickets {
     /// What a piece comes to; `None` where there is nothing to observe.
     fn observe(&mut self, reading: Reading, piece: Piece) -> Option<Observation> {
         let now = self.now();
-        let (work, number, as_of_ms) = (reading.work.clone(), reading.number(), reading.began_ms);
+        let (mut work, number, as_of_ms) =
+            (reading.work.clone(), reading.number(), reading.began_ms);
         let (rows, coverage) = match piece {
             Piece::More(rows) => {
                 self.go_on(reading);
                 (rows, Coverage::Part(number))
             }
-            Piece::Last(rows, zone) => {
+            Piece::Last(rows, told) => {
                 self.taken[work.lane as usize] -= 1;
-                if self.plan.read(&work, zone, as_of_ms, now) {
+                // The parts before it tell of no absence by themselves.
+                work.is_full &= !told.is_away;
+                if self.plan.read(&work, told, as_of_ms, now) {
                     self.has_moved = true;
                     self.tell_progress();
                 }

@@ -15,7 +15,10 @@ use crate::export::zone::{Zone, Zones, recalled};
 pub(super) struct Branch {
     /// Whether its tickets are asked for: configured, listed, and of the right protocol.
     pub(super) is_read: bool,
-    pub(super) is_connected: bool,
+    /// Whether it is connected by the list of branches.
+    pub(super) is_listed_connected: bool,
+    /// Whether the last reply said that it is not.
+    pub(super) is_away: bool,
     pub(super) zone: Option<Zone>,
     /// The day on which it was listed for the first time since this feed was opened.
     pub(super) listed: Option<Day>,
@@ -48,6 +51,35 @@ impl Branch {
     pub(super) fn first(&self, config: &PlanConfig) -> Option<Day> {
         let start = self.start?;
         Some(config.backfill_from.map_or(start, |from| from.min(start)))
+    }
+
+    /// Whether the central server has its tickets as they are.
+    pub(super) fn is_connected(&self) -> bool {
+        self.is_listed_connected && !self.is_away
+    }
+
+    /// Forgets that days were read which it was not connected for, if it is now; or notes from which day on
+    /// what is read is not known to be all. Says whether the cursor has changed.
+    pub(super) fn settle_connection(&mut self, today: Day, config: &PlanConfig) -> bool {
+        match (self.is_connected(), self.off) {
+            (true, None) | (false, Some(_)) => return false,
+            (true, Some(off)) => {
+                self.off = None;
+                self.done.remove_from(off);
+                self.last.clear();
+            }
+            // What was read before is not known to be all, unless it was connected then.
+            (false, None) => {
+                self.off = Some(match self.start {
+                    Some(start) => {
+                        let yesterday = today.plus(-1);
+                        self.done.missing(start, yesterday).next().unwrap_or(yesterday)
+                    }
+                    None => today.plus(-config.late_max_age),
+                });
+            }
+        }
+        true
     }
 
     /// Whether nobody is at a day, and it is not too soon after it failed.

@@ -20,7 +20,8 @@ impl Plan {
             let yesterday = today.plus(-1);
             let first = branch.first(&self.config).unwrap_or(today);
             let has_yesterday = yesterday >= first && !branch.done.contains(yesterday);
-            let interval = match branch.is_connected {
+            // A reply that said otherwise is asked again soon: by the list it is about to be back.
+            let interval = match branch.is_listed_connected {
                 true => self.config.poll_interval,
                 false => self.config.slow_interval(),
             };

@@ -9,7 +9,7 @@ impl Plan {
     /// days with open tickets have a pace of their own, and so has a branch that is not connected, of
     /// which the server has nothing new.
     pub(crate) fn follows(&self, now: Now) -> impl Iterator<Item = (&str, Day)> {
-        self.reads().filter(|(_, branch)| branch.is_connected).flat_map(move |(id, branch)| {
+        self.reads().filter(|(_, branch)| branch.is_connected()).flat_map(move |(id, branch)| {
             let today = branch.today(id, &self.zones, &self.late, now);
             let from = branch.start.or(branch.listed).unwrap_or(today);
             let missing = branch.done.missing(from, today.plus(-1));

@@ -59,7 +59,7 @@ impl Played {
     fn read(&mut self, lane: Lane) -> Vec<String> {
         let mut read = Vec::new();
         while let Some(work) = self.plan.next(lane, self.now) {
-            self.plan.read(&work, None, self.now.ms, self.now);
+            self.plan.read(&work, Told::default(), self.now.ms, self.now);
             read.push(format!("{} {}", work.branch, work.day));
         }
         read
@@ -107,7 +107,7 @@ fn the_past_is_read_by_its_order_and_goes_on_after_a_restart() {
     assert_eq!(days, ["2024-07-08", "2024-07-08", "2024-07-07"]);
     assert!(works.iter().all(|work| work.snapshot));
     // The first is done, the others are under way when the process is killed.
-    played.plan.read(&works[0], None, NOON, played.now);
+    played.plan.read(&works[0], Told::default(), NOON, played.now);
     assert_eq!(played.plan.backfilled(), (10, 3));
     let mut restarted = played.restarted(from.clone(), &["a", "b"]);
     assert_eq!(restarted.plan.backfilled(), (10, 3));
@@ -218,7 +218,7 @@ fn a_branch_that_is_stuck_is_followed_from_its_first_missing_day_and_a_done_day_
         played.pass(HOUR);
         while let Some(work) = played.plan.next(Lane::Current, played.now) {
             if work.branch == "a" {
-                played.plan.read(&work, None, played.now.ms, played.now);
+                played.plan.read(&work, Told::default(), played.now.ms, played.now);
             } else {
                 let fault = DayFault { fault: Fault::unavailable("cut"), is_general: false };
                 played.plan.failed(&work, fault, played.now);
@@ -232,4 +232,48 @@ fn a_branch_that_is_stuck_is_followed_from_its_first_missing_day_and_a_done_day_
     assert_eq!(follows(&played), ["a 2024-07-13"], "of what is not connected there is nothing new");
     played.list(&["a"], &[]);
     assert_eq!(follows(&played), ["a 2024-07-13"], "and what is gone is not read");
+}
+
+#[test]
+fn point_7_a_day_whose_reply_says_that_the_branch_is_offline_is_read_again_when_it_is_back() {
+    let mut played = Played::new(config(Some("2024-07-06")), &["a"]);
+    let away = |played: &mut Played, lane| {
+        let work = played.plan.next(lane, played.now).unwrap();
+        let told = Told { is_away: true, ..Told::default() };
+        assert!(played.plan.read(&work, told, played.now.ms, played.now), "the cursor has moved");
+        work.day.to_string()
+    };
+    played.read(Lane::Current);
+    // The list of branches says at each read that it is connected, which changes nothing.
+    let read: Vec<String> = (0..3)
+        .map(|_| {
+            played.list(&["a"], &[]);
+            away(&mut played, Lane::Past)
+        })
+        .collect();
+    assert_eq!(read, ["2024-07-08", "2024-07-07", "2024-07-06"]);
+    assert_eq!(played.read(Lane::Past), [""; 0], "once, while it is away");
+    // Also after a restart; or else when a reply says that it is back.
+    let mut again = played.restarted(config(Some("2024-07-06")), &["a"]);
+    let all = ["a 2024-07-08", "a 2024-07-07", "a 2024-07-06"];
+    assert_eq!(again.read(Lane::Past), all);
+    played.pass(HOUR);
+    assert_eq!(played.read(Lane::Current)[0], "a 2024-07-10");
+    assert_eq!(played.read(Lane::Past), all);
+}
+
+#[test]
+fn point_7_what_a_reply_says_is_newer_than_the_list_of_branches() {
+    let mut played = Played::new(PlanConfig { deletes: true, ..config(None) }, &["a"]);
+    let work = played.plan.next(Lane::Current, played.now).unwrap();
+    assert!(work.is_full);
+    let told = Told { is_away: true, ..Told::default() };
+    played.plan.read(&work, told, played.now.ms, played.now);
+    played.pass(2 * HOUR);
+    let again = played.plan.next(Lane::Current, played.now).unwrap();
+    assert!(!again.is_full, "it is not asked again as if all of it were there");
+    played.plan.read(&again, Told::default(), played.now.ms, played.now);
+    played.list(&["a"], &[]);
+    played.pass(HOUR);
+    assert!(played.plan.next(Lane::Current, played.now).unwrap().is_full);
 }
