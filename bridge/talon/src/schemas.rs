@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use talon_runtime::registry::Registry;
+use talon_runtime::registry::{Options, Registry};
 use talon_runtime::{Setup, lane_spec, topic};
 use talon_schemas::result::RESULT;
 use talon_schemas::{Contract, Message};
@@ -11,7 +11,7 @@ use talon_sdk::config::Secrets;
 
 use crate::connectors::classes;
 use crate::end::End;
-use crate::run::{complain, read, registry};
+use crate::run::{complain, read};
 
 /// Prints the schemas as one JSON array, or registers them.
 pub(crate) async fn schemas(file: Option<&Path>, register: bool) -> anyhow::Result<End> {
@@ -39,7 +39,11 @@ pub(crate) async fn schemas(file: Option<&Path>, register: bool) -> anyhow::Resu
         Ok(loaded) => loaded,
         Err(problems) => return Ok(complain(file, &problems)),
     };
-    let registry = registry(&loaded)?;
+    let registry = loaded.root.registry.clone().map(|options| {
+        // It is what this is run for.
+        Registry::new(Options { auto_register: true, use_latest: false, ..options })
+    });
+    let registry = registry.transpose()?;
     let mut all = Vec::new();
     for setup in &loaded.connectors {
         for (topic, message) in topics(&loaded.root.prefix, setup) {
