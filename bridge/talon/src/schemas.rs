@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use talon_runtime::registry::{Options, Registry};
+use talon_runtime::registry::Registry;
 use talon_runtime::{Setup, lane_spec, topic};
 use talon_schemas::result::RESULT;
 use talon_schemas::{Contract, Message};
@@ -39,9 +39,10 @@ pub(crate) async fn schemas(file: Option<&Path>, register: bool) -> anyhow::Resu
         Ok(loaded) => loaded,
         Err(problems) => return Ok(complain(file, &problems)),
     };
-    let registry = loaded.root.registry.clone().map(|options| {
+    let registry = loaded.root.registry.clone().map(|mut options| {
         // It is what this is run for.
-        Registry::new(Options { auto_register: true, use_latest: false, ..options })
+        (options.auto_register, options.use_latest) = (true, false);
+        Registry::new(options)
     });
     let registry = registry.transpose()?;
     let mut all = Vec::new();

@@ -23,6 +23,8 @@ pub(crate) struct State {
     pub(crate) all: Option<(u16, &'static str)>,
     /// Answered to a registration.
     pub(crate) refused: Option<(u16, Json)>,
+    /// One subject that is answered 409 until another one has a schema.
+    pub(crate) refused_until: Option<(&'static str, &'static str)>,
     /// Registrations that are answered 409 although nothing is wrong, and not taken.
     pub(crate) conflicts: usize,
     /// Whether `GET /subjects` is forbidden.
@@ -152,8 +154,11 @@ impl State {
                 if let Some((status, body)) = &self.refused {
                     return (*status, body.to_string());
                 }
-                if self.conflicts > 0 {
-                    self.conflicts -= 1;
+                let is_refused = self.refused_until.is_some_and(|(refused, until)| {
+                    *subject == refused && !self.subjects.contains_key(until)
+                });
+                if is_refused || self.conflicts > 0 {
+                    self.conflicts = self.conflicts.saturating_sub(1);
                     return (409, json!({"error_code": 409, "message": "it exists"}).to_string());
                 }
                 (200, json!({"id": self.add(subject, text)}).to_string())

@@ -83,14 +83,19 @@ fn expired(authority: &crate::authority::Authority) -> ServerConfig {
 
 #[tokio::test]
 async fn point_13_https_to_a_port_that_speaks_http_is_told() {
-    let server = Server::start().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let task = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let answer = b"HTTP/1.1 400 Bad Request\r\n\r\n";
+        tokio::io::AsyncWriteExt::write_all(&mut stream, answer).await.unwrap();
+        stream
+    });
     let directory = tempfile::tempdir().unwrap();
     let ca = write(directory.path(), "ca.pem", &authority("ours").pem());
-    let registry = client(&url(&server), &[("ssl.ca.location", &ca)]);
-    // The server waits for the end of a head that never comes, or answers what is no TLS.
-    server.state().all = Some((400, ""));
-    let fault = tokio::time::timeout(Duration::from_secs(60), register(&registry)).await.unwrap();
-    assert!(fault.is_err());
+    let registry = client(&format!("https://{address}"), &[("ssl.ca.location", &ca)]);
+    assert!(refused(&registry).await.contains("does not speak TLS"));
+    drop(task.await.unwrap());
 }
 
 #[tokio::test]

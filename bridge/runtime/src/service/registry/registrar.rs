@@ -290,7 +290,7 @@ async fn latest(client: &Client, subject: &str, schema: &Message) -> Result<Stan
 
 fn incompatible(subject: &str, version: u32, why: &str) -> BusFault {
     BusFault::Misconfigured(format!(
-        "the schema does not go with version {version} of subject `{subject}`: {why}; delete the subject or use another `talon.prefix`, or, if every consumer knows, set `schema.registry.compatibility: NONE` for one start"
+        "the schema is incompatible with version {version} of subject `{subject}`: {why}; delete the subject or use another `talon.prefix`, or, if every consumer knows, set `schema.registry.compatibility: NONE` for one start"
     ))
 }
 
