@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 pub mod command;
+pub mod compatibility;
 mod contract;
 pub mod contractor;
 mod datum;

@@ -314,7 +314,7 @@ fn schemas_are_registered_under_the_subjects_of_the_configuration() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_probe_tells_what_answers() {
+async fn a_probe_tells_what_answers_and_where_a_registry_answers_instead() {
     let Some(kafka) = Kafka::shared("probe") else { return };
     let Some(registry) = Registry::shared("probe") else { return };
     let upstream = upstream(10, 89).await;
@@ -333,6 +333,15 @@ async fn a_probe_tells_what_answers() {
         let ok = ended.out.lines().any(|line| line.starts_with("  ok") && line.contains(part));
         assert!(ok, "{part}: {}", ended.out);
     }
+    // A real registry at another path.
+    let right = registry.url();
+    let wrong = format!("{right}-of-another-version");
+    well.insert("schema.registry.url".to_owned(), wrong);
+    let ended = check(&well, &["--probe"]);
+    assert_eq!(ended.code, Some(1), "{}{}", ended.out, ended.err);
+    let told = format!("one answers at `{right}`");
+    let failed = |line: &str| line.starts_with("  failed  schema registry") && line.contains(&told);
+    assert!(ended.out.lines().any(failed), "{}", ended.out);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,6 +10,7 @@ use talon_runtime::bus::BusFault;
 
 use crate::client::{Watch, refused};
 use crate::limits::Limits;
+use crate::listing::Listing;
 use crate::properties::Properties;
 
 /// How long a transaction may take where nothing else is set, milliseconds: a large first read, or one
@@ -28,6 +29,7 @@ pub(crate) struct Cluster(Arc<Inner>);
 struct Inner {
     properties: Properties,
     limits: Limits,
+    listing: Listing,
     /// The broker does not take [`TRANSACTION_MS`].
     short: AtomicBool,
 }
@@ -43,11 +45,17 @@ pub(crate) struct Use {
 impl Cluster {
     pub(crate) fn new(properties: Properties) -> Cluster {
         let (limits, short) = (Limits::default(), AtomicBool::default());
-        Cluster(Arc::new(Inner { properties, limits, short }))
+        let listing = Listing::default();
+        Cluster(Arc::new(Inner { properties, limits, listing, short }))
     }
 
     pub(crate) fn limits(&self) -> &Limits {
         &self.0.limits
+    }
+
+    /// Which topics are there.
+    pub(crate) fn listing(&self) -> &Listing {
+        &self.0.listing
     }
 
     /// Changes with a secret or a certificate: clients that were made before are to be made anew.

@@ -16,6 +16,7 @@ mod fault;
 mod group;
 mod lane;
 mod limits;
+mod listing;
 mod log;
 mod mock;
 mod patience;

@@ -1,6 +1,5 @@
 //! Topics: created where they are missing, looked at where they exist.
 
-use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{
@@ -10,7 +9,7 @@ use rdkafka::admin::{
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, Producer};
-use talon_runtime::bus::{BusFault, Purpose, TopicSpec};
+use talon_runtime::bus::{BusFault, Purpose, Stall, TopicSpec};
 use talon_sdk::Kind;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
@@ -20,6 +19,9 @@ use crate::cluster::{Cluster, Use};
 use crate::fault::{fault_of, fault_of_code};
 use crate::limits::USUAL;
 use crate::patience::PATIENCE;
+
+/// Between two looks at whether topics have appeared. Whoever looks within it shares the answer.
+const GLANCE: Duration = Duration::from_millis(20);
 
 /// One look at what topics take.
 const LOOK: Duration = Duration::from_secs(3);
@@ -37,7 +39,8 @@ pub(crate) fn ensure(
         producer.poll(EARSHOT);
         producer.context().trouble.explain(fault_of(error))
     };
-    let existing = names(producer).map_err(|error| explain(&error))?;
+    let existing = cluster.listing().since(producer, Instant::now());
+    let existing = existing.map_err(|error| explain(&error))?;
     let missing: Vec<&TopicSpec> =
         wanted.iter().copied().filter(|topic| !existing.contains(&topic.name)).collect();
     let config = cluster.config();
@@ -47,24 +50,33 @@ pub(crate) fn ensure(
     let runtime = Handle::current();
     if !missing.is_empty() {
         runtime.block_on(create(&admin()?, &missing))?;
-        appear(producer, &missing)?;
+        appear(producer, cluster, &missing)?;
     }
     let look = look(admin()?, cluster.clone(), wanted.iter().copied().cloned().collect());
     Ok(runtime.spawn(look))
 }
 
-/// Waits until topics that were created have leaders.
-fn appear(producer: &BaseProducer<Watch>, missing: &[&TopicSpec]) -> Result<(), BusFault> {
-    let since = Instant::now();
+/// Waits until topics that were created have leaders. While others appear it goes on, and one waits for
+/// them: a broker makes the topics of many connectors one after another.
+fn appear(
+    producer: &BaseProducer<Watch>,
+    cluster: &Cluster,
+    missing: &[&TopicSpec],
+) -> Result<(), BusFault> {
+    let mut stall = Stall::at(0);
+    let mut since = Instant::now();
     loop {
-        let existing = names(producer).map_err(|error| fault_of(&error))?;
+        let existing =
+            cluster.listing().since(producer, since).map_err(|error| fault_of(&error))?;
         if missing.iter().all(|topic| existing.contains(&topic.name)) {
             return Ok(());
         }
-        if since.elapsed() > PATIENCE {
+        stall.see(existing.len().try_into().unwrap_or(i64::MAX));
+        if stall.time() > PATIENCE {
             return Err(BusFault::Unavailable("Kafka: created topics do not appear".to_owned()));
         }
-        std::thread::sleep(Duration::from_millis(20));
+        since = Instant::now();
+        std::thread::sleep(GLANCE);
     }
 }
 
@@ -72,16 +84,6 @@ fn appear(producer: &BaseProducer<Watch>, missing: &[&TopicSpec]) -> Result<(), 
 pub(crate) fn ensure_one(cluster: &Cluster, topic: &TopicSpec) -> Result<(), BusFault> {
     let producer = cluster.producer(&Use::default())?;
     ensure(&producer, cluster, &[topic]).map(drop)
-}
-
-/// Names of the topics all whose partitions have a leader.
-fn names(producer: &BaseProducer<Watch>) -> Result<HashSet<String>, KafkaError> {
-    let metadata = producer.client().fetch_metadata(None, PATIENCE)?;
-    let ready = metadata.topics().iter().filter(|topic| {
-        topic.error().is_none()
-            && topic.partitions().iter().all(|partition| partition.leader() >= 0)
-    });
-    Ok(ready.map(|topic| topic.name().to_owned()).collect())
 }
 
 async fn create(

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use talon_runtime::registry::{Seen, Standing};
 use talon_sdk::config::Secrets;
 
 use crate::end::End;
@@ -39,29 +40,25 @@ pub(crate) async fn check(file: &Path, probe: bool) -> anyhow::Result<End> {
     let name = bus.describe();
     let seen = tokio::task::spawn_blocking(move || bus.probe()).await?;
     say(&name, seen.map_err(|fault| fault.to_string()));
-    match registry(&loaded)? {
-        None => {
+    match registry(&loaded) {
+        Err(error) => say("schema registry", Err(error.to_string())),
+        Ok(None) => {
             out!("  -       no schema registry: events are written in single-object encoding")
         }
-        Some(registry) => {
-            let seen = registry.probe().await.map(|()| "answers".to_owned());
-            say("schema registry", seen.map_err(|fault| fault.to_string()));
+        Ok(Some(registry)) => {
+            for Seen { url, result } in registry.probe().await {
+                let seen = result.map(|()| format!("answers at `{url}`"));
+                say("schema registry", seen.map_err(|fault| fault.to_string()));
+            }
             for setup in &loaded.connectors {
                 for (topic, message) in topics(&loaded.root.prefix, setup) {
-                    let seen = registry.check(&topic, message).await;
                     let seen =
-                        seen.map_err(|fault| fault.to_string()).and_then(|seen| match seen {
-                            talon_runtime::registry::Compatibility::New => {
-                                Ok("not registered yet".to_owned())
-                            }
-                            talon_runtime::registry::Compatibility::Compatible => {
-                                Ok("compatible".to_owned())
-                            }
-                            talon_runtime::registry::Compatibility::Incompatible => {
-                                Err("incompatible with what is registered".to_owned())
-                            }
+                        registry.check(&topic, message).await.map(|standing| match standing {
+                            Standing::New => "not registered yet".to_owned(),
+                            Standing::Compatible { .. } => "compatible".to_owned(),
+                            Standing::Registered(id) => format!("registered with id {id}"),
                         });
-                    say(&format!("schema of `{topic}`"), seen);
+                    say(&format!("schema of `{topic}`"), seen.map_err(|fault| fault.to_string()));
                 }
             }
         }

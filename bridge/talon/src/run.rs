@@ -61,8 +61,7 @@ pub(crate) fn complain(file: &Path, problems: &[Problem]) -> End {
 
 /// The registry of a configuration, if it has one.
 pub(crate) fn registry(loaded: &Loaded) -> anyhow::Result<Option<Registry>> {
-    let registry = loaded.root.registry.as_ref();
-    Ok(registry.map(|(url, user_info)| Registry::new(url, user_info.clone())).transpose()?)
+    Ok(loaded.root.registry.clone().map(Registry::new).transpose()?)
 }
 
 /// Runs a configuration until `stop`.
@@ -76,7 +75,7 @@ pub(crate) async fn serve(
     let registry = registry(&loaded)?;
     let about = About {
         bus: loaded.bus.describe(),
-        registry: loaded.root.registry.as_ref().map(|(url, _)| url.clone()),
+        registry: loaded.root.registry.as_ref().map(|options| options.urls.join(", ")),
         prefix: loaded.root.prefix.clone(),
         mode,
         recent,

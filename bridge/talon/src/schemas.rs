@@ -14,7 +14,7 @@ use crate::config::Loaded;
 use crate::connectors::classes;
 use crate::end::End;
 use crate::print::out;
-use crate::run::{complain, read, registry};
+use crate::run::{complain, read};
 
 /// A schema, and what it is of.
 struct Entry {
@@ -54,9 +54,12 @@ pub(crate) async fn register(file: Option<PathBuf>) -> anyhow::Result<End> {
         Ok(loaded) => loaded,
         Err(problems) => return Ok(complain(&file, &problems)),
     };
-    let Some(registry) = registry(&loaded)? else {
+    let Some(mut options) = loaded.root.registry.clone() else {
         anyhow::bail!("`schema.registry.url` is not set in `{}`", file.display());
     };
+    // It is what this is run for.
+    (options.auto_register, options.use_latest) = (true, false);
+    let registry = Registry::new(options)?;
     for setup in &loaded.connectors {
         for (topic, message) in topics(&loaded.root.prefix, setup) {
             let id = registry.register(&topic, message).await?;

@@ -16,6 +16,7 @@ mod program;
 mod push;
 mod recovery;
 mod stage;
+mod start;
 mod unchanged;
 mod void;
 
@@ -44,6 +45,8 @@ enum Benchmark {
     Backfill(backfill::Backfill),
     /// A long list pushed over a WebSocket again and again: until a consumer sees the change
     Push(push::Push),
+    /// Many connectors with new schemas, until each has polled
+    Start(start::Start),
     #[command(hide = true)]
     PushOfBare(push::OfBare),
     #[command(hide = true)]
@@ -64,6 +67,7 @@ async fn main() -> anyhow::Result<()> {
         Benchmark::Commands(commands) => commands.run().await,
         Benchmark::Backfill(backfill) => backfill.run().await,
         Benchmark::Push(push) => push.run().await,
+        Benchmark::Start(start) => start.run().await,
         Benchmark::PushOfBare(of_bare) => of_bare.run().await,
         Benchmark::MemoryOfIndex(of_index) => of_index.run().await,
     }

@@ -13,7 +13,7 @@ use anyhow::Context;
 /// Longest wait until it is ready.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// `talon run` with one connector `bench`. Killed when dropped.
+/// `talon run`. Killed when dropped.
 pub(crate) struct Program {
     child: Child,
     address: SocketAddr,
@@ -33,12 +33,20 @@ pub(crate) fn five_feeds(upstream: &str) -> BTreeMap<String, String> {
 }
 
 impl Program {
-    /// `bus` is a line of the configuration.
+    /// With a connector `bench`. `bus` is a line of the configuration.
     pub(crate) fn run(
         prefix: &str,
         bus: &str,
         connector: impl IntoIterator<Item = (impl Display, impl Display)>,
     ) -> anyhow::Result<Program> {
+        let settings = connector.into_iter().fold(bus.to_owned(), |all, (key, text)| {
+            format!("{all}\nconnectors.bench.{key}: \"{text}\"")
+        });
+        Program::of(prefix, &settings)
+    }
+
+    /// `settings` are further lines of the configuration.
+    pub(crate) fn of(prefix: &str, settings: &str) -> anyhow::Result<Program> {
         // Taken and given back, which is good enough for a loopback port that nobody else asks for.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let mut file = tempfile::Builder::new().suffix(".yaml").tempfile()?;
@@ -47,11 +55,8 @@ impl Program {
             "talon.prefix: {prefix}\n\
              talon.group: {prefix}\n\
              http.listen: {address}\n\
-             {bus}"
+             {settings}"
         )?;
-        for (key, text) in connector {
-            writeln!(file, "connectors.bench.{key}: \"{text}\"")?;
-        }
         let started = Instant::now();
         let child = Command::new(binary()?)
             .args(["run", "--config"])
@@ -94,9 +99,19 @@ impl Program {
         Ok(())
     }
 
+    /// How long it has been running.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// All of `/metrics`; empty where it does not answer yet.
+    pub(crate) fn metrics(&self) -> String {
+        ask(self.address, "GET", "/metrics", "").unwrap_or_default()
+    }
+
     /// A sample of `/metrics`; none where there is none, or it does not answer yet.
     pub(crate) fn metric(&self, sample: &str) -> Option<f64> {
-        let text = ask(self.address, "GET", "/metrics", "").ok()?;
+        let text = self.metrics();
         text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' ')?.parse().ok())
     }
 

@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde_json::{Value as Json, json};
-use talon_runtime::registry::Registry;
+use talon_runtime::registry::{Options, Registry};
 
 #[derive(Default)]
 pub(crate) struct State {
@@ -40,7 +40,7 @@ impl Losable {
 
     /// A client of a process of its own, which remembers nothing of others.
     pub(crate) fn client(&self) -> Registry {
-        Registry::new(&self.url, None).unwrap()
+        Registry::new(Options::of(&self.url)).unwrap()
     }
 
     /// All schemas are gone; it counts from `next` on.

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use talon_runtime::Setup;
 use talon_runtime::bus::Bus;
 use talon_runtime::metrics::Metrics;
 use talon_runtime::options::{self, Options};
-use talon_sdk::config::{Importance, Key, Problem, Secret, Secrets, Settings};
+use talon_runtime::{Setup, registry};
+use talon_sdk::config::{Importance, Key, Problem, Secrets, Settings};
 use talon_sdk::{Clock, Context};
 
 use crate::buses::Sections;
@@ -23,7 +23,7 @@ pub(crate) struct Root {
     pub(crate) group: String,
     pub(crate) listen: SocketAddr,
     pub(crate) shutdown_timeout: Duration,
-    pub(crate) registry: Option<(String, Option<Secret>)>,
+    pub(crate) registry: Option<registry::Options>,
     /// For tests alone: a file with what is added to the clock.
     pub(crate) clock_file: Option<PathBuf>,
 }
@@ -39,14 +39,14 @@ pub(crate) struct Loaded {
 
 /// Declares Talon's own settings.
 pub(crate) fn keys() -> Vec<Key> {
-    vec![
+    let mut keys = vec![
         Key::text("talon.prefix").default("talon").importance(Importance::High).doc("First part of all topic names."),
         Key::text("talon.group").default("talon").importance(Importance::Medium).doc("Processes with the same group share the work of their connectors; when one ends, the others take over."),
         Key::text("http.listen").default("127.0.0.1:8083").importance(Importance::Medium).doc("Where `/`, `/metrics` and `/health` are served. The default serves only this machine; `0.0.0.0:8083` opens it to the network, without authentication."),
         Key::whole("shutdown.timeout.ms", 100, 3_600_000).default("25000").doc("How long a stop may take, all of it: to commit what was read, to leave the group and the upstreams, to close the page. Less than the time after which the process is killed (Kubernetes: `terminationGracePeriodSeconds`, 30 s)."),
-        Key::url("schema.registry.url").importance(Importance::High).doc("Schema registry with Confluent's API. Without it events are written in Avro single-object encoding."),
-        Key::secret("schema.registry.basic.auth.user.info").doc("`user:password` for the schema registry."),
-    ]
+    ];
+    keys.extend(registry::keys());
+    keys
 }
 
 /// Declares what is for tests alone, and on no page.
@@ -127,7 +127,7 @@ fn root(settings: &mut Settings<'_>) -> Option<Root> {
         let remedy = format!("{quoted}, expected an address and a port such as `0.0.0.0:8083`");
         settings.problem("http.listen", remedy);
     }
-    let url = settings.text("schema.registry.url");
+    let registry = registry::Options::read(settings);
     let clock_file = settings.text("talon.test.clock.file");
     if !clock_file.is_empty() && !clock_file.starts_with('/') {
         let quoted = settings.quote("talon.test.clock.file");
@@ -138,8 +138,7 @@ fn root(settings: &mut Settings<'_>) -> Option<Root> {
         group: settings.text("talon.group"),
         listen: parsed.ok()?,
         shutdown_timeout: settings.millis("shutdown.timeout.ms"),
-        registry: (!url.is_empty())
-            .then(|| (url, settings.secret("schema.registry.basic.auth.user.info"))),
+        registry,
         clock_file: (!clock_file.is_empty()).then(|| PathBuf::from(clock_file)),
     })
 }

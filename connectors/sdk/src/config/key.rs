@@ -29,6 +29,8 @@ pub enum Type {
     List(&'static [&'static str]),
     /// An http or https URL without a query.
     Url,
+    /// Http or https URLs, separated by commas.
+    Urls,
     /// A ws or wss URL without a query.
     SocketUrl,
     /// A name of the time zone database, `Europe/Moscow`.
@@ -117,6 +119,11 @@ impl Key {
         Key::new(name, Type::Url)
     }
 
+    /// Http or https URLs, separated by commas.
+    pub fn urls(name: impl Into<Cow<'static, str>>) -> Key {
+        Key::new(name, Type::Urls)
+    }
+
     /// A ws or wss URL.
     pub fn socket_url(name: impl Into<Cow<'static, str>>) -> Key {
         Key::new(name, Type::SocketUrl)
@@ -196,6 +203,9 @@ impl Key {
                 Ok(())
             }
             Type::Url => check_url(text, ["http", "https"]),
+            Type::Urls => {
+                text.split(',').try_for_each(|url| check_url(url.trim(), ["http", "https"]))
+            }
             Type::SocketUrl => check_url(text, ["ws", "wss"]),
             Type::Zone => match jiff::tz::TimeZone::get(text) {
                 Ok(_) => Ok(()),
@@ -215,6 +225,7 @@ impl Key {
             Type::Choice(_) => "choice",
             Type::List(_) => "list",
             Type::Url => "URL",
+            Type::Urls => "list of URLs",
             Type::SocketUrl => "WebSocket URL",
             Type::Zone => "time zone",
         }
