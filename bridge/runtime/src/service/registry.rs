@@ -146,7 +146,7 @@ impl Registry {
         }
         if self.check(topic, schema).await? == Compatibility::Incompatible {
             return Err(BusFault::Misconfigured(format!(
-                "the registry's schema of subject `{subject}` is incompatible with this version's: its consumers could not read new events; use another `talon.prefix`, or relax the subject's compatibility"
+                "the registry's schema of subject `{subject}` is incompatible with this version's: its consumers could not read new events; once they can, delete the subject, or set its compatibility to NONE until the new schema is registered; or use another `talon.prefix`"
             )));
         }
         let path = format!("/subjects/{subject}/versions");
@@ -327,7 +327,7 @@ impl Schemas {
             Payload::Foreign => return Ok(None),
         };
         let named = named
-            .filter(|writer| writer.full_name() == of.full_name())
+            .filter(|writer| of.is_written_by(writer))
             .and_then(|writer| of.upgrade(writer, datum).ok())
             .filter(|datum| is_ours(datum));
         Ok(match (named, payload) {

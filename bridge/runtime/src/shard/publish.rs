@@ -6,7 +6,7 @@ use talon_sdk::{Kind, RowFault};
 
 use crate::bus::{Append, BusFault, ShardLog};
 use crate::service::metrics::{FeedMetrics, Stage, Tally};
-use crate::shard::change::{Change, Changes, EventId};
+use crate::shard::change::{Change, Changes};
 use crate::shard::facts::PublishedFacts;
 use crate::shard::transaction::Transaction;
 
@@ -86,6 +86,7 @@ impl Publisher<'_> {
                 ts_ms: change.ts_ms.unwrap_or(self.as_of_ms),
                 snapshot: self.snapshot && change.op == Op::Read,
                 absent: change.absent,
+                instants: frame.contract.instants(),
             },
             op: change.op,
             ts_ms: self.now_ms,
@@ -194,9 +195,7 @@ impl Changes for Publisher<'_> {
     }
 
     fn change(&mut self, change: &Change<'_>) -> Result<(), BusFault> {
-        let mut text = [0; 32];
-        let id = hex(change.id, &mut text);
-        if self.event(change, id)? {
+        if self.event(change, &change.id.text())? {
             let upstream_ms = change.ts_ms.unwrap_or(self.as_of_ms);
             self.tally.change(change.op, self.now_ms - upstream_ms);
         } else if matches!(change.op, Op::Read | Op::Create) {
@@ -204,43 +203,12 @@ impl Changes for Publisher<'_> {
         }
         // Also where the event was put aside: what is gone does not stand on a table's topic.
         if change.op == Op::Delete && self.frame.kind == Kind::Table {
-            self.append(change.key, true, id)?;
+            self.append(change.key, true, &change.id.of_tombstone().text())?;
         }
         Ok(())
     }
 
     fn dead_letter(&mut self, key: &str, row: &[u8], fault: &RowFault) -> Result<(), BusFault> {
         self.put_aside(Stage::Decode, key, Some(row), &fault.0)
-    }
-}
-
-/// An event id as in the header `talon-event-id`.
-fn hex(id: EventId, text: &mut [u8; 32]) -> &[u8] {
-    for (i, digit) in text.iter_mut().enumerate() {
-        *digit = b"0123456789abcdef"[(id.0 >> (124 - 4 * i)) as usize & 15];
-    }
-    text
-}
-
-/// The chain of a recovered record's event id; 0 where it has none.
-pub(crate) fn chain_of(event_id: Option<&[u8]>) -> u64 {
-    event_id
-        .and_then(|text| std::str::from_utf8(text).ok())
-        .and_then(|text| u128::from_str_radix(text, 16).ok())
-        .map_or(0, |id| EventId(id).chain())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_event_id_is_read_back_from_its_header() {
-        let id = EventId(0x0123_4567_89ab_cdef_fedc_ba98_7654_3210);
-        let mut text = [0; 32];
-        assert_eq!(hex(id, &mut text), b"0123456789abcdeffedcba9876543210");
-        assert_eq!(chain_of(Some(&text)), id.chain());
-        assert_eq!(chain_of(Some(b"x")), 0);
-        assert_eq!(chain_of(None), 0);
     }
 }
