@@ -1,5 +1,7 @@
 //! One feed's contract: its schema and what is compiled from it.
 
+use std::sync::OnceLock;
+
 use apache_avro::Schema;
 use apache_avro::writer::datum::GenericDatumWriter;
 use serde::Serialize;
@@ -7,6 +9,7 @@ use serde_json::{Value as Json, json};
 
 use crate::envelope::Parts;
 use crate::error::SchemaError;
+use crate::instants::Instants;
 use crate::message::{Message, leak};
 use crate::plan::{Malformed, Plan};
 
@@ -15,12 +18,24 @@ use crate::plan::{Malformed, Plan};
 /// Made once per feed and kept for the life of the process: the schemas behind it are leaked, which
 /// lets writers borrow them.
 pub struct Contract {
+    file: File,
+    instants: Instants,
     entity: &'static Schema,
     envelope: Message,
     writer: GenericDatumWriter<'static>,
     plan: Plan,
     stable: Vec<Plan>,
     pii: Vec<String>,
+    /// The same contract with instants in the other unit, made when it is asked for.
+    other: OnceLock<&'static Contract>,
+}
+
+/// What contracts are compiled from.
+#[derive(Clone)]
+struct File {
+    namespace: String,
+    entity: Json,
+    earlier: Vec<Json>,
 }
 
 impl std::fmt::Debug for Contract {
@@ -30,13 +45,14 @@ impl std::fmt::Debug for Contract {
 }
 
 impl Contract {
-    /// Compiles the text of a schema file.
+    /// Compiles the text of a schema file: what an entity is of this feed of a connector's class. The
+    /// record around it is `talon.{class}.{feed}.Envelope`, with `_` for `-`, which a name cannot have.
     ///
     /// # Panics
     /// Where the file is no record schema, uses a type that [`Plan`] does not know, or has a volatile
     /// field that does not stand last. The files are part of the program, and a test compiles all.
-    pub fn of(file: &str) -> Contract {
-        Contract::with_earlier(file, &[])
+    pub fn of(class: &str, feed: &str, file: &str) -> Contract {
+        Contract::with_earlier(class, feed, file, &[])
     }
 
     /// As [`Contract::of`], with the texts of earlier envelopes beside those that are shipped; see
@@ -44,15 +60,35 @@ impl Contract {
     ///
     /// # Panics
     /// As [`Contract::of`], for all of them.
-    pub fn with_earlier(file: &str, earlier: &[&str]) -> Contract {
-        let entity_json: Json = serde_json::from_str(file).expect("a schema file is JSON");
-        let name = entity_json["name"].as_str().expect("a schema file has a name").to_owned();
-        let namespace = entity_json["namespace"].as_str().expect("a schema file has a namespace");
-        let full_name = format!("{namespace}.{name}Change");
-        let entity = leak(Schema::parse_str(file).expect("a schema file is an Avro schema"));
-        let envelope =
-            Message::with_earlier(envelope_json(&name, namespace, &entity_json), earlier);
-        let Schema::Record(record) = entity else { panic!("`{full_name}` is no record") };
+    pub fn with_earlier(class: &str, feed: &str, file: &str, earlier: &[&str]) -> Contract {
+        let json = |text: &str| -> Json { serde_json::from_str(text).expect("a schema is JSON") };
+        let file = File {
+            namespace: format!("talon.{class}.{feed}").replace('-', "_"),
+            entity: json(file),
+            earlier: earlier.iter().map(|text| json(text)).collect(),
+        };
+        Contract::compile(file, Instants::Micros)
+    }
+
+    fn compile(file: File, instants: Instants) -> Contract {
+        let mut entity_json = file.entity.clone();
+        instants.put(&mut entity_json);
+        let entity = leak(Schema::parse(&entity_json).expect("a schema file is an Avro schema"));
+        let mut json = envelope_json(&file.namespace, &file.entity);
+        instants.put(&mut json);
+        let earlier: Vec<String> = file
+            .earlier
+            .iter()
+            .map(|earlier| {
+                let mut earlier = earlier.clone();
+                instants.put(&mut earlier);
+                earlier.to_string()
+            })
+            .collect();
+        let earlier: Vec<&str> = earlier.iter().map(String::as_str).collect();
+        let envelope = Message::with_earlier(json, &earlier);
+        let full_name = envelope.full_name();
+        let Schema::Record(record) = entity else { panic!("`{full_name}` is of no record") };
         let plan = Plan::of(entity).expect("a schema file uses only types that Talon can skip");
         let Plan::Record(fields) = &plan else { unreachable!("a record's plan is a record") };
         let is_volatile = |i: usize| {
@@ -72,7 +108,28 @@ impl Contract {
             entity,
             envelope,
             plan,
+            file,
+            instants,
+            other: OnceLock::new(),
         }
+    }
+
+    /// This contract with instants in that unit.
+    pub fn with_instants(&'static self, instants: Instants) -> &'static Contract {
+        if instants == self.instants {
+            return self;
+        }
+        self.other.get_or_init(|| {
+            let other = Contract::compile(self.file.clone(), instants);
+            // It is new, so nobody has set that.
+            other.other.set(self).ok();
+            Box::leak(Box::new(other))
+        })
+    }
+
+    /// The unit of instants.
+    pub fn instants(&self) -> Instants {
+        self.instants
     }
 
     /// Full name of the envelope's record, as in the header `talon-schema`.
@@ -100,10 +157,26 @@ impl Contract {
         &self.pii
     }
 
-    /// Appends an entity's datum to `out`. After an error `out` may hold a part of it.
+    /// Appends an entity's datum to `out`, its instants as they are: codecs do so with a contract in
+    /// microseconds. After an error `out` may hold a part of it.
     pub fn encode<T: Serialize>(&self, entity: &T, out: &mut Vec<u8>) -> Result<(), SchemaError> {
         self.writer.write_ser(out, entity)?;
         Ok(())
+    }
+
+    /// Puts an entity's datum with microseconds, as codecs make it, into this contract's unit.
+    pub fn adopt(&self, entity: &mut Vec<u8>) -> Result<(), Malformed> {
+        if self.instants != Instants::Micros {
+            *entity = self.converted(entity)?;
+        }
+        Ok(())
+    }
+
+    /// An entity's datum with instants in the other unit, in this contract's.
+    pub fn converted(&self, entity: &[u8]) -> Result<Vec<u8>, Malformed> {
+        let (mut input, mut out) = (entity, Vec::with_capacity(entity.len() + 16));
+        self.plan.copy(&mut input, &mut out, &|instant| self.instants.convert(instant))?;
+        if input.is_empty() { Ok(out) } else { Err(Malformed) }
     }
 
     /// How many leading bytes of an entity's datum count as its content: all but the volatile fields.
@@ -117,7 +190,7 @@ impl Contract {
 
     /// Cuts an envelope's datum into its parts, without decoding them.
     pub fn cut<'a>(&self, datum: &'a [u8]) -> Result<Parts<'a>, Malformed> {
-        Parts::cut(&self.plan, datum)
+        Parts::cut(&self.plan, self.instants, datum)
     }
 
     /// An envelope's datum as JSON, for people. Slow: it goes through a generic value.
@@ -142,14 +215,16 @@ impl AsRef<Message> for Contract {
     }
 }
 
-fn envelope_json(name: &str, namespace: &str, entity: &Json) -> Json {
+fn envelope_json(namespace: &str, entity: &Json) -> Json {
+    let name = entity["name"].as_str().expect("a schema file has a name");
+    let of = entity["namespace"].as_str().expect("a schema file has a namespace");
     json!({
-        "type": "record", "name": format!("{name}Change"), "namespace": namespace,
+        "type": "record", "name": "Envelope", "namespace": namespace,
         "doc": format!("A change of a {name}, in Debezium's envelope."),
         "fields": [
             {"name": "before", "type": ["null", entity], "default": null,
              "doc": "The value before; null where there was none, where before.image is none, and where it was written with a schema that Talon does not know."},
-            {"name": "after", "type": ["null", name], "default": null,
+            {"name": "after", "type": ["null", format!("{of}.{name}")], "default": null,
              "doc": "The value now; null for a delete."},
             {"name": "source", "type": {
                 "type": "record", "name": "Source", "namespace": "talon",
@@ -157,6 +232,10 @@ fn envelope_json(name: &str, namespace: &str, entity: &Json) -> Json {
                     {"name": "version", "type": "string", "doc": "Version of Talon."},
                     {"name": "connector", "type": "string", "doc": "Class of the connector."},
                     {"name": "name", "type": "string", "doc": "Name of the connector instance."},
+                    {"name": "db", "type": "string", "default": "",
+                     "doc": "The same as name, for software that was made for databases."},
+                    {"name": "table", "type": "string", "default": "",
+                     "doc": "The same as feed, for software that was made for databases."},
                     {"name": "feed", "type": "string"},
                     {"name": "scope", "type": "string",
                      "doc": "The part of the feed that was read; empty where it has only one."},

@@ -1,6 +1,7 @@
 //! The change event: Debezium's envelope around an entity.
 
 use crate::datum::{Malformed, put_long, put_text, take_long, take_text};
+use crate::instants::Instants;
 use crate::plan::Plan;
 
 /// When events can have been made: from 2000 to 2200, milliseconds since 1970 UTC.
@@ -65,9 +66,9 @@ pub struct Source<'a> {
     pub version: &'a str,
     /// Class of the connector, `contractor`.
     pub connector: &'a str,
-    /// Name of the instance.
+    /// Name of the instance; also in the field `db`, by which software that was made for databases goes.
     pub name: &'a str,
-    /// Feed, `call`.
+    /// Feed, `call`; also in the field `table`.
     pub feed: &'a str,
     /// Scope of the observation; empty where the feed has only one.
     pub scope: &'a str,
@@ -78,18 +79,26 @@ pub struct Source<'a> {
     pub snapshot: bool,
     /// Whether the delete was inferred from absence.
     pub absent: bool,
+    /// The unit of instants in the entities.
+    pub instants: Instants,
 }
 
 impl Source<'_> {
     /// The scope in an event's datum whose schema is not known: what stands behind the last place where
-    /// class, name and feed follow one another, as they do in every version.
+    /// class, name (once more as `db`), feed (before it as `table`) follow one another, as they do in
+    /// every version; the first one had neither `db` nor `table`.
     pub fn scope_in<'d>(datum: &'d [u8], [connector, name, feed]: [&str; 3]) -> Option<&'d str> {
-        let mut before = Vec::new();
-        for text in [connector, name, feed] {
-            put_text(&mut before, text);
-        }
-        let at = datum.windows(before.len()).rposition(|window| window == before)?;
-        take_text(&mut &datum[at + before.len()..]).ok()
+        let last = |texts: &[&str]| {
+            let mut before = Vec::new();
+            texts.iter().for_each(|text| put_text(&mut before, text));
+            let at = datum.windows(before.len()).rposition(|window| window == before)?;
+            Some(at + before.len())
+        };
+        let (now, first) =
+            (last(&[connector, name, name, feed, feed]), last(&[connector, name, feed]));
+        // The one that ends later: of a connector that is named as its class or feed, a part of what
+        // stands there now looks like all that stood there first.
+        take_text(&mut &datum[now.max(first)?..]).ok()
     }
 
     /// The scope of an event in JSON, whichever version wrote it.
@@ -135,12 +144,16 @@ impl Envelope<'_> {
             }
         }
         let source = &self.source;
-        for text in [source.version, source.connector, source.name, source.feed, source.scope] {
+        let Source { version, connector, name, feed, scope, .. } = *source;
+        for text in [version, connector, name, name, feed, feed, scope] {
             put_text(out, text);
         }
         put_long(out, source.ts_ms);
         put_text(out, if source.snapshot { "true" } else { "false" });
         out.push(u8::from(source.absent));
+        if source.instants == Instants::Millis {
+            put_text(out, source.instants.word());
+        }
         put_text(out, self.op.letter());
         put_long(out, self.ts_ms);
     }
@@ -165,15 +178,22 @@ pub struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     /// Cuts an envelope's datum; `entity` is the plan of the entity in it.
-    pub(crate) fn cut(entity: &Plan, datum: &'a [u8]) -> Result<Parts<'a>, Malformed> {
+    pub(crate) fn cut(
+        entity: &Plan,
+        instants: Instants,
+        datum: &'a [u8],
+    ) -> Result<Parts<'a>, Malformed> {
         let mut input = datum;
         let before = cut_nullable(entity, &mut input)?;
         let after = cut_nullable(entity, &mut input)?;
         // Read on, so that a datum of another schema is noticed.
-        let [_version, _connector, name, feed, scope] = take_texts(&mut input)?;
+        let [_version, _connector, name, _db, _table, feed, scope] = take_texts(&mut input)?;
         take_long(&mut input)?;
         take_text(&mut input)?;
         Plan::Flag.skip(&mut input)?;
+        if instants == Instants::Millis && take_text(&mut input)? != instants.word() {
+            return Err(Malformed);
+        }
         Op::of(take_text(&mut input)?).ok_or(Malformed)?;
         let ts_ms = take_long(&mut input)?;
         let parts = Parts { before, after, scope, name, feed, ts_ms };

@@ -25,6 +25,7 @@ fn read(
         Schema::Int => Value::Int(json.as_i64()?.try_into().ok()?),
         Schema::Long => Value::Long(json.as_i64()?),
         Schema::TimestampMicros => Value::TimestampMicros(json.as_i64()?),
+        Schema::TimestampMillis => Value::TimestampMillis(json.as_i64()?),
         Schema::Double => Value::Double(json.as_f64()?),
         Schema::String => Value::String(json.as_str()?.to_owned()),
         Schema::Array(array) => Value::Array(

@@ -29,6 +29,7 @@ use serde_json::Value as Json;
 
 use crate::datum::Malformed;
 use crate::error::SchemaError;
+use crate::instants::name_for_connect;
 use crate::released;
 use crate::writer::Writer;
 
@@ -77,7 +78,8 @@ impl Message {
     ///
     /// # Panics
     /// As [`Message::of`], for all of them.
-    pub fn with_earlier(json: Json, earlier: &[&str]) -> Message {
+    pub fn with_earlier(mut json: Json, earlier: &[&str]) -> Message {
+        name_for_connect(&mut json);
         let today = Writer::of(&json).expect("a message is a record");
         let schema = today.schema();
         let given = earlier.iter().map(|text| Writer::parse(text).expect("a message is a record"));
@@ -105,6 +107,13 @@ impl Message {
     /// The schema.
     pub fn schema(&self) -> &'static Schema {
         self.today.schema()
+    }
+
+    /// Whether a schema is one of this message, in whatever version. The record of an event had another
+    /// name once; its entity has not.
+    pub fn is_written_by(&self, writer: &Writer) -> bool {
+        let Message { today, .. } = self;
+        today.about() == writer.about() && today.instants() == writer.instants()
     }
 
     /// CRC-64-AVRO of the canonical form, in the byte order of single-object encoding.
@@ -186,7 +195,8 @@ impl Message {
     fn all_earlier(&self) -> &[&'static Writer] {
         self.earlier.get_or_init(|| {
             let mut all: Vec<&'static Writer> = Vec::new();
-            for earlier in self.given.iter().copied().chain(released::of(self.full_name())) {
+            let released = released::of(self.today.about(), self.today.instants());
+            for earlier in self.given.iter().copied().chain(released) {
                 let is_known = |known: &&Writer| known.fingerprint() == earlier.fingerprint();
                 if !is_known(&self.today) && !all.iter().any(is_known) {
                     all.push(earlier);

@@ -6,7 +6,7 @@ use apache_avro::Schema;
 use apache_avro::schema::Name;
 
 pub use crate::datum::Malformed;
-use crate::datum::{take, take_long};
+use crate::datum::{put_long, take, take_long};
 
 /// A compiled schema that knows only where a value ends.
 #[derive(Debug, Clone)]
@@ -19,6 +19,8 @@ pub enum Plan {
     Fixed(usize),
     /// One variable-length number: int, long, and the logical types on them.
     Number,
+    /// As a number: an instant.
+    Instant,
     /// The number of a symbol, of so many.
     Symbol(usize),
     /// A length and that many bytes.
@@ -47,11 +49,8 @@ impl Plan {
             Schema::Boolean => Plan::Flag,
             Schema::Float => Plan::Fixed(4),
             Schema::Double => Plan::Fixed(8),
-            Schema::Int
-            | Schema::Long
-            | Schema::Date
-            | Schema::TimestampMillis
-            | Schema::TimestampMicros => Plan::Number,
+            Schema::Int | Schema::Long | Schema::Date => Plan::Number,
+            Schema::TimestampMillis | Schema::TimestampMicros => Plan::Instant,
             Schema::Enum(symbols) => Plan::Symbol(symbols.symbols.len()),
             Schema::Bytes => Plan::Bytes,
             Schema::String => Plan::Text,
@@ -88,6 +87,43 @@ impl Plan {
         self.walk::<true>(&mut input).is_ok() && input.is_empty()
     }
 
+    /// Appends one value to `out` with each instant as `convert` gives it, and moves `input` behind it.
+    /// After an error `out` may hold a part of it.
+    pub(crate) fn copy(
+        &self,
+        input: &mut &[u8],
+        out: &mut Vec<u8>,
+        convert: &impl Fn(i64) -> Option<i64>,
+    ) -> Result<(), Malformed> {
+        match self {
+            Plan::Instant => put_long(out, convert(take_long(input)?).ok_or(Malformed)?),
+            Plan::Array(item) => {
+                copy_blocks(input, out, |input, out| item.copy(input, out, convert))?
+            }
+            Plan::Map(value) => copy_blocks(input, out, |input, out| {
+                Plan::Text.copy(input, out, convert)?;
+                value.copy(input, out, convert)
+            })?,
+            Plan::Union(branches) => {
+                let branch = take_long(input)?;
+                put_long(out, branch);
+                let branch = usize::try_from(branch).map_err(|_| Malformed)?;
+                branches.get(branch).ok_or(Malformed)?.copy(input, out, convert)?;
+            }
+            Plan::Record(fields) => {
+                for field in fields {
+                    field.copy(input, out, convert)?;
+                }
+            }
+            plain => {
+                let start = *input;
+                plain.skip(input)?;
+                out.extend_from_slice(&start[..start.len() - input.len()]);
+            }
+        }
+        Ok(())
+    }
+
     fn walk<const TEXTS: bool>(&self, input: &mut &[u8]) -> Result<(), Malformed> {
         match self {
             Plan::Null => {}
@@ -100,7 +136,7 @@ impl Plan {
             Plan::Fixed(size) => {
                 take(input, *size as i64)?;
             }
-            Plan::Number => {
+            Plan::Number | Plan::Instant => {
                 take_long(input)?;
             }
             Plan::Symbol(count) => {
@@ -174,6 +210,32 @@ fn blocks(
     }
 }
 
+/// As [`blocks`], with the blocks in `out` without their sizes, which may be others.
+fn copy_blocks(
+    input: &mut &[u8],
+    out: &mut Vec<u8>,
+    mut item: impl FnMut(&mut &[u8], &mut Vec<u8>) -> Result<(), Malformed>,
+) -> Result<(), Malformed> {
+    loop {
+        let mut count = take_long(input)?;
+        if count < 0 {
+            take_long(input)?;
+            count = count.checked_neg().ok_or(Malformed)?;
+        }
+        put_long(out, count);
+        if count == 0 {
+            return Ok(());
+        }
+        for _ in 0..count {
+            let before = input.len();
+            item(input, out)?;
+            if input.len() == before {
+                return Err(Malformed);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,5 +259,44 @@ mod tests {
         assert!(texts.fits(&[1, 4, 2, b'x', 0]), "a block that tells its size");
         assert!(!texts.fits(&[1, 6, 2, b'x', 0, 0]), "and a wrong one");
         assert!(!text.fits(&[0xfe, 0xff, 0xff, 0xff, 0x0f, b'x']), "a length of gigabytes");
+    }
+
+    #[test]
+    fn a_copy_has_other_instants_and_nothing_else_that_differs() {
+        let instant = r#"{"type": "long", "logicalType": "timestamp-micros"}"#;
+        let plan = plan(&format!(
+            r#"{{"type": "record", "name": "R", "fields": [
+                {{"name": "n", "type": "long"}}, {{"name": "at", "type": ["null", {instant}]}},
+                {{"name": "all", "type": {{"type": "array", "items": {instant}}}}},
+                {{"name": "of", "type": {{"type": "map", "values": ["null", {instant}]}}}}]}}"#
+        ));
+        let of = |instants: [i64; 4], sized: bool| {
+            let mut out = Vec::new();
+            put_long(&mut out, 5_000);
+            out.push(2);
+            put_long(&mut out, instants[0]);
+            let mut items = Vec::new();
+            instants[1..3].iter().for_each(|instant| put_long(&mut items, *instant));
+            put_long(&mut out, if sized { -2 } else { 2 });
+            if sized {
+                put_long(&mut out, items.len() as i64);
+            }
+            out.extend(items);
+            out.extend([0, 4, 2, b'a', 0, 2, b'b', 2]);
+            put_long(&mut out, instants[3]);
+            out.push(0);
+            out
+        };
+        let datum = of([1_999, -1, 0, 9_000_000], true);
+        assert!(plan.fits(&datum));
+        let (mut input, mut out) = (&datum[..], Vec::new());
+        plan.copy(&mut input, &mut out, &|instant| Some(instant.div_euclid(1_000))).unwrap();
+        assert_eq!(out, of([1, -1, 0, 9_000], false));
+        assert!(input.is_empty());
+        for end in 0..datum.len() {
+            let copied = plan.copy(&mut &datum[..end], &mut Vec::new(), &Some);
+            assert_eq!(copied, Err(Malformed), "cut at {end}");
+        }
+        assert_eq!(plan.copy(&mut &datum[..], &mut Vec::new(), &|_| None), Err(Malformed));
     }
 }

@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 
 use crate::datum::Malformed;
 use crate::error::SchemaError;
+use crate::instants::Instants;
 use crate::plan::Plan;
 
 /// A schema that messages were written with, as an earlier version of Talon or a registry has it.
@@ -19,6 +20,8 @@ use crate::plan::Plan;
 pub struct Writer {
     schema: Schema,
     full_name: String,
+    about: String,
+    instants: Instants,
     fingerprint: [u8; 8],
     plan: Option<Plan>,
     /// Compiled when the first datum is decoded.
@@ -43,13 +46,10 @@ impl Writer {
         let Schema::Record(record) = &schema else { return None };
         let (full_name, fingerprint) = (record.name.fullname(None), fingerprint(json)?);
         let plan = Plan::of(&schema);
-        Some(Box::leak(Box::new(Writer {
-            schema,
-            full_name,
-            fingerprint,
-            plan,
-            reader: OnceLock::new(),
-        })))
+        let (about, instants) = (about(json)?, instants(json));
+        let reader = OnceLock::new();
+        let writer = Writer { schema, full_name, about, instants, fingerprint, plan, reader };
+        Some(Box::leak(Box::new(writer)))
     }
 
     /// Full name of the record.
@@ -60,6 +60,16 @@ impl Writer {
     /// The schema.
     pub fn schema(&self) -> &Schema {
         &self.schema
+    }
+
+    /// What its messages are about: see [`about`].
+    pub(crate) fn about(&self) -> &str {
+        &self.about
+    }
+
+    /// The unit of its instants, where it is an event's.
+    pub(crate) fn instants(&self) -> Instants {
+        self.instants
     }
 
     pub(crate) fn fingerprint(&self) -> [u8; 8] {
@@ -87,6 +97,34 @@ impl Writer {
     /// of which only decoding tells.
     pub(crate) fn fits(&self, datum: &[u8]) -> Option<bool> {
         self.plan.as_ref().map(|plan| plan.fits(datum))
+    }
+}
+
+/// What the messages of a schema are about: the full name of the entity in an event, of all others that
+/// of the record itself. It stays what it is where an event's own name changes from version to version.
+pub(crate) fn about(schema: &Json) -> Option<String> {
+    let namespace = schema["namespace"].as_str();
+    let fields = schema["fields"].as_array()?;
+    let before = fields.iter().find(|field| field["name"] == "before");
+    let entity =
+        before.and_then(|field| field["type"].as_array()?.iter().find(|of| of.is_object()));
+    let record = entity.unwrap_or(schema);
+    let (name, namespace) = (record["name"].as_str()?, record["namespace"].as_str().or(namespace));
+    Some(match namespace {
+        Some(namespace) if !name.contains('.') => format!("{namespace}.{name}"),
+        _ => name.to_owned(),
+    })
+}
+
+/// Of an event's schema, as it says itself.
+fn instants(schema: &Json) -> Instants {
+    let field = |of: &Json, name: &str| -> Option<Json> {
+        let fields = of["fields"].as_array()?;
+        fields.iter().find(|field| field["name"] == name).map(|field| field["type"].clone())
+    };
+    match field(schema, "source").and_then(|source| field(&source, "instants")) {
+        Some(_) => Instants::Millis,
+        None => Instants::Micros,
     }
 }
 

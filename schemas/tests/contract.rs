@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use apache_avro::types::Value;
 use serde::Serialize;
 use talon_schemas::wire::{Payload, Wire};
-use talon_schemas::{Contract, Envelope, Op, Source, Writer, contractor, enter, quickq};
+use talon_schemas::{Contract, Envelope, Instants, Op, Source, Writer, contractor, enter, quickq};
 
 fn contracts() -> [(&'static str, &'static Contract); 23] {
     [
@@ -81,6 +81,7 @@ fn event<'a>(before: Option<&'a [u8]>, after: Option<&'a [u8]>, op: Op) -> Envel
             ts_ms: 1_700_000_000_123,
             snapshot: op == Op::Read,
             absent: false,
+            instants: Instants::Micros,
         },
         op,
         ts_ms: 1_700_000_000_456,
@@ -95,9 +96,166 @@ fn the_published_schemas_do_not_change_by_accident() {
         ("quickq.commands", quickq::COMMANDS.as_ref()),
         ("result", &*talon_schemas::result::RESULT),
     ];
-    for (name, message) in feeds.into_iter().chain(commands) {
-        assert_golden(name, message);
+    let millis = [("contractor.call", &*contractor::CALL), ("enter.ticket", &enter::TICKET)];
+    let millis: Vec<(String, &talon_schemas::Message)> = millis
+        .into_iter()
+        .map(|(name, contract)| {
+            let contract: &'static Contract = contract;
+            (format!("millis/{name}"), contract.with_instants(Instants::Millis).as_ref())
+        })
+        .collect();
+    let all = feeds.into_iter().chain(commands).map(|(name, message)| (name.to_owned(), message));
+    for (name, message) in all.chain(millis) {
+        assert_golden(&name, message);
     }
+}
+
+/// Debezium's transformations and sinks take an event for theirs by the end of this name.
+#[test]
+fn the_envelope_is_named_by_its_class_and_feed_and_the_entity_keeps_its_name() {
+    let call: &Contract = &contractor::CALL;
+    assert_eq!(call.full_name(), "talon.contractor.call.Envelope");
+    assert_eq!(enter::TICKET.full_name(), "talon.enter_export.ticket.Envelope");
+    let json: serde_json::Value = serde_json::from_str(call.text()).unwrap();
+    let [before, after, source, ..] = &json["fields"].as_array().unwrap()[..] else { panic!() };
+    let entity = &before["type"][1];
+    assert_eq!(
+        (&entity["namespace"], &entity["name"]),
+        (&"talon.contractor".into(), &"Call".into())
+    );
+    assert_eq!(after["type"][1], "talon.contractor.Call");
+    let fields = source["type"]["fields"].as_array().unwrap().iter();
+    let names: Vec<&str> = fields.map(|field| field["name"].as_str().unwrap()).collect();
+    let expected = [
+        "version",
+        "connector",
+        "name",
+        "db",
+        "table",
+        "feed",
+        "scope",
+        "ts_ms",
+        "snapshot",
+        "absent",
+    ];
+    assert_eq!(names, expected);
+    let mut names: Vec<&str> = contracts().iter().map(|(_, of)| of.full_name()).collect();
+    assert!(names.iter().all(|name| name.ends_with(".Envelope")));
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), contracts().len(), "one name for each feed");
+}
+
+/// Every object with a logical type in a schema.
+fn logical(json: &serde_json::Value, found: &mut Vec<serde_json::Value>) {
+    match json {
+        serde_json::Value::Object(map) => {
+            if map.contains_key("logicalType") {
+                found.push(json.clone());
+            }
+            map.values().for_each(|value| logical(value, found));
+        }
+        serde_json::Value::Array(items) => items.iter().for_each(|item| logical(item, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn connect_knows_every_instant_in_microseconds_by_its_name() {
+    let feeds = contracts().map(|(_, contract)| contract.as_ref());
+    let more = [contractor::COMMANDS.as_ref(), &*talon_schemas::result::RESULT];
+    let mut seen = 0;
+    for message in feeds.into_iter().chain(more) {
+        let mut found = Vec::new();
+        logical(&serde_json::from_str(message.text()).unwrap(), &mut found);
+        for instant in found {
+            seen += 1;
+            let expected = serde_json::json!({"type": "long", "logicalType": "timestamp-micros",
+                "connect.version": 1, "connect.name": "io.debezium.time.MicroTimestamp"});
+            assert_eq!(instant, expected);
+        }
+    }
+    assert!(seen > 60, "{seen} instants");
+    // What is written for other readers does not change how the schema is known.
+    let call: &Contract = &contractor::CALL;
+    let plain = call.text().replace(r#","connect.name":"io.debezium.time.MicroTimestamp""#, "");
+    let plain = plain.replace(r#","connect.version":1"#, "");
+    assert!(!plain.contains("connect."));
+    let plain = talon_schemas::Message::of(serde_json::from_str(&plain).unwrap());
+    assert_eq!(plain.fingerprint(), call.fingerprint());
+}
+
+#[test]
+fn in_milliseconds_the_schema_says_so_and_an_entity_is_put_into_it() {
+    let micros: &'static Contract = &contractor::CALL_MESSAGE;
+    let millis = micros.with_instants(Instants::Millis);
+    assert!(std::ptr::eq(millis.with_instants(Instants::Micros), micros));
+    assert_eq!(millis.full_name(), micros.full_name());
+    assert_ne!(
+        millis.fingerprint(),
+        micros.fingerprint(),
+        "without a registry they are told apart"
+    );
+    let mut found = Vec::new();
+    logical(&serde_json::from_str(millis.text()).unwrap(), &mut found);
+    let expected = serde_json::json!({"type": "long", "logicalType": "timestamp-millis"});
+    assert!(!found.is_empty() && found.iter().all(|instant| *instant == expected));
+
+    let mut entity = encode(micros, &message("text", 1));
+    let written = entity.clone();
+    micros.adopt(&mut entity).unwrap();
+    assert_eq!(entity, written);
+    millis.adopt(&mut entity).unwrap();
+    assert_eq!(millis.converted(&micros.converted(&entity).unwrap()).unwrap(), entity);
+    let mut datum = Vec::new();
+    let mut event = event(None, Some(&entity), Op::Create);
+    event.source.instants = Instants::Millis;
+    event.encode(&mut datum);
+    let json = millis.to_json(&datum).unwrap();
+    assert_eq!(json["after"]["written_at"], 1_700_000_000_123_i64);
+    assert_eq!(json["source"]["instants"], "millis");
+    let back = millis.from_json(&serde_json::to_vec(&json).unwrap()).unwrap();
+    assert_eq!(millis.cut(&back).unwrap().after, Some(&entity[..]));
+    assert!(micros.cut(&datum).is_err(), "bytes of the one do not pass for the other");
+    assert_eq!(micros.as_ref().recognise(&datum, |datum| micros.cut(datum).is_ok()), None);
+}
+
+#[test]
+fn an_envelope_of_the_first_version_is_read_whatever_its_name_was() {
+    for (name, contract) in contracts() {
+        let path = format!("{}/released/0.1.0-pre/{name}.avsc", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(path).unwrap();
+        let first = Writer::parse(&text).unwrap();
+        assert!(first.full_name().ends_with("Change"), "{name}");
+        let message = contract.as_ref();
+        assert!(message.is_written_by(first), "{name}");
+        let others = contracts().into_iter().filter(|(other, _)| *other != name);
+        assert!(others.into_iter().all(|(_, of)| !of.as_ref().is_written_by(first)), "{name}");
+        let mut prefix = Vec::new();
+        let of_first = talon_schemas::Message::of(serde_json::from_str(&text).unwrap());
+        Wire::SingleObject.put_prefix(&of_first, &mut prefix);
+        let Payload::Fingerprinted(known, _) = Wire::SingleObject.open(message, &prefix) else {
+            panic!("its own")
+        };
+        assert!(message.earlier(known).is_some(), "{name} is known by its fingerprint");
+    }
+    let contract: &Contract = &contractor::CALL_MESSAGE;
+    let path = "released/0.1.0-pre/contractor.call_message.avsc";
+    let text = std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let first = Writer::parse(&text).unwrap();
+    let entity = encode(contract, &message("text", 5));
+    let mut datum = Vec::new();
+    event(Some(&entity), Some(&entity), Op::Update).encode(&mut datum);
+    let written = downgraded(contract, first, &datum);
+    let upgraded = contract.as_ref().upgrade(first, &written).unwrap();
+    let parts = contract.cut(&upgraded).unwrap();
+    assert_eq!((parts.before, parts.after), (Some(&entity[..]), Some(&entity[..])));
+    assert_eq!((parts.name, parts.feed), ("field-service", "call_message"));
+    let is_ours = |datum: &[u8]| contract.cut(datum).is_ok();
+    assert_eq!(contract.as_ref().recognise(&written, is_ours), Some(upgraded));
+    assert_eq!(Op::at_end_of(&written), Some((Op::Update, 1_700_000_000_456)));
+    let names = ["contractor", "field-service", "call_message"];
+    assert_eq!(Source::scope_in(&written, names), Some(""));
 }
 
 fn assert_golden(name: &str, message: &talon_schemas::Message) {
@@ -237,7 +395,7 @@ fn a_datum_is_recognised_by_the_schemas_that_are_shipped() {
     let today: &Contract = &contractor::CALL_MESSAGE;
     let file = include_str!("../contractor/call_message.avsc");
     let text = before_extra(today);
-    let contract = Contract::with_earlier(file, &[&text]);
+    let contract = Contract::with_earlier("contractor", "call_message", file, &[&text]);
     let earlier = Writer::parse(&text).unwrap();
     let entity = encode(today, &message("text", 5));
     let mut datum = Vec::new();
@@ -295,8 +453,9 @@ fn bytes_of_another_version_do_not_pass_for_todays() {
                 {{"name": "extra", "type": {{"type": "map", "values": "string"}}}}]}}"#
         )
     };
-    let before = Contract::of(&file(""));
-    let after = Contract::of(&file(r#"{"name": "planted", "type": ["null", "string"]},"#));
+    let before = Contract::of("t", "r", &file(""));
+    let after =
+        Contract::of("t", "r", &file(r#"{"name": "planted", "type": ["null", "string"]},"#));
     // As `after` has it, each optional text takes the bytes of the next; the flag takes a length, and what
     // follows is a block of the map that tells its size.
     let json = serde_json::json!({
@@ -380,6 +539,7 @@ fn the_scope_of_an_event_is_known_whatever_its_schema() {
         ts_ms: 5,
         snapshot: false,
         absent: false,
+        instants: Instants::Micros,
     };
     // An entity of no schema that is known, in which the same names stand too.
     let entity = b"\x18enter-export\x08hall\x0cticket\x02x";
@@ -391,6 +551,23 @@ fn the_scope_of_an_event_is_known_whatever_its_schema() {
     assert_eq!(Source::scope_in(&datum, ["enter-export", "hall", "branch"]), None);
     assert_eq!(Source::scope_in(&datum[..40], names), Some("x"), "at worst another scope");
     assert_eq!(Source::scope_in(b"", names), None);
+    // As the first version had it, also where the connector is named as its class or its feed.
+    let first = b"\x021\x08call\x08call\x08call\x06b/1\x0a\x0afalse\x00\x02c\x0e";
+    assert_eq!(Source::scope_in(first, ["call", "call", "call"]), Some("b/1"));
+    for names in [["class", "class", "call"], ["class", "call", "call"], ["class", "name", "call"]]
+    {
+        let [connector, name, feed] = names;
+        let mut datum = Vec::new();
+        let mut event = event(None, Some(entity), Op::Create);
+        event.source = Source { connector, name, feed, scope: "b/2", ..event.source };
+        event.encode(&mut datum);
+        assert_eq!(Source::scope_in(&datum, names), Some("b/2"), "{names:?}");
+        event.source.instants = Instants::Millis;
+        datum.clear();
+        event.encode(&mut datum);
+        assert_eq!(Source::scope_in(&datum, names), Some("b/2"), "{names:?}");
+        assert_eq!(Op::at_end_of(&datum), Some((Op::Create, 1_700_000_000_456)));
+    }
     let json = br#"{"op":"c","source":{"name":"hall","scope":"b/1"},"ts_ms":7}"#;
     assert_eq!(Source::scope_in_json(json), Some("b/1"));
     assert_eq!(Source::scope_in_json(b"{}"), None);

@@ -268,9 +268,49 @@ fn schemas_are_those_of_the_golden_files() {
         assert!(feeds.insert(format!("{name}.avsc")) || name == "result", "{name} twice");
     }
     let files = std::fs::read_dir(root().join("schemas/golden")).unwrap();
-    let files: BTreeSet<String> =
-        files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    let files = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    let files: BTreeSet<String> = files.filter(|file| file.ends_with(".avsc")).collect();
     assert_eq!(feeds, files);
+}
+
+#[test]
+fn every_envelope_is_named_by_its_class_and_feed() {
+    let ended = run(program().arg("schemas"));
+    let printed: Vec<Value> = serde_json::from_str(&ended.out).unwrap();
+    let feeds = printed.iter().filter(|entry| entry["feed"].is_string());
+    for Value::Object(entry) in feeds.clone() {
+        let text = |name: &str| entry[name].as_str().unwrap().replace('-', "_");
+        let namespace = format!("talon.{}.{}", text("class"), text("feed"));
+        let schema = &entry["schema"];
+        assert_eq!(
+            (&schema["namespace"], &schema["name"]),
+            (&namespace.into(), &"Envelope".into())
+        );
+    }
+    assert!(feeds.count() > 20);
+}
+
+#[test]
+fn with_instants_in_millis_the_schemas_of_a_configuration_say_so() {
+    let mut texts = configuration("t", "no-such-host.invalid:9092", "http://no-such-host.invalid");
+    texts.insert("connectors.field.instants".to_owned(), "millis".to_owned());
+    let file = support::write(&texts);
+    let ended = run(program().args(["schemas", "--config"]).arg(file.path()));
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let printed: Vec<Value> = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!(printed[0]["subject"], "t.field.call-value");
+    assert_eq!(printed[0]["schema"], golden("millis/contractor.call"));
+    let of = |topic: &str| {
+        printed.iter().find(|entry| entry["subject"] == format!("t.field.{topic}-value"))
+    };
+    assert_eq!(of("results").unwrap()["schema"], golden("result"), "results stay as they are");
+
+    texts.insert("connectors.field.instants".to_owned(), "days".to_owned());
+    let file = support::write(&texts);
+    let ended = run(program().args(["check", "--config"]).arg(file.path()));
+    assert_eq!(ended.code, Some(2));
+    let told = ended.out + &ended.err;
+    assert!(told.contains("connectors.field.instants") && told.contains("millis"), "{told}");
 }
 
 #[test]

@@ -63,12 +63,12 @@ async fn invariant_6_an_undecodable_row_is_put_aside_once_with_its_bytes_and_the
     let letters = dead_letters();
     assert_eq!(letters.len(), 2, "{letters:?}");
     for (feed, schema, bytes) in [
-        ("call_task", "talon.contractor.CallTaskChange", {
+        ("call_task", "talon.contractor.call_task.Envelope", {
             let mut row = tasks[&bad_task].clone();
             row["id"] = json!("не число");
             row.to_string()
         }),
-        ("call_message", "talon.contractor.CallMessageChange", {
+        ("call_message", "talon.contractor.call_message.Envelope", {
             let mut row = messages[&bad_message].clone();
             row.as_object_mut().unwrap().shift_remove("id");
             row.to_string()

@@ -96,6 +96,7 @@ impl Changes for Log {
                     ts_ms: 0,
                     snapshot: false,
                     absent: false,
+                    instants: talon_schemas::Instants::Micros,
                 };
                 let op = talon_schemas::Op::Read;
                 talon_schemas::Envelope { before: None, after: Some(value), source, op, ts_ms: 0 }
@@ -142,7 +143,12 @@ impl Feed {
     fn restarted(&self) -> Feed {
         let mut feed = Feed::new();
         for Record { key, after, id, scope } in &self.log.records {
-            feed.differ.recover_in(scope, key, after.as_deref(), id.chain());
+            feed.differ.recover_in(
+                scope,
+                key,
+                after.as_deref().map(|value| (value, talon_schemas::Instants::Micros)),
+                id.chain(),
+            );
             if after.is_none() {
                 feed.differ.recover(key, None, id.chain());
             }

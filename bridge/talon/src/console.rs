@@ -35,7 +35,7 @@ impl Console {
         let feeds = setups.iter().flat_map(|setup| {
             setup.connector.feeds().into_iter().map(|plan| {
                 let name = topic(prefix, &setup.name, plan.spec.name);
-                (name, (plan.spec.name, (plan.spec.contract)()))
+                (name, (plan.spec.name, setup.contract(&plan)))
             })
         });
         let results = setups.iter().filter(|setup| !setup.connector.commands().is_empty());

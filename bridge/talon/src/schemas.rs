@@ -100,7 +100,7 @@ fn of_configuration(loaded: &Loaded) -> Vec<Entry> {
 /// The topics of a connector, and what stands on them.
 pub(crate) fn topics(prefix: &str, setup: &Setup) -> Vec<(String, &'static Message)> {
     let feeds = setup.connector.feeds().into_iter().map(|plan| {
-        let contract: &'static Contract = (plan.spec.contract)();
+        let contract: &'static Contract = setup.contract(&plan);
         (topic(prefix, &setup.name, plan.spec.name), contract.as_ref())
     });
     let mut topics: Vec<(String, &'static Message)> = feeds.collect();

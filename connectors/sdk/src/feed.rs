@@ -74,7 +74,7 @@ pub trait RowCodec: Send + Sync {
     /// taken as seen, and what is not, as absent.
     fn peek_key(&self, row: &[u8], scope: &str, key: &mut String) -> bool;
 
-    /// Decodes, normalises and encodes a row into `out`, whose buffers are empty and reused; with the
+    /// Decodes, normalises and encodes a row, with instants in microseconds, into `out`, whose buffers are empty and reused; with the
     /// facts that the row tells, where another feed has them.
     fn decode(&self, row: &[u8], scope: &str, out: &mut Row) -> Result<(), RowFault>;
 
@@ -91,7 +91,8 @@ pub trait RowCodec: Send + Sync {
     /// published is read back, oldest first, and then each as it is published. `None` is a delete.
     ///
     /// For a connector that plans its reads by what is known. Called for every entity, so it must be
-    /// cheap; [`Datum`](talon_schemas::Datum) reads leading fields. Values that are seen may turn out
+    /// cheap; [`Datum`](talon_schemas::Datum) reads leading fields. Instants in it are in the unit that is
+    /// configured, not always in microseconds as [`RowCodec::decode`] writes them. Values that are seen may turn out
     /// not to be committed; then all are read back again.
     fn remember(&self, _key: &str, _value: Option<&[u8]>) {}
 
@@ -113,7 +114,8 @@ pub trait FactCodec: Send + Sync {
     /// The feed whose rows tell the facts.
     fn told_by(&self) -> &'static str;
 
-    /// The keys of the facts that an entity's value lists.
+    /// The keys of the facts that an entity's value lists. Its instants are in the unit that is
+    /// configured.
     fn told(&self, value: &[u8], each: &mut dyn FnMut(&str));
 }
 

@@ -3,7 +3,7 @@
 use clap::Args;
 use talon_brokers::unique;
 use talon_runtime::bus::{Append, Grant, Place, ShardSpec};
-use talon_runtime::diff::Differ;
+use talon_runtime::diff::{Differ, EventId};
 use talon_schemas::contractor::CALL;
 use talon_schemas::wire::{Payload, Wire};
 use talon_schemas::{Envelope, Op, Source};
@@ -140,13 +140,14 @@ fn fill(
                 ts_ms: 1_790_000_000_000,
                 snapshot: true,
                 absent: false,
+                instants: talon_schemas::Instants::Micros,
             };
             let after = Some(values[entity % values.len()].as_slice());
             let (op, ts_ms) = (Op::Read, 1_790_000_000_000);
             Envelope { before: None, after, source, op, ts_ms }.encode(&mut record);
-            let id = format!("{entity:032x}");
+            let id = EventId::of(entity as u128).text();
             let headers: &[(&str, &[u8])] =
-                &[("talon-schema", CALL.full_name().as_bytes()), ("talon-event-id", id.as_bytes())];
+                &[("talon-schema", CALL.full_name().as_bytes()), ("talon-event-id", &id)];
             let key = entity.to_string();
             log.append(&Append { topic: 0, key: &key, value: Some(&record), headers })?;
             if entity % 20_000 == 0 || entity + 1 == entities {
@@ -174,9 +175,8 @@ fn recover(
             let (Place::Topic(0), Some(value)) = (place, record.value) else { return Ok(()) };
             let Payload::Own(datum) = Wire::SingleObject.open(&*CALL, value) else { return Ok(()) };
             let Ok(parts) = CALL.cut(datum) else { return Ok(()) };
-            let id = record.event_id.and_then(|id| std::str::from_utf8(id).ok());
-            let chain = id.and_then(|id| u128::from_str_radix(id, 16).ok()).unwrap_or(0);
-            differ.recover(record.key, parts.after, chain as u64);
+            let chain = record.event_id.and_then(EventId::parse).map_or(0, EventId::chain);
+            differ.recover(record.key, parts.after, chain);
             Ok(())
         })?;
         Ok(())

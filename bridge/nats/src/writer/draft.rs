@@ -9,6 +9,7 @@ use async_nats::header::{
 use async_nats::jetstream::stream::Config;
 use bytes::Bytes;
 use talon_runtime::bus::{Append, BusFault};
+use talon_runtime::diff::EventId;
 use talon_sdk::Kind;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -111,7 +112,8 @@ impl Draft<'_> {
             content.extend_from_slice(value);
         }
         content.extend_from_slice(value);
-        headers.insert(NATS_MESSAGE_ID, format!("{:032x}", xxh3_128(&content)));
+        let id = EventId::of(xxh3_128(&content)).text();
+        headers.insert(NATS_MESSAGE_ID, text(&String::from_utf8_lossy(&id)));
         headers.insert("talon-key", text(&key));
         self.record(Target::Free, subject.to_owned(), headers)
     }

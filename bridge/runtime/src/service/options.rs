@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use talon_schemas::Instants;
 use talon_sdk::config::{Importance, Key, Secrets, Settings};
 
 use crate::bus::Delivery;
@@ -52,6 +53,8 @@ pub struct Options {
     pub delivery: Delivery,
     /// How values are written.
     pub format: Format,
+    /// The unit of instants in entities.
+    pub instants: Instants,
     /// Whether events carry the previous value.
     pub before_images: bool,
     /// Largest entity that is published, encoded.
@@ -100,6 +103,10 @@ pub fn keys() -> Vec<Key> {
         Key::choice("format", &["avro", "json"])
             .default("avro")
             .doc("How values are written. `avro`: Confluent wire format with `schema.registry.url`, single-object encoding without. `json`: for people who look with their eyes."),
+        Key::choice("instants", &["micros", "millis"])
+            .default("micros")
+            .importance(Importance::Medium)
+            .doc("The unit of instants in the entities of this connector's feeds. `micros`: `timestamp-micros`. `millis`: `timestamp-millis`, for readers that know no others, such as Flink; what is below a millisecond is cut off, and a change of that alone is no change. To switch publishes nothing, but the schemas are others: consumers must know, and a registry that checks compatibility takes them only once the subject is deleted or its compatibility NONE. Commands and results have microseconds in any case."),
         Key::choice("before.image", &["full", "none"])
             .default("full")
             .importance(Importance::Medium)
@@ -180,6 +187,10 @@ impl Options {
                 _ => Delivery::ExactlyOnce,
             },
             format: if settings.text("format") == "json" { Format::Json } else { Format::Avro },
+            instants: match settings.text("instants").as_str() {
+                "millis" => Instants::Millis,
+                _ => Instants::Micros,
+            },
             before_images: settings.text("before.image") != "none",
             entity_bytes: usize::try_from(settings.whole("entity.max.bytes")).unwrap_or(usize::MAX),
             oversize: match settings.text("oversize").as_str() {

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use talon_sdk::{Clock, Commands, Connector};
+use talon_schemas::Contract;
+use talon_sdk::{Clock, Commands, Connector, FeedPlan};
 
 use super::health::{Health, State};
 use super::metrics::Metrics;
@@ -23,6 +24,13 @@ pub struct Setup {
     pub connector: Arc<dyn Connector>,
     /// The commands of its class.
     pub commands: Option<Commands>,
+}
+
+impl Setup {
+    /// The contract of one of its feeds, with instants in the unit that is configured.
+    pub fn contract(&self, plan: &FeedPlan) -> &'static Contract {
+        (plan.spec.contract)().with_instants(self.options.instants)
+    }
 }
 
 /// What all connectors of a process share.

@@ -3,16 +3,17 @@
 //! A row goes through two gates: the hash of its bytes is the one seen last; the fingerprint of its
 //! normalised content is the one published last. What passes both is a change.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use talon_schemas::{Contract, Op};
+use talon_schemas::{Contract, Instants, Malformed, Op};
 use talon_sdk::{Observation, Row, RowCodec, RowFault};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::shard::change::event_id;
 pub use crate::shard::change::{Change, Changes, EventId, fingerprint};
+use crate::shard::change::{MISFIT, event_id};
 use crate::shard::guard::{Absence, Guard, Withheld};
 use crate::shard::index::{Entry, Index, Keys, SlotId, SlotSet};
 use crate::shard::list::{List, Lists};
@@ -49,6 +50,8 @@ pub struct Differ {
     folded: HashSet<u64>,
     // How many deletes recovery has read, each once.
     recovered_deletes: u64,
+    // Whether fingerprints of contents in milliseconds may be in the index of one in microseconds.
+    has_coarse: bool,
     dead: Remembered,
     // Rows at which the codec panicked: it is not asked again.
     panicked: Remembered,
@@ -93,6 +96,7 @@ impl Differ {
             deleted: 0,
             folded: HashSet::new(),
             recovered_deletes: 0,
+            has_coarse: false,
             dead: Remembered::default(),
             panicked: Remembered::default(),
             lists: Lists::default(),
@@ -115,17 +119,25 @@ impl Differ {
         &self.index
     }
 
-    /// Takes in a record of the feed's topic that is of no scope; see [`Differ::recover_in`].
+    /// Takes in a record of the feed's topic that is of no scope, in the unit of the contract; see
+    /// [`Differ::recover_in`].
     pub fn recover(&mut self, key: &str, after: Option<&[u8]>, chain: u64) -> bool {
-        self.recover_in("", key, after, chain)
+        let unit = self.contract.instants();
+        self.recover_in("", key, after.map(|value| (value, unit)), chain)
     }
 
-    /// Takes in a record of the feed's topic, oldest first: the entity's datum, or none for a delete,
-    /// and the scope of the observation that brought it, empty where it is not known.
-    /// Says whether it is a delete that was not read yet.
-    pub fn recover_in(&mut self, scope: &str, key: &str, after: Option<&[u8]>, chain: u64) -> bool {
+    /// Takes in a record of the feed's topic, oldest first: the entity's datum and the unit of its
+    /// instants, or none for a delete, and the scope of the observation that brought it, empty where it is
+    /// not known. Says whether it is a delete that was not read yet.
+    pub fn recover_in(
+        &mut self,
+        scope: &str,
+        key: &str,
+        after: Option<(&[u8], Instants)>,
+        chain: u64,
+    ) -> bool {
         let known = self.index.find(key);
-        let Some(value) = after else {
+        let Some((written, unit)) = after else {
             let is_new = chain != 0 && self.folded.insert(chain);
             if is_new {
                 self.deleted ^= chain;
@@ -138,14 +150,45 @@ impl Differ {
             self.remember(key, None);
             return is_new;
         };
-        let Ok(stable) = self.contract.stable_len(value) else {
+        let Ok((value, fingerprint)) = self.readable(written, unit) else {
             self.recover_key(scope, key, chain);
             return false;
         };
-        self.remember(key, Some(value));
-        let entry = Entry { fingerprint: fingerprint(&value[..stable]), raw: 0, chain };
-        self.know(known, scope, key, entry, value);
+        self.remember(key, Some(&value));
+        let entry = Entry { fingerprint, raw: 0, chain };
+        self.know(known, scope, key, entry, &value);
         false
+    }
+
+    /// A value in the unit of the contract, and its fingerprint: what was written in milliseconds has that
+    /// of its milliseconds, for no more is known of it.
+    fn readable<'a>(
+        &mut self,
+        written: &'a [u8],
+        unit: Instants,
+    ) -> Result<(Cow<'a, [u8]>, [u64; 2]), Malformed> {
+        let contract = self.contract;
+        if unit == contract.instants() {
+            return Ok((Cow::Borrowed(written), content(contract, written)?));
+        }
+        let value = contract.converted(written)?;
+        let fingerprint = match unit {
+            Instants::Micros => content(contract, &value)?,
+            Instants::Millis => {
+                self.has_coarse = true;
+                content(contract.with_instants(unit), written)?
+            }
+        };
+        Ok((Cow::Owned(value), fingerprint))
+    }
+
+    /// Whether a value is what was published in milliseconds under this fingerprint.
+    fn is_coarse(&self, published: [u64; 2], value: &[u8]) -> bool {
+        self.has_coarse && {
+            let millis = self.contract.with_instants(Instants::Millis);
+            let value = millis.converted(value);
+            value.and_then(|value| content(millis, &value)).is_ok_and(|of| of == published)
+        }
     }
 
     /// Takes in a record of the feed's topic that cannot be read: the entity is there, and its next row
@@ -324,11 +367,16 @@ impl Differ {
         }
         let Differ { codec, row: out, .. } = self;
         out.clear();
-        catch_unwind(AssertUnwindSafe(|| codec.decode(row, scope, out))).unwrap_or_else(|_| {
+        let decoded = catch_unwind(AssertUnwindSafe(|| codec.decode(row, scope, out)));
+        let decoded = decoded.unwrap_or_else(|_| {
             // It may be half written.
             self.row = Row::default();
             self.panicked.insert(raw);
             Err(RowFault(PANICKED.to_owned()))
+        });
+        decoded.and_then(|()| {
+            let adopted = self.contract.adopt(&mut self.row.value);
+            adopted.map_err(|_| RowFault(MISFIT.to_owned()))
         })
     }
 
@@ -355,7 +403,7 @@ impl Differ {
         let fingerprint = fingerprint(&value[..stable]);
         let entry = slot.map(|id| self.index.entry(id));
         if let (Some(id), Some(entry)) = (slot, entry)
-            && entry.fingerprint == fingerprint
+            && (entry.fingerprint == fingerprint || self.is_coarse(entry.fingerprint, value))
         {
             self.index.set_raw(id, raw);
             return Ok(None);
@@ -408,6 +456,11 @@ impl Differ {
         self.index.remove(slot);
         Ok(())
     }
+}
+
+/// The fingerprint of an entity's content.
+fn content(contract: &Contract, value: &[u8]) -> Result<[u64; 2], Malformed> {
+    Ok(fingerprint(&value[..contract.stable_len(value)?]))
 }
 
 /// What an observation is compared with.

@@ -10,20 +10,22 @@
 //! log nor a restart would know it. Where values are not kept, hashes stand for their lists: those are
 //! kept as long as the process runs, as many as the entities of the table list.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use hashbrown::HashTable;
-use talon_schemas::Op;
-use talon_sdk::{Facts, Row, RowCodec};
+use talon_schemas::{Contract, Instants, Op};
+use talon_sdk::{Facts, Row, RowCodec, RowFault};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::shard::change::{Change, Changes, event_id, fingerprint};
+use crate::shard::change::{Change, Changes, MISFIT, event_id, fingerprint};
 
 /// Which facts were published.
 pub struct PublishedFacts {
     topic: String,
+    contract: &'static Contract,
     codec: Arc<dyn RowCodec>,
     kept: Kept,
     // 64 bits: among ten million facts the odds that any two share a hash are three in a million.
@@ -50,9 +52,15 @@ pub enum Kept {
 
 impl PublishedFacts {
     /// With nothing published yet. `codec` gives a [`FactCodec`](talon_sdk::FactCodec).
-    pub fn new(topic: String, codec: Arc<dyn RowCodec>, kept: Kept) -> PublishedFacts {
+    pub fn new(
+        topic: String,
+        contract: &'static Contract,
+        codec: Arc<dyn RowCodec>,
+        kept: Kept,
+    ) -> PublishedFacts {
         PublishedFacts {
             topic,
+            contract,
             codec,
             kept,
             known: HashTable::new(),
@@ -114,9 +122,20 @@ impl PublishedFacts {
         }
         for fact in facts.iter() {
             let hash = hash(&fact.key);
-            if !self.listed.contains(&hash) && self.note(hash) {
-                out.change(&change(&self.topic, fact, snapshot))?;
+            if self.listed.contains(&hash) || !self.note(hash) {
+                continue;
             }
+            let mut value = Cow::Borrowed(&fact.value);
+            if self.contract.instants() != Instants::Micros {
+                match self.contract.converted(&fact.value) {
+                    Ok(converted) => value = Cow::Owned(converted),
+                    Err(_) => {
+                        out.dead_letter(&fact.key, row, &RowFault(MISFIT.to_owned()))?;
+                        continue;
+                    }
+                }
+            }
+            out.change(&change(&self.topic, fact, &value, snapshot))?;
         }
         for fault in facts.faults() {
             out.dead_letter("", row, fault)?;
@@ -156,16 +175,17 @@ fn told(codec: &dyn RowCodec, value: &[u8], each: &mut dyn FnMut(&str)) {
     }
 }
 
-fn change<'a>(topic: &str, fact: &'a Row, snapshot: bool) -> Change<'a> {
+fn change<'a>(topic: &str, fact: &'a Row, value: &'a [u8], snapshot: bool) -> Change<'a> {
     let op = if snapshot { Op::Read } else { Op::Create };
     Change {
         key: &fact.key,
         before: None,
-        after: Some(&fact.value),
+        after: Some(value),
         op,
         ts_ms: fact.ts_ms,
         absent: false,
-        // The same whenever it is made again, for it is always the first of its key.
+        // The same whenever it is made again, for it is always the first of its key; in whatever unit its
+        // instants are published.
         id: event_id(topic, &fact.key, 0, Op::Create, fingerprint(&fact.value)),
     }
 }
@@ -174,7 +194,8 @@ fn change<'a>(topic: &str, fact: &'a Row, snapshot: bool) -> Change<'a> {
 mod tests {
     use std::convert::Infallible;
 
-    use talon_sdk::{FactCodec, RowFault};
+    use talon_schemas::enter;
+    use talon_sdk::FactCodec;
 
     use super::*;
 
@@ -236,7 +257,7 @@ mod tests {
     }
 
     fn facts(kept: Kept) -> PublishedFacts {
-        PublishedFacts::new("t".to_owned(), Arc::new(Words), kept)
+        PublishedFacts::new("t".to_owned(), &enter::TICKET_OPERATION, Arc::new(Words), kept)
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The feeds of one connector as a service: take the shard over, recover, serve.
 
 use futures_util::FutureExt;
-use talon_schemas::Message;
 use talon_schemas::wire::Wire;
+use talon_schemas::{Contract, Message};
 use talon_sdk::{Connector, FeedPlan, Kind};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -131,9 +131,9 @@ fn open(
         .zip(wires)
         .enumerate()
         .map(|(place, ((plan, metrics), wire))| {
-            let contract = (plan.spec.contract)();
+            let contract = setup.contract(&plan);
             let topic = spec.topics[place].name.clone();
-            let known = known(&topic, &plan, &setup.options);
+            let known = known(&topic, &plan, contract, &setup.options);
             let frame = FeedFrame {
                 class: setup.class,
                 connector: setup.name.clone(),
@@ -168,7 +168,7 @@ fn report(shared: &Shared, hold: &Hold, component: &str, fault: Option<&BusFault
 }
 
 /// What is known of a feed before anything is read back.
-fn known(topic: &str, plan: &FeedPlan, options: &Options) -> Known {
+fn known(topic: &str, plan: &FeedPlan, contract: &'static Contract, options: &Options) -> Known {
     let (topic, codec) = (topic.to_owned(), plan.codec.clone());
     codec.forget();
     let Options { guard, before_images, log_keep_ms, .. } = *options;
@@ -177,9 +177,8 @@ fn known(topic: &str, plan: &FeedPlan, options: &Options) -> Known {
             true => Kept::Values { retention_ms: log_keep_ms },
             false => Kept::Nothing,
         };
-        return Known::Facts(PublishedFacts::new(topic, codec, kept));
+        return Known::Facts(PublishedFacts::new(topic, contract, codec, kept));
     }
-    let contract = (plan.spec.contract)();
     let differ = Differ::new(topic, contract, codec, guard, before_images);
     Known::Entities(Box::new(match plan.spec.kind {
         Kind::Table => differ,
@@ -202,7 +201,7 @@ fn wires(
     let wanted: Vec<(&str, &Message)> = feeds
         .iter()
         .zip(&spec.topics)
-        .map(|((plan, _), topic)| (topic.name.as_str(), (plan.spec.contract)().as_ref()))
+        .map(|((plan, _), topic)| (topic.name.as_str(), setup.contract(plan).as_ref()))
         .collect();
     let wires = schemas.wires(&wanted);
     if schemas.registry.is_some() {

@@ -10,7 +10,7 @@ use crate::bus::dead_letter::{CUT_VALUE, Origin, VALUE_BYTES, cut_key};
 use crate::bus::{Append, BusFault, ShardLog};
 use crate::service::metrics::{FeedMetrics, Stage, Tally};
 use crate::service::options::Oversize;
-use crate::shard::change::{Change, Changes, EventId};
+use crate::shard::change::{Change, Changes};
 use crate::shard::facts::PublishedFacts;
 use crate::shard::transaction::Transaction;
 
@@ -112,6 +112,7 @@ impl Publisher<'_> {
                 ts_ms: change.ts_ms.unwrap_or(self.as_of_ms),
                 snapshot: self.snapshot && change.op == Op::Read,
                 absent: change.absent,
+                instants: frame.contract.instants(),
             },
             op: change.op,
             ts_ms: self.now_ms,
@@ -263,9 +264,7 @@ impl Changes for Publisher<'_> {
     }
 
     fn change(&mut self, change: &Change<'_>) -> Result<(), BusFault> {
-        let mut text = [0; 32];
-        let id = hex(change.id, &mut text);
-        if self.event(change, id)? {
+        if self.event(change, &change.id.text())? {
             let upstream_ms = change.ts_ms.unwrap_or(self.as_of_ms);
             self.tally.change(change.op, self.now_ms - upstream_ms);
         } else if matches!(change.op, Op::Read | Op::Create) {
@@ -273,7 +272,7 @@ impl Changes for Publisher<'_> {
         }
         // Also where the event was put aside: what is gone does not stand on a table's topic.
         if change.op == Op::Delete && self.frame.kind == Kind::Table {
-            self.append(change.key, Content::Tombstone, id)?;
+            self.append(change.key, Content::Tombstone, &change.id.of_tombstone().text())?;
         }
         Ok(())
     }
@@ -283,36 +282,5 @@ impl Changes for Publisher<'_> {
     }
 }
 
-/// An event id as in the header `talon-event-id`.
-fn hex(id: EventId, text: &mut [u8; 32]) -> &[u8] {
-    for (i, digit) in text.iter_mut().enumerate() {
-        *digit = b"0123456789abcdef"[(id.0 >> (124 - 4 * i)) as usize & 15];
-    }
-    text
-}
-
-/// The chain of a recovered record's event id; 0 where it has none.
-pub(crate) fn chain_of(event_id: Option<&[u8]>) -> u64 {
-    event_id
-        .and_then(|text| std::str::from_utf8(text).ok())
-        .and_then(|text| u128::from_str_radix(text, 16).ok())
-        .map_or(0, |id| EventId(id).chain())
-}
-
 #[cfg(test)]
 mod too_large;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_event_id_is_read_back_from_its_header() {
-        let id = EventId(0x0123_4567_89ab_cdef_fedc_ba98_7654_3210);
-        let mut text = [0; 32];
-        assert_eq!(hex(id, &mut text), b"0123456789abcdeffedcba9876543210");
-        assert_eq!(chain_of(Some(&text)), id.chain());
-        assert_eq!(chain_of(Some(b"x")), 0);
-        assert_eq!(chain_of(None), 0);
-    }
-}

@@ -15,16 +15,17 @@
 //! from the beginning once ([`crate::shard::checkpoint`]).
 
 use talon_schemas::wire::Payload;
-use talon_schemas::{Op, Parts, Source};
+use talon_schemas::{Instants, Op, Parts, Source};
 use talon_sdk::{Cursor, Kind};
 
 use crate::bus::{BusFault, Recovered};
 use crate::service::metrics::Tally;
 use crate::service::registry::Schemas;
+use crate::shard::change::chain_of;
 use crate::shard::checkpoint::Checkpoint;
 use crate::shard::diff::Differ;
 use crate::shard::facts::PublishedFacts;
-use crate::shard::publish::{FeedFrame, chain_of};
+use crate::shard::publish::FeedFrame;
 
 /// What is known of a feed's records.
 pub(crate) enum Known {
@@ -85,7 +86,7 @@ impl FeedState {
     /// Takes in a record of the feed's topic; `told` is the log that the feed's rows tell.
     pub(crate) fn take_in(
         &mut self,
-        told: Option<&mut FeedState>,
+        mut told: Option<&mut FeedState>,
         record: &Recovered<'_>,
         schemas: &Schemas,
     ) -> Result<(), BusFault> {
@@ -99,7 +100,7 @@ impl FeedState {
         };
         let (contract, chain) = (frame.contract, chain_of(record.event_id));
         let Some(message) = record.value else {
-            // It carries the id of the delete event before it, which may not be there any more.
+            // Its id tells that of the delete event before it, which may not be there any more.
             differ.recover(record.key, None, chain);
             return Ok(());
         };
@@ -108,32 +109,40 @@ impl FeedState {
                 deleted_ms.push(ts_ms);
             }
         };
-        let take = |differ: &mut Differ, parts: Parts<'_>| match parts.after {
+        let mut take = |differ: &mut Differ, unit: Instants, parts: Parts<'_>| match parts.after {
             None => deleted(differ, parts.ts_ms),
             Some(value) => {
-                if let Some(told) = told
+                if let Some(told) = &mut told
                     && let Known::Facts(facts) = &mut told.known
                 {
                     facts.recover_told(value);
                 }
-                differ.recover_in(parts.scope, record.key, Some(value), chain);
+                differ.recover_in(parts.scope, record.key, Some((value, unit)), chain);
             }
         };
         let payload = frame.wire.open(contract, message);
         if let Payload::Own(datum) = payload
             && let Ok(parts) = contract.cut(datum)
         {
-            take(differ, parts);
+            take(differ, contract.instants(), parts);
             return Ok(());
         }
-        let is_ours = |datum: &[u8]| {
-            let parts = contract.cut(datum);
-            parts.is_ok_and(|parts| parts.name == frame.connector && parts.feed == frame.feed)
-        };
-        let read = schemas.read_back(contract.as_ref(), payload, is_ours)?;
-        if let Some(parts) = read.as_deref().and_then(|datum| contract.cut(datum).ok()) {
-            take(differ, parts);
-            return Ok(());
+        // In the configured unit of instants, or in the other one.
+        for unit in [contract.instants(), contract.instants().other()] {
+            let contract = contract.with_instants(unit);
+            let payload = frame.wire.open(contract, message);
+            if matches!(payload, Payload::Json(json) if Instants::in_json(json) != Some(unit)) {
+                continue;
+            }
+            let is_ours = |datum: &[u8]| {
+                let parts = contract.cut(datum);
+                parts.is_ok_and(|parts| parts.name == frame.connector && parts.feed == frame.feed)
+            };
+            let read = schemas.read_back(contract.as_ref(), payload, is_ours)?;
+            if let Some(parts) = read.as_deref().and_then(|datum| contract.cut(datum).ok()) {
+                take(differ, unit, parts);
+                return Ok(());
+            }
         }
         // Talon writes an id with each event. Where there is none, the framing says that it may be one.
         let (is_event, end) = match payload {

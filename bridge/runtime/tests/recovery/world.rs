@@ -59,8 +59,11 @@ static CONTRACTS: LazyLock<Vec<[&'static Contract; 3]>> = LazyLock::new(|| {
     let leak = |contract| -> &'static Contract { Box::leak(Box::new(contract)) };
     let versions = all.map(|before| {
         let file = with_a_field(before);
-        let after = leak(Contract::with_earlier(&file, &[before.text()]));
-        [before, after, leak(Contract::of(&file))]
+        let [_, class, feed, _] = before.full_name().split('.').collect::<Vec<_>>()[..] else {
+            panic!("`{}` is of another form", before.full_name())
+        };
+        let after = leak(Contract::with_earlier(class, feed, &file, &[before.text()]));
+        [before, after, leak(Contract::of(class, feed, &file))]
     });
     versions.into()
 });

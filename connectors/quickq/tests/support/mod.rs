@@ -66,6 +66,7 @@ pub(crate) fn shown(contract: &Contract, value: &[u8]) -> Value {
         ts_ms: 0,
         snapshot: false,
         absent: false,
+        instants: talon_schemas::Instants::Micros,
     };
     let mut event = Vec::new();
     Envelope { before: None, after: Some(value), source, op: Op::Create, ts_ms: 0 }

@@ -22,5 +22,6 @@ pub(crate) trait Producer {
 /// An event id: something that compresses as badly as a hash.
 fn event_id(sent: u32) -> String {
     let id = u128::from(sent).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
-    format!("{id:032x}")
+    let digits = format!("{id:032x}");
+    [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
 }

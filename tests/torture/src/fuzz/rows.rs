@@ -154,6 +154,7 @@ fn event(value: &[u8]) -> Vec<u8> {
         ts_ms: 1,
         snapshot: false,
         absent: false,
+        instants: talon_schemas::Instants::Micros,
     };
     let mut event = Vec::new();
     Envelope { before: None, after: Some(value), source, op: Op::Create, ts_ms: 2 }

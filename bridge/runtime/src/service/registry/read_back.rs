@@ -59,7 +59,7 @@ impl Schemas {
             Payload::Foreign => return Ok(None),
         };
         let named = named
-            .filter(|writer| writer.full_name() == of.full_name())
+            .filter(|writer| of.is_written_by(writer))
             .and_then(|writer| of.upgrade(writer, datum).ok())
             .filter(|datum| is_ours(datum));
         Ok(match (named, payload) {
