@@ -5,6 +5,7 @@ use apache_avro::writer::datum::GenericDatumWriter;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
+use crate::canonical::datum::{Content, content};
 use crate::envelope::Parts;
 use crate::error::SchemaError;
 use crate::message::{Message, leak};
@@ -100,10 +101,22 @@ impl Contract {
         &self.pii
     }
 
-    /// Appends an entity's datum to `out`. After an error `out` may hold a part of it.
+    /// Appends an entity's datum to `out`, its JSON texts in [canonical](crate::canonical) spelling.
+    /// After an error `out` may hold a part of it.
     pub fn encode<T: Serialize>(&self, entity: &T, out: &mut Vec<u8>) -> Result<(), SchemaError> {
+        let start = out.len();
         self.writer.write_ser(out, entity)?;
+        if let Some(canonical) = self.content(&out[start..])?.rewritten() {
+            out.truncate(start);
+            out.extend_from_slice(&canonical);
+        }
         Ok(())
+    }
+
+    /// What counts of an entity's datum, whichever version wrote it: the datum with its JSON texts in
+    /// [canonical](crate::canonical) spelling, borrowed where they have it already.
+    pub fn content<'d>(&self, entity: &'d [u8]) -> Result<Content<'d>, Malformed> {
+        content(&self.plan, self.stable.len(), entity)
     }
 
     /// How many leading bytes of an entity's datum count as its content: all but the volatile fields.

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use apache_avro::Schema;
-use apache_avro::schema::Name;
+use apache_avro::schema::{Name, RecordField};
+use serde_json::Value as Json;
 
 pub use crate::datum::Malformed;
 use crate::datum::{take, take_long};
@@ -25,6 +26,8 @@ pub enum Plan {
     Bytes,
     /// A length and that many bytes of UTF-8.
     Text,
+    /// A text that is JSON.
+    Json,
     /// Blocks of items.
     Array(Box<Plan>),
     /// Blocks of a string key and a value.
@@ -62,7 +65,10 @@ impl Plan {
                 union.variants().iter().map(|s| Plan::compile(s, known)).collect::<Option<_>>()?,
             ),
             Schema::Record(record) => {
-                let fields = record.fields.iter().map(|f| Plan::compile(&f.schema, known));
+                let fields = record.fields.iter().map(|field| {
+                    let plan = Plan::compile(&field.schema, known)?;
+                    Some(if is_json(field) { plan.of_json() } else { plan })
+                });
                 let plan = Plan::Record(fields.collect::<Option<_>>()?);
                 known.insert(record.name.clone(), plan.clone());
                 plan
@@ -72,23 +78,39 @@ impl Plan {
         })
     }
 
+    /// The same where its texts are JSON.
+    fn of_json(self) -> Plan {
+        match self {
+            Plan::Text => Plan::Json,
+            Plan::Map(values) => Plan::Map(Box::new(values.of_json())),
+            Plan::Array(items) => Plan::Array(Box::new(items.of_json())),
+            Plan::Union(branches) => Plan::Union(branches.into_iter().map(Plan::of_json).collect()),
+            other => other,
+        }
+    }
+
     /// Moves `input` behind one value.
     ///
     /// Every flag is 0 or 1, every branch and symbol one that there is: all that costs next to nothing,
     /// because bytes of another schema are noticed by little else. An optional text that was put into a
     /// record takes the bytes of the one behind it, that one those of the next, and so on.
     pub fn skip(&self, input: &mut &[u8]) -> Result<(), Malformed> {
-        self.walk::<false>(input)
+        self.walk(input, &mut Unread)
     }
 
     /// Whether `datum` is one value, all of it: as [`Plan::skip`] has it, every text is UTF-8, and nothing
     /// is left. Allocates nothing, whatever lengths it claims.
     pub fn fits(&self, datum: &[u8]) -> bool {
         let mut input = datum;
-        self.walk::<true>(&mut input).is_ok() && input.is_empty()
+        self.walk(&mut input, &mut Utf8).is_ok() && input.is_empty()
     }
 
-    fn walk<const TEXTS: bool>(&self, input: &mut &[u8]) -> Result<(), Malformed> {
+    /// Moves `input` behind one value, and shows its texts.
+    pub(crate) fn walk<'d>(
+        &self,
+        input: &mut &'d [u8],
+        texts: &mut impl Texts<'d>,
+    ) -> Result<(), Malformed> {
         match self {
             Plan::Null => {}
             Plan::Flag => {
@@ -115,25 +137,30 @@ impl Plan {
             }
             Plan::Text => {
                 let length = take_long(input)?;
-                let text = take(input, length)?;
-                if TEXTS && std::str::from_utf8(text).is_err() {
-                    return Err(Malformed);
-                }
+                texts.text(take(input, length)?)?;
+            }
+            Plan::Json => {
+                let length = take_long(input)?;
+                texts.json(take(input, length)?)?;
             }
             Plan::Array(item) => {
-                blocks(input, |input| item.walk::<TEXTS>(input))?;
+                blocks(input, |input| item.walk(input, texts))?;
             }
-            Plan::Map(value) => blocks(input, |input| {
-                Plan::Text.walk::<TEXTS>(input)?;
-                value.walk::<TEXTS>(input)
-            })?,
+            Plan::Map(value) => {
+                texts.map();
+                blocks(input, |input| {
+                    let length = take_long(input)?;
+                    texts.key(take(input, length)?)?;
+                    value.walk(input, texts)
+                })?;
+            }
             Plan::Union(branches) => {
                 let branch = usize::try_from(take_long(input)?).map_err(|_| Malformed)?;
-                branches.get(branch).ok_or(Malformed)?.walk::<TEXTS>(input)?;
+                branches.get(branch).ok_or(Malformed)?.walk(input, texts)?;
             }
             Plan::Record(fields) => {
                 for field in fields {
-                    field.walk::<TEXTS>(input)?;
+                    field.walk(input, texts)?;
                 }
             }
         }
@@ -141,11 +168,53 @@ impl Plan {
     }
 }
 
+/// The property of a field whose texts are JSON.
+fn is_json(field: &RecordField) -> bool {
+    field.custom_attributes.get("talon.json") == Some(&Json::Bool(true))
+}
+
+/// Looks at the texts of a datum while it is walked over.
+pub(crate) trait Texts<'d> {
+    /// A text.
+    fn text(&mut self, text: &'d [u8]) -> Result<(), Malformed>;
+
+    /// A text that is JSON.
+    fn json(&mut self, text: &'d [u8]) -> Result<(), Malformed> {
+        self.text(text)
+    }
+
+    /// A map begins.
+    fn map(&mut self) {}
+
+    /// A key of the map that began last; no map stands in another one.
+    fn key(&mut self, key: &'d [u8]) -> Result<(), Malformed> {
+        self.text(key)
+    }
+}
+
+/// Does not look.
+struct Unread;
+
+impl Texts<'_> for Unread {
+    fn text(&mut self, _: &[u8]) -> Result<(), Malformed> {
+        Ok(())
+    }
+}
+
+/// All must be UTF-8.
+struct Utf8;
+
+impl Texts<'_> for Utf8 {
+    fn text(&mut self, text: &[u8]) -> Result<(), Malformed> {
+        std::str::from_utf8(text).map(drop).map_err(|_| Malformed)
+    }
+}
+
 /// Arrays and maps are blocks: a count and that many items, a negative count is followed by the
 /// size of the block in bytes, zero ends them.
-fn blocks(
-    input: &mut &[u8],
-    mut item: impl FnMut(&mut &[u8]) -> Result<(), Malformed>,
+pub(crate) fn blocks<'d>(
+    input: &mut &'d [u8],
+    mut item: impl FnMut(&mut &'d [u8]) -> Result<(), Malformed>,
 ) -> Result<(), Malformed> {
     loop {
         let mut count = take_long(input)?;
