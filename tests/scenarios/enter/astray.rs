@@ -37,7 +37,7 @@ async fn goes_astray(on: On) {
         opens_at: 0.0,
         closes_at: 24.0,
         token: Some(TOKEN.to_owned()),
-        ..Settings::default()
+        ..Settings::noisy()
     };
     let site = Site::new("astray", Simulator::start(settings).await.unwrap(), address);
     let clock = site.upstream.clock();

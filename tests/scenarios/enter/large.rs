@@ -28,7 +28,7 @@ async fn reading(tickets_per_day: usize) -> Option<(usize, usize)> {
         padding: PADDING,
         booked: 0.0,
         zones: vec!["Europe/Moscow".to_owned()],
-        ..Settings::default()
+        ..Settings::noisy()
     };
     let site = Site::new("large", Simulator::start(settings).await.unwrap(), address);
     let yesterday = today("Europe/Moscow").checked_sub(1.day()).unwrap();

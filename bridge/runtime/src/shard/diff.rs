@@ -138,13 +138,13 @@ impl Differ {
             self.remember(key, None);
             return is_new;
         };
-        let Ok(stable) = self.contract.stable_len(value) else {
+        let Ok(content) = self.contract.content(value) else {
             self.recover_key(scope, key, chain);
             return false;
         };
-        self.remember(key, Some(value));
-        let entry = Entry { fingerprint: fingerprint(&value[..stable]), raw: 0, chain };
-        self.know(known, scope, key, entry, value);
+        self.remember(key, Some(content.datum()));
+        let entry = Entry { fingerprint: fingerprint(content.stable()), raw: 0, chain };
+        self.know(known, scope, key, entry, content.datum());
         false
     }
 
@@ -349,8 +349,8 @@ impl Differ {
         out: &mut C,
     ) -> Result<Option<SlotId>, C::Error> {
         let value = self.row.value.as_slice();
-        // A codec encodes with its contract, so its bytes fit the contract's plan; content that did
-        // not would only be compared whole.
+        // A codec encodes with its contract, so its bytes fit the contract's plan, and their JSON texts
+        // are canonical; content that did not fit would only be compared whole.
         let stable = self.contract.stable_len(value).unwrap_or(value.len());
         let fingerprint = fingerprint(&value[..stable]);
         let entry = slot.map(|id| self.index.entry(id));
