@@ -265,7 +265,7 @@ impl Connector for Upstream {
             FeedPlan {
                 spec: Box::leak(Box::new(spec)),
                 interval: Duration::from_millis(20),
-                codec: Arc::new(Codec { contract, as_it_came: self.as_it_came }),
+                codec: Arc::new(Codec { contract, came: self.as_it_came.then(Mutex::default) }),
             }
         })
         .collect()
@@ -317,7 +317,9 @@ impl Feed for Reads {
 /// Rows `{"key": …, "value": …}`.
 struct Codec {
     contract: Get,
-    as_it_came: bool,
+    /// Values by their rows, where texts are published as they came: the order of a map's keys is another
+    /// one each time that it is made of JSON, and was the same each time in versions that did so.
+    came: Option<Mutex<BTreeMap<Vec<u8>, Vec<u8>>>>,
 }
 
 impl RowCodec for Codec {
@@ -325,18 +327,21 @@ impl RowCodec for Codec {
         false
     }
 
-    fn decode(&self, row: &[u8], _: &str, out: &mut Row) -> Result<(), RowFault> {
-        let row: Json = serde_json::from_slice(row).unwrap();
+    fn decode(&self, text: &[u8], _: &str, out: &mut Row) -> Result<(), RowFault> {
+        let row: Json = serde_json::from_slice(text).unwrap();
         row["key"].as_str().unwrap().clone_into(&mut out.key);
         let event = json!({"before": null, "after": row["value"], "op": "r", "ts_ms": 0,
             "source": {"version": "", "connector": "", "name": "", "feed": "", "scope": "", "ts_ms": 0}});
         let contract = (self.contract)();
         let event = contract.from_json(&serde_json::to_vec(&event).unwrap()).unwrap();
         let value = contract.cut(&event).unwrap().after.unwrap();
-        if self.as_it_came {
-            out.value.extend_from_slice(value);
-        } else {
-            out.value.extend_from_slice(contract.content(value).unwrap().datum());
+        match &self.came {
+            Some(came) => {
+                let mut came = came.lock().unwrap();
+                out.value
+                    .extend(came.entry(text.to_vec()).or_insert_with(|| value.to_vec()).iter());
+            }
+            None => out.value.extend_from_slice(contract.content(value).unwrap().datum()),
         }
         Ok(())
     }
