@@ -7,6 +7,7 @@ use apache_avro::writer::datum::GenericDatumWriter;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
+use crate::canonical::datum::{Content, content, put};
 use crate::envelope::Parts;
 use crate::error::SchemaError;
 use crate::instants::Instants;
@@ -157,10 +158,16 @@ impl Contract {
         &self.pii
     }
 
-    /// Appends an entity's datum to `out`, its instants as they are: codecs do so with a contract in
-    /// microseconds. After an error `out` may hold a part of it.
+    /// Appends an entity's datum to `out`, its JSON texts in [canonical](crate::canonical) spelling, its
+    /// instants as they are: codecs do so with a contract in microseconds. After an error `out` may hold a
+    /// part of it.
     pub fn encode<T: Serialize>(&self, entity: &T, out: &mut Vec<u8>) -> Result<(), SchemaError> {
+        let start = out.len();
         self.writer.write_ser(out, entity)?;
+        if let Some(canonical) = self.content(&out[start..])?.rewritten() {
+            out.truncate(start);
+            out.extend_from_slice(&canonical);
+        }
         Ok(())
     }
 
@@ -175,8 +182,14 @@ impl Contract {
     /// An entity's datum with instants in the other unit, in this contract's.
     pub fn converted(&self, entity: &[u8]) -> Result<Vec<u8>, Malformed> {
         let (mut input, mut out) = (entity, Vec::with_capacity(entity.len() + 16));
-        self.plan.copy(&mut input, &mut out, &|instant| self.instants.convert(instant))?;
+        put(&self.plan, &mut input, &mut out, &|instant| self.instants.convert(instant))?;
         if input.is_empty() { Ok(out) } else { Err(Malformed) }
+    }
+
+    /// What counts of an entity's datum, whichever version wrote it: the datum with its JSON texts in
+    /// [canonical](crate::canonical) spelling, borrowed where they have it already.
+    pub fn content<'d>(&self, entity: &'d [u8]) -> Result<Content<'d>, Malformed> {
+        content(&self.plan, self.stable.len(), entity)
     }
 
     /// How many leading bytes of an entity's datum count as its content: all but the volatile fields.

@@ -7,13 +7,15 @@
 //! [`result`] what became of them.
 //! [`wire`] puts a datum into the Confluent wire format, Avro single-object encoding, or JSON.
 //!
-//! Two properties on a field of a schema file mean something to Talon:
-//! `talon.pii` marks personal data, which configuration can mask, and
+//! Three properties on a field of a schema file mean something to Talon:
+//! `talon.pii` marks personal data, which configuration can mask,
+//! `talon.json` marks a field whose texts are JSON and have its [`canonical`] spelling, and
 //! `talon.volatile` marks a field whose change alone is no change of the entity.
 //! Volatile fields stand last in their record, so that comparing a prefix of the encoded bytes
 //! leaves them out.
 #![forbid(unsafe_code)]
 
+pub mod canonical;
 pub mod command;
 pub mod compatibility;
 mod contract;
@@ -32,6 +34,7 @@ pub mod result;
 pub mod wire;
 mod writer;
 
+pub use canonical::datum::Content;
 pub use contract::Contract;
 pub use datum::{Datum, Malformed};
 pub use envelope::{Envelope, Op, Parts, Source};

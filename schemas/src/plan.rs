@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use apache_avro::Schema;
-use apache_avro::schema::Name;
+use apache_avro::schema::{Name, RecordField};
+use serde_json::Value as Json;
 
 pub use crate::datum::Malformed;
-use crate::datum::{put_long, take, take_long};
+use crate::datum::{take, take_long};
 
 /// A compiled schema that knows only where a value ends.
 #[derive(Debug, Clone)]
@@ -27,6 +28,8 @@ pub enum Plan {
     Bytes,
     /// A length and that many bytes of UTF-8.
     Text,
+    /// A text that is JSON.
+    Json,
     /// Blocks of items.
     Array(Box<Plan>),
     /// Blocks of a string key and a value.
@@ -61,7 +64,10 @@ impl Plan {
                 union.variants().iter().map(|s| Plan::compile(s, known)).collect::<Option<_>>()?,
             ),
             Schema::Record(record) => {
-                let fields = record.fields.iter().map(|f| Plan::compile(&f.schema, known));
+                let fields = record.fields.iter().map(|field| {
+                    let plan = Plan::compile(&field.schema, known)?;
+                    Some(if is_json(field) { plan.of_json() } else { plan })
+                });
                 let plan = Plan::Record(fields.collect::<Option<_>>()?);
                 known.insert(record.name.clone(), plan.clone());
                 plan
@@ -71,60 +77,39 @@ impl Plan {
         })
     }
 
+    /// The same where its texts are JSON.
+    fn of_json(self) -> Plan {
+        match self {
+            Plan::Text => Plan::Json,
+            Plan::Map(values) => Plan::Map(Box::new(values.of_json())),
+            Plan::Array(items) => Plan::Array(Box::new(items.of_json())),
+            Plan::Union(branches) => Plan::Union(branches.into_iter().map(Plan::of_json).collect()),
+            other => other,
+        }
+    }
+
     /// Moves `input` behind one value.
     ///
     /// Every flag is 0 or 1, every branch and symbol one that there is: all that costs next to nothing,
     /// because bytes of another schema are noticed by little else. An optional text that was put into a
     /// record takes the bytes of the one behind it, that one those of the next, and so on.
     pub fn skip(&self, input: &mut &[u8]) -> Result<(), Malformed> {
-        self.walk::<false>(input)
+        self.walk(input, &mut Unread)
     }
 
     /// Whether `datum` is one value, all of it: as [`Plan::skip`] has it, every text is UTF-8, and nothing
     /// is left. Allocates nothing, whatever lengths it claims.
     pub fn fits(&self, datum: &[u8]) -> bool {
         let mut input = datum;
-        self.walk::<true>(&mut input).is_ok() && input.is_empty()
+        self.walk(&mut input, &mut Utf8).is_ok() && input.is_empty()
     }
 
-    /// Appends one value to `out` with each instant as `convert` gives it, and moves `input` behind it.
-    /// After an error `out` may hold a part of it.
-    pub(crate) fn copy(
+    /// Moves `input` behind one value, and shows its texts.
+    pub(crate) fn walk<'d>(
         &self,
-        input: &mut &[u8],
-        out: &mut Vec<u8>,
-        convert: &impl Fn(i64) -> Option<i64>,
+        input: &mut &'d [u8],
+        texts: &mut impl Texts<'d>,
     ) -> Result<(), Malformed> {
-        match self {
-            Plan::Instant => put_long(out, convert(take_long(input)?).ok_or(Malformed)?),
-            Plan::Array(item) => {
-                copy_blocks(input, out, |input, out| item.copy(input, out, convert))?
-            }
-            Plan::Map(value) => copy_blocks(input, out, |input, out| {
-                Plan::Text.copy(input, out, convert)?;
-                value.copy(input, out, convert)
-            })?,
-            Plan::Union(branches) => {
-                let branch = take_long(input)?;
-                put_long(out, branch);
-                let branch = usize::try_from(branch).map_err(|_| Malformed)?;
-                branches.get(branch).ok_or(Malformed)?.copy(input, out, convert)?;
-            }
-            Plan::Record(fields) => {
-                for field in fields {
-                    field.copy(input, out, convert)?;
-                }
-            }
-            plain => {
-                let start = *input;
-                plain.skip(input)?;
-                out.extend_from_slice(&start[..start.len() - input.len()]);
-            }
-        }
-        Ok(())
-    }
-
-    fn walk<const TEXTS: bool>(&self, input: &mut &[u8]) -> Result<(), Malformed> {
         match self {
             Plan::Null => {}
             Plan::Flag => {
@@ -151,25 +136,30 @@ impl Plan {
             }
             Plan::Text => {
                 let length = take_long(input)?;
-                let text = take(input, length)?;
-                if TEXTS && std::str::from_utf8(text).is_err() {
-                    return Err(Malformed);
-                }
+                texts.text(take(input, length)?)?;
+            }
+            Plan::Json => {
+                let length = take_long(input)?;
+                texts.json(take(input, length)?)?;
             }
             Plan::Array(item) => {
-                blocks(input, |input| item.walk::<TEXTS>(input))?;
+                blocks(input, |input| item.walk(input, texts))?;
             }
-            Plan::Map(value) => blocks(input, |input| {
-                Plan::Text.walk::<TEXTS>(input)?;
-                value.walk::<TEXTS>(input)
-            })?,
+            Plan::Map(value) => {
+                texts.map();
+                blocks(input, |input| {
+                    let length = take_long(input)?;
+                    texts.key(take(input, length)?)?;
+                    value.walk(input, texts)
+                })?;
+            }
             Plan::Union(branches) => {
                 let branch = usize::try_from(take_long(input)?).map_err(|_| Malformed)?;
-                branches.get(branch).ok_or(Malformed)?.walk::<TEXTS>(input)?;
+                branches.get(branch).ok_or(Malformed)?.walk(input, texts)?;
             }
             Plan::Record(fields) => {
                 for field in fields {
-                    field.walk::<TEXTS>(input)?;
+                    field.walk(input, texts)?;
                 }
             }
         }
@@ -177,11 +167,53 @@ impl Plan {
     }
 }
 
+/// The property of a field whose texts are JSON.
+fn is_json(field: &RecordField) -> bool {
+    field.custom_attributes.get("talon.json") == Some(&Json::Bool(true))
+}
+
+/// Looks at the texts of a datum while it is walked over.
+pub(crate) trait Texts<'d> {
+    /// A text.
+    fn text(&mut self, text: &'d [u8]) -> Result<(), Malformed>;
+
+    /// A text that is JSON.
+    fn json(&mut self, text: &'d [u8]) -> Result<(), Malformed> {
+        self.text(text)
+    }
+
+    /// A map begins.
+    fn map(&mut self) {}
+
+    /// A key of the map that began last; no map stands in another one.
+    fn key(&mut self, key: &'d [u8]) -> Result<(), Malformed> {
+        self.text(key)
+    }
+}
+
+/// Does not look.
+struct Unread;
+
+impl Texts<'_> for Unread {
+    fn text(&mut self, _: &[u8]) -> Result<(), Malformed> {
+        Ok(())
+    }
+}
+
+/// All must be UTF-8.
+struct Utf8;
+
+impl Texts<'_> for Utf8 {
+    fn text(&mut self, text: &[u8]) -> Result<(), Malformed> {
+        std::str::from_utf8(text).map(drop).map_err(|_| Malformed)
+    }
+}
+
 /// Arrays and maps are blocks: a count and that many items, a negative count is followed by the
 /// size of the block in bytes, zero ends them.
-fn blocks(
-    input: &mut &[u8],
-    mut item: impl FnMut(&mut &[u8]) -> Result<(), Malformed>,
+pub(crate) fn blocks<'d>(
+    input: &mut &'d [u8],
+    mut item: impl FnMut(&mut &'d [u8]) -> Result<(), Malformed>,
 ) -> Result<(), Malformed> {
     loop {
         let mut count = take_long(input)?;
@@ -210,32 +242,6 @@ fn blocks(
     }
 }
 
-/// As [`blocks`], with the blocks in `out` without their sizes, which may be others.
-fn copy_blocks(
-    input: &mut &[u8],
-    out: &mut Vec<u8>,
-    mut item: impl FnMut(&mut &[u8], &mut Vec<u8>) -> Result<(), Malformed>,
-) -> Result<(), Malformed> {
-    loop {
-        let mut count = take_long(input)?;
-        if count < 0 {
-            take_long(input)?;
-            count = count.checked_neg().ok_or(Malformed)?;
-        }
-        put_long(out, count);
-        if count == 0 {
-            return Ok(());
-        }
-        for _ in 0..count {
-            let before = input.len();
-            item(input, out)?;
-            if input.len() == before {
-                return Err(Malformed);
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -259,44 +265,5 @@ mod tests {
         assert!(texts.fits(&[1, 4, 2, b'x', 0]), "a block that tells its size");
         assert!(!texts.fits(&[1, 6, 2, b'x', 0, 0]), "and a wrong one");
         assert!(!text.fits(&[0xfe, 0xff, 0xff, 0xff, 0x0f, b'x']), "a length of gigabytes");
-    }
-
-    #[test]
-    fn a_copy_has_other_instants_and_nothing_else_that_differs() {
-        let instant = r#"{"type": "long", "logicalType": "timestamp-micros"}"#;
-        let plan = plan(&format!(
-            r#"{{"type": "record", "name": "R", "fields": [
-                {{"name": "n", "type": "long"}}, {{"name": "at", "type": ["null", {instant}]}},
-                {{"name": "all", "type": {{"type": "array", "items": {instant}}}}},
-                {{"name": "of", "type": {{"type": "map", "values": ["null", {instant}]}}}}]}}"#
-        ));
-        let of = |instants: [i64; 4], sized: bool| {
-            let mut out = Vec::new();
-            put_long(&mut out, 5_000);
-            out.push(2);
-            put_long(&mut out, instants[0]);
-            let mut items = Vec::new();
-            instants[1..3].iter().for_each(|instant| put_long(&mut items, *instant));
-            put_long(&mut out, if sized { -2 } else { 2 });
-            if sized {
-                put_long(&mut out, items.len() as i64);
-            }
-            out.extend(items);
-            out.extend([0, 4, 2, b'a', 0, 2, b'b', 2]);
-            put_long(&mut out, instants[3]);
-            out.push(0);
-            out
-        };
-        let datum = of([1_999, -1, 0, 9_000_000], true);
-        assert!(plan.fits(&datum));
-        let (mut input, mut out) = (&datum[..], Vec::new());
-        plan.copy(&mut input, &mut out, &|instant| Some(instant.div_euclid(1_000))).unwrap();
-        assert_eq!(out, of([1, -1, 0, 9_000], false));
-        assert!(input.is_empty());
-        for end in 0..datum.len() {
-            let copied = plan.copy(&mut &datum[..end], &mut Vec::new(), &Some);
-            assert_eq!(copied, Err(Malformed), "cut at {end}");
-        }
-        assert_eq!(plan.copy(&mut &datum[..], &mut Vec::new(), &|_| None), Err(Malformed));
     }
 }

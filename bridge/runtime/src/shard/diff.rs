@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use talon_schemas::{Contract, Instants, Malformed, Op};
+use talon_sdk::record::respelled;
 use talon_sdk::{Observation, Row, RowCodec, RowFault};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -168,15 +169,17 @@ impl Differ {
         unit: Instants,
     ) -> Result<(Cow<'a, [u8]>, [u64; 2]), Malformed> {
         let contract = self.contract;
+        let content = contract.content(written)?;
+        let written = fingerprint(content.stable());
         if unit == contract.instants() {
-            return Ok((Cow::Borrowed(written), content(contract, written)?));
+            return Ok((content.into_datum(), written));
         }
-        let value = contract.converted(written)?;
+        let value = contract.converted(content.datum())?;
         let fingerprint = match unit {
-            Instants::Micros => content(contract, &value)?,
+            Instants::Micros => fingerprint(&value[..contract.stable_len(&value)?]),
             Instants::Millis => {
                 self.has_coarse = true;
-                content(contract.with_instants(unit), written)?
+                written
             }
         };
         Ok((Cow::Owned(value), fingerprint))
@@ -186,8 +189,8 @@ impl Differ {
     fn is_coarse(&self, published: [u64; 2], value: &[u8]) -> bool {
         self.has_coarse && {
             let millis = self.contract.with_instants(Instants::Millis);
-            let value = millis.converted(value);
-            value.and_then(|value| content(millis, &value)).is_ok_and(|of| of == published)
+            let content = |value: Vec<u8>| Ok(fingerprint(&value[..millis.stable_len(&value)?]));
+            millis.converted(value).and_then(content).is_ok_and(|of| of == published)
         }
     }
 
@@ -249,7 +252,7 @@ impl Differ {
                 continue;
             }
 
-            let mut decoded = self.decode(row, &observation.scope, raw);
+            let mut decoded = self.decode(row, &observation.scope);
             if decoded.is_ok() && !peeked {
                 slot = self.index.find(&self.row.key);
             }
@@ -261,7 +264,7 @@ impl Differ {
                 if let Some(list) = &mut comparison.list {
                     list.unreadable |= slot.is_none() && !peeked;
                 }
-                if self.dead.insert(raw) {
+                if self.dead.insert(spelled(row)) {
                     summary.dead += 1;
                     out.dead_letter(&self.key, row, &fault)?;
                 }
@@ -361,8 +364,8 @@ impl Differ {
         })
     }
 
-    fn decode(&mut self, row: &[u8], scope: &str, raw: u64) -> Result<(), RowFault> {
-        if self.panicked.contains(raw) {
+    fn decode(&mut self, row: &[u8], scope: &str) -> Result<(), RowFault> {
+        if !self.panicked.is_empty() && self.panicked.contains(spelled(row)) {
             return Err(RowFault(PANICKED.to_owned()));
         }
         let Differ { codec, row: out, .. } = self;
@@ -371,7 +374,7 @@ impl Differ {
         let decoded = decoded.unwrap_or_else(|_| {
             // It may be half written.
             self.row = Row::default();
-            self.panicked.insert(raw);
+            self.panicked.insert(spelled(row));
             Err(RowFault(PANICKED.to_owned()))
         });
         decoded.and_then(|()| {
@@ -397,8 +400,8 @@ impl Differ {
         out: &mut C,
     ) -> Result<Option<SlotId>, C::Error> {
         let value = self.row.value.as_slice();
-        // A codec encodes with its contract, so its bytes fit the contract's plan; content that did
-        // not would only be compared whole.
+        // A codec encodes with its contract, so its bytes fit the contract's plan, and their JSON texts
+        // are canonical; content that did not fit would only be compared whole.
         let stable = self.contract.stable_len(value).unwrap_or(value.len());
         let fingerprint = fingerprint(&value[..stable]);
         let entry = slot.map(|id| self.index.entry(id));
@@ -458,15 +461,15 @@ impl Differ {
     }
 }
 
-/// The fingerprint of an entity's content.
-fn content(contract: &Contract, value: &[u8]) -> Result<[u64; 2], Malformed> {
-    Ok(fingerprint(&value[..contract.stable_len(value)?]))
-}
-
 /// What an observation is compared with.
 struct Comparison {
     scope: Option<ScopeId>,
     list: Option<List>,
+}
+
+/// The hash of a row, the same however it is spelled.
+fn spelled(row: &[u8]) -> u64 {
+    xxh3_64(&respelled(row))
 }
 
 /// Rows by their hash. When there are too many, all are forgotten.
@@ -475,14 +478,18 @@ struct Remembered(HashSet<u64>);
 
 impl Remembered {
     /// Whether the row is not among them yet.
-    fn insert(&mut self, raw: u64) -> bool {
-        if self.0.len() >= REMEMBERED_DEAD && !self.0.contains(&raw) {
+    fn insert(&mut self, row: u64) -> bool {
+        if self.0.len() >= REMEMBERED_DEAD && !self.0.contains(&row) {
             self.0.clear();
         }
-        self.0.insert(raw)
+        self.0.insert(row)
     }
 
-    fn contains(&self, raw: u64) -> bool {
-        !self.0.is_empty() && self.0.contains(&raw)
+    fn contains(&self, row: u64) -> bool {
+        self.0.contains(&row)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use memchr::memchr2;
 use serde_json::Value;
 use talon_sdk::Rows;
+use talon_sdk::record::respelled;
 
 /// What stands before the tickets may be so large.
 const LARGEST_HEAD: usize = 64 * 1024;
@@ -213,7 +214,7 @@ impl Slicer {
                 (_, b'\\') => self.text = Some(Escape::Next),
                 (_, b'"') => {
                     self.text = None;
-                    self.name.clone_from(&self.part);
+                    self.name = name_of(&self.part);
                     let is_documented = ANSWER.contains(&self.name.as_slice());
                     self.is_answer = Some(is_documented || self.is_answer == Some(true));
                     self.at = State::Colon;
@@ -316,6 +317,16 @@ fn is_away(department: &[u8]) -> bool {
     !matches!(said["IsConnected"], Value::Null | Value::Bool(true)) || said["WrongProtocol"] == true
 }
 
+/// The name of a field, however it is spelled.
+fn name_of(part: &[u8]) -> Vec<u8> {
+    if !part.contains(&b'\\') {
+        return part.to_vec();
+    }
+    let quoted = [b"\"", part, b"\""].concat();
+    let spelled = respelled(&quoted);
+    spelled[1..spelled.len() - 1].to_vec()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -346,6 +357,16 @@ mod tests {
                 slicer.take(text.as_bytes()).unwrap();
                 assert_eq!((slicer.is_away(), slicer.finish()), (is_away, Ok(())), "{text}");
             }
+        }
+    }
+
+    #[test]
+    fn noise_the_name_of_a_field_is_known_however_it_is_spelled() {
+        let text =
+            r#"{"\u0044ateTime":"now","Depar\u0074ment":{"Id":"b"},"Ticket\u0073":[{"Id":"1"}]}"#;
+        for pieces in [1, 1000] {
+            let row = r#"{"Ticket":{"Id":"1"},"Department":{"Id":"b"}}"#;
+            assert_eq!(cut(text, pieces), (vec![row.to_owned()], Ok(())));
         }
     }
 

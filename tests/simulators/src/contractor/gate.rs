@@ -143,7 +143,11 @@ pub(super) async fn pass(
     if faults.contains(&FaultKind::LostReply) {
         line.cut();
     }
-    spoil(response, &faults).await
+    let noise = {
+        let store = shared.store();
+        store.settings.noise.then_some(store.settings.seed)
+    };
+    spoil(response, &faults, noise).await
 }
 
 /// The answer of a fault that keeps the request from having any effect.

@@ -11,13 +11,18 @@ use serde_json::{Value, json};
 
 use super::faults::FaultKind;
 use super::reply::text;
+use crate::noise;
 
 /// How long the first half of a cut body has to leave the machine before the cut.
 const BEFORE_CUT: Duration = Duration::from_millis(20);
 
-/// The answer with the faults in it.
-pub(super) async fn spoil(response: Response, faults: &[FaultKind]) -> Response {
-    if faults.is_empty() {
+/// The answer with the faults in it, and spelled anew where there is a seed for it.
+pub(super) async fn spoil(
+    response: Response,
+    faults: &[FaultKind],
+    noise: Option<u64>,
+) -> Response {
+    if faults.is_empty() && noise.is_none() {
         return response;
     }
     let (mut parts, body) = response.into_parts();
@@ -26,10 +31,14 @@ pub(super) async fn spoil(response: Response, faults: &[FaultKind]) -> Response 
     };
     parts.headers.remove(header::CONTENT_LENGTH);
     let is_json = parts.headers.get(header::CONTENT_TYPE).is_some_and(is_json_type);
+    if is_json && parts.status.is_success() {
+        body = faults.iter().fold(body, spoil_json);
+    }
+    if let Some(seed) = noise.filter(|_| is_json) {
+        let text = String::from_utf8_lossy(&body);
+        body = noise::respelled(&noise::extended(&text), seed).into();
+    }
     for fault in faults {
-        if is_json && parts.status.is_success() {
-            body = spoil_json(body, fault);
-        }
         if let FaultKind::Cut { chunked } = fault {
             if !chunked {
                 let length = body.len().max(2);

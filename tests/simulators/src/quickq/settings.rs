@@ -49,6 +49,9 @@ pub struct Settings {
     pub unknown_is_answered: bool,
     /// Whether `info` works without a session.
     pub open_info: bool,
+    /// Whether replies are spelled anew at each read, with a field that no document has
+    /// ([`crate::noise`]).
+    pub noise: bool,
 }
 
 impl Default for Settings {
@@ -74,11 +77,17 @@ impl Default for Settings {
             push_before_reply: false,
             unknown_is_answered: true,
             open_info: false,
+            noise: false,
         }
     }
 }
 
 impl Settings {
+    /// The default with [`Settings::noise`], as tests of invariants want it.
+    pub fn noisy() -> Self {
+        Self { noise: true, ..Self::default() }
+    }
+
     /// These settings with the fields of `patch`, a JSON object, put over them.
     ///
     /// # Errors
