@@ -90,7 +90,7 @@ impl CommandContract {
         datum: &[u8],
         writer: Option<&'static Writer>,
     ) -> Result<Map<String, Json>, SchemaError> {
-        written::command(self, writer.unwrap_or_else(|| self.message.writer()), datum)
+        written::command(&self.params, writer.unwrap_or_else(|| self.message.writer()), datum)
     }
 }
 
