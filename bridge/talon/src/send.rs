@@ -118,7 +118,7 @@ impl Send {
                 problems.push(format!("`{}`: {problem}", file.display()));
                 Map::new()
             }),
-            None => self.from_arguments(setup, problems),
+            None => self.arguments(setup, problems),
         };
         if self.id.is_some() && command.contains_key("id") {
             problems.push("`id` is given by `--id` and in the file".to_owned());
@@ -129,7 +129,7 @@ impl Send {
         command
     }
 
-    fn from_arguments(&self, setup: &Setup, problems: &mut Vec<String>) -> Map<String, Value> {
+    fn arguments(&self, setup: &Setup, problems: &mut Vec<String>) -> Map<String, Value> {
         let kind = self.r#type.as_deref().unwrap_or_default();
         let contract = setup.commands.map(|commands| (commands.contract)());
         let list = contract.and_then(|contract| contract.params(kind)).map(Params::list);

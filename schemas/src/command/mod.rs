@@ -81,7 +81,7 @@ impl CommandContract {
     /// checks say of it is the same. All of the datum must be one command: what is read with a wrong
     /// schema would be run.
     ///
-    /// `writer` is the schema it was written with, where that is not this one; see [`written`].
+    /// `writer` is the schema it was written with, where that is not this one; how is said in `command/written.rs`.
     ///
     /// # Errors
     /// Where the datum is not exactly one record of that schema, or holds a value that JSON cannot.
@@ -90,7 +90,7 @@ impl CommandContract {
         datum: &[u8],
         writer: Option<&'static Writer>,
     ) -> Result<Map<String, Json>, SchemaError> {
-        written::command(self, writer.unwrap_or_else(|| self.message.writer()), datum)
+        written::command(&self.params, writer.unwrap_or_else(|| self.message.writer()), datum)
     }
 }
 

@@ -3,7 +3,7 @@
 //! It is read with the schema that it was written with, and not resolved to this version's: apache-avro
 //! 0.22 with a reader's schema takes the first record of a union whose fields can be filled, whatever
 //! branch was written, so that parameters are lost. Not needed any more when
-//! `every_spelling_of_a_command_reads_as_its_json` passes with a reader's schema.
+//! `point_9_every_spelling_of_a_command_reads_as_its_json` passes with a reader's schema.
 //!
 //! What `type` says counts, not the branch: a serialiser that is given a plain map chooses a branch by its
 //! keys, and several types may have the same (fastavro 1.13). What it put under names that the record of
@@ -17,12 +17,12 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value as Json};
 
-use super::{CommandContract, Params};
+use super::params::Params;
 use crate::{SchemaError, Writer};
 
-/// Reads a datum that was written with `writer`.
+/// Reads a datum that was written with `writer`; `all` are the parameters of all types.
 pub(super) fn command(
-    contract: &CommandContract,
+    all: &[Params],
     writer: &'static Writer,
     datum: &[u8],
 ) -> Result<Map<String, Json>, SchemaError> {
@@ -36,7 +36,10 @@ pub(super) fn command(
     let Json::Object(mut object) = json_of(Value::Record(fields)).ok_or(SchemaError::Json)? else {
         return Err(SchemaError::Json);
     };
-    let meant = object.get("type").and_then(Json::as_str).and_then(|kind| contract.params(kind));
+    let meant = object
+        .get("type")
+        .and_then(Json::as_str)
+        .and_then(|kind| all.iter().find(|params| params.name() == kind));
     if let (Some(meant), Some(Json::Object(params))) = (meant, object.get_mut("params")) {
         if let Some(branch) = branch.filter(|branch| branch.name.name() != meant.name()) {
             params.retain(|name, value| meant.has(name) || !is_default(branch, name, value));
