@@ -278,7 +278,7 @@ fn every_envelope_is_named_by_its_class_and_feed() {
     let ended = run(program().arg("schemas"));
     let printed: Vec<Value> = serde_json::from_str(&ended.out).unwrap();
     let feeds = printed.iter().filter(|entry| entry["feed"].is_string());
-    for Value::Object(entry) in feeds.clone() {
+    for entry in feeds.clone() {
         let text = |name: &str| entry[name].as_str().unwrap().replace('-', "_");
         let namespace = format!("talon.{}.{}", text("class"), text("feed"));
         let schema = &entry["schema"];
