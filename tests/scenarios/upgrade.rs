@@ -21,7 +21,7 @@ use talon_kafka::Kafka;
 use talon_nats::Nats;
 use talon_runtime::bus::Bus;
 use talon_runtime::metrics::Metrics;
-use talon_runtime::registry::Registry as Client;
+use talon_runtime::registry::{Options, Registry as Client};
 use talon_runtime::{Engine, Parts};
 use talon_sdk::Clock;
 use talon_sdk::config::{Secrets, Settings};
@@ -72,7 +72,7 @@ impl Place {
         let engine = Engine::start(Parts {
             prefix: self.prefix.clone(),
             bus: bus(&self.address, &self.prefix),
-            registry: registry.map(|url| Client::new(url, None).unwrap()),
+            registry: registry.map(|url| Client::new(Options::of(url)).unwrap()),
             connectors: vec![setup],
             clock: Clock::System,
             metrics: metrics.clone(),
@@ -95,7 +95,7 @@ impl Place {
     /// Registers the schemas of a version, all at the same time. The registry of these tests cannot take
     /// many at once, and the client must see to that.
     async fn register(&self, url: &str, version: Version) {
-        let client = Client::new(url, None).unwrap();
+        let client = Client::new(Options::of(url)).unwrap();
         let mut registering = tokio::task::JoinSet::new();
         for (feed, contract) in contracts(version) {
             let (client, topic) = (client.clone(), self.topic(feed));

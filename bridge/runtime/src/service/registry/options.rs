@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use talon_sdk::config::{Importance, Key, Secret, Settings};
 
-use super::Level;
+use super::level::Level;
 use super::tls::{Shown, Tls};
 
 const URL: &str = "schema.registry.url";

@@ -5,7 +5,7 @@ use talon_schemas::wire::{Payload, Wire};
 use talon_schemas::{Message, Writer};
 use tokio::runtime::Handle;
 
-use super::{RECOVERY, Registry};
+use super::handle::{RECOVERY, Registry};
 use crate::bus::BusFault;
 
 /// The schemas of a shard's topics, for a thread that may block.
