@@ -47,10 +47,12 @@ fn sums(text: &str, metric: &str) -> BTreeMap<String, f64> {
 /// Everything stands still, and is spelled anew in every reply.
 async fn read_again(on: On) {
     let Some(address) = on.shared("noise") else { return };
-    let field = support::upstream(40, 71).await;
-    let hall = quickq::Settings { newer_fields: true, ..quickq::Settings::noisy() };
+    let field = contractor::Settings { noise: 1.0, ..support::settings(40, 71) };
+    let field = contractor::Simulator::start(field).await.unwrap();
+    let hall = quickq::Settings { newer_fields: true, noise: 1.0, ..quickq::Settings::noisy() };
     let hall = quickq::Simulator::start(hall).await.unwrap();
-    let queue = enter_export::Settings { branches: 2, ..enter_export::Settings::noisy() };
+    let queue =
+        enter_export::Settings { branches: 2, noise: 1.0, ..enter_export::Settings::noisy() };
     let queue = enter_export::Simulator::start(queue).await.unwrap();
     // Its time stands still too: in the middle of a day.
     let noon = jiff::Zoned::now().round(jiff::Unit::Day).unwrap().timestamp().as_millisecond();

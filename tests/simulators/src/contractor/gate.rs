@@ -21,6 +21,7 @@ use super::reply::{Refusal, Reply};
 use super::scheme::{Scheme, scheme_of};
 use super::shared::Shared;
 use super::store::Store;
+use crate::noise::Noise;
 
 /// The largest body that is read, in bytes.
 const LARGEST_BODY: usize = 64 * 1024 * 1024;
@@ -145,7 +146,7 @@ pub(super) async fn pass(
     }
     let noise = {
         let store = shared.store();
-        store.settings.noise.then_some(store.settings.seed)
+        Noise { seed: store.settings.seed, share: store.settings.noise }
     };
     spoil(response, &faults, noise).await
 }

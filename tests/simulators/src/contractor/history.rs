@@ -45,7 +45,7 @@ impl History {
     pub fn states(&self, kind: Kind, id: i64) -> Vec<PastState> {
         let store = self.shared.store();
         let mut states = store.log.states(kind, id);
-        if store.settings.noise {
+        if store.settings.noise > 0.0 {
             states.iter_mut().for_each(|state| state.json = noise::extended(&state.json));
         }
         states
@@ -54,7 +54,7 @@ impl History {
     /// The JSON texts that are served now, by id; works without `Settings::keep_history`.
     pub fn current(&self, kind: Kind) -> BTreeMap<i64, String> {
         let store = self.shared.store();
-        let (rows, is_noisy) = (store.current(kind), store.settings.noise);
+        let (rows, is_noisy) = (store.current(kind), store.settings.noise > 0.0);
         drop(store);
         let text = |json: &[u8]| {
             let text = String::from_utf8_lossy(json);

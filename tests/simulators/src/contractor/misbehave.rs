@@ -11,18 +11,14 @@ use serde_json::{Value, json};
 
 use super::faults::FaultKind;
 use super::reply::text;
-use crate::noise;
+use crate::noise::{self, Noise};
 
 /// How long the first half of a cut body has to leave the machine before the cut.
 const BEFORE_CUT: Duration = Duration::from_millis(20);
 
-/// The answer with the faults in it, and spelled anew where there is a seed for it.
-pub(super) async fn spoil(
-    response: Response,
-    faults: &[FaultKind],
-    noise: Option<u64>,
-) -> Response {
-    if faults.is_empty() && noise.is_none() {
+/// The answer with the faults in it, as it is spelled this time.
+pub(super) async fn spoil(response: Response, faults: &[FaultKind], noise: Noise) -> Response {
+    if faults.is_empty() && !noise.is_any() {
         return response;
     }
     let (mut parts, body) = response.into_parts();
@@ -34,9 +30,8 @@ pub(super) async fn spoil(
     if is_json && parts.status.is_success() {
         body = faults.iter().fold(body, spoil_json);
     }
-    if let Some(seed) = noise.filter(|_| is_json) {
-        let text = String::from_utf8_lossy(&body);
-        body = noise::respelled(&noise::extended(&text), seed).into();
+    if is_json && noise.is_any() {
+        body = noise.respelled(noise::extended(&String::from_utf8_lossy(&body))).into();
     }
     for fault in faults {
         if let FaultKind::Cut { chunked } = fault {

@@ -75,9 +75,9 @@ pub struct Settings {
     pub unknown_objects: Vec<String>,
     /// The largest attachment, in bytes; above it 422.
     pub attachment_bytes: usize,
-    /// Whether replies are spelled anew at each read, with a field that no document has
+    /// The share of replies, 0–1, that are spelled anew; above 0 all have a field that no document has
     /// ([`crate::noise`]).
-    pub noise: bool,
+    pub noise: f64,
 }
 
 impl Default for Settings {
@@ -115,7 +115,7 @@ impl Default for Settings {
             unknown_clients: Vec::new(),
             unknown_objects: Vec::new(),
             attachment_bytes: 10 * 1024 * 1024,
-            noise: false,
+            noise: 0.0,
         }
     }
 }
@@ -123,7 +123,7 @@ impl Default for Settings {
 impl Settings {
     /// The default with [`Settings::noise`], as tests of invariants want it.
     pub fn noisy() -> Self {
-        Self { noise: true, ..Self::default() }
+        Self { noise: 0.4, ..Self::default() }
     }
 
     /// These settings with the fields of `patch`, a JSON object, put over them.

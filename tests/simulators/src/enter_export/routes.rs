@@ -21,7 +21,7 @@ use super::settings::Settings;
 use super::shared::{Asked, Shared};
 use super::world::Branch;
 use super::{control, life, write};
-use crate::noise;
+use crate::noise::{self, Noise};
 
 /// How large the pieces are in which a day is written.
 const PIECE: usize = 64 * 1024;
@@ -127,7 +127,7 @@ async fn day(
         now,
         unknown_state: false,
         undecodable: false,
-        extended: settings.noise,
+        extended: settings.noise > 0.0,
     };
     let start = if with_history {
         let mut department = department(branch, place, &settings);
@@ -166,7 +166,7 @@ pub(super) fn department(branch: &Branch, place: usize, settings: &Settings) -> 
         head["TimeZone"] =
             json!({ "Id": branch.zone_id, "Name": branch.zone_id, "UtcOffset": "UTC+03:00" });
     }
-    if settings.noise {
+    if settings.noise > 0.0 {
         noise::extend(&mut head);
     }
     head
@@ -311,13 +311,13 @@ async fn enter(
 
 /// A text as it is sent this time.
 fn spelled(text: String, settings: &Settings) -> String {
-    if settings.noise { noise::respelled(&text, settings.seed) } else { text }
+    Noise { seed: settings.seed, share: settings.noise }.respelled(text)
 }
 
 fn list(rows: Vec<Value>, faults: &[FaultKind], settings: &Settings) -> Response {
     let cut = faults.iter().any(|fault| matches!(fault, FaultKind::Cut { .. }));
     let mut rows = Value::from(rows);
-    if settings.noise {
+    if settings.noise > 0.0 {
         noise::extend(&mut rows);
     }
     let body = Bytes::from(spelled(rows.to_string(), settings));

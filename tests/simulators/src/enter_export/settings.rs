@@ -43,9 +43,9 @@ pub struct Settings {
     pub unknown_state: bool,
     /// The token in the header `Token`; without one, everybody is let in.
     pub token: Option<String>,
-    /// Whether replies are spelled anew at each read, with a field that no document has
+    /// The share of replies, 0–1, that are spelled anew; above 0 all have a field that no document has
     /// ([`crate::noise`]).
-    pub noise: bool,
+    pub noise: f64,
 }
 
 impl Default for Settings {
@@ -70,7 +70,7 @@ impl Default for Settings {
             wrong_protocol: Vec::new(),
             unknown_state: false,
             token: None,
-            noise: false,
+            noise: 0.0,
         }
     }
 }
@@ -92,7 +92,7 @@ const START: [&str; 11] = [
 impl Settings {
     /// The default with [`Settings::noise`], as tests of invariants want it.
     pub fn noisy() -> Self {
-        Self { noise: true, ..Self::default() }
+        Self { noise: 0.4, ..Self::default() }
     }
 
     /// These settings with the fields of `patch`, a JSON object, put over them.

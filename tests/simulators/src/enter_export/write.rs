@@ -31,7 +31,7 @@ impl View {
             now,
             unknown_state: false,
             undecodable: false,
-            extended: settings.noise,
+            extended: settings.noise > 0.0,
         }
     }
 }

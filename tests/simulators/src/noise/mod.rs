@@ -48,25 +48,44 @@ pub fn extend(value: &mut Value) {
     }
 }
 
-/// The text spelled anew, in another way at each call; as it is where it is no JSON.
-pub fn respelled(json: &str, seed: u64) -> String {
-    // One for all simulators of the process: no two replies are spelled alike.
-    static TURN: AtomicU64 = AtomicU64::new(0);
-    let turn = TURN.fetch_add(1, Ordering::Relaxed);
-    respelled_by(json, &mut Choices(seed ^ turn.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+/// How replies are spelled.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Noise {
+    pub(crate) seed: u64,
+    /// The share of texts that are spelled anew, 0–1.
+    pub(crate) share: f64,
 }
 
-/// The text spelled anew by a seed alone, every number of it.
+impl Noise {
+    /// Whether there is any.
+    pub(crate) fn is_any(self) -> bool {
+        self.share > 0.0
+    }
+
+    /// The text as it is sent this time; as it is where it is no JSON.
+    pub(crate) fn respelled(self, json: String) -> String {
+        // One for all simulators of the process: no two replies are spelled alike.
+        static TURN: AtomicU64 = AtomicU64::new(0);
+        if !self.is_any() {
+            return json;
+        }
+        let turn = TURN.fetch_add(1, Ordering::Relaxed);
+        let mut choices = Choices(self.seed ^ turn.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        if choices.below(1_000) as f64 >= self.share * 1_000.0 {
+            return json;
+        }
+        respelled_by(&json, &mut choices, false)
+    }
+}
+
+/// The text spelled anew by a seed alone, every number of it; as it is where it is no JSON.
 pub fn respelled_whole(json: &str, seed: u64) -> String {
-    let Some(node) = Node::read(json) else { return json.to_owned() };
-    let mut out = String::with_capacity(json.len() * 2);
-    node.respell(&mut Choices(seed), true, &mut out);
-    out
+    respelled_by(json, &mut Choices(seed), true)
 }
 
-fn respelled_by(json: &str, choices: &mut Choices) -> String {
+fn respelled_by(json: &str, choices: &mut Choices, is_free: bool) -> String {
     let Some(node) = Node::read(json) else { return json.to_owned() };
     let mut out = String::with_capacity(json.len() * 2);
-    node.respell(choices, false, &mut out);
+    node.respell(choices, is_free, &mut out);
     out
 }

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::commands::Topic;
 use super::faults::{FaultKind, Faults};
 use super::settings::Settings;
-use crate::noise;
+use crate::noise::Noise;
 
 /// What a socket's task is told to do.
 pub(super) enum Order {
@@ -147,7 +147,7 @@ pub(super) fn spoilt(settings: &Settings, text: String, faults: &[FaultKind]) ->
         FaultKind::ShortList { keep } => with_list(text, |rows| rows.truncate(*keep)),
         _ => text,
     });
-    if settings.noise { noise::respelled(&text, settings.seed) } else { text }
+    Noise { seed: settings.seed, share: settings.noise }.respelled(text)
 }
 
 fn with_list(text: String, change: impl FnOnce(&mut Vec<Value>)) -> String {

@@ -131,7 +131,7 @@ fn head(settings: &Settings, command: &str, now_ms: i64) -> Map<String, Value> {
 /// Entities as this build has them.
 pub(super) fn dress(settings: &Settings, value: &mut Value) {
     fit(settings, value);
-    if settings.noise {
+    if settings.noise > 0.0 {
         noise::extend(value);
     }
 }
