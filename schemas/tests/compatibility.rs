@@ -21,7 +21,7 @@ fn of_type(kind: &str) -> Schema {
 }
 
 #[test]
-fn point_8_a_reader_reads_what_avro_lets_it_read_and_instants_keep_their_unit() {
+fn a_reader_reads_what_avro_lets_it_read_and_instants_keep_their_unit() {
     let micros = r#"{"type":"long","logicalType":"timestamp-micros"}"#;
     let millis = r#"{"type":"long","logicalType":"timestamp-millis"}"#;
     let decimal = |scale| {
@@ -85,7 +85,7 @@ fn point_8_a_reader_reads_what_avro_lets_it_read_and_instants_keep_their_unit() 
 }
 
 #[test]
-fn point_8_a_mismatch_names_the_field_and_both_sides() {
+fn a_mismatch_names_the_field_and_both_sides() {
     let envelope = |of_status: &str| {
         let call = format!(
             r#"{{"type":"record","name":"talon.Call","fields":[{{"name":"status","type":{of_status}}}]}}"#
@@ -144,7 +144,11 @@ fn another_spelling_is_the_same_and_other_docs_are_the_same_on_the_wire() {
 /// What of a folder of today's schemas does not go with a folder of released ones, either way.
 fn breaches(golden: &Path, released: &Path) -> Vec<String> {
     let mut found = Vec::new();
-    for version in fs::read_dir(released).unwrap().flatten().filter(|one| one.path().is_dir()) {
+    // What was written before the first release is read, and promised to nobody.
+    let is_promised = |version: &fs::DirEntry| {
+        version.path().is_dir() && !version.file_name().to_string_lossy().ends_with("-pre")
+    };
+    for version in fs::read_dir(released).unwrap().flatten().filter(is_promised) {
         for file in fs::read_dir(version.path()).unwrap().flatten() {
             let name = file.file_name();
             let before = schema(&fs::read_to_string(file.path()).unwrap());
@@ -163,13 +167,13 @@ fn breaches(golden: &Path, released: &Path) -> Vec<String> {
 }
 
 #[test]
-fn point_8_todays_contract_goes_with_every_released_one_both_ways() {
+fn todays_contract_goes_with_every_released_one_both_ways() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     assert_eq!(breaches(&root.join("golden"), &root.join("released")), [""; 0]);
 }
 
 #[test]
-fn point_8_a_contract_that_breaks_a_released_one_is_found() {
+fn a_contract_that_breaks_a_released_one_is_found() {
     let directory = std::env::temp_dir().join(format!("talon-released-{}", std::process::id()));
     let version = directory.join("released/0.0.1");
     fs::create_dir_all(&version).unwrap();

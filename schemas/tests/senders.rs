@@ -76,7 +76,7 @@ fn reads_as_json(contract: &CommandContract, text: &str, writer: Option<&'static
 }
 
 #[test]
-fn point_9_every_spelling_of_a_command_reads_as_its_json() {
+fn every_spelling_of_a_command_reads_as_its_json() {
     for contract in contracts() {
         let text = contract.as_ref().text();
         assert_eq!(reads_as_json(contract, text, None), 0);
@@ -92,7 +92,7 @@ fn point_9_every_spelling_of_a_command_reads_as_its_json() {
 }
 
 #[test]
-fn point_9_a_record_of_the_union_stands_before_those_that_contain_it() {
+fn a_record_of_the_union_stands_before_those_that_contain_it() {
     for contract in contracts() {
         let schema: Value = serde_json::from_str(contract.as_ref().text()).unwrap();
         let params = schema["fields"].as_array().unwrap().iter();
@@ -119,7 +119,7 @@ fn point_9_a_record_of_the_union_stands_before_those_that_contain_it() {
 }
 
 #[test]
-fn point_9_what_a_sender_got_wrong_is_told_as_in_json() {
+fn what_a_sender_got_wrong_is_told_as_in_json() {
     let contract: &CommandContract = &contractor::COMMANDS;
     let text = contract.as_ref().text();
     let own = Schema::parse_str(text).unwrap();
@@ -144,7 +144,7 @@ fn point_9_what_a_sender_got_wrong_is_told_as_in_json() {
 }
 
 #[test]
-fn point_10_a_parameter_that_is_an_object_is_one_in_json_and_its_text_in_avro() {
+fn a_parameter_that_is_an_object_is_one_in_json_and_its_text_in_avro() {
     let contract: &CommandContract = &quickq::COMMANDS;
     let params = contract.params("NewService").unwrap();
     let given = json!({"fields": {"name": "Справки", "priority": 50}});

@@ -81,7 +81,7 @@ impl Running {
 const PANICKED: i32 = 101;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn point_11_no_subcommand_panics_when_nobody_reads_its_output() {
+async fn no_subcommand_panics_when_nobody_reads_its_output() {
     let mut texts = configuration("field", &unused_address(), "http://127.0.0.1:1");
     let listen = unused_address();
     texts.insert("http.listen".to_owned(), listen.clone());
@@ -119,7 +119,7 @@ async fn point_11_no_subcommand_panics_when_nobody_reads_its_output() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn point_11_dev_ends_by_itself_when_nobody_reads_its_output() {
+async fn dev_ends_by_itself_when_nobody_reads_its_output() {
     for err in [Stdio::null(), closed_pipe()] {
         let listen = unused_address();
         let arguments = ["dev", "--listen", &listen, "--edits-per-second", "20"];
@@ -128,7 +128,7 @@ async fn point_11_dev_ends_by_itself_when_nobody_reads_its_output() {
 }
 
 #[test]
-fn point_11_a_full_disk_is_told_and_is_no_success() {
+fn a_full_disk_is_told_and_is_no_success() {
     let full = || File::options().write(true).open("/dev/full").unwrap();
     let output = program().arg("schemas").stdout(full()).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
@@ -138,7 +138,7 @@ fn point_11_a_full_disk_is_told_and_is_no_success() {
 }
 
 #[test]
-fn point_11_a_schema_can_be_had_in_the_text_that_is_registered() {
+fn a_schema_can_be_had_in_the_text_that_is_registered() {
     let output = program().args(["schemas", "--compact"]).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let found = |name: &str| {

@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn point_12_the_broker_is_asked_once_for_all_who_wait_also_where_it_does_not_answer() {
+    fn the_broker_is_asked_once_for_all_who_wait_also_where_it_does_not_answer() {
         let failure = Err(KafkaError::MetadataFetch(BrokerTransportFailure));
         for answer in [Ok(Arc::new(HashSet::from(["a".to_owned()]))), failure] {
             let (listing, asked) = (Listing::default(), AtomicUsize::new(0));

@@ -38,7 +38,7 @@ fn decoded(
 }
 
 #[test]
-fn point_6_a_message_is_another_fact_only_where_the_upstream_edits_it() {
+fn a_message_is_another_fact_only_where_the_upstream_edits_it() {
     let content = |row: &Value| {
         let (row, contract) = decoded("call_message", row, &[]).unwrap();
         row.value[..contract.stable_len(&row.value).unwrap()].to_vec()

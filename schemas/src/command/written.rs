@@ -3,7 +3,7 @@
 //! It is read with the schema that it was written with, and not resolved to this version's: apache-avro
 //! 0.22 with a reader's schema takes the first record of a union whose fields can be filled, whatever
 //! branch was written, so that parameters are lost. Not needed any more when
-//! `point_9_every_spelling_of_a_command_reads_as_its_json` passes with a reader's schema.
+//! `every_spelling_of_a_command_reads_as_its_json` passes with a reader's schema.
 //!
 //! What `type` says counts, not the branch: a serialiser that is given a plain map chooses a branch by its
 //! keys, and several types may have the same (fastavro 1.13). What it put under names that the record of

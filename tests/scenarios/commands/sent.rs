@@ -242,7 +242,7 @@ async fn confluent_clients_send_commands_in_avro_with_the_registry() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn points_9_and_10_stock_senders_of_any_spelling_and_branch_are_understood() {
+async fn stock_senders_of_any_spelling_and_branch_are_understood() {
     const TEST: &str = "stock_senders";
     let (Some(kafka), Some(registry)) = (Kafka::shared(TEST), Registry::shared(TEST)) else {
         return;

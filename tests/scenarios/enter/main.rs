@@ -364,7 +364,7 @@ async fn invariant_4_what_vanishes_from_a_day_is_deleted_only_where_that_is_want
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn point_7_a_branch_that_goes_offline_between_two_reads_of_the_catalogue_loses_no_ticket() {
+async fn a_branch_that_goes_offline_between_two_reads_of_the_catalogue_loses_no_ticket() {
     let first = date(2024, 7, 7);
     // A day comes in one part, and in many.
     for padding in [0, 300_000] {

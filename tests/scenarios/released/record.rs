@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 use talon_brokers::{Registry, unique};
 use talon_runtime::metrics::Metrics;
-use talon_runtime::registry::Registry as Client;
+use talon_runtime::registry::{Options, Registry as Client};
 use talon_runtime::{Engine, Parts, Setup};
 use talon_schemas::Message;
 use talon_schemas::result::RESULT;
@@ -35,7 +35,7 @@ pub(crate) fn start(site: &Site, registry: Option<&str>, connectors: Vec<Setup>)
     Engine::start(Parts {
         prefix: site.prefix.clone(),
         bus: site.bus(),
-        registry: registry.map(|url| Client::new(url, None).unwrap()),
+        registry: registry.map(|url| Client::new(Options::of(url)).unwrap()),
         connectors,
         clock: Clock::System,
         metrics: Metrics::new().unwrap(),
@@ -131,7 +131,7 @@ async fn left(on: On, registry: Option<&Registry>, seen: &Seen) -> Left {
     assert!(engine.stop(Duration::from_secs(30)).await);
     let mut left = Left { schemas: Vec::new(), records: site.records(&setups) };
     if let Some(registry) = registry {
-        let client = Client::new(registry.url(), None).unwrap();
+        let client = Client::new(Options::of(registry.url())).unwrap();
         for setup in &setups {
             let plans = setup.connector.feeds().into_iter();
             let mut wanted: Vec<(String, &Message)> = plans

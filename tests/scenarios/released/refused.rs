@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 use talon_brokers::{Registry, unique};
 use talon_runtime::bus::BusFault;
-use talon_runtime::registry::Registry as Client;
+use talon_runtime::registry::{Options, Registry as Client};
 use talon_schemas::contractor::CALL;
 
 use crate::released;
@@ -38,7 +38,7 @@ async fn a_subject_with_the_old_envelope_is_refused_with_its_name_and_the_remedy
     let subject = format!("{topic}-value");
     register(url, &subject, &released("0.1.0-pre", "field.call")).await;
     set(url, &subject, "BACKWARD").await;
-    let client = Client::new(url, None).unwrap();
+    let client = Client::new(Options::of(url)).unwrap();
     let refused = client.register(&topic, &*CALL).await;
     let Err(BusFault::Misconfigured(why)) = refused else { panic!("{refused:?}") };
     for part in [&format!("`{subject}`"), "delete the subject", "compatibility to NONE"] {

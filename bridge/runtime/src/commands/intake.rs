@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn point_10_json_is_known_behind_blanks_a_mark_and_the_five_bytes_of_a_schema_id() {
+    async fn json_is_known_behind_blanks_a_mark_and_the_five_bytes_of_a_schema_id() {
         let json =
             r#"{"id": "c-1", "type": "SetStatus", "params": {"call_id": 42, "status": "Done"}}"#;
         for before in ["", " ", "\r\n\t ", "\u{feff}", "\u{feff} \n", " \u{feff}"] {

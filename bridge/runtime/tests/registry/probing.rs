@@ -10,7 +10,7 @@ async fn wrong(registry: &Registry) -> String {
 }
 
 #[tokio::test]
-async fn point_13_a_registry_is_known_by_its_list_of_subjects() {
+async fn a_registry_is_known_by_its_list_of_subjects() {
     let server = Server::start().await;
     let registry = client(&server.url(), &[]);
     assert!(registry.probe().await[0].result.is_ok());
@@ -24,7 +24,7 @@ async fn point_13_a_registry_is_known_by_its_list_of_subjects() {
 }
 
 #[tokio::test]
-async fn point_13_a_wrong_path_is_not_ok_and_the_right_one_is_suggested() {
+async fn a_wrong_path_is_not_ok_and_the_right_one_is_suggested() {
     let server = Server::start().await;
     for base in ["/apis/ccompat/v7", "/apis/ccompat/v6", ""] {
         server.state().base = base;
@@ -40,7 +40,7 @@ async fn point_13_a_wrong_path_is_not_ok_and_the_right_one_is_suggested() {
 }
 
 #[tokio::test]
-async fn point_13_what_answers_200_and_is_no_registry_is_not_ok() {
+async fn what_answers_200_and_is_no_registry_is_not_ok() {
     let server = Server::start().await;
     for page in ["<html>", "{}", r#"[{"name":"a"}]"#, "7"] {
         server.state().all = Some((200, page));
@@ -50,7 +50,7 @@ async fn point_13_what_answers_200_and_is_no_registry_is_not_ok() {
 }
 
 #[tokio::test]
-async fn point_13_a_redirect_is_told_with_its_target() {
+async fn a_redirect_is_told_with_its_target() {
     let server = Server::start().await;
     for status in [301, 302, 307, 308] {
         server.state().all = Some((status, "https://elsewhere.example.org/registry?token=hunter2"));
@@ -61,7 +61,7 @@ async fn point_13_a_redirect_is_told_with_its_target() {
 }
 
 #[tokio::test]
-async fn point_13_each_address_of_a_list_is_looked_at() {
+async fn each_address_of_a_list_is_looked_at() {
     let server = Server::start().await;
     let registry = client(&format!("{},{}/wrong", server.url(), server.url()), &[]);
     let seen = registry.probe().await;

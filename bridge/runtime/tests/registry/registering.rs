@@ -18,7 +18,7 @@ fn misconfigured(fault: BusFault) -> String {
 }
 
 #[tokio::test]
-async fn point_12_a_known_schema_costs_one_request_and_none_where_the_process_knows_it() {
+async fn a_known_schema_costs_one_request_and_none_where_the_process_knows_it() {
     let server = Server::start().await;
     let schema = documented("");
     let id = server.has("t.a.call-value", schema.text());
@@ -33,7 +33,7 @@ async fn point_12_a_known_schema_costs_one_request_and_none_where_the_process_kn
 }
 
 #[tokio::test]
-async fn point_12_a_new_schema_costs_two_requests_and_another_text_is_asked_for_again() {
+async fn a_new_schema_costs_two_requests_and_another_text_is_asked_for_again() {
     let server = Server::start().await;
     let registry = client(&server.url(), &[]);
     registry.register("t.a.call", &documented("")).await.unwrap();
@@ -44,7 +44,7 @@ async fn point_12_a_new_schema_costs_two_requests_and_another_text_is_asked_for_
 }
 
 #[tokio::test]
-async fn point_12_many_connectors_register_one_at_a_time_and_each_schema_once() {
+async fn many_connectors_register_one_at_a_time_and_each_schema_once() {
     let server = Server::start().await;
     // Now and then it answers 409, as Apicurio does, and takes nothing.
     server.state().conflicts = 5;
@@ -63,7 +63,7 @@ async fn point_12_many_connectors_register_one_at_a_time_and_each_schema_once() 
 }
 
 #[tokio::test]
-async fn point_12_a_schema_that_is_refused_holds_up_no_other() {
+async fn a_schema_that_is_refused_holds_up_no_other() {
     let server = Server::start().await;
     server.state().refused_until = Some(("t.first.call-value", "t.second.call-value"));
     let (registry, schema) = (&client(&server.url(), &[]), &documented(""));
@@ -73,7 +73,7 @@ async fn point_12_a_schema_that_is_refused_holds_up_no_other() {
 }
 
 #[tokio::test]
-async fn point_8_an_incompatible_schema_is_refused_where_the_registry_has_no_rule() {
+async fn an_incompatible_schema_is_refused_where_the_registry_has_no_rule() {
     let server = Server::start().await;
     server.has("t.a.call-value", at("timestamp-millis").text());
     let registry = client(&server.url(), &[]);
@@ -95,7 +95,7 @@ async fn point_8_an_incompatible_schema_is_refused_where_the_registry_has_no_rul
 }
 
 #[tokio::test]
-async fn point_8_every_version_counts_unless_the_level_is_not_transitive() {
+async fn every_version_counts_unless_the_level_is_not_transitive() {
     let server = Server::start().await;
     let (first, second) = (message(&[json!({"name": "a", "type": "string"})]), message(&[]));
     server.has("t.a.call-value", first.text());
@@ -115,7 +115,7 @@ async fn point_8_every_version_counts_unless_the_level_is_not_transitive() {
 }
 
 #[tokio::test]
-async fn point_8_a_renamed_envelope_is_refused_with_the_remedy() {
+async fn a_renamed_envelope_is_refused_with_the_remedy() {
     let server = Server::start().await;
     let old = r#"{"type":"record","name":"CallChange","namespace":"talon.contractor","fields":[]}"#;
     server.has("t.a.call-value", old);
@@ -126,7 +126,7 @@ async fn point_8_a_renamed_envelope_is_refused_with_the_remedy() {
 }
 
 #[tokio::test]
-async fn point_8_a_read_only_registry_works_when_the_schema_is_there() {
+async fn a_read_only_registry_works_when_the_schema_is_there() {
     let server = Server::start().await;
     let schema = documented("");
     // Somebody else registered it, spelled in another way, so that the registry does not find it.
@@ -149,7 +149,7 @@ async fn point_8_a_read_only_registry_works_when_the_schema_is_there() {
 }
 
 #[tokio::test]
-async fn point_8_without_auto_register_nothing_is_registered() {
+async fn without_auto_register_nothing_is_registered() {
     let server = Server::start().await;
     let registry = client(&server.url(), &[("auto.register.schemas", "false")]);
     let text = misconfigured(registry.register("t.a.call", &documented("")).await.unwrap_err());
@@ -161,7 +161,7 @@ async fn point_8_without_auto_register_nothing_is_registered() {
 }
 
 #[tokio::test]
-async fn point_8_the_latest_version_is_used_where_it_writes_the_same() {
+async fn the_latest_version_is_used_where_it_writes_the_same() {
     let server = Server::start().await;
     server.has("t.a.call-value", documented("").text());
     let newest = server.has("t.a.call-value", documented("with more docs").text());
@@ -174,7 +174,7 @@ async fn point_8_the_latest_version_is_used_where_it_writes_the_same() {
 }
 
 #[tokio::test]
-async fn point_8_a_registry_that_refuses_by_a_rule_of_its_own_is_quoted() {
+async fn a_registry_that_refuses_by_a_rule_of_its_own_is_quoted() {
     let server = Server::start().await;
     server.state().conflicts = usize::MAX;
     let registry = client(&server.url(), &[]);
@@ -183,7 +183,7 @@ async fn point_8_a_registry_that_refuses_by_a_rule_of_its_own_is_quoted() {
 }
 
 #[tokio::test]
-async fn point_13_the_next_address_is_asked_where_one_does_not_answer() {
+async fn the_next_address_is_asked_where_one_does_not_answer() {
     let (one, two) = (Server::start().await, Server::start().await);
     let closed = {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

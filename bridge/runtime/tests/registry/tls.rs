@@ -34,7 +34,7 @@ fn rewrite(directory: &Path, name: &str, pem: &str) {
 }
 
 #[tokio::test]
-async fn point_13_an_authority_of_ones_own_is_trusted() {
+async fn an_authority_of_ones_own_is_trusted() {
     let ours = authority("ours");
     let server = Server::start_tls(server_config(&ours, HERE, None)).await;
     let directory = tempfile::tempdir().unwrap();
@@ -45,7 +45,7 @@ async fn point_13_an_authority_of_ones_own_is_trusted() {
 }
 
 #[tokio::test]
-async fn point_13_a_certificate_that_is_not_trusted_is_told_as_what_it_is() {
+async fn a_certificate_that_is_not_trusted_is_told_as_what_it_is() {
     let (known, unknown) = (authority("known"), authority("unknown"));
     let directory = tempfile::tempdir().unwrap();
     let ca = write(directory.path(), "ca.pem", &known.pem());
@@ -82,7 +82,7 @@ fn expired(authority: &crate::authority::Authority) -> ServerConfig {
 }
 
 #[tokio::test]
-async fn point_13_https_to_a_port_that_speaks_http_is_told() {
+async fn https_to_a_port_that_speaks_http_is_told() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let task = tokio::spawn(async move {
@@ -99,7 +99,7 @@ async fn point_13_https_to_a_port_that_speaks_http_is_told() {
 }
 
 #[tokio::test]
-async fn point_13_a_client_certificate_is_shown_and_a_missing_one_is_told() {
+async fn a_client_certificate_is_shown_and_a_missing_one_is_told() {
     let (servers, clients) = (authority("servers"), authority("clients"));
     let server = Server::start_tls(server_config(&servers, HERE, Some(&clients))).await;
     let directory = tempfile::tempdir().unwrap();
@@ -124,7 +124,7 @@ async fn point_13_a_client_certificate_is_shown_and_a_missing_one_is_told() {
 }
 
 #[tokio::test]
-async fn point_13_files_are_read_again_when_they_change() {
+async fn files_are_read_again_when_they_change() {
     let (servers, clients, strangers) =
         (authority("servers"), authority("clients"), authority("strangers"));
     let server = Server::start_tls(server_config(&servers, HERE, Some(&clients))).await;

@@ -335,7 +335,7 @@ mod tests {
         {"Id":"2\\"} , 7 ] }, {"Department":{"Id":"c"},"Tickets":[{"Id":"3"}],"More":1}, {"Tickets":[]} ] "#;
 
     #[test]
-    fn point_7_a_reply_says_itself_whether_its_branch_is_connected_wherever_that_stands() {
+    fn a_reply_says_itself_whether_its_branch_is_connected_wherever_that_stands() {
         for (department, is_away) in [
             (r#"{"IsConnected":true,"WrongProtocol":false}"#, false),
             (r#"{"IsConnected":null}"#, false),

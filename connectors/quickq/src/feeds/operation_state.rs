@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn point_6_the_window_reaches_back_to_visits_that_have_a_state_which_is_not_over() {
+    fn the_window_reaches_back_to_visits_that_have_a_state_which_is_not_over() {
         let hours = |hours: i64| hours * HOUR as i64;
         let unended = |since: i64| unended_at(Some(hours(1000)), Some(hours(since)), hours(1001)).0;
         assert_eq!((unended(990), unended(999)), (990, 998));
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn point_6_a_state_is_a_row_once_it_is_over() {
+    fn a_state_is_a_row_once_it_is_over() {
         let keys = |done: &str, last: &str| {
             let reply = format!(
                 r#"[{{"consumer_id":1,"done":{done},"services":[{{"service_id":2,"stages":[{{"priority":3,"operations":[{{"operation_id":4,"states":[{{"state":"SERVING"}},{{"state":"{last}"}}]}}]}}]}}]}}]"#

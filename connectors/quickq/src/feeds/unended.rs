@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn point_6_a_state_that_leaves_before_it_is_over_is_told_as_it_was_seen_last() {
+    fn a_state_that_leaves_before_it_is_over_is_told_as_it_was_seen_last() {
         let unended = Unended::default();
         let seen = |keys: &[&str], held: &[&str], now_ms| {
             unended.seen(open(keys), |key| keys.contains(&key) || held.contains(&key), now_ms, 100)

@@ -118,7 +118,7 @@ async fn every_state_of_an_operation_is_a_fact_of_its_own() {
 }
 
 #[tokio::test]
-async fn point_6_a_state_is_told_once_whatever_changes_around_it() {
+async fn a_state_is_told_once_whatever_changes_around_it() {
     let hall = hall(Settings { visitors: 4, ..Settings::default() }, &[]).await;
     let mut reader = hall.reader("operation_state");
     let act = |command: &str, data: Value| hall.simulator.act(command, data).unwrap();

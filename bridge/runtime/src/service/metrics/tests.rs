@@ -49,6 +49,7 @@ fn metric_names_do_not_change_by_accident() {
             "talon_gap_changes_total counter",
             "talon_memory_lost_total counter",
             "talon_observations_total counter",
+            "talon_oversize_total counter",
             "talon_publish_duration_seconds histogram",
             "talon_recovery_seconds gauge",
             "talon_shard_owned gauge",

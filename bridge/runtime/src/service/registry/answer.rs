@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn point_13_every_status_is_told_as_what_it_is() {
+    fn every_status_is_told_as_what_it_is() {
         for (status, body, part) in [
             (301, "", "a redirect to nowhere"),
             (401, "", "`schema.registry.basic.auth.user.info`"),
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn point_8_who_may_not_register_is_known_by_status_or_code() {
+    fn who_may_not_register_is_known_by_status_or_code() {
         for (status, body, is_read_only) in [
             (403, "", true),
             (422, r#"{"error_code":42205,"message":"mode"}"#, true),

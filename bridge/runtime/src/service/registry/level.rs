@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn point_8_each_level_of_confluents_refuses_what_it_must() {
+    fn each_level_of_confluents_refuses_what_it_must() {
         let bare = record(r#"{"name":"a","type":"long"}"#);
         let more = record(r#"{"name":"a","type":"long"},{"name":"b","type":"long"}"#);
         let foreign = record(r#"{"name":"a","type":"string"}"#);

@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn point_8_what_is_not_set_compares_with_every_version_and_registers() {
+    fn what_is_not_set_compares_with_every_version_and_registers() {
         let (options, problems) = read(&[(URL, "http://one:8081/,https://two/apis/ccompat/v7")]);
         let options = options.unwrap();
         assert_eq!(problems, [""; 0]);
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn point_13_what_is_wrong_with_the_settings_is_told_with_the_nearest_key() {
+    fn what_is_wrong_with_the_settings_is_told_with_the_nearest_key() {
         for (texts, part) in [
             (vec![(URL, "http://one,two")], "is no URL"),
             (vec![(URL, "http://me:secret@one")], "user or password"),

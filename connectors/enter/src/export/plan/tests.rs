@@ -235,7 +235,7 @@ fn a_branch_that_is_stuck_is_followed_from_its_first_missing_day_and_a_done_day_
 }
 
 #[test]
-fn point_7_a_day_whose_reply_says_that_the_branch_is_offline_is_read_again_when_it_is_back() {
+fn a_day_whose_reply_says_that_the_branch_is_offline_is_read_again_when_it_is_back() {
     let mut played = Played::new(config(Some("2024-07-06")), &["a"]);
     let away = |played: &mut Played, lane| {
         let work = played.plan.next(lane, played.now).unwrap();
@@ -263,7 +263,7 @@ fn point_7_a_day_whose_reply_says_that_the_branch_is_offline_is_read_again_when_
 }
 
 #[test]
-fn point_7_what_a_reply_says_is_newer_than_the_list_of_branches() {
+fn what_a_reply_says_is_newer_than_the_list_of_branches() {
     let mut played = Played::new(PlanConfig { deletes: true, ..config(None) }, &["a"]);
     let work = played.plan.next(Lane::Current, played.now).unwrap();
     assert!(work.is_full);
