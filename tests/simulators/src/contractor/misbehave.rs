@@ -27,11 +27,14 @@ pub(super) async fn spoil(response: Response, faults: &[FaultKind], noise: Noise
     };
     parts.headers.remove(header::CONTENT_LENGTH);
     let is_json = parts.headers.get(header::CONTENT_TYPE).is_some_and(is_json_type);
+    if is_json && noise.is_any() {
+        body = noise::extended(&String::from_utf8_lossy(&body)).into();
+    }
     if is_json && parts.status.is_success() {
         body = faults.iter().fold(body, spoil_json);
     }
     if is_json && noise.is_any() {
-        body = noise.respelled(noise::extended(&String::from_utf8_lossy(&body))).into();
+        body = noise.respelled(String::from_utf8_lossy(&body).into_owned()).into();
     }
     for fault in faults {
         if let FaultKind::Cut { chunked } = fault {
