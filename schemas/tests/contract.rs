@@ -62,6 +62,58 @@ fn message(text: &'static str, mark: i64) -> Message {
     }
 }
 
+#[test]
+fn noise_in_texts_of_json_is_gone_from_what_is_encoded_and_from_what_is_read_back() {
+    let contract = &contractor::CALL_MESSAGE;
+    let with = |extra: BTreeMap<&'static str, &'static str>| Message { extra, ..message("t", 9) };
+    let canonical =
+        encode(contract, &with(BTreeMap::from([("a", "{\"x\":1.5,\"y\":[100]}"), ("b", "0")])));
+    let noisy = BTreeMap::from([("b", "-0.0"), ("a", "{ \"y\" : [1e2], \"\\u0078\":1.50 }")]);
+    assert_eq!(encode(contract, &with(noisy)), canonical);
+    let content = contract.content(&canonical).unwrap();
+    assert_eq!(content.datum(), canonical);
+    assert_eq!(content.stable().len(), contract.stable_len(&canonical).unwrap());
+
+    // As versions wrote it that kept the texts as they came, and with its names in another order.
+    let place = canonical.windows(2).position(|bytes| bytes == b"\x02a").unwrap();
+    let mut old = canonical[..place].to_vec();
+    let put = |out: &mut Vec<u8>, text: &str| {
+        out.push(u8::try_from(text.len() * 2).unwrap());
+        out.extend(text.as_bytes());
+    };
+    for text in ["b", "0e5", "a", "{\"y\": [100.0],\"x\":15e-1}"] {
+        put(&mut old, text);
+    }
+    let rest = canonical.windows(3).rposition(|bytes| bytes == b"\x020\0").unwrap() + 2;
+    old.extend(&canonical[rest..]);
+    let read = contract.content(&old).unwrap();
+    assert_eq!(read.datum(), canonical);
+    assert_eq!(read, contract.content(&old).unwrap());
+    assert_eq!(read.stable(), content.stable());
+}
+
+#[test]
+fn noise_every_text_that_is_json_is_marked_as_such() {
+    fn unmarked(json: &serde_json::Value, found: &mut Vec<String>) {
+        if let Some(doc) = json.get("doc").and_then(serde_json::Value::as_str)
+            && doc.contains("JSON text")
+            && json["talon.json"] != true
+        {
+            found.push(json["name"].to_string());
+        }
+        match json {
+            serde_json::Value::Object(map) => map.values().for_each(|value| unmarked(value, found)),
+            serde_json::Value::Array(items) => items.iter().for_each(|item| unmarked(item, found)),
+            _ => {}
+        }
+    }
+    for (name, contract) in contracts() {
+        let mut found = Vec::new();
+        unmarked(&serde_json::from_str(contract.text()).unwrap(), &mut found);
+        assert!(found.is_empty(), "{name}: {found:?}");
+    }
+}
+
 fn encode(contract: &Contract, entity: &impl Serialize) -> Vec<u8> {
     let mut bytes = Vec::new();
     contract.encode(entity, &mut bytes).unwrap();

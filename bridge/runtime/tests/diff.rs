@@ -407,6 +407,16 @@ fn invariant_6_a_row_that_cannot_be_read_is_put_aside_once_and_what_follows_flow
 }
 
 #[test]
+fn noise_in_rows_that_cannot_be_read_puts_none_aside_again() {
+    let mut feed = Feed::new();
+    let dead = feed.full(r#"[{"id":1,"message":"poison"},{"id":"x","list":[1.50]}]"#);
+    assert_eq!(dead.len(), 2, "{dead:?}");
+    let other = r#"[{ "message":"p\u006fison", "id":1},{"list":[ 15e-1 ],"id" : "\u0078"}]"#;
+    assert_eq!(feed.full(other), [""; 0]);
+    assert_eq!(feed.full(r#"[{"id":1,"message":"poison"},{"id":"x","list":[1.51]}]"#).len(), 1);
+}
+
+#[test]
 fn invariant_4_a_row_that_cannot_be_read_may_be_any_absent_one() {
     let mut feed = Feed::new();
     feed.full(r#"[{"id":1,"message":"a"},{"id":2,"message":"b"},{"id":3,"message":"c"}]"#);

@@ -14,6 +14,7 @@ use talon_http::{
 };
 use talon_sdk::Fault;
 use talon_sdk::config::Secret;
+use talon_sdk::record::read;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -99,7 +100,7 @@ struct ErrorDto {
 
 /// The `errorCode` of a refusal, where it has one.
 pub(crate) fn error_code(reply: &Reply) -> Option<i64> {
-    serde_json::from_slice::<ErrorDto>(&reply.body).ok().map(|error| error.code)
+    read::<ErrorDto>(&reply.body).ok().map(|error| error.code)
 }
 
 /// `hashedPassword`: base64(SHA-256(SHA-256(password in UTF-8) ‖ salt)).

@@ -1,21 +1,24 @@
 //! Blanking what must not leave the process, in whatever it stands.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::Bytes;
 use memchr::memmem;
 
+const SECRETS: [&str; 3] = ["password", "hasp", "token"];
+
 /// The text with the values of secret fields replaced by as many stars, whatever else it is. The digits
 /// of a number become ones, which keep it a number.
-///
-/// A field whose name is written with escapes is not known.
 pub(crate) fn blanked(text: Bytes) -> Bytes {
     let mut places = Vec::new();
-    for key in [&b"\"password\""[..], b"\"hasp\"", b"\"token\""] {
-        for at in memmem::find_iter(&text, key) {
+    for name in SECRETS {
+        let key = format!("\"{name}\"");
+        for at in memmem::find_iter(&text, &key) {
             places.extend(value_after(&text, at + key.len()));
         }
     }
+    places.extend(behind_escapes(&text));
     if places.is_empty() {
         return text;
     }
@@ -31,6 +34,27 @@ pub(crate) fn blanked(text: Bytes) -> Bytes {
         }
     }
     blank.into()
+}
+
+/// The values of secret fields whose names are written with escapes.
+fn behind_escapes(text: &[u8]) -> Vec<Range<usize>> {
+    let mut places = Vec::new();
+    if memmem::find(text, b"\\u").is_none() {
+        return places;
+    }
+    let mut at = 0;
+    while let Some(start) = memchr::memchr(b'"', &text[at..]).map(|ahead| at + ahead) {
+        let mut end = start + 1;
+        while end < text.len() && text[end] != b'"' {
+            end += if text[end] == b'\\' { 2 } else { 1 };
+        }
+        at = (end + 1).min(text.len());
+        let name = serde_json::from_slice::<Cow<'_, str>>(&text[start..at]);
+        if name.is_ok_and(|name| SECRETS.contains(&&*name)) {
+            places.extend(value_after(text, at));
+        }
+    }
+    places
 }
 
 /// The inside of the text or the number that follows a key. A text that is cut reaches to the end.

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use talon_sdk::Rows;
-use talon_sdk::record::Text;
+use talon_sdk::record::{Text, respelled};
 
 use crate::blank::{blanked, command_in};
 use crate::model::Int;
@@ -190,7 +190,7 @@ impl Frame {
     /// The one entity that a command answers with, wherever its fields stand; `None` where there is
     /// none (`data` is empty). A ticket's picture is left out.
     pub fn entity(&self) -> Option<Map<String, Value>> {
-        let data = serde_json::from_slice::<Value>(&self.data()).unwrap_or_default();
+        let data = serde_json::from_slice::<Value>(&respelled(&self.data())).unwrap_or_default();
         let mut entity = match data {
             Value::Object(mut data) => match data.shift_remove("consumer") {
                 Some(Value::Object(mut consumer)) => {
@@ -204,7 +204,7 @@ impl Frame {
         };
         if !entity.is_empty() {
             for (name, place) in &self.outside {
-                if let Ok(value) = serde_json::from_slice(&self.text[place.clone()]) {
+                if let Ok(value) = serde_json::from_slice(&respelled(&self.text[place.clone()])) {
                     entity.entry(name.as_str()).or_insert(value);
                 }
             }

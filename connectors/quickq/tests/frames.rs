@@ -100,6 +100,8 @@ fn invariant_8_secrets_are_blanked_also_where_nothing_can_be_read() {
         r#"{"command":"info","data":{"hasp":"5ecret","sessions":1}}"#,
         r#"{"command":"info","token":"{5ecret}","data":{}}"#,
         r#"{"password":"with \" 5ecret"}"#,
+        r#"{"command":"userList","data":[{"id":1,"p\u0061ssword":"5ecret"},{"\u0068\u0061SP":2}]}"#,
+        r#"{"command":"info","\u0074oken" : "5ecret","a":"\"\\","data":{"\u0068asp":"5ecret"}}"#,
     ] {
         let shown = match Frame::read(Bytes::from_static(text.as_bytes())) {
             Ok(read) => read.frame.text(),

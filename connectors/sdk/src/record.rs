@@ -8,13 +8,16 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::de::{Deserializer, IgnoredAny, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use talon_schemas::canonical::canonical;
 
 use crate::RowFault;
 
 /// Fields that a schema does not know: JSON text under the upstream's name, in the order of names.
+///
+/// The texts stay as they came; the contract spells them in their one way when it encodes the entity.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Extra<'a>(pub BTreeMap<Cow<'a, str>, Cow<'a, str>>);
@@ -58,9 +61,43 @@ where
 {
     match serde_json::from_slice::<T::Of<'r>>(row) {
         Ok(record) => use_record(record),
-        Err(error) if error.is_data() => salvage::<T, R>(row, &error, use_record),
+        Err(error) if may_fit(&error) => {
+            let row = respelled(row);
+            match serde_json::from_slice::<T::Of<'_>>(&row) {
+                Ok(record) => use_record(record),
+                Err(_) => salvage::<T, R>(&row, &error, use_record),
+            }
+        }
         Err(error) => Err(fault(&error)),
     }
+}
+
+/// Reads a value whose numbers may be spelled in any way: `1.0` and `1e2` are whole numbers.
+///
+/// # Errors
+/// Where the text is no such value.
+pub fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, serde_json::Error> {
+    let read = serde_json::from_slice(json);
+    match read {
+        Err(error) if error.is_data() => {
+            serde_json::from_slice(&respelled(json)).map_err(|_| error)
+        }
+        read => read,
+    }
+}
+
+/// The text in its canonical spelling, in which a whole number is spelled as one.
+pub fn respelled(json: &[u8]) -> Cow<'_, [u8]> {
+    match std::str::from_utf8(json).map(canonical) {
+        Ok(Cow::Owned(text)) => Cow::Owned(text.into_bytes()),
+        _ => Cow::Borrowed(json),
+    }
+}
+
+/// Whether a row may be JSON all the same, with a value that does not fit: of another type, a number
+/// that is too large for its type, or half a character. serde calls the last two errors of syntax.
+fn may_fit(error: &serde_json::Error) -> bool {
+    error.is_data() || error.is_syntax()
 }
 
 /// A record that borrows from its row. Implemented by [`upstream_record!`](crate::upstream_record).
@@ -103,7 +140,7 @@ pub struct Fitted {
 pub fn fit<T: Record>(object: &[u8]) -> Result<Fitted, RowFault> {
     match serde_json::from_slice::<T::Of<'_>>(object) {
         Ok(_) => Ok(Fitted { json: String::from_utf8_lossy(object).into_owned(), odd: Vec::new() }),
-        Err(error) if error.is_data() => fit_after::<T>(object, &error),
+        Err(error) if may_fit(&error) => fit_after::<T>(object, &error),
         Err(error) => Err(fault(&error)),
     }
 }
@@ -115,7 +152,7 @@ fn fit_after<T: Record>(row: &[u8], first: &serde_json::Error) -> Result<Fitted,
         let field = format!("{}:{}", serde_json::Value::from(&**name), value.get());
         match serde_json::from_str::<T::Of<'_>>(&format!("{{{field}}}")) {
             // A required field that is missing from this one-field object says nothing about it.
-            Err(error) if error.is_data() && !is_missing(&error) => {
+            Err(error) if may_fit(&error) && !is_missing(&error) => {
                 odd.push((name.clone().into_owned(), value.get().to_owned()));
             }
             _ => {
@@ -228,7 +265,7 @@ impl<'de> Visitor<'de> for Peek<'_> {
             }
             let value = map.next_value::<&RawValue>()?.get();
             let is_number = value.starts_with(|c: char| c == '-' || c.is_ascii_digit());
-            if is_number && !value.contains(['.', 'e', 'E']) {
+            if is_number && !value.contains(['.', 'e', 'E']) && value != "-0" {
                 self.key.push_str(value);
                 *self.found = true;
             } else if let Ok(text) = serde_json::from_str::<Cow<'_, str>>(value) {
@@ -410,6 +447,30 @@ mod tests {
     }
 
     #[test]
+    fn noise_a_whole_number_in_another_spelling_is_that_number() {
+        for (id, size) in
+            [("7", "35.5"), ("7.0", "35.500"), ("0.7e1", "3.55E+1"), ("70e-1", "355e-1")]
+        {
+            let row = format!(
+                r#"{{"size": {size} ,"items":[1e2, 2.00],"\u0069d":{id},"text":"\u0061\/"}}"#
+            );
+            assert_eq!(show(&row).unwrap(), r#"7 Some("a/") Some(35.5) [100, 2] {}"#, "{row}");
+        }
+        let exact = r#"{"id":9007199254740993.0}"#;
+        assert_eq!(show(exact).unwrap(), "9007199254740993 None None [] {}");
+        assert_eq!(read::<Vec<i64>>(b"[1.0,2]").unwrap(), [1, 2]);
+        assert!(read::<i64>(b"1.5").is_err() && read::<i64>(b"1e30").is_err());
+    }
+
+    #[test]
+    fn a_value_that_no_type_can_hold_goes_to_extra() {
+        assert_eq!(
+            show(r#"{"id":1,"text":"half \ud83d","size":1e400,"items":[1.5]}"#).unwrap(),
+            r#"1 None None [] {"items": "[1.5]", "size": "1e400", "text": "\"half \\ud83d\""}"#
+        );
+    }
+
+    #[test]
     fn a_row_with_a_field_that_is_there_twice_is_a_fault() {
         for row in [
             r#"{"id":1,"id":2}"#,
@@ -456,6 +517,9 @@ mod tests {
             (r#"{"id":5}"#, Some("5")),
             (r#"{ "x" : {"id":9}, "id" : -7 }"#, Some("-7")),
             (r#"{"id":"a/b","x":1}"#, Some("a/b")),
+            (r#"{ "\u0069d" : "\u0061\/b" }"#, Some("a/b")),
+            (r#"{"id":7.0}"#, None),
+            (r#"{"id":-0}"#, None),
             (r#"{"id":1.5}"#, None),
             (r#"{"id":null}"#, None),
             (r#"{"x":1}"#, None),

@@ -143,7 +143,10 @@ fn value_at<Head: DeserializeOwned>(text: &[u8], at: usize) -> Option<(Option<He
     let text = &text[at..];
     match read::<Head>(text) {
         Ok((head, length)) => Some((Some(head), at + length)),
-        Err(_) => read::<IgnoredAny>(text).ok().map(|(_, length)| (None, at + length)),
+        Err(_) => {
+            let (_, length) = read::<IgnoredAny>(text).ok()?;
+            Some((crate::record::read(&text[..length]).ok(), at + length))
+        }
     }
 }
 
@@ -189,8 +192,9 @@ mod tests {
         struct Head {
             timestamp: i64,
         }
-        let body =
-            Bytes::from_static(br#"[{"timestamp":5},{"timestamp":"x","id":[1]},{"timestamp":7}]"#);
+        let body = Bytes::from_static(
+            br#"[{"timestamp":5},{"timestamp":"x","id":[1]},{"timestamp":7.0}]"#,
+        );
         let (rows, heads) = Rows::with_heads::<Head>(body).unwrap();
         let marks: Vec<_> =
             heads.iter().map(|head| head.as_ref().map(|head| head.timestamp)).collect();

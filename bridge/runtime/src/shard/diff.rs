@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use talon_schemas::{Contract, Op};
+use talon_sdk::record::respelled;
 use talon_sdk::{Observation, Row, RowCodec, RowFault};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -138,13 +139,13 @@ impl Differ {
             self.remember(key, None);
             return is_new;
         };
-        let Ok(stable) = self.contract.stable_len(value) else {
+        let Ok(content) = self.contract.content(value) else {
             self.recover_key(scope, key, chain);
             return false;
         };
-        self.remember(key, Some(value));
-        let entry = Entry { fingerprint: fingerprint(&value[..stable]), raw: 0, chain };
-        self.know(known, scope, key, entry, value);
+        self.remember(key, Some(content.datum()));
+        let entry = Entry { fingerprint: fingerprint(content.stable()), raw: 0, chain };
+        self.know(known, scope, key, entry, content.datum());
         false
     }
 
@@ -206,7 +207,7 @@ impl Differ {
                 continue;
             }
 
-            let mut decoded = self.decode(row, &observation.scope, raw);
+            let mut decoded = self.decode(row, &observation.scope);
             if decoded.is_ok() && !peeked {
                 slot = self.index.find(&self.row.key);
             }
@@ -218,7 +219,7 @@ impl Differ {
                 if let Some(list) = &mut comparison.list {
                     list.unreadable |= slot.is_none() && !peeked;
                 }
-                if self.dead.insert(raw) {
+                if self.dead.insert(spelled(row)) {
                     summary.dead += 1;
                     out.dead_letter(&self.key, row, &fault)?;
                 }
@@ -318,8 +319,8 @@ impl Differ {
         })
     }
 
-    fn decode(&mut self, row: &[u8], scope: &str, raw: u64) -> Result<(), RowFault> {
-        if self.panicked.contains(raw) {
+    fn decode(&mut self, row: &[u8], scope: &str) -> Result<(), RowFault> {
+        if !self.panicked.is_empty() && self.panicked.contains(spelled(row)) {
             return Err(RowFault(PANICKED.to_owned()));
         }
         let Differ { codec, row: out, .. } = self;
@@ -327,7 +328,7 @@ impl Differ {
         catch_unwind(AssertUnwindSafe(|| codec.decode(row, scope, out))).unwrap_or_else(|_| {
             // It may be half written.
             self.row = Row::default();
-            self.panicked.insert(raw);
+            self.panicked.insert(spelled(row));
             Err(RowFault(PANICKED.to_owned()))
         })
     }
@@ -349,8 +350,8 @@ impl Differ {
         out: &mut C,
     ) -> Result<Option<SlotId>, C::Error> {
         let value = self.row.value.as_slice();
-        // A codec encodes with its contract, so its bytes fit the contract's plan; content that did
-        // not would only be compared whole.
+        // A codec encodes with its contract, so its bytes fit the contract's plan, and their JSON texts
+        // are canonical; content that did not fit would only be compared whole.
         let stable = self.contract.stable_len(value).unwrap_or(value.len());
         let fingerprint = fingerprint(&value[..stable]);
         let entry = slot.map(|id| self.index.entry(id));
@@ -416,20 +417,29 @@ struct Comparison {
     list: Option<List>,
 }
 
+/// The hash of a row, the same however it is spelled.
+fn spelled(row: &[u8]) -> u64 {
+    xxh3_64(&respelled(row))
+}
+
 /// Rows by their hash. When there are too many, all are forgotten.
 #[derive(Debug, Default)]
 struct Remembered(HashSet<u64>);
 
 impl Remembered {
     /// Whether the row is not among them yet.
-    fn insert(&mut self, raw: u64) -> bool {
-        if self.0.len() >= REMEMBERED_DEAD && !self.0.contains(&raw) {
+    fn insert(&mut self, row: u64) -> bool {
+        if self.0.len() >= REMEMBERED_DEAD && !self.0.contains(&row) {
             self.0.clear();
         }
-        self.0.insert(raw)
+        self.0.insert(row)
     }
 
-    fn contains(&self, raw: u64) -> bool {
-        !self.0.is_empty() && self.0.contains(&raw)
+    fn contains(&self, row: u64) -> bool {
+        self.0.contains(&row)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }

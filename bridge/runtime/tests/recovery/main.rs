@@ -112,6 +112,26 @@ async fn invariant_1_a_version_with_a_field_more_reads_the_topics_of_the_one_bef
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn noise_is_no_event_also_after_an_upgrade_from_texts_as_they_came() {
+    for (before_images, update) in [(true, "u 2*"), (false, "u 2")] {
+        let (bus, upstream) = (Memory::default(), Upstream::new(&["1", "2", "3"]));
+        let run = async |upstream: &Upstream| {
+            let process = Process::start_with(&bus, None, upstream, |options| {
+                options.before_images = before_images;
+            });
+            process.reads(3).await;
+            process.stop().await;
+        };
+        run(&upstream.as_it_came()).await;
+        run(&upstream).await;
+        check(&bus, &["c 1", "c 2", "c 3"]);
+        upstream.edit("2");
+        run(&upstream.read_by(Version::After)).await;
+        check(&bus, &["c 1", "c 2", "c 3", update]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn invariant_1_and_so_it_does_with_a_registry() {
     let (bus, upstream) = (Memory::default(), Upstream::new(&["1", "2", "3"]));
     let registry = Losable::start();

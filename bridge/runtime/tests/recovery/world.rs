@@ -132,7 +132,11 @@ fn some(whole: &Json, schema: &Json, n: i64) -> Json {
                 Json::Object(fields.map(pair).collect())
             }
             "array" => json!([some(whole, &map["items"], n), some(whole, &map["items"], n + 1)]),
-            "map" => json!({ "k": some(whole, &map["values"], n) }),
+            // JSON texts, as an upstream may spell them.
+            "map" => json!({
+                "k": format!("{{ \"b\" : {n}.50, \"a\":[ 1e2,\"\\u0041\\/\" ] }}"),
+                "j": "-0.0", "l": "no JSON",
+            }),
             plain => some(whole, &json!(plain), n),
         },
         other => panic!("{other} is no schema"),
@@ -170,6 +174,8 @@ pub(crate) struct Upstream {
     version: Version,
     /// Whether only changes are read, from a cursor on.
     by_cursor: bool,
+    /// Whether JSON texts are published as they came.
+    as_it_came: bool,
     only: Option<BTreeSet<&'static str>>,
 }
 
@@ -180,6 +186,7 @@ impl Upstream {
             state: Arc::default(),
             version: Version::Before,
             by_cursor: false,
+            as_it_came: false,
             only: None,
         };
         keys.iter().for_each(|key| upstream.edit(key));
@@ -194,6 +201,12 @@ impl Upstream {
     /// The same upstream, of which changes are read from a cursor on, or whole lists.
     pub(crate) fn by_cursor(&self, by_cursor: bool) -> Upstream {
         Upstream { by_cursor, ..self.clone() }
+    }
+
+    /// The same upstream, of which JSON texts are published as they came, as versions did before they had
+    /// one spelling.
+    pub(crate) fn as_it_came(&self) -> Upstream {
+        Upstream { as_it_came: true, ..self.clone() }
     }
 
     /// The same upstream with these feeds only.
@@ -252,7 +265,7 @@ impl Connector for Upstream {
             FeedPlan {
                 spec: Box::leak(Box::new(spec)),
                 interval: Duration::from_millis(20),
-                codec: Arc::new(Codec(contract)),
+                codec: Arc::new(Codec { contract, came: self.as_it_came.then(Mutex::default) }),
             }
         })
         .collect()
@@ -302,21 +315,34 @@ impl Feed for Reads {
 }
 
 /// Rows `{"key": …, "value": …}`.
-struct Codec(Get);
+struct Codec {
+    contract: Get,
+    /// Values by their rows, where texts are published as they came: the order of a map's keys is another
+    /// one each time that it is made of JSON, and was the same each time in versions that did so.
+    came: Option<Mutex<BTreeMap<Vec<u8>, Vec<u8>>>>,
+}
 
 impl RowCodec for Codec {
     fn peek_key(&self, _: &[u8], _: &str, _: &mut String) -> bool {
         false
     }
 
-    fn decode(&self, row: &[u8], _: &str, out: &mut Row) -> Result<(), RowFault> {
-        let row: Json = serde_json::from_slice(row).unwrap();
+    fn decode(&self, text: &[u8], _: &str, out: &mut Row) -> Result<(), RowFault> {
+        let row: Json = serde_json::from_slice(text).unwrap();
         row["key"].as_str().unwrap().clone_into(&mut out.key);
         let event = json!({"before": null, "after": row["value"], "op": "r", "ts_ms": 0,
             "source": {"version": "", "connector": "", "name": "", "feed": "", "scope": "", "ts_ms": 0}});
-        let contract = (self.0)();
+        let contract = (self.contract)();
         let event = contract.from_json(&serde_json::to_vec(&event).unwrap()).unwrap();
-        out.value.extend_from_slice(contract.cut(&event).unwrap().after.unwrap());
+        let value = contract.cut(&event).unwrap().after.unwrap();
+        match &self.came {
+            Some(came) => {
+                let mut came = came.lock().unwrap();
+                out.value
+                    .extend(came.entry(text.to_vec()).or_insert_with(|| value.to_vec()).iter());
+            }
+            None => out.value.extend_from_slice(contract.content(value).unwrap().datum()),
+        }
         Ok(())
     }
 }

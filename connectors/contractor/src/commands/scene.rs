@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use talon_http::{Body, Failure, HeaderValue, Lane, Method, Reply, Request, fault_of};
+use talon_sdk::record::read;
 use talon_sdk::{Answer, ApplyFault, Command, Fault, Permit};
 
 use super::errors;
@@ -196,7 +197,7 @@ impl<'s> Scene<'s> {
             return Err(fault.into());
         }
         let body = talon_http::read_json_body(endpoint, reply)?;
-        let read = serde_json::from_slice(&body).map_err(|_| {
+        let read = read(&body).map_err(|_| {
             Fault::unavailable(format!("`{endpoint}` was answered with other JSON than documented"))
         })?;
         Ok(Some(read))
@@ -235,8 +236,7 @@ impl<'s> Scene<'s> {
         let (rows, highest) = rows_since(upstream.modifications(of, asked(from, overlap)).await?)?;
         let mark = highest.map_or(from, |highest| highest.max(from));
         upstream.saw_mark(of, mark);
-        let read: Vec<Option<T>> =
-            rows.iter().map(|row| serde_json::from_slice(row).ok()).collect();
+        let read: Vec<Option<T>> = rows.iter().map(|row| read(row).ok()).collect();
         let unreadable = read.iter().any(Option::is_none);
         Ok(Modifications { mark, rows: read.into_iter().flatten().collect(), unreadable })
     }

@@ -11,6 +11,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use memchr::memchr2;
 use talon_sdk::Rows;
+use talon_sdk::record::respelled;
 
 /// What stands before the tickets may be so large.
 const LARGEST_HEAD: usize = 64 * 1024;
@@ -194,7 +195,7 @@ impl Slicer {
                 (_, b'\\') => self.text = Some(Escape::Next),
                 (_, b'"') => {
                     self.text = None;
-                    self.name.clone_from(&self.part);
+                    self.name = name_of(&self.part);
                     self.at = State::Colon;
                     return Ok(place + 1);
                 }
@@ -285,12 +286,32 @@ impl Slicer {
     }
 }
 
+/// The name of a field, however it is spelled.
+fn name_of(part: &[u8]) -> Vec<u8> {
+    if !part.contains(&b'\\') {
+        return part.to_vec();
+    }
+    let quoted = [b"\"", part, b"\""].concat();
+    let spelled = respelled(&quoted);
+    spelled[1..spelled.len() - 1].to_vec()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const HISTORY: &str = r#" [ {"Department": {"Name":"\"]},","Id":"b"} , "Tickets": [ {"Id":"1","P":[{"x":"}]"}]},
         {"Id":"2\\"} , 7 ] }, {"Department":{"Id":"c"},"Tickets":[{"Id":"3"}],"More":1}, {"Tickets":[]} ] "#;
+
+    #[test]
+    fn noise_the_name_of_a_field_is_known_however_it_is_spelled() {
+        let text =
+            r#"{"\u0044ateTime":"now","Depar\u0074ment":{"Id":"b"},"Ticket\u0073":[{"Id":"1"}]}"#;
+        for pieces in [1, 1000] {
+            let row = r#"{"Ticket":{"Id":"1"},"Department":{"Id":"b"}}"#;
+            assert_eq!(cut(text, pieces), (vec![row.to_owned()], Ok(())));
+        }
+    }
 
     fn cut(text: &str, pieces: usize) -> (Vec<String>, Result<(), SliceFault>) {
         let mut slicer = Slicer::new(1000);

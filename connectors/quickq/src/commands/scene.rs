@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use talon_sdk::record::respelled;
 use talon_sdk::{Command, Fault};
 
 use super::about::{About, marker};
@@ -166,7 +167,7 @@ impl Scene<'_> {
         let rows = frame
             .rows()
             .ok_or_else(|| Fault::unavailable(format!("`{command}` was answered with no list")))?;
-        Ok(rows.iter().filter_map(|row| serde_json::from_slice(row).ok()).collect())
+        Ok(rows.iter().filter_map(|row| serde_json::from_slice(&respelled(row)).ok()).collect())
     }
 
     fn book(&self, name: &str) -> Result<&Commands, Fault> {

@@ -2,7 +2,7 @@
 
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
-use talon_sdk::record::Text;
+use talon_sdk::record::{Text, read};
 
 use super::Int;
 
@@ -47,7 +47,7 @@ impl<'de> Visitor<'de> for Splitting {
             }
             let value = map.next_value::<&'de RawValue>()?;
             if name == self.id && id.is_none() {
-                id = serde_json::from_str::<Int>(value.get()).ok();
+                id = read::<Int>(value.get().as_bytes()).ok();
             }
             if rest.len() > 1 {
                 rest.push(',');

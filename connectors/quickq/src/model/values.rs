@@ -36,6 +36,16 @@ impl<'de> Deserialize<'de> for Int {
                     .map_err(|_| E::invalid_value(Unexpected::Unsigned(number), &self))
             }
 
+            /// `7.0`. Above this bound a float no longer says which whole number it was; such a
+            /// number reads after the row is spelled anew.
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Int, E> {
+                if number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0 {
+                    Ok(Int(number as i64))
+                } else {
+                    Err(E::invalid_type(Unexpected::Other("a float"), &self))
+                }
+            }
+
             fn visit_str<E: Error>(self, text: &str) -> Result<Int, E> {
                 text.trim()
                     .parse()
@@ -65,6 +75,13 @@ impl<'de> Deserialize<'de> for Flag {
                 match number {
                     0 | 1 => Ok(Flag(number == 1)),
                     _ => Err(E::invalid_value(Unexpected::Unsigned(number), &self)),
+                }
+            }
+
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Flag, E> {
+                match number {
+                    0.0 | 1.0 => Ok(Flag(number == 1.0)),
+                    _ => Err(E::invalid_type(Unexpected::Other("a float"), &self)),
                 }
             }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use talon_sdk::RowFault;
-use talon_sdk::record::{Fitted, Record, decode, fields, fit};
+use talon_sdk::record::{Fitted, Record, decode, fields, fit, respelled};
 
 use crate::export::model::{ProductDto, RowDto, TicketDto};
 
@@ -21,8 +21,12 @@ pub(super) fn read<R>(
     if let Ok(row) = serde_json::from_slice(row) {
         return use_row(row);
     }
-    let Some(Mended { row, ticket, products }) = mend(row)? else {
-        return decode::<RowDto<'_>, _>(row, use_row);
+    let row = respelled(row);
+    if let Ok(row) = serde_json::from_slice(&row) {
+        return use_row(row);
+    }
+    let Some(Mended { row, ticket, products }) = mend(&row)? else {
+        return decode::<RowDto<'_>, _>(&row, use_row);
     };
     let mut dto: RowDto<'_> = serde_json::from_str(&row.json)
         .map_err(|_| RowFault("a ticket that does not decode".to_owned()))?;
