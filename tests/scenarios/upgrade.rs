@@ -52,9 +52,22 @@ impl Place {
 
     /// Runs a process until all feeds were read three times, and gives its `talon_memory_lost_total`.
     async fn run(&self, registry: Option<&str>, upstream: &Upstream) -> f64 {
+        self.run_with(registry, upstream, true).await
+    }
+
+    /// The same with or without before images.
+    async fn run_with(
+        &self,
+        registry: Option<&str>,
+        upstream: &Upstream,
+        before_images: bool,
+    ) -> f64 {
         tracing_subscriber::fmt().with_test_writer().try_init().ok();
         let metrics = Metrics::new().unwrap();
-        let setup = upstream.setup(|options| options.partitions = 2);
+        let setup = upstream.setup(|options| {
+            options.partitions = 2;
+            options.before_images = before_images;
+        });
         let wanted = setup.connector.feeds().len();
         let engine = Engine::start(Parts {
             prefix: self.prefix.clone(),
@@ -137,7 +150,7 @@ async fn upgraded(on: On, registered: Registered) {
     if let Some(registry) = &before {
         place.register(registry.url(), Version::Before).await;
     }
-    place.run(before.as_ref().map(Registry::url), &upstream).await;
+    place.run(before.as_ref().map(Registry::url), &upstream.as_it_came()).await;
     for feed in feeds() {
         assert_eq!(place.sorted(feed), ["c 1", "c 2", "c 3"], "{feed}");
     }
@@ -190,6 +203,35 @@ async fn nor_with_a_registry_that_was_lost_on_kafka() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nor_with_a_registry_that_was_lost_on_nats() {
     upgraded(On::Nats, Registered::Lost).await;
+}
+
+/// JSON texts stand on the topics as the upstream spelled them; this version spells them in its own way.
+async fn respelled(on: On) {
+    for before_images in [true, false] {
+        let Some(place) = Place::of(on, "respelled") else { return };
+        let upstream = Upstream::new(&["1", "2", "3"]);
+        place.run_with(None, &upstream.as_it_came(), before_images).await;
+        for feed in feeds() {
+            assert_eq!(place.sorted(feed), ["c 1", "c 2", "c 3"], "{feed}");
+        }
+        place.run_with(None, &upstream, before_images).await;
+        upstream.edit("2");
+        place.run_with(None, &upstream, before_images).await;
+        let update = if before_images { "u 2*" } else { "u 2" };
+        for feed in feeds() {
+            assert_eq!(place.sorted(feed), ["c 1", "c 2", update, "c 3"], "{feed}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn noise_is_no_event_also_after_an_upgrade_from_texts_as_they_came_on_kafka() {
+    respelled(On::Kafka).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn noise_is_no_event_also_after_an_upgrade_from_texts_as_they_came_on_nats() {
+    respelled(On::Nats).await;
 }
 
 async fn unreadable(on: On) {

@@ -26,7 +26,7 @@ async fn killed_in_a_backfill(on: On) {
     let Some(address) = on.shared("enter_killed") else { return };
     let seed: u64 = rand::rng().random();
     println!("seed {seed}");
-    let settings = Settings { seed, tickets_per_day: 12, ..Settings::default() };
+    let settings = Settings { seed, tickets_per_day: 12, ..Settings::noisy() };
     let upstream = Simulator::start(settings).await.unwrap();
     // From now on nothing happens there.
     upstream.clock().store(now_ms(), Ordering::SeqCst);

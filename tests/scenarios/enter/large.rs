@@ -22,6 +22,7 @@ async fn a_day_is_never_in_memory_as_a_whole() {
 /// The most memory that reading a day of so many tickets took, and how large they are as JSON.
 async fn reading(tickets_per_day: usize) -> Option<(usize, usize)> {
     let address = On::Nats.shared("enter_large")?;
+    // Without noise: how much memory is taken is compared with the size of the tickets.
     let settings = Settings {
         branches: 1,
         tickets_per_day,

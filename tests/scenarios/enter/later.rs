@@ -27,7 +27,7 @@ async fn changes_later(on: On) {
         zones: vec![ZONE.to_owned()],
         tickets_per_day: 30,
         booked: 1.0,
-        ..Settings::default()
+        ..Settings::noisy()
     };
     let site = Site::new("later", Simulator::start(settings).await.unwrap(), address);
     // The hall stands still at the end of a day that is more than two months ago.

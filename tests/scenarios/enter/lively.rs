@@ -37,7 +37,7 @@ async fn killed_in_turn(on: On) {
         opens_at: 0.0,
         closes_at: 24.0,
         booked: 0.05,
-        ..Settings::default()
+        ..Settings::noisy()
     };
     let upstream = Simulator::start(settings).await.unwrap();
     let site = Site::new("lively", upstream, address);

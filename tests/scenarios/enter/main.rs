@@ -31,7 +31,7 @@ fn small() -> Settings {
         branches: 3,
         tickets_per_day: 6,
         since: "2024-06-01".to_owned(),
-        ..Settings::default()
+        ..Settings::noisy()
     }
 }
 

@@ -62,7 +62,7 @@ async fn server(is_old: bool) -> String {
 /// What a connector publishes that reads the samples on a day.
 async fn read(is_old: bool, day: Date, counts: [(&str, usize); 4]) -> Hall {
     let url = server(is_old).await;
-    let mut hall = Hall::open(Settings::default(), &[("upstream.url", &url)]).await;
+    let mut hall = Hall::open(Settings::noisy(), &[("upstream.url", &url)]).await;
     let noon = day.at(12, 0, 0, 0).in_tz("Europe/Moscow").unwrap();
     hall.upstream.clock().store(noon.timestamp().as_millisecond(), Ordering::SeqCst);
     let engine = hall.start();

@@ -28,7 +28,7 @@ fn hall(seed: u64) -> Settings {
         password: PASSWORD.to_owned(),
         newer_fields: true,
         echo_id: seed.is_multiple_of(2),
-        ..Settings::default()
+        ..Settings::noisy()
     }
 }
 

@@ -60,7 +60,7 @@ pub fn settings(calls: usize, seed: u64) -> Settings {
         edits_per_second: 0.0,
         external_token: TOKEN.to_owned(),
         keep_history: true,
-        ..Settings::default()
+        ..Settings::noisy()
     }
 }
 

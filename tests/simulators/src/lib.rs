@@ -18,5 +18,6 @@ pub mod contractor;
 mod control;
 pub mod enter_export;
 pub mod faults;
+pub mod noise;
 mod pace;
 pub mod quickq;

@@ -21,6 +21,7 @@ use super::reply::{Refusal, Reply};
 use super::scheme::{Scheme, scheme_of};
 use super::shared::Shared;
 use super::store::Store;
+use crate::noise::Noise;
 
 /// The largest body that is read, in bytes.
 const LARGEST_BODY: usize = 64 * 1024 * 1024;
@@ -143,7 +144,11 @@ pub(super) async fn pass(
     if faults.contains(&FaultKind::LostReply) {
         line.cut();
     }
-    spoil(response, &faults).await
+    let noise = {
+        let store = shared.store();
+        Noise { seed: store.settings.seed, share: store.settings.noise }
+    };
+    spoil(response, &faults, noise).await
 }
 
 /// The answer of a fault that keeps the request from having any effect.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::log::{Kind, PastState};
 use super::shared::Shared;
+use crate::noise;
 
 /// What the upstream published, for checkers; a cheap handle, callable at any time.
 ///
@@ -42,17 +43,24 @@ impl History {
 
     /// The states of an entity, in order; empty without `Settings::keep_history`.
     pub fn states(&self, kind: Kind, id: i64) -> Vec<PastState> {
-        self.shared.store().log.states(kind, id)
+        let store = self.shared.store();
+        let mut states = store.log.states(kind, id);
+        if store.settings.noise > 0.0 {
+            states.iter_mut().for_each(|state| state.json = noise::extended(&state.json));
+        }
+        states
     }
 
     /// The JSON texts that are served now, by id; works without `Settings::keep_history`.
     pub fn current(&self, kind: Kind) -> BTreeMap<i64, String> {
         let store = self.shared.store();
-        let rows = store.current(kind);
+        let (rows, is_noisy) = (store.current(kind), store.settings.noise > 0.0);
         drop(store);
-        rows.into_iter()
-            .map(|(id, json)| (id, String::from_utf8_lossy(&json).into_owned()))
-            .collect()
+        let text = |json: &[u8]| {
+            let text = String::from_utf8_lossy(json);
+            if is_noisy { noise::extended(&text) } else { text.into_owned() }
+        };
+        rows.into_iter().map(|(id, json)| (id, text(&json))).collect()
     }
 
     fn texts(&self, kind: Kind, id: i64) -> Vec<String> {

@@ -11,13 +11,14 @@ use serde_json::{Value, json};
 
 use super::faults::FaultKind;
 use super::reply::text;
+use crate::noise::{self, Noise};
 
 /// How long the first half of a cut body has to leave the machine before the cut.
 const BEFORE_CUT: Duration = Duration::from_millis(20);
 
-/// The answer with the faults in it.
-pub(super) async fn spoil(response: Response, faults: &[FaultKind]) -> Response {
-    if faults.is_empty() {
+/// The answer with the faults in it, as it is spelled this time.
+pub(super) async fn spoil(response: Response, faults: &[FaultKind], noise: Noise) -> Response {
+    if faults.is_empty() && !noise.is_any() {
         return response;
     }
     let (mut parts, body) = response.into_parts();
@@ -26,10 +27,16 @@ pub(super) async fn spoil(response: Response, faults: &[FaultKind]) -> Response 
     };
     parts.headers.remove(header::CONTENT_LENGTH);
     let is_json = parts.headers.get(header::CONTENT_TYPE).is_some_and(is_json_type);
+    if is_json && noise.is_any() {
+        body = noise::extended(&String::from_utf8_lossy(&body)).into();
+    }
+    if is_json && parts.status.is_success() {
+        body = faults.iter().fold(body, spoil_json);
+    }
+    if is_json && noise.is_any() {
+        body = noise.respelled(String::from_utf8_lossy(&body).into_owned()).into();
+    }
     for fault in faults {
-        if is_json && parts.status.is_success() {
-            body = spoil_json(body, fault);
-        }
         if let FaultKind::Cut { chunked } = fault {
             if !chunked {
                 let length = body.len().max(2);

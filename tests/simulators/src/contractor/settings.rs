@@ -75,6 +75,9 @@ pub struct Settings {
     pub unknown_objects: Vec<String>,
     /// The largest attachment, in bytes; above it 422.
     pub attachment_bytes: usize,
+    /// The share of replies, 0–1, that are spelled anew; above 0 all have a field that no document has
+    /// ([`crate::noise`]).
+    pub noise: f64,
 }
 
 impl Default for Settings {
@@ -112,11 +115,17 @@ impl Default for Settings {
             unknown_clients: Vec::new(),
             unknown_objects: Vec::new(),
             attachment_bytes: 10 * 1024 * 1024,
+            noise: 0.0,
         }
     }
 }
 
 impl Settings {
+    /// The default with [`Settings::noise`], as tests of invariants want it.
+    pub fn noisy() -> Self {
+        Self { noise: 0.4, ..Self::default() }
+    }
+
     /// These settings with the fields of `patch`, a JSON object, put over them.
     ///
     /// # Errors

@@ -21,6 +21,7 @@ use super::settings::Settings;
 use super::shared::{Asked, Shared};
 use super::world::Branch;
 use super::{control, life, write};
+use crate::noise::{self, Noise};
 
 /// How large the pieces are in which a day is written.
 const PIECE: usize = 64 * 1024;
@@ -61,7 +62,7 @@ async fn servers(State(shared): Sim, uri: Uri, headers: HeaderMap) -> Response {
             row
         })
         .collect();
-    list(rows, &faults)
+    list(rows, &faults, &settings)
 }
 
 async fn ticket_sources(State(shared): Sim, uri: Uri, headers: HeaderMap) -> Response {
@@ -80,7 +81,7 @@ async fn ticket_sources(State(shared): Sim, uri: Uri, headers: HeaderMap) -> Res
         }
         row
     });
-    list(rows.collect(), &faults)
+    list(rows.collect(), &faults, &shared.settings())
 }
 
 async fn tickets(shared: Sim, query: Query<Parameters>, uri: Uri, headers: HeaderMap) -> Response {
@@ -126,9 +127,10 @@ async fn day(
         now,
         unknown_state: false,
         undecodable: false,
+        extended: settings.noise > 0.0,
     };
     let start = if with_history {
-        let department = department(branch, place, &settings);
+        let department = spelled(department(branch, place, &settings).to_string(), &settings);
         format!("[{{\"Department\":{department},\"Tickets\":[")
     } else {
         let head = branch_json(branch);
@@ -159,6 +161,9 @@ pub(super) fn department(branch: &Branch, place: usize, settings: &Settings) -> 
     if settings.tells_zone {
         head["TimeZone"] =
             json!({ "Id": branch.zone_id, "Name": branch.zone_id, "UtcOffset": "UTC+03:00" });
+    }
+    if settings.noise > 0.0 {
+        noise::extend(&mut head);
     }
     head
 }
@@ -196,6 +201,7 @@ impl Pieces {
 
     fn fill(&mut self, text: &mut String, end: &str) -> Ending {
         let world = &self.shared.world;
+        let settings = self.shared.settings().clone();
         let branch = &world.branches[self.place];
         let count = if self.date < world.since { 0 } else { world.tickets_per_day };
         let cut = self.faults.iter().find_map(|fault| match fault {
@@ -228,6 +234,9 @@ impl Pieces {
                 text.push(',');
             }
             if !is_missing && write::ticket(world, branch, &ticket, view, text) {
+                let start = length + usize::from(self.written > 0);
+                let spelled = spelled(text.split_off(start), &settings);
+                text.push_str(&spelled);
                 self.written += 1;
             } else {
                 text.truncate(length);
@@ -288,9 +297,18 @@ async fn enter(
     Ok(faults)
 }
 
-fn list(rows: Vec<Value>, faults: &[FaultKind]) -> Response {
+/// A text as it is sent this time.
+fn spelled(text: String, settings: &Settings) -> String {
+    Noise { seed: settings.seed, share: settings.noise }.respelled(text)
+}
+
+fn list(rows: Vec<Value>, faults: &[FaultKind], settings: &Settings) -> Response {
     let cut = faults.iter().any(|fault| matches!(fault, FaultKind::Cut { .. }));
-    let body = Bytes::from(Value::from(rows).to_string());
+    let mut rows = Value::from(rows);
+    if settings.noise > 0.0 {
+        noise::extend(&mut rows);
+    }
+    let body = Bytes::from(spelled(rows.to_string(), settings));
     let kind = HeaderValue::from_static("application/json; charset=utf-8");
     if !cut {
         return ([(header::CONTENT_TYPE, kind)], body).into_response();

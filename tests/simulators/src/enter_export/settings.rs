@@ -43,6 +43,9 @@ pub struct Settings {
     pub unknown_state: bool,
     /// The token in the header `Token`; without one, everybody is let in.
     pub token: Option<String>,
+    /// The share of replies, 0–1, that are spelled anew; above 0 all have a field that no document has
+    /// ([`crate::noise`]).
+    pub noise: f64,
 }
 
 impl Default for Settings {
@@ -67,6 +70,7 @@ impl Default for Settings {
             wrong_protocol: Vec::new(),
             unknown_state: false,
             token: None,
+            noise: 0.0,
         }
     }
 }
@@ -86,6 +90,11 @@ const START: [&str; 11] = [
 ];
 
 impl Settings {
+    /// The default with [`Settings::noise`], as tests of invariants want it.
+    pub fn noisy() -> Self {
+        Self { noise: 0.4, ..Self::default() }
+    }
+
     /// These settings with the fields of `patch`, a JSON object, put over them.
     ///
     /// # Errors

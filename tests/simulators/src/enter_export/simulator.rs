@@ -62,7 +62,7 @@ impl Simulator {
         let shared = &self.0.shared;
         let place = &shared.world.branches[branch];
         let now = place.local(shared.now_ms());
-        let view = write::View::documented(now);
+        let view = write::View::documented(now, &self.0.shared.settings());
         let mut tickets = Vec::new();
         for ticket in life::tickets(&shared.world, branch, day) {
             let mut text = String::new();
@@ -83,7 +83,7 @@ impl Simulator {
         let states = |ticket: &life::Ticket| {
             let mut states: Vec<String> = Vec::new();
             for now in ticket.times().into_iter().filter(|at| *at <= until) {
-                let view = write::View::documented(now);
+                let view = write::View::documented(now, &self.0.shared.settings());
                 let mut text = String::new();
                 if write::ticket(world, place, ticket, view, &mut text)
                     && states.last() != Some(&text)

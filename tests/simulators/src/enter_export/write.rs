@@ -3,7 +3,9 @@
 use std::fmt::Write;
 
 use super::life::{Product, Step, Ticket};
+use super::settings::Settings;
 use super::world::{Branch, SECOND, World};
+use crate::noise;
 
 /// Which of the two methods asks, and what it may see.
 #[derive(Clone, Copy)]
@@ -16,12 +18,21 @@ pub(super) struct View {
     pub(super) unknown_state: bool,
     /// Makes the identifier a number.
     pub(super) undecodable: bool,
+    /// With a field that the document does not have.
+    pub(super) extended: bool,
 }
 
 impl View {
     /// With history and without data fields, as the document says, by this clock of the branch.
-    pub(super) fn documented(now: i64) -> View {
-        View { history: true, fields: false, now, unknown_state: false, undecodable: false }
+    pub(super) fn documented(now: i64, settings: &Settings) -> View {
+        View {
+            history: true,
+            fields: false,
+            now,
+            unknown_state: false,
+            undecodable: false,
+            extended: settings.noise > 0.0,
+        }
     }
 }
 
@@ -37,8 +48,14 @@ pub(super) fn ticket(
         return false;
     }
     let json = Json { world, branch, view };
+    let start = out.len();
     // Writing to a string cannot fail.
-    json.ticket(ticket, out).is_ok()
+    let is_written = json.ticket(ticket, out).is_ok();
+    if view.extended {
+        let extended = noise::extended(&out[start..]);
+        out.replace_range(start.., &extended);
+    }
+    is_written
 }
 
 struct Json<'a> {

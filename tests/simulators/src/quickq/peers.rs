@@ -7,6 +7,8 @@ use tokio::sync::mpsc;
 
 use super::commands::Topic;
 use super::faults::{FaultKind, Faults};
+use super::settings::Settings;
+use crate::noise::Noise;
 
 /// What a socket's task is told to do.
 pub(super) enum Order {
@@ -104,13 +106,14 @@ impl Peers {
     /// Sends to each socket what `made` makes of its topics: a command and a text.
     pub(super) fn push(
         &mut self,
+        settings: &Settings,
         faults: &Faults,
         mut made: impl FnMut(Topic) -> Option<(String, String)>,
     ) {
         for peer in self.peers.values_mut() {
             for topic in peer.topics.clone() {
                 if let Some((command, text)) = made(topic) {
-                    peer.send(spoilt(text, &faults.strike(&command, true)));
+                    peer.send(spoilt(settings, text, &faults.strike(&command, true)));
                 }
             }
         }
@@ -135,15 +138,16 @@ impl Peer {
     }
 }
 
-/// A message with the faults in it.
-pub(super) fn spoilt(text: String, faults: &[FaultKind]) -> String {
-    faults.iter().fold(text, |text, fault| match fault {
+/// A message with the faults in it, as it is sent this time.
+pub(super) fn spoilt(settings: &Settings, text: String, faults: &[FaultKind]) -> String {
+    let text = faults.iter().fold(text, |text, fault| match fault {
         FaultKind::Malformed => text.chars().take(text.chars().count() * 2 / 3).collect(),
         FaultKind::Garbage => "\u{1}no JSON {\"at all".to_owned(),
         FaultKind::EmptyList => with_list(text, |rows| rows.clear()),
         FaultKind::ShortList { keep } => with_list(text, |rows| rows.truncate(*keep)),
         _ => text,
-    })
+    });
+    Noise { seed: settings.seed, share: settings.noise }.respelled(text)
 }
 
 fn with_list(text: String, change: impl FnOnce(&mut Vec<Value>)) -> String {

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::settings::{DateName, ErrorPlace, Settings, TokenPlace};
+use crate::noise;
 
 /// Fields that only newer builds have.
 const NEWER: [&str; 14] = [
@@ -129,14 +130,21 @@ fn head(settings: &Settings, command: &str, now_ms: i64) -> Map<String, Value> {
 
 /// Entities as this build has them.
 pub(super) fn dress(settings: &Settings, value: &mut Value) {
+    fit(settings, value);
+    if settings.noise > 0.0 {
+        noise::extend(value);
+    }
+}
+
+fn fit(settings: &Settings, value: &mut Value) {
     match value {
-        Value::Array(items) => items.iter_mut().for_each(|item| dress(settings, item)),
+        Value::Array(items) => items.iter_mut().for_each(|item| fit(settings, item)),
         Value::Object(fields) => {
             if !settings.newer_fields && fields.contains_key("id") {
                 fields.retain(|name, _| !NEWER.contains(&name.as_str()));
             }
             let is_result = fields.contains_key("codeError");
-            fields.values_mut().filter(|_| !is_result).for_each(|field| dress(settings, field));
+            fields.values_mut().filter(|_| !is_result).for_each(|field| fit(settings, field));
         }
         Value::Number(number) if settings.numbers_as_strings => {
             *value = Value::from(number.to_string());

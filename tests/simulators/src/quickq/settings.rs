@@ -49,6 +49,9 @@ pub struct Settings {
     pub unknown_is_answered: bool,
     /// Whether `info` works without a session.
     pub open_info: bool,
+    /// The share of replies, 0–1, that are spelled anew; above 0 all have a field that no document has
+    /// ([`crate::noise`]).
+    pub noise: f64,
 }
 
 impl Default for Settings {
@@ -74,11 +77,17 @@ impl Default for Settings {
             push_before_reply: false,
             unknown_is_answered: true,
             open_info: false,
+            noise: 0.0,
         }
     }
 }
 
 impl Settings {
+    /// The default with [`Settings::noise`], as tests of invariants want it.
+    pub fn noisy() -> Self {
+        Self { noise: 0.4, ..Self::default() }
+    }
+
     /// These settings with the fields of `patch`, a JSON object, put over them.
     ///
     /// # Errors

@@ -125,7 +125,7 @@ impl World {
         self.record(&touched);
         let (store, now) = (&self.store, self.store.now_ms());
         let mut made: BTreeMap<Topic, Option<(String, String)>> = BTreeMap::new();
-        self.peers.push(faults, |topic| {
+        self.peers.push(&store.settings, faults, |topic| {
             let make = || match topic {
                 Topic::Book(book) => touched.contains(&Touched::Book(book)).then(|| {
                     let command = book.list_command();

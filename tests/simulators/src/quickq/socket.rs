@@ -87,7 +87,7 @@ fn take(shared: &Shared, number: u64, text: &str) {
         world.tell(&shared.faults);
     }
     let text = answer(&settings, &asked, command, done.outcome, world.store.now_ms());
-    let text = spoilt(text, &shared.faults.strike(command, true));
+    let text = spoilt(&settings, text, &shared.faults.strike(command, true));
     world.peers.answer(number, text, &faults, done.subscribe, done.unsubscribe);
     world.tell(&shared.faults);
 }

@@ -11,6 +11,7 @@ use talon_quickq::QuickQ;
 use talon_quickq::frame::Frame;
 use talon_runtime::diff::fingerprint;
 use talon_runtime::metrics::Metrics;
+use talon_schemas::canonical::canonical;
 use talon_schemas::{Contract, Envelope, Op, Source};
 use talon_sdk::config::{Secrets, Settings};
 use talon_sdk::{Class, Clock, Context, FeedPlan, Row, RowFault, Rows};
@@ -114,6 +115,10 @@ fn check(plan: &FeedPlan, told: Option<&FeedPlan>, row: &[u8]) {
         let other = decoded(plan, scope, &fields.backwards()).expect("the same fields");
         assert_eq!((&other.key, self::content(contract, &other)), (&entity.key, content));
     }
+    // Nor is how anything in them is spelled.
+    let spelled = std::str::from_utf8(row).map(canonical).expect("what decodes is UTF-8");
+    let other = decoded(plan, scope, spelled.as_bytes()).expect("the same row");
+    assert_eq!((&other.key, self::content(contract, &other)), (&entity.key, content));
     assert_published(contract, &entity.value);
     plan.codec.remember(&entity.key, Some(&entity.value));
     plan.codec.forget();

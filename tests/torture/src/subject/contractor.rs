@@ -41,7 +41,7 @@ impl Contractor {
             },
             keep_history: true,
             external_token: TOKEN.to_owned(),
-            ..Settings::default()
+            ..Settings::noisy()
         })
         .await?;
         let busy = upstream.history().current(Kind::Calls).into_keys().take(BUSY).collect();

@@ -61,7 +61,7 @@ impl EnterExport {
             zones: vec![zone.clone()],
             tickets_per_day: TICKETS_PER_DAY,
             token: Some(TOKEN.to_owned()),
-            ..Settings::default()
+            ..Settings::noisy()
         })
         .await?;
         let began_ms = now.as_millisecond();

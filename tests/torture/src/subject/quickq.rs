@@ -63,7 +63,7 @@ impl QuickQ {
             // Builds differ in how an answer is told from a push.
             echo_id: seed.is_multiple_of(2),
             password: PASSWORD.to_owned(),
-            ..Settings::default()
+            ..Settings::noisy()
         })
         .await?;
         let codecs = Codecs::of(&talon_quickq::QuickQ, settings(address(&upstream)))?;
