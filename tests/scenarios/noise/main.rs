@@ -95,7 +95,7 @@ async fn read_again(on: On) {
                 let count = |of: &BTreeMap<String, f64>| of.get(*feed).copied().unwrap_or(0.0);
                 count(&observations) - count(since)
             };
-            FEEDS.iter().all(|feed| count(&feed) >= times)
+            FEEDS.iter().all(|feed| count(feed) >= times)
         })
         .await;
         (changes, sums(&talon.get("/metrics").await.1, "talon_observations_total"))

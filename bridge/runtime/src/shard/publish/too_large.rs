@@ -5,10 +5,13 @@ use std::sync::LazyLock;
 use super::*;
 use crate::bus::{Place, Recovered};
 use crate::service::metrics::Metrics;
+use crate::shard::change::EventId;
 
 static CONTRACT: LazyLock<Contract> = LazyLock::new(|| {
     Contract::of(
-        r#"{"type": "record", "name": "Thing", "namespace": "talon.test",
+        "test",
+        "thing",
+        r#"{"type": "record", "name": "Thing", "namespace": "talon.test.things",
             "fields": [{"name": "text", "type": "string"}]}"#,
     )
 });
@@ -122,7 +125,7 @@ fn published(
         told: None,
     };
     let op = if after.is_some() { Op::Update } else { Op::Delete };
-    let (key, id) = ("1", EventId(7));
+    let (key, id) = ("1", EventId::of(7));
     let change = Change { key, before, after, op, ts_ms: None, absent: false, id };
     publisher.change(&change).unwrap();
     frame.metrics.count(&mut tally);
