@@ -11,7 +11,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use memchr::memchr2;
 use talon_sdk::Rows;
-use talon_sdk::record::respelled;
+use talon_sdk::spelling::respelled;
 
 /// What stands before the tickets may be so large.
 const LARGEST_HEAD: usize = 64 * 1024;
