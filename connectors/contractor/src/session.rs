@@ -14,7 +14,7 @@ use talon_http::{
 };
 use talon_sdk::Fault;
 use talon_sdk::config::Secret;
-use talon_sdk::record::read;
+use talon_sdk::spelling::read;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 

@@ -23,7 +23,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use talon_sdk::Rows;
-use talon_sdk::record::{Text, respelled};
+use talon_sdk::record::Text;
+use talon_sdk::spelling::respelled;
 
 use crate::blank::{blanked, command_in};
 use crate::model::Int;

@@ -32,6 +32,7 @@ pub mod privacy;
 mod progress;
 pub mod record;
 pub mod rows;
+pub mod spelling;
 
 pub use answer::{Answer, ApplyFault, Evidence, Finding};
 pub use clock::Clock;

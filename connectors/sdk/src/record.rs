@@ -8,12 +8,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, Visitor};
+use serde::de::{Deserializer, IgnoredAny, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use talon_schemas::canonical::canonical;
 
 use crate::RowFault;
+use crate::spelling::respelled;
 
 /// Fields that a schema does not know: JSON text under the upstream's name, in the order of names.
 ///
@@ -69,28 +69,6 @@ where
             }
         }
         Err(error) => Err(fault(&error)),
-    }
-}
-
-/// Reads a value whose numbers may be spelled in any way: `1.0` and `1e2` are whole numbers.
-///
-/// # Errors
-/// Where the text is no such value.
-pub fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, serde_json::Error> {
-    let read = serde_json::from_slice(json);
-    match read {
-        Err(error) if error.is_data() => {
-            serde_json::from_slice(&respelled(json)).map_err(|_| error)
-        }
-        read => read,
-    }
-}
-
-/// The text in its canonical spelling, in which a whole number is spelled as one.
-pub fn respelled(json: &[u8]) -> Cow<'_, [u8]> {
-    match std::str::from_utf8(json).map(canonical) {
-        Ok(Cow::Owned(text)) => Cow::Owned(text.into_bytes()),
-        _ => Cow::Borrowed(json),
     }
 }
 
@@ -407,6 +385,7 @@ pub struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spelling::read;
 
     crate::upstream_record! {
         struct Dto<'a> {

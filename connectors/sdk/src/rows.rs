@@ -145,7 +145,7 @@ fn value_at<Head: DeserializeOwned>(text: &[u8], at: usize) -> Option<(Option<He
         Ok((head, length)) => Some((Some(head), at + length)),
         Err(_) => {
             let (_, length) = read::<IgnoredAny>(text).ok()?;
-            Some((crate::record::read(&text[..length]).ok(), at + length))
+            Some((crate::spelling::read(&text[..length]).ok(), at + length))
         }
     }
 }

@@ -24,8 +24,7 @@ mod tests;
 
 use std::borrow::Cow;
 
-/// So deep may arrays and objects be nested; it is also how deep most readers go.
-pub const DEEPEST: usize = 128;
+pub use spell::DEEPEST;
 
 /// The JSON text in its one spelling. Borrowed where it has that already, which one scan tells.
 ///

@@ -1,6 +1,9 @@
 //! Writes a JSON text in its one spelling.
 
-use super::{DEEPEST, number, text};
+use super::{number, text};
+
+/// So deep may arrays and objects be nested; it is also how deep most readers go.
+pub const DEEPEST: usize = 128;
 
 /// `None` where the text is no JSON, or is nested too deep.
 pub(super) fn spelled(json: &str) -> Option<String> {

@@ -91,8 +91,8 @@ async fn read_again(on: On) {
             let text = talon.get("/metrics").await.1;
             changes = sums(&text, "talon_changes_total");
             let observations = sums(&text, "talon_observations_total");
-            let count = |feed: &&str| {
-                let count = |of: &BTreeMap<String, f64>| of.get(*feed).copied().unwrap_or(0.0);
+            let count = |feed: &str| {
+                let count = |of: &BTreeMap<String, f64>| of.get(feed).copied().unwrap_or(0.0);
                 count(&observations) - count(since)
             };
             FEEDS.iter().all(|feed| count(feed) >= times)

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use talon_schemas::{Contract, Instants, Malformed, Op};
-use talon_sdk::record::respelled;
+use talon_sdk::spelling::respelled;
 use talon_sdk::{Observation, Row, RowCodec, RowFault};
 use xxhash_rust::xxh3::xxh3_64;
 

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use talon_http::{Body, Failure, HeaderValue, Lane, Method, Reply, Request, fault_of};
-use talon_sdk::record::read;
+use talon_sdk::spelling::read;
 use talon_sdk::{Answer, ApplyFault, Command, Fault, Permit};
 
 use super::errors;

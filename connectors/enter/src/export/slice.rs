@@ -12,7 +12,7 @@ use bytes::Bytes;
 use memchr::memchr2;
 use serde_json::Value;
 use talon_sdk::Rows;
-use talon_sdk::record::respelled;
+use talon_sdk::spelling::respelled;
 
 /// What stands before the tickets may be so large.
 const LARGEST_HEAD: usize = 64 * 1024;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use talon_sdk::record::respelled;
+use talon_sdk::spelling::respelled;
 use talon_sdk::{Command, Fault};
 
 use super::about::{About, marker};

@@ -2,7 +2,8 @@
 
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
-use talon_sdk::record::{Text, read};
+use talon_sdk::record::Text;
+use talon_sdk::spelling::read;
 
 use super::Int;
 

@@ -12,12 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde_json::Value;
 
 use node::{Choices, Node};
-
-/// The name of the field that no document has.
-pub const UNKNOWN: &str = "extension";
-
-/// Its value: nested, and with numbers that are easily lost or spelled in another way.
-pub const UNKNOWN_VALUE: &str = r#"{"weight":35.5,"count":100,"exact":9007199254740993,"tiny":1e-7,"none":0,"list":[{"b":"/é\"","a":[true,null]}]}"#;
+pub use node::{UNKNOWN, UNKNOWN_VALUE};
 
 /// The text with the field [`UNKNOWN`] in every object that has an identifier. The same text gives the
 /// same one again.

@@ -2,7 +2,11 @@
 
 use std::fmt::Write;
 
-use super::{UNKNOWN, UNKNOWN_VALUE};
+/// The name of the field that no document has.
+pub const UNKNOWN: &str = "extension";
+
+/// Its value: nested, and with numbers that are easily lost or spelled in another way.
+pub const UNKNOWN_VALUE: &str = r#"{"weight":35.5,"count":100,"exact":9007199254740993,"tiny":1e-7,"none":0,"list":[{"b":"/é\"","a":[true,null]}]}"#;
 
 /// SplitMix64.
 pub(super) struct Choices(pub(super) u64);

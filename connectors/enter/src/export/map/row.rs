@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use talon_sdk::RowFault;
-use talon_sdk::record::{Fitted, Record, decode, fields, fit, respelled};
+use talon_sdk::record::{Fitted, Record, decode, fields, fit};
+use talon_sdk::spelling::respelled;
 
 use crate::export::model::{ProductDto, RowDto, TicketDto};
 
