@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use support::consumer::{Record, content, histories, read};
 use support::truth::{settled, summary_of_dto, summary_of_event};
-use support::{TOKEN, Talon, configuration, live, settings, until, upstream};
+use support::{On, TOKEN, Talon, configuration, live, settings, until, upstream};
 use talon_brokers::{Kafka, unique};
 use talon_schemas::canonical::canonical;
 use talon_schemas::{Contract, contractor as contracts};
@@ -584,6 +584,30 @@ async fn invariant_8_secrets_and_personal_data_are_nowhere_but_in_values_however
         assert!(!text.contains("canary"), "a secret is in {place}: {text}");
         for canary in &personal {
             assert!(!text.contains(canary.as_str()), "`{canary}` is in {place}: {text}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_9_nor_is_the_password_of_nats_nor_what_is_read_back_in_the_log() {
+    let Some(address) = On::Nats.shared("discreet") else { return };
+    const PASSWORD: &str = "canary-password-of-nats";
+    let upstream = upstream(40, 79).await;
+    let prefix = unique("discreet");
+    let mut texts = configuration(&prefix, address, &upstream.url());
+    texts.insert("bus.nats.user".to_owned(), "somebody".to_owned());
+    texts.insert("bus.nats.password".to_owned(), PASSWORD.to_owned());
+    let topic = format!("{prefix}.field.call");
+    // The second life reads back what the first one published.
+    for _ in 0..2 {
+        let mut talon = Talon::run_logging(&texts, "trace");
+        talon.ready().await;
+        until("all calls are there", async || read(address, &topic).len() == 40).await;
+        assert!(talon.terminate().await.success(), "{}", talon.log());
+        let log = talon.log();
+        assert!(!log.contains("canary"), "a secret is in the log: {log}");
+        for text in personal(&upstream) {
+            assert!(!log.contains(text.as_str()), "`{text}` is in the log: {log}");
         }
     }
 }

@@ -29,6 +29,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 use talon_sdk::Clock;
 use talon_sdk::config::{Problem, Secrets};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::end::End;
 use crate::print::err;
@@ -38,7 +41,8 @@ use crate::print::err;
 #[derive(Parser)]
 #[command(version, propagate_version = true)]
 struct Cli {
-    /// How much to log: off, error, warn, info, debug, trace, or filters such as info,librdkafka=debug
+    /// How much to log: off, error, warn, info, debug, trace, or filters such as info,librdkafka=debug.
+    /// What libraries write at trace is never logged: it has secrets and contents
     #[arg(long, global = true, env = "TALON_LOG", default_value = "info,async_nats=warn")]
     log: String,
     /// How log lines look
@@ -169,12 +173,23 @@ fn start_logging(filter: &str, format: LogFormat) -> anyhow::Result<()> {
         .with_writer(std::io::stderr)
         // By `eprintln!`, which panics, for lines that standard error does not take.
         .log_internal_errors(false);
+    let discreet = filter_fn(is_discreet);
     match format {
         LogFormat::Text => builder
             .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
             .with_target(false)
+            .finish()
+            .with(discreet)
             .init(),
-        LogFormat::Json => builder.json().flatten_event(true).init(),
+        LogFormat::Json => {
+            builder.json().flatten_event(true).finish().with(discreet).init();
+        }
     }
     Ok(())
+}
+
+/// Libraries write what passes through them at `trace`: async-nats 0.51 every message that it reads, and
+/// the password with which it connects. None of that is logged, whatever `--log` says.
+fn is_discreet(about: &tracing::Metadata<'_>) -> bool {
+    *about.level() != tracing::Level::TRACE || about.target().starts_with("talon")
 }
