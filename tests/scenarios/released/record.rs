@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 use talon_brokers::{Registry, unique};
 use talon_runtime::metrics::Metrics;
-use talon_runtime::registry::{Options, Registry as Client};
+use talon_runtime::registry::{Level, Options, Registry as Client};
 use talon_runtime::{Engine, Parts, Setup};
 use talon_schemas::Message;
 use talon_schemas::result::RESULT;
@@ -29,13 +29,20 @@ const HOUR: i64 = 3_600_000;
 /// The id of the command whose result stands on the topics.
 pub(crate) const COMMAND: &str = "kept";
 
+/// A registry in which what breaks the contract is registered all the same.
+pub(crate) fn unchecked(url: &str) -> Client {
+    let mut options = Options::of(url);
+    options.compatibility = Level::named("NONE");
+    Client::new(options).unwrap()
+}
+
 /// A process at work.
 pub(crate) fn start(site: &Site, registry: Option<&str>, connectors: Vec<Setup>) -> Engine {
     tracing_subscriber::fmt().with_test_writer().try_init().ok();
     Engine::start(Parts {
         prefix: site.prefix.clone(),
         bus: site.bus(),
-        registry: registry.map(|url| Client::new(Options::of(url)).unwrap()),
+        registry: registry.map(unchecked),
         connectors,
         clock: Clock::System,
         metrics: Metrics::new().unwrap(),

@@ -6,6 +6,7 @@ use talon_runtime::bus::BusFault;
 use talon_runtime::registry::{Options, Registry as Client};
 use talon_schemas::contractor::CALL;
 
+use crate::record::unchecked;
 use crate::released;
 
 async fn send(request: reqwest::RequestBuilder, body: Json) -> Json {
@@ -41,11 +42,18 @@ async fn a_subject_with_the_old_envelope_is_refused_with_its_name_and_the_remedy
     let client = Client::new(Options::of(url)).unwrap();
     let refused = client.register(&topic, &*CALL).await;
     let Err(BusFault::Misconfigured(why)) = refused else { panic!("{refused:?}") };
-    for part in [&format!("`{subject}`"), "delete the subject", "compatibility to NONE"] {
+    let remedy = "`schema.registry.compatibility: NONE`";
+    for part in [&format!("`{subject}`"), "delete the subject", remedy] {
         assert!(why.contains(part), "{why}");
     }
+    // The registry's own rule stands all the same.
+    let client = unchecked(url);
+    let refused = client.register(&topic, &*CALL).await;
+    let Err(BusFault::Misconfigured(why)) = refused else { panic!("{refused:?}") };
+    assert!(why.contains(&format!("`{subject}`")), "{why}");
     set(url, &subject, "NONE").await;
     let id = client.register(&topic, &*CALL).await.unwrap();
     set(url, &subject, "BACKWARD").await;
+    let client = Client::new(Options::of(url)).unwrap();
     assert_eq!(client.register(&topic, &*CALL).await, Ok(id), "it is there now");
 }
