@@ -10,9 +10,10 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use support::consumer::histories;
 use support::truth::{check, settled};
-use support::{On, Talon, configuration, live, until, upstream};
+use support::{On, Talon, configuration, live, settings, until, upstream};
 use talon_brokers::unique;
 use talon_schemas::contractor as contracts;
+use talon_simulators::contractor::{Settings, Simulator};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn invariants_1_and_2_killed_at_random_points_nothing_is_lost_or_doubled_on_kafka() {
@@ -30,7 +31,9 @@ async fn killed_at_random_points(on: On) {
         .map_or_else(|_| rand::rng().random(), |s| s.parse().unwrap());
     eprintln!("TALON_TEST_SEED={seed}");
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let upstream = upstream(10_000, seed).await;
+    // All rows are read after each kill, and to spell so many anew takes long.
+    let settings = Settings { noise: 0.1, ..settings(10_000, seed) };
+    let upstream = Simulator::start(settings).await.unwrap();
     let prefix = unique("kill");
     let texts = configuration(&prefix, address, &upstream.url());
     live(&upstream, 300.0);
