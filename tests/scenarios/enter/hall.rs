@@ -19,7 +19,7 @@ use talon_simulators::enter_export::{Settings, Simulator};
 use crate::bus::MemoryBus;
 
 /// Longest wait for anything that should happen.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// 2024-07-10 12:00 in Moscow.
 pub(crate) const NOON: i64 = 1_720_602_000_000;

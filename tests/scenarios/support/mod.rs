@@ -17,7 +17,7 @@ use serde_json::Value;
 use talon_simulators::contractor::{Settings, Simulator};
 
 /// Longest wait for anything that should happen.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// The token of the simulated upstream, which must appear nowhere.
 pub const TOKEN: &str = "canary-token-5f2c";
