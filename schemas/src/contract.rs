@@ -2,6 +2,8 @@
 
 use std::sync::OnceLock;
 
+use std::borrow::Cow;
+
 use apache_avro::Schema;
 use apache_avro::writer::datum::GenericDatumWriter;
 use serde::Serialize;
@@ -164,7 +166,7 @@ impl Contract {
     pub fn encode<T: Serialize>(&self, entity: &T, out: &mut Vec<u8>) -> Result<(), SchemaError> {
         let start = out.len();
         self.writer.write_ser(out, entity)?;
-        if let Some(canonical) = self.content(&out[start..])?.rewritten() {
+        if let Cow::Owned(canonical) = self.content(&out[start..])?.into_datum() {
             out.truncate(start);
             out.extend_from_slice(&canonical);
         }

@@ -28,14 +28,6 @@ impl<'d> Content<'d> {
     pub fn stable(&self) -> &[u8] {
         &self.datum[..self.stable]
     }
-
-    /// The datum, where it had to be written anew.
-    pub(crate) fn rewritten(self) -> Option<Vec<u8>> {
-        match self.datum {
-            Cow::Owned(datum) => Some(datum),
-            Cow::Borrowed(_) => None,
-        }
-    }
 }
 
 /// The content of a datum of `entity`, a record whose first `stable` fields count.
