@@ -4,7 +4,7 @@
 //! because its parts (`before`, `after`) are already encoded and are only copied.
 
 /// Appends an Avro `int` or `long`: zigzag, then seven bits a byte, lowest first.
-pub(crate) fn put_long(out: &mut Vec<u8>, value: i64) {
+pub fn put_long(out: &mut Vec<u8>, value: i64) {
     let mut rest = ((value << 1) ^ (value >> 63)) as u64;
     while rest >= 0x80 {
         out.push(rest as u8 | 0x80);
@@ -14,9 +14,14 @@ pub(crate) fn put_long(out: &mut Vec<u8>, value: i64) {
 }
 
 /// Appends an Avro `string` or `bytes`: length, then content.
-pub(crate) fn put_text(out: &mut Vec<u8>, text: &str) {
+pub fn put_text(out: &mut Vec<u8>, text: &str) {
     put_long(out, text.len() as i64);
     out.extend_from_slice(text.as_bytes());
+}
+
+/// Ends an Avro `array` or `map`.
+pub fn put_end(out: &mut Vec<u8>) {
+    out.push(0);
 }
 
 /// The datum ends early, or is not what its schema says.

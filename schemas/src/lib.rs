@@ -20,7 +20,7 @@ pub mod command;
 pub mod compatibility;
 mod contract;
 pub mod contractor;
-mod datum;
+pub mod datum;
 pub mod enter;
 mod envelope;
 mod error;

@@ -11,7 +11,7 @@ use talon_sdk::privacy::{self, Privacy};
 use crate::commands;
 use crate::commands::config::CommandConfig;
 use crate::feeds::NAMES;
-use crate::map::all_contracts;
+use crate::entity::all_contracts;
 
 /// A configured instance's settings.
 pub(crate) struct Config {

@@ -29,8 +29,6 @@ mod commands;
 mod config;
 mod entity;
 mod feeds;
-mod map;
-mod model;
 mod session;
 
 use std::sync::{Arc, OnceLock};
@@ -49,7 +47,6 @@ use crate::config::Config;
 use crate::feeds::call_cost::CallCost;
 use crate::feeds::call_task::CallTask;
 use crate::feeds::modifications::Modifications;
-use crate::map::Mapper;
 
 /// The class `contractor`.
 pub struct Contractor;
@@ -90,11 +87,9 @@ impl Class for Contractor {
         for warning in config.http.warnings() {
             tracing::warn!(connector = context.name, "{warning}");
         }
-        let mapper = Arc::new(Mapper::new(config.zone.clone(), config.privacy.clone()));
         Some(Arc::new(Instance {
             config,
             context,
-            mapper,
             upstream: OnceLock::new(),
             sender: OnceLock::new(),
         }))
@@ -108,14 +103,13 @@ impl Class for Contractor {
 /// Where there is no such feed.
 pub fn plain_codec(feed: &str) -> Arc<dyn RowCodec> {
     assert!(feeds::NAMES.contains(&feed), "no feed `{feed}`");
-    let privacy = talon_sdk::privacy::Privacy::keep_all(&map::all_contracts());
-    feeds::codec(feed, Arc::new(Mapper::new(jiff::tz::TimeZone::UTC, privacy)))
+    let privacy = talon_sdk::privacy::Privacy::keep_all(&entity::all_contracts());
+    feeds::codec(feed, &jiff::tz::TimeZone::UTC, &privacy)
 }
 
 struct Instance {
     config: Config,
     context: Context,
-    mapper: Arc<Mapper>,
     upstream: OnceLock<Upstream>,
     /// Kept, so that users stay signed in when commands are taken over again.
     sender: OnceLock<Arc<Sender>>,
@@ -139,7 +133,7 @@ impl Connector for Instance {
     fn feeds(&self) -> Vec<FeedPlan> {
         let configured = self.config.feeds.iter().filter_map(|(name, interval)| {
             let spec = feeds::FEEDS.iter().find(|spec| spec.name == name)?;
-            let codec = feeds::codec(spec.name, self.mapper.clone());
+            let codec = feeds::codec(spec.name, &self.config.zone, &self.config.privacy);
             Some(FeedPlan { spec, interval: *interval, codec })
         });
         configured.collect()

@@ -17,11 +17,15 @@
 //! | fault | why something failed, one of four ([`Fault`]) |
 #![forbid(unsafe_code)]
 
+// What `derive(Record)` makes names it, in this crate too.
+extern crate self as talon_sdk;
+
 mod answer;
 mod clock;
 mod command;
 pub mod config;
 mod connector;
+pub mod entity;
 mod fault;
 mod feed;
 pub mod instant;

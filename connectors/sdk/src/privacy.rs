@@ -13,7 +13,8 @@ use talon_schemas::Contract;
 use crate::config::{Importance, Key, Settings};
 
 /// What to do with a marked field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// In the order of how little they let through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Policy {
     /// As it is.
     Keep,
@@ -33,6 +34,7 @@ pub const POLICIES: &[&str] = &["keep", "mask", "hash", "drop"];
 pub struct Privacy {
     fields: BTreeMap<String, Policy>,
     salt: String,
+    keeps_all: bool,
 }
 
 /// The settings for the marked fields of these contracts.
@@ -62,6 +64,11 @@ fn fields(contracts: &[&Contract]) -> Vec<String> {
 }
 
 impl Privacy {
+    fn of(fields: BTreeMap<String, Policy>, salt: String) -> Privacy {
+        let keeps_all = fields.values().all(|policy| *policy == Policy::Keep);
+        Privacy { fields, salt, keeps_all }
+    }
+
     /// Reads the settings that [`keys`] declares.
     pub fn read(settings: &mut Settings<'_>, contracts: &[&Contract]) -> Privacy {
         let general = settings.text("pii.policy");
@@ -74,19 +81,24 @@ impl Privacy {
                 (field, policy)
             })
             .collect();
-        Privacy { fields, salt }
+        Privacy::of(fields, salt)
     }
 
     /// Everything is kept. For benchmarks and tests.
     pub fn keep_all(contracts: &[&Contract]) -> Privacy {
         let fields = fields(contracts).into_iter().map(|field| (field, Policy::Keep)).collect();
-        Privacy { fields, salt: String::new() }
+        Privacy::of(fields, String::new())
     }
 
     /// One policy for every marked field. For tests.
     pub fn everywhere(contracts: &[&Contract], policy: Policy) -> Privacy {
         let fields = fields(contracts).into_iter().map(|field| (field, policy)).collect();
-        Privacy { fields, salt: String::new() }
+        Privacy::of(fields, String::new())
+    }
+
+    /// Whether nothing is personal, or all of it is kept.
+    pub fn keeps_all(&self) -> bool {
+        self.keeps_all
     }
 
     /// The policy of a field, looked up once when a connector is configured.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::RowFault;
+use crate::privacy::Policy;
 use crate::spelling::respelled;
 
 /// Fields that a schema does not know: JSON text under the upstream's name, in the order of names.
@@ -26,6 +27,21 @@ impl<'a> Extra<'a> {
     /// Keeps a value as JSON text.
     pub fn keep(&mut self, name: impl Into<Cow<'a, str>>, json: impl Into<Cow<'a, str>>) {
         self.0.insert(name.into(), json.into());
+    }
+
+    /// Lets a policy hold for what stands under that name.
+    pub fn guard(&mut self, name: &str, policy: Policy) {
+        match policy {
+            Policy::Keep => {}
+            Policy::Drop => {
+                self.0.remove(name);
+            }
+            Policy::Mask | Policy::Hash => {
+                if let Some(json) = self.0.get_mut(name) {
+                    *json = Cow::Borrowed("\"****\"");
+                }
+            }
+        }
     }
 
     /// Keeps a text that did not read as what it should be, as a JSON string.

@@ -11,7 +11,7 @@ use super::estimate::{Estimate, estimate};
 use super::expect::Entity;
 use super::scene::{Order, Scene, Unseen, Who};
 use super::statuses::{StatusMark, nothing_to_change};
-use crate::model::words;
+use crate::entity::words;
 
 #[derive(Deserialize)]
 pub(super) struct CreateCost {

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::scene::{Order, Scene, Unseen, Who};
-use crate::model::words;
+use crate::entity::words;
 
 /// CallCostDTO.
 #[derive(Deserialize)]

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use talon_sdk::{Answer, ApplyFault, Fault};
 
 use super::scene::{Order, Scene, Unseen, Who};
-use crate::model::words;
+use crate::entity::words;
 
 /// What `expect` is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use super::action::{Action, unseen};
 use super::answer::Field;
 use super::expect::Entity;
 use super::scene::{Order, Scene, Unseen, Who};
-use crate::model::words;
+use crate::entity::words;
 
 /// Something with a status.
 #[derive(Deserialize)]

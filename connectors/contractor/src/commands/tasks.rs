@@ -10,7 +10,7 @@ use super::expect::Entity;
 use super::messages::found;
 use super::scene::{Order, Scene, Unseen, Who};
 use super::statuses::{Standing, StatusMark, judge_status};
-use crate::model::words;
+use crate::entity::words;
 
 #[derive(Deserialize)]
 pub(super) struct SetTaskStatus {

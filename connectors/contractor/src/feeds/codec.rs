@@ -1,95 +1,63 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use serde::Serialize;
-use talon_schemas::{Contract, contractor as contracts};
-use talon_sdk::record::{decode, peek_scalar};
-use talon_sdk::{Row, RowCodec, RowFault};
+use jiff::tz::TimeZone;
+use talon_sdk::entity::{Codec, Entity};
+use talon_sdk::privacy::Privacy;
+use talon_sdk::{RowCodec, RowFault};
 
-use crate::map::Mapper;
-use crate::model::{CallDto, CostOfCall, JeopardyDto, MessageDto, TaskDto};
+use crate::entity::{Call, CallCost, Jeopardy, Message, Task};
 
 /// How the rows of a feed read.
-pub(crate) fn codec(feed: &str, mapper: Arc<Mapper>) -> Arc<dyn RowCodec> {
+pub(crate) fn codec(feed: &str, zone: &TimeZone, privacy: &Privacy) -> Arc<dyn RowCodec> {
+    let (zone, privacy) = (zone.clone(), privacy.clone());
     match feed {
-        "call" => Arc::new(Codec { key: "id", mapper, read: call }),
-        "call_message" => Arc::new(Codec { key: "id", mapper, read: message }),
-        "call_jeopardy" => Arc::new(Codec { key: "id", mapper, read: jeopardy }),
-        "call_task" => Arc::new(Codec { key: "id", mapper, read: task }),
-        _ => Arc::new(Codec { key: "callId", mapper, read: cost }),
-    }
-}
-
-struct Codec {
-    /// The upstream's name of the key.
-    key: &'static str,
-    mapper: Arc<Mapper>,
-    read: fn(&Mapper, &[u8], &mut Row) -> Result<(), RowFault>,
-}
-
-impl RowCodec for Codec {
-    fn peek_key(&self, row: &[u8], _scope: &str, key: &mut String) -> bool {
-        // Keys are numbers. A text is no key of this upstream: the row may be any entity's.
-        let is_key = peek_scalar(row, self.key, key) && key.parse::<i64>().is_ok();
-        if !is_key {
-            key.clear();
+        "call" => Arc::new(Codec::<Call<'_>>::new(zone, privacy)),
+        "call_message" => Arc::new(Codec::<Message<'_>>::new(zone, privacy)),
+        "call_jeopardy" => {
+            Arc::new(Codec::<Jeopardy<'_>>::new(zone, privacy))
         }
-        is_key
-    }
-
-    fn decode(&self, row: &[u8], _scope: &str, out: &mut Row) -> Result<(), RowFault> {
-        (self.read)(&self.mapper, row, out)
+        "call_task" => Arc::new(Codec::<Task<'_>>::new(zone, privacy)),
+        _ => Arc::new(Codec::<CallCost<'_>>::new(zone, privacy)),
     }
 }
 
-fn call(mapper: &Mapper, row: &[u8], out: &mut Row) -> Result<(), RowFault> {
-    decode::<CallDto<'_>, _>(row, |dto| {
-        let call = mapper.call(dto);
-        // The upstream does not say when a call changed, so the time of reading stands for it.
-        put(&contracts::CALL, call.id, &call, None, out)
-    })
+/// Keys are numbers. A text is no key of this upstream: the row may be any entity's.
+macro_rules! by_number {
+    ($($entity:ident by $name:literal as $field:ident, at $at:expr;)*) => {$(
+        impl Entity for $entity<'_> {
+            const KEY: &'static str = $name;
+
+            fn key(of: &$entity<'_>, key: &mut String) -> Result<(), RowFault> {
+                write!(key, "{}", of.$field)
+                    .map_err(|_| RowFault("the key cannot be written".to_owned()))
+            }
+
+            fn changed_at(of: &$entity<'_>) -> Option<i64> {
+                let at: fn(&$entity<'_>) -> Option<i64> = $at;
+                at(of)
+            }
+        }
+    )*};
 }
 
-fn message(mapper: &Mapper, row: &[u8], out: &mut Row) -> Result<(), RowFault> {
-    decode::<MessageDto<'_>, _>(row, |dto| {
-        let message = mapper.message(dto);
-        put(&contracts::CALL_MESSAGE, message.id, &message, message.written_at, out)
-    })
+by_number! {
+    // The upstream does not say when a call changed, so the time of reading stands for it.
+    Call by "id" as id, at |_| None;
+    Message by "id" as id, at |of| of.written_at.as_ref().map(|at| at.micros());
+    Jeopardy by "id" as id, at |of| {
+        of.answered_at.as_ref().or(of.raised_at.as_ref()).map(|at| at.micros())
+    };
+    Task by "id" as id, at |_| None;
 }
 
-fn jeopardy(mapper: &Mapper, row: &[u8], out: &mut Row) -> Result<(), RowFault> {
-    decode::<JeopardyDto<'_>, _>(row, |dto| {
-        let risk = mapper.jeopardy(dto);
-        put(&contracts::CALL_JEOPARDY, risk.id, &risk, risk.answered_at.or(risk.raised_at), out)
-    })
-}
+impl Entity for CallCost<'_> {
+    const KEY: &'static str = "callId";
 
-fn task(mapper: &Mapper, row: &[u8], out: &mut Row) -> Result<(), RowFault> {
-    decode::<TaskDto<'_>, _>(row, |dto| {
-        let task = mapper.task(dto);
-        put(&contracts::CALL_TASK, task.id, &task, None, out)
-    })
-}
-
-fn cost(mapper: &Mapper, row: &[u8], out: &mut Row) -> Result<(), RowFault> {
-    decode::<CostOfCall<'_>, _>(row, |dto| {
-        let cost =
-            mapper.cost(dto).ok_or_else(|| RowFault("no cost estimate in the row".to_owned()))?;
-        put(&contracts::CALL_COST, cost.call_id, &cost, None, out)
-    })
-}
-
-fn put<T: Serialize>(
-    contract: &Contract,
-    id: i64,
-    entity: &T,
-    at_micros: Option<i64>,
-    out: &mut Row,
-) -> Result<(), RowFault> {
-    contract
-        .encode(entity, &mut out.value)
-        .map_err(|_| RowFault("the row does not fit the schema of its feed".to_owned()))?;
-    write!(out.key, "{id}").map_err(|_| RowFault("the key cannot be written".to_owned()))?;
-    out.ts_ms = at_micros.map(|micros| micros.div_euclid(1000));
-    Ok(())
+    fn key(of: &CallCost<'_>, key: &mut String) -> Result<(), RowFault> {
+        if !of.is_estimate {
+            return Err(RowFault("no cost estimate in the row".to_owned()));
+        }
+        write!(key, "{}", of.call_id).map_err(|_| RowFault("the key cannot be written".to_owned()))
+    }
 }

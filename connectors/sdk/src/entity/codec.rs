@@ -1,0 +1,70 @@
+//! A feed whose rows are records.
+
+use std::marker::PhantomData;
+
+use jiff::tz::TimeZone;
+
+use super::{How, Item, Place};
+use crate::privacy::{Policy, Privacy};
+use crate::record::{Extra, Record, decode, peek_scalar};
+use crate::{Row, RowCodec, RowFault};
+
+/// A record that is the entity of a feed.
+pub trait Entity: for<'a> Record<Of<'a>: Item<'a>> {
+    /// The upstream's name of the key.
+    const KEY: &'static str;
+
+    /// Writes the key of an entity, once it has settled.
+    ///
+    /// # Errors
+    /// Where there is no entity in the row.
+    fn key(of: &Self::Of<'_>, key: &mut String) -> Result<(), RowFault>;
+
+    /// When the upstream changed it, where the row tells that: microseconds since 1970 UTC.
+    fn changed_at(_: &Self::Of<'_>) -> Option<i64> {
+        None
+    }
+
+    /// Whether a scalar under [`Entity::KEY`] is a key. By default, a whole number.
+    fn is_key(text: &str) -> bool {
+        text.parse::<i64>().is_ok()
+    }
+}
+
+/// Reads the rows of a feed as the records of its entity.
+pub struct Codec<E> {
+    zone: TimeZone,
+    privacy: Privacy,
+    of: PhantomData<fn() -> E>,
+}
+
+impl<E: Entity> Codec<E> {
+    /// Under a configuration.
+    pub fn new(zone: TimeZone, privacy: Privacy) -> Codec<E> {
+        Codec { zone, privacy, of: PhantomData }
+    }
+}
+
+impl<E: Entity> RowCodec for Codec<E> {
+    fn peek_key(&self, row: &[u8], _scope: &str, key: &mut String) -> bool {
+        let is_key = peek_scalar(row, E::KEY, key) && E::is_key(key);
+        if !is_key {
+            key.clear();
+        }
+        is_key
+    }
+
+    fn decode(&self, row: &[u8], _scope: &str, out: &mut Row) -> Result<(), RowFault> {
+        decode::<E, _>(row, |mut entity| {
+            let how = How { zone: &self.zone, privacy: &self.privacy };
+            entity.settle(
+                &Place { from: "", policy: Policy::Keep, how: &how },
+                &mut Extra::default(),
+            );
+            E::key(&entity, &mut out.key)?;
+            out.ts_ms = E::changed_at(&entity).map(|micros| micros.div_euclid(1000));
+            entity.write(&mut out.value);
+            Ok(())
+        })
+    }
+}
