@@ -10,7 +10,7 @@ pub(crate) fn of(declared: &Declared) -> TokenStream {
     let read = || declared.fields.iter().filter_map(|field| Some((field, field.from.as_ref()?)));
     let idents: Vec<_> = read().map(|(field, _)| &field.ident).collect();
     // A field may be called as anything that stands in the code below.
-    let locals: Vec<_> = idents.iter().map(|ident| format_ident!("read_{ident}")).collect();
+    let locals: Vec<_> = (0..idents.len()).map(|place| format_ident!("read_{place}")).collect();
     let names: Vec<_> = read().map(|(_, from)| from).collect();
     let types: Vec<_> = read().map(|(field, _)| &field.ty).collect();
     let made = declared.fields.iter().filter(|field| field.from.is_none() && !field.extra);
