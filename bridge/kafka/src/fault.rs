@@ -76,10 +76,12 @@ pub(crate) fn fault_of_code(code: RDKafkaErrorCode) -> BusFault {
         | Code::InvalidPartitions
         | Code::InvalidConfig
         | Code::PolicyViolation
-        | Code::InvalidTransactionTimeout
         | Code::InvalidTopic => {
-            BusFault::Misconfigured(says("the broker refuses a topic or transaction setting"))
+            BusFault::Misconfigured(says("the broker refuses a topic's setting"))
         }
+        Code::InvalidTransactionTimeout => BusFault::Misconfigured(says(
+            "transactions may not take that long; lower `bus.kafka.transaction.timeout.ms`, or raise `transaction.max.timeout.ms` of the brokers",
+        )),
         Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => {
             BusFault::Aborted(says("a topic is gone"))
         }

@@ -79,16 +79,21 @@ impl KafkaProducer {
         if self.transaction == Transaction::Never {
             return Ok(());
         }
-        // Who has lost the shard must not fence its new owner.
-        self.grant.may_begin()?;
-        let Err(error) = self.client.init_transactions(PATIENCE) else { return Ok(()) };
+        let Err(error) = self.fence()? else { return Ok(()) };
         let too_long =
             error.rdkafka_error_code() == Some(RDKafkaErrorCode::InvalidTransactionTimeout);
         if too_long && self.cluster.shorten_transactions() {
             self.client = self.cluster.producer(&self.wanted)?;
-            return self.take_over();
+            let Err(error) = self.fence()? else { return Ok(()) };
+            return Err(self.explain(&error));
         }
         Err(self.explain(&error))
+    }
+
+    /// What the broker says to it. Who has lost the shard must not fence its new owner.
+    fn fence(&self) -> Result<Result<(), KafkaError>, BusFault> {
+        self.grant.may_begin()?;
+        Ok(self.client.init_transactions(PATIENCE))
     }
 
     /// Makes the client anew where a secret or a certificate has changed. Only between transactions:
