@@ -14,6 +14,7 @@ use crate::Reply;
 /// | 3xx | misconfigured: `upstream.url` is not where the upstream is |
 /// | 401, 403 | misconfigured: the credentials |
 /// | 404, 405, 410 | misconfigured: `upstream.url`, or another version of the upstream |
+/// | 407 | misconfigured: `upstream.proxy.user.info` |
 /// | 408, 425, 429, 5xx, and what is no status | unavailable, with the upstream's `Retry-After` |
 /// | other 4xx | rejected |
 pub fn fault_of(endpoint: &str, reply: &Reply, credentials: Option<&str>) -> Option<Fault> {
@@ -36,6 +37,10 @@ pub fn fault_of(endpoint: &str, reply: &Reply, credentials: Option<&str>) -> Opt
         404 | 405 | 410 => {
             misconfigured("there is no such endpoint; see `upstream.url`".to_owned())
         }
+        407 => misconfigured(
+            "the proxy wants credentials, or refuses those it got; see `upstream.proxy.user.info`"
+                .to_owned(),
+        ),
         408 | 425 | 429 => unavailable(endpoint, reply),
         400..=499 => Fault::Rejected { reason: format!("`{endpoint}` was rejected with {status}") },
         _ => unavailable(endpoint, reply),
@@ -102,9 +107,9 @@ mod tests {
         let table: [(&[u16], &str); 5] = [
             (&[200, 201, 204, 206, 299], "none"),
             (&[300, 301, 302, 304, 307, 308, 399], "misconfigured"),
-            (&[401, 403, 404, 405, 410], "misconfigured"),
+            (&[401, 403, 404, 405, 407, 410], "misconfigured"),
             (&[408, 425, 429, 500, 501, 502, 503, 504, 520, 599, 600, 999, 100], "unavailable"),
-            (&[400, 402, 406, 407, 409, 411, 412, 413, 415, 418, 422, 451, 499], "rejected"),
+            (&[400, 402, 406, 409, 411, 412, 413, 415, 418, 422, 451, 499], "rejected"),
         ];
         for (codes, expected) in table {
             for &code in codes {

@@ -123,7 +123,8 @@ impl Frame {
         })
     }
 
-    fn of(text: &Bytes) -> Option<Read> {
+    /// Reads a message that needs no repair.
+    pub(crate) fn of(text: &Bytes) -> Option<Read> {
         let top: Top<'_> = serde_json::from_slice(text).ok()?;
         let place = |raw: &RawValue| place_in(text, raw.get());
         let error = error_of(&top);

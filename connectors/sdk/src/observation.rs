@@ -14,7 +14,8 @@ pub enum Coverage {
     /// is missing, absence means nothing.
     Last(u32),
     /// A read that is not over, or that was cut short: its rows are published, absence means nothing,
-    /// and its scope does not count as read.
+    /// and its scope does not count as read. It does not say that the upstream works, either: a feed that
+    /// gives nothing else is not shown as up.
     Incomplete,
 }
 

@@ -25,7 +25,8 @@ fn gzipped(body: &[u8]) -> Vec<u8> {
 async fn fails(answer: Answer, kind: FailureKind) {
     let server = Server::start(answer).await;
     let (client, metrics) = client(&server.url(), LIMIT);
-    let failure = client.send(list()).await.unwrap_err();
+    // Not asked again, so that it is counted once.
+    let failure = client.send(list().counted()).await.unwrap_err();
     assert_eq!((failure.kind, failure.sent), (kind, Sent::Maybe), "{failure}");
     assert_eq!(counted(&metrics, kind.as_str()), 1);
     assert_discreet(&failure);

@@ -4,10 +4,13 @@
 
 mod authority;
 mod bodies;
+mod connections;
 mod credentials;
 mod faults;
 mod limits;
 mod permits;
+mod proxies;
+mod relay;
 mod requests;
 mod server;
 mod settings;
