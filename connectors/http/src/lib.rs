@@ -18,6 +18,7 @@
 //!
 //! [`Fault`]: talon_sdk::Fault
 #![forbid(unsafe_code)]
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod body;
 mod budget;
