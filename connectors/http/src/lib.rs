@@ -27,6 +27,7 @@ mod config;
 mod credentials;
 mod failure;
 mod fault;
+mod following;
 mod permit;
 mod reply;
 mod request;

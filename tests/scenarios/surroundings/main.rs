@@ -5,6 +5,7 @@
 mod descriptors;
 mod output;
 mod places;
+mod rotation;
 mod service;
 mod signals;
 #[path = "../support/mod.rs"]

@@ -9,6 +9,7 @@ mod faults;
 mod limits;
 mod permits;
 mod requests;
+mod rotation;
 mod server;
 mod settings;
 mod streams;
