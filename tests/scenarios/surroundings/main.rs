@@ -8,5 +8,6 @@ mod places;
 mod rotation;
 mod service;
 mod signals;
+mod slow;
 #[path = "../support/mod.rs"]
 mod support;
