@@ -205,7 +205,7 @@ fn login(settings: &mut Settings<'_>) -> Option<Login> {
         _ => {}
     }
     Some(match set.first().copied() {
-        Some("user") => Login::User(settings.text("user"), settings.secret("password")?),
+        Some("user") => Login::User(settings.secret("user")?, settings.secret("password")?),
         Some("token") => Login::Token(settings.secret("token")?),
         Some("nkey.seed") => Login::NKey(settings.secret("nkey.seed")?),
         Some(_) => Login::Credentials(settings.text("credentials.file").into()),

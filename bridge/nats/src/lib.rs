@@ -8,6 +8,7 @@
 //!
 //! [`fault`](mod@fault) is the one place that says what an error of the client or the server means.
 #![forbid(unsafe_code)]
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 #![allow(rustdoc::private_intra_doc_links)]
 
 mod config;

@@ -22,6 +22,7 @@
 //! * `POST /call/{id}/message` answers with hashes of passwords: only ids are taken from replies.
 //! * `commited` is misspelled, `expiresIn` is milliseconds, instants may come without an offset.
 #![forbid(unsafe_code)]
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 #![allow(rustdoc::private_intra_doc_links)]
 
 mod client;

@@ -52,8 +52,8 @@ pub(crate) struct Ready {
 impl Client {
     /// Prepares to ask the upstream of `config`, and asks nothing yet.
     ///
-    /// Reads the certificate files, here and never again, and for https the machine's authorities;
-    /// blocks for a few milliseconds.
+    /// Reads the certificate files, which are read again when they change, and for https the machine's
+    /// authorities; blocks for a few milliseconds.
     ///
     /// # Errors
     /// [`Fault::Misconfigured`] where the URL is none or a certificate file cannot be used.

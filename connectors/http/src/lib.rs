@@ -21,6 +21,7 @@
 //!
 //! [`Fault`]: talon_sdk::Fault
 #![forbid(unsafe_code)]
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod body;
 mod budget;
@@ -31,6 +32,7 @@ pub mod dial;
 mod failure;
 mod fault;
 mod kept;
+mod following;
 mod permit;
 pub mod proxy;
 mod reply;

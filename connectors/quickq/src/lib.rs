@@ -16,6 +16,7 @@
 //!   at the end.
 //! * The overall state of a visitor says `SERVED` also where everything was rejected.
 #![forbid(unsafe_code)]
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 #![allow(rustdoc::private_intra_doc_links)]
 
 mod blank;

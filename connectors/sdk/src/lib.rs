@@ -16,6 +16,7 @@
 //! | permit | leave to change the upstream, asked right before the first byte leaves ([`Permit`]) |
 //! | fault | why something failed, one of four ([`Fault`]) |
 #![forbid(unsafe_code)]
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod answer;
 mod clock;

@@ -16,7 +16,7 @@ use crate::service::metrics::{FeedMetrics, Metrics};
 use crate::service::registry::Registry;
 use crate::service::setup::{Setup, Shared, report, topic};
 use crate::service::{farewell, keep};
-use crate::shard::{Feeds, SetAside};
+use crate::shard::{Feeds, Pace, SetAside};
 
 pub use view::{FeedRow, Glance, View};
 
@@ -109,7 +109,8 @@ impl Engine {
             }
             if !plans.is_empty() {
                 let aside = SetAside::default();
-                tasks.spawn(keep(shared.clone(), Feeds { shared, setup, plans, aside }));
+                let pace = Pace::new(&setup.name, health.clone(), shared.metrics.clone());
+                tasks.spawn(keep(shared.clone(), Feeds { shared, setup, plans, aside, pace }));
             }
         }
         let view = View {

@@ -28,6 +28,7 @@ use crate::service::metrics::Metrics;
 use crate::service::registry::Schemas;
 use crate::shard::checkpoint::{self, Checkpoint};
 use crate::shard::diff::Summary;
+use crate::shard::pace::Pace;
 use crate::shard::publish::{Publisher, Told};
 use crate::shard::set_aside::SetAside;
 use crate::shard::state::{FeedState, Known, pair, with_told};
@@ -123,11 +124,12 @@ impl Shard {
         mut self,
         mut inbox: mpsc::Receiver<Sighting>,
         aside: &SetAside,
+        pace: &Pace,
     ) -> Result<(), BusFault> {
         let mut settled = Vec::new();
         while let Some(sighting) = inbox.blocking_recv() {
             let started = Instant::now();
-            let mut transaction = Transaction::default();
+            let mut transaction = Transaction::new(pace);
             let mut bytes = 0;
             let mut next = Some(sighting);
             // What arrived while the last commit ran is committed together.
@@ -141,8 +143,12 @@ impl Shard {
             }
             let checkpoints = self.due_checkpoints(transaction.has_appended());
             if transaction.is_open() || !checkpoints.is_empty() {
+                let has_events = transaction.is_open();
                 self.commit(&checkpoints)?;
-                self.metrics.published(&self.name, started.elapsed());
+                match has_events {
+                    true => transaction.committed(Instant::now()),
+                    false => self.metrics.published(&self.name, started.elapsed()),
+                }
             } else {
                 self.log.idle()?;
             }

@@ -12,6 +12,7 @@ mod permits;
 mod proxies;
 mod relay;
 mod requests;
+mod rotation;
 mod server;
 mod settings;
 mod streams;
