@@ -1,5 +1,7 @@
 //! What is wrong with a producer, and whether to wait on.
 
+use std::collections::BTreeMap;
+
 use rdkafka::error::KafkaError;
 use rdkafka::producer::Producer as _;
 use rdkafka::topic_partition_list::Offset;
@@ -64,18 +66,7 @@ impl KafkaProducer {
     /// Whether the leaders of all partitions answer, on connections that no quota holds up.
     pub(super) fn leaders_answer(&self) -> Result<(), BusFault> {
         let topics: Vec<&str> = self.wanted.topics.iter().map(String::as_str).collect();
-        let answer = || {
-            let asker = self.cluster.asker()?;
-            let counts = partitions(&asker, &topics, LOOK)?;
-            let each = |(topic, count): (&&'_ str, i32)| {
-                let topic = (*topic).to_owned();
-                (0..count).map(move |partition| (topic.clone(), partition))
-            };
-            let all: Vec<(String, i32)> = topics.iter().zip(counts).flat_map(each).collect();
-            let all: Vec<(&str, i32)> =
-                all.iter().map(|(topic, partition)| (topic.as_str(), *partition)).collect();
-            offsets(&asker, &all, Offset::End, LOOK).map(drop)
-        };
+        let answer = || self.ends(&topics).map(drop);
         answer().map_err(|fault| match fault {
             BusFault::Unavailable(_) => {
                 let fault =
@@ -86,14 +77,19 @@ impl KafkaProducer {
         })
     }
 
-    /// How many partitions topics have now; none where that is not known.
-    pub(crate) fn partitions(&self, topics: &[&str]) -> Option<Vec<i32>> {
-        let metadata = self.client.client().fetch_metadata(None, LOOK).ok()?;
-        let count = |name: &&str| {
-            let found = metadata.topics().iter().find(|topic| topic.name() == *name)?;
-            i32::try_from(found.partitions().len()).ok()
-        };
-        topics.iter().map(count).collect()
+    /// How many partitions topics have now, and where each of them ends.
+    pub(crate) fn ends(
+        &self,
+        topics: &[&str],
+    ) -> Result<(Vec<i32>, BTreeMap<(usize, i32), i64>), BusFault> {
+        let asker = self.cluster.asker()?;
+        let counts = partitions(&asker, topics, LOOK)?;
+        let each = |(topic, count): (usize, &i32)| (0..*count).map(move |number| (topic, number));
+        let places: Vec<(usize, i32)> = counts.iter().enumerate().flat_map(each).collect();
+        let all: Vec<(&str, i32)> =
+            places.iter().map(|(topic, number)| (topics[*topic], *number)).collect();
+        let ends = offsets(&asker, &all, Offset::End, LOOK)?;
+        Ok((counts, places.into_iter().zip(ends).collect()))
     }
 
     /// An error, with the trouble of the connection behind it.
