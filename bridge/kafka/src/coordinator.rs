@@ -12,7 +12,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use talon_runtime::bus::BusFault;
 
-use crate::client::refused;
+use crate::client::{EARSHOT, refused};
 use crate::cluster::Cluster;
 use crate::fault::fault_of;
 use crate::patience::{LOOK, PATIENCE};
@@ -25,6 +25,15 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) enum Coordinator {
     Groups,
     Transactions,
+}
+
+/// The topic of a coordinator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Topic {
+    There,
+    Missing,
+    /// This user may not see it.
+    Hidden,
 }
 
 /// Of how many replicas the brokers make these topics where nothing else is set.
@@ -66,10 +75,15 @@ pub(crate) fn committed<C: ConsumerContext>(
         });
         match asked {
             Err(error) if moves(&error) && since.elapsed() < PATIENCE => thread::sleep(PAUSE),
-            asked => {
-                let explain = |error| Coordinator::Groups.explain(consumer.client(), &error);
-                return asked.map_err(explain);
+            Err(error) => {
+                // That the right to the group is missing is told aside, and again and again.
+                let told = consumer.poll(EARSHOT).and_then(Result::err).map(|told| fault_of(&told));
+                if let Some(fault @ BusFault::Misconfigured(_)) = told {
+                    return Err(fault);
+                }
+                return Err(Coordinator::Groups.explain(consumer.client(), &error));
             }
+            Ok(found) => return Ok(found),
         }
     }
 }
@@ -109,13 +123,18 @@ impl Coordinator {
             return fault;
         }
         // Brokers that are away have no coordinator either, and that says less.
-        let Ok(metadata) = client.fetch_metadata(None, LOOK) else { return fault };
-        let is_there = metadata.topics().iter().any(|topic| topic.name() == self.topic());
-        self.missing(metadata.brokers().len(), is_there)
+        let Ok(metadata) = client.fetch_metadata(Some(self.topic()), LOOK) else { return fault };
+        let found = metadata.topics().iter().find(|topic| topic.name() == self.topic());
+        let topic = match found.map(|topic| topic.error().map(RDKafkaErrorCode::from)) {
+            Some(None) => Topic::There,
+            Some(Some(Code::TopicAuthorizationFailed)) => Topic::Hidden,
+            Some(Some(_)) | None => Topic::Missing,
+        };
+        self.missing(metadata.brokers().len(), topic)
     }
 
     /// It does not answer, though brokers do.
-    fn missing(self, brokers: usize, is_there: bool) -> BusFault {
+    fn missing(self, brokers: usize, found: Topic) -> BusFault {
         let (topic, setting) = (self.topic(), self.setting());
         let what = match self {
             Coordinator::Groups => "groups",
@@ -125,16 +144,19 @@ impl Coordinator {
         let usual = format!(
             "the usual reason is that `{setting}` ({REPLICAS} where the brokers do not set it) is more than there are brokers ({brokers}): set it to {brokers} on the brokers, or start more of them"
         );
-        match is_there {
-            true => BusFault::Unavailable(format!(
+        match found {
+            Topic::There => BusFault::Unavailable(format!(
                 "{says}: its topic `{topic}` is there, and has no leader that works; look at the brokers' logs"
             )),
-            // The topic may be hidden from this user: with brokers enough, it may also pass.
-            false if brokers >= REPLICAS => {
+            // With brokers enough, it may also pass.
+            _ if brokers >= REPLICAS => {
                 BusFault::Unavailable(format!("{says}: is its topic `{topic}` there? {usual}"))
             }
-            false => BusFault::Misconfigured(format!(
+            Topic::Missing => BusFault::Misconfigured(format!(
                 "{says}: its topic `{topic}` is not there; {usual}"
+            )),
+            Topic::Hidden => BusFault::Misconfigured(format!(
+                "{says}: its topic `{topic}`, which this user may not see, is probably not there; {usual}"
             )),
         }
     }
@@ -161,14 +183,14 @@ mod tests {
     #[test]
     fn what_needs_a_person_is_told_from_what_may_pass() {
         for which in [Coordinator::Groups, Coordinator::Transactions] {
-            for (brokers, is_there, kind) in [
-                (1, false, "misconfigured"),
-                (2, false, "misconfigured"),
-                (3, false, "unavailable"),
-                (1, true, "unavailable"),
+            for (brokers, topic, kind) in [
+                (1, Topic::Missing, "misconfigured"),
+                (2, Topic::Hidden, "misconfigured"),
+                (3, Topic::Missing, "unavailable"),
+                (1, Topic::There, "unavailable"),
             ] {
-                let fault = which.missing(brokers, is_there);
-                assert_eq!(fault.kind(), kind, "{which:?} {brokers} {is_there}: {fault}");
+                let fault = which.missing(brokers, topic);
+                assert_eq!(fault.kind(), kind, "{which:?} {brokers} {topic:?}: {fault}");
                 assert!(fault.to_string().contains(which.topic()), "{fault}");
             }
         }

@@ -1,13 +1,12 @@
 //! The log of a shard: one producer, and what it has not committed yet.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use talon_runtime::bus::{Append, BusFault, Grant, Place, Recovered, ShardLog, ShardSpec};
 
 use crate::producer::{KafkaProducer, Transaction};
-use crate::reader::{Read, home};
+use crate::reader::{Ends, Read, home};
 use crate::recover::Sources;
 
 /// How often it is looked whether partitions were added, or topics made anew: as often as the client looks
@@ -84,9 +83,6 @@ impl KafkaLog {
     }
 }
 
-/// By the place of a topic and the number of a partition.
-type Ends = BTreeMap<(usize, i32), i64>;
-
 /// The first topic with another number of partitions.
 fn grown(then: &[i32], now: &[i32]) -> Option<usize> {
     then.iter().zip(now).position(|(then, now)| then != now)
@@ -148,6 +144,8 @@ impl ShardLog for KafkaLog {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]

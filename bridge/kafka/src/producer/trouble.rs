@@ -1,7 +1,5 @@
 //! What is wrong with a producer, and whether to wait on.
 
-use std::collections::BTreeMap;
-
 use rdkafka::error::KafkaError;
 use rdkafka::producer::Producer as _;
 use rdkafka::topic_partition_list::Offset;
@@ -11,7 +9,7 @@ use super::writer::{KafkaProducer, Transaction};
 use crate::client::EARSHOT;
 use crate::fault::{fault_of, fault_of_code, of_topic};
 use crate::patience::{LOOK, PATIENCE, SLOW};
-use crate::reader::{offsets, partitions};
+use crate::reader::{Ends, offsets, partitions};
 
 impl KafkaProducer {
     /// What went wrong with deliveries. A fatal error of the producer says more than the deliveries
@@ -78,10 +76,7 @@ impl KafkaProducer {
     }
 
     /// How many partitions topics have now, and where each of them ends.
-    pub(crate) fn ends(
-        &self,
-        topics: &[&str],
-    ) -> Result<(Vec<i32>, BTreeMap<(usize, i32), i64>), BusFault> {
+    pub(crate) fn ends(&self, topics: &[&str]) -> Result<(Vec<i32>, Ends), BusFault> {
         let asker = self.cluster.asker()?;
         let counts = partitions(&asker, topics, LOOK)?;
         let each = |(topic, count): (usize, &i32)| (0..*count).map(move |number| (topic, number));

@@ -36,7 +36,8 @@ pub(crate) use ends::{offsets, partitions};
 pub(crate) use home::home;
 pub(crate) use newest::Strays;
 use newest::{Newest, Spot};
-use positions::{Ends, to_ends};
+pub(crate) use positions::Ends;
+use positions::to_ends;
 pub(crate) use topic::Topic;
 
 /// What was found besides the records.
@@ -45,7 +46,7 @@ pub(crate) struct Read {
     /// How many partitions each topic has.
     pub(crate) partitions: Vec<i32>,
     /// Where each partition ended that was not empty: by the place of its topic, and its number.
-    pub(crate) ends: BTreeMap<(usize, i32), i64>,
+    pub(crate) ends: Ends,
     pub(crate) strays: Strays,
 }
 
