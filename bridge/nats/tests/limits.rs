@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use support::World;
-use talon_brokers::Nats as Server;
+use talon_brokers::{Nats as Server, NatsCluster as Cluster};
 use talon_runtime::bus::{Bus, BusFault, Grant, Membership, Ownership, Stop};
 
 const DEMANDING: &str = "accounts { A { jetstream { max_bytes_required: true, max_file: 1GB, max_memory: 1MB }, users: [{ user: talon, password: hunter2 }] } }";
@@ -129,6 +129,26 @@ fn point_6_a_full_stream_is_told_as_what_it_is_and_a_larger_size_mends_it() {
     assert!(!found.records.is_empty());
     log.put("after", "v", "after");
     log.commit(None).unwrap();
+}
+
+/// From nats-server 2.12 on, a stream with replicas refuses what would only replace a newest value.
+#[test]
+fn point_6_a_full_bucket_of_checkpoints_with_replicas_is_told_as_what_it_is() {
+    let Some(cluster) = Cluster::start("full_bucket") else { return };
+    let mut world = World::new(&cluster.urls());
+    world.replication = 3;
+    world.extra.push(("checkpoints.max.bytes", "4000".to_owned()));
+    let (mut log, _) = world.open_when_up(&world.process());
+    let mut committed = Ok(());
+    for round in 0..3 {
+        log.put("1", &round.to_string(), &round.to_string());
+        committed = log.commit(Some(&round.to_string().repeat(2_500)));
+        if committed.is_err() {
+            break;
+        }
+    }
+    let why = misconfigured(committed);
+    assert!(why.contains("full") && why.contains("replaces the newest value"), "{why}");
 }
 
 #[test]
