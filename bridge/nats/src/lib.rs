@@ -15,6 +15,7 @@ mod config;
 mod connection;
 mod fault;
 mod group;
+mod inspection;
 mod lane;
 mod layout;
 mod log;
@@ -145,6 +146,10 @@ impl Bus for Nats {
         let opened = lane::open(&self.session, &self.known, lane, grant);
         let (reader, log) = Handle::current().block_on(opened)?;
         Ok((Box::new(reader), Box::new(log)))
+    }
+
+    fn inspect(&self, shard: &ShardSpec, lane: Option<&LaneSpec>) -> Result<Vec<String>, BusFault> {
+        Handle::current().block_on(inspection::inspect(&self.session, shard, lane))
     }
 
     fn send(&self, lane: &LaneSpec, key: &str, value: &[u8]) -> Result<(), BusFault> {

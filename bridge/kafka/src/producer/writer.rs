@@ -9,6 +9,7 @@ use talon_runtime::bus::{BusFault, Grant, Stall};
 
 use crate::client::{EARSHOT, Watch};
 use crate::cluster::{Cluster, Use};
+use crate::coordinator::Coordinator;
 use crate::fault::{fault_of, fault_of_code};
 use crate::limits::size;
 use crate::patience::{LOOK, PATIENCE, SLOW};
@@ -87,7 +88,13 @@ impl KafkaProducer {
             let Err(error) = self.fence()? else { return Ok(()) };
             return Err(self.explain(&error));
         }
-        Err(self.explain(&error))
+        match self.explain(&error) {
+            // No trouble of the connection is behind it.
+            BusFault::Unavailable(_) if self.client.context().trouble.last().is_none() => {
+                Err(Coordinator::Transactions.explain(self.client.client(), &error))
+            }
+            fault => Err(fault),
+        }
     }
 
     /// What the broker says to it. Who has lost the shard must not fence its new owner.

@@ -113,6 +113,8 @@ pub(crate) async fn keep<S: Service>(shared: Shared, service: S) {
                         Err(fault) if failed => {
                             rest(&shared, component, &grant, &fault, &mut backoff).await;
                         }
+                        // It lapsed and is confirmed again: no fault, and yet not tried without a pause.
+                        Err(_) if grant.is_open() => pause(&grant, backoff.next(None)).await,
                         _ if !ownership.is_held(shard) && !ownership.is_stopped() => {
                             farewell(service.connector()).await;
                         }
@@ -173,6 +175,11 @@ async fn rest(
     let state = State::of_bus(fault);
     shared.health.set(component, Severity::Vital, state, &fault.to_string());
     // To open again at once would fence the new owner in turn.
+    pause(grant, wait).await;
+}
+
+/// Waits, unless the shard is taken back.
+async fn pause(grant: &Grant, wait: Duration) {
     tokio::select! {
         () = sleep(wait) => {}
         () = grant.closing() => {}
