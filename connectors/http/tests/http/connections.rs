@@ -293,7 +293,7 @@ async fn closing(answers: usize) -> (String, Arc<AtomicUsize>, JoinHandle<()>) {
                         return;
                     }
                     let reply = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]";
-                    if noted.load(Ordering::SeqCst) % (answers + 1) == 0 {
+                    if noted.load(Ordering::SeqCst).is_multiple_of(answers + 1) {
                         return;
                     }
                     stream.write_all(reply).await.unwrap();
