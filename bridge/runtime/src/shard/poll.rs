@@ -6,6 +6,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task;
 use std::time::{Duration, Instant as StdInstant};
 
@@ -52,6 +53,8 @@ struct Read {
     follows: Option<Arc<[String]>>,
     /// How long to wait, where the feed says it.
     due: Option<Duration>,
+    /// What a person should look at.
+    doubt: Option<String>,
 }
 
 impl Poll {
@@ -81,8 +84,8 @@ impl Poll {
         loop {
             let started = Instant::now();
             match self.read(&mut feed, cursor.as_ref()).await {
-                Ok(Read { mut observation, follows, due }) => {
-                    self.take_cursor(&mut observation, &mut cursor);
+                Ok(Read { mut observation, follows, due, doubt }) => {
+                    self.take_cursor(&mut observation, &mut cursor, doubt);
                     backoff.reset();
                     let Novelty { after_fault, after_gap } = scopes.see(&observation.scope);
                     let follows = follows.filter(|now| followed.as_ref() != Some(now));
@@ -125,7 +128,8 @@ impl Poll {
                 None => feed.insert(self.connector.open(self.name)?),
             };
             let observation = open.next(cursor).await?;
-            Ok(Read { observation, follows: open.follows(), due: open.due() })
+            let doubt = open.doubt();
+            Ok(Read { observation, follows: open.follows(), due: open.due(), doubt })
         };
         let mut read = pin!(read);
         let caught = std::future::poll_fn(|context| {
@@ -142,7 +146,12 @@ impl Poll {
 
     /// Goes on from the observation's cursor, if it has one. One that is too large is taken off: the feed
     /// reads on from the one before, and shows it.
-    fn take_cursor(&self, observation: &mut Observation, cursor: &mut Option<Cursor>) {
+    fn take_cursor(
+        &self,
+        observation: &mut Observation,
+        cursor: &mut Option<Cursor>,
+        doubt: Option<String>,
+    ) {
         match &observation.cursor {
             Some(next) if next.0.len() > LARGEST_CURSOR => {
                 let message = format!(
@@ -156,8 +165,22 @@ impl Poll {
                 if next.is_some() {
                     cursor.clone_from(next);
                 }
-                self.health.set(&self.component, Severity::Feed, State::Up, "");
+                let doubt = doubt.or_else(|| self.missed());
+                let state = if doubt.is_some() { State::Degraded } else { State::Up };
+                let message = doubt.unwrap_or_default();
+                self.health.set(&self.component, Severity::Feed, state, &message);
             }
         }
+    }
+
+    /// What the last look from the beginning found.
+    fn missed(&self) -> Option<String> {
+        let missed = self.metrics.missed().load(Ordering::Relaxed);
+        (missed > 0).then(|| {
+            format!(
+                "a look from the beginning found {missed} changes below the feed's offset, which reading \
+                 on from there does not see: it is too far, or they became visible late"
+            )
+        })
     }
 }
