@@ -149,7 +149,11 @@ impl Connector for Instance {
     fn open(&self, feed: &str) -> Result<Box<dyn Feed>, Fault> {
         let upstream = self.upstream()?;
         let (overlap, clock) = (self.config.overlap, self.context.clock.clone());
-        let modified = |of| Modifications::new(upstream.clone(), of, overlap, clock.clone());
+        let modified = |of| {
+            let audit_ms = (of != Modified::Messages).then_some(self.config.audit_ms);
+            let upstream = upstream.clone();
+            Modifications::new(upstream, of, overlap, audit_ms, clock.clone())
+        };
         Ok(match feed {
             "call" => Box::new(modified(Modified::Calls)),
             "call_message" => Box::new(modified(Modified::Messages)),
@@ -185,8 +189,8 @@ impl Connector for Instance {
 
     async fn probe(&self) -> Result<String, Fault> {
         // The highest mark there can be: the cheapest question that needs the credentials.
-        let body = self.upstream()?.modifications(Modified::Calls, i64::MAX).await?;
-        let (rows, _) = feeds::modifications::rows_since(body)?;
+        let received = self.upstream()?.modifications(Modified::Calls, i64::MAX).await?;
+        let rows = received.rows()?;
         Ok(format!(
             "answers, and takes the credentials ({} calls beyond the last mark)",
             rows.len()

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::Url;
-use talon_sdk::{Context, Fault, Permit};
+use talon_sdk::{Context, Fault, Permit, Received};
 use tokio::time::Instant;
 use tower::util::AndThenLayer;
 use tracing::trace;
@@ -131,7 +131,7 @@ impl Client {
         outcome
     }
 
-    /// Reads something: the body of a successful reply, empty for 204.
+    /// Reads what is no JSON: the body of a successful reply, empty for 204.
     ///
     /// # Errors
     /// What [`fault_of`] and [`Failure::fault`] say, and [`Fault::Unavailable`] for an HTML page.
@@ -144,7 +144,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::read`].
-    pub async fn read_json(&self, request: Request<'_>) -> Result<Bytes, Fault> {
+    pub async fn read_json(&self, request: Request<'_>) -> Result<Received, Fault> {
         let endpoint = request.endpoint;
         read_json_body(endpoint, self.succeed(request).await?)
     }

@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use talon_sdk::Fault;
+use talon_sdk::{Fault, Received};
 
 use crate::Reply;
 
@@ -47,15 +47,19 @@ pub fn fault_of(endpoint: &str, reply: &Reply, credentials: Option<&str>) -> Opt
     })
 }
 
-/// The JSON of a successful reply, without a byte order mark; empty for 204.
+/// The JSON of a successful reply, without a byte order mark; empty for 204. Whether it is an answer, says
+/// who reads it.
 ///
 /// # Errors
 /// [`Fault::Unavailable`] where a page for people came instead: a proxy or a login stands before the
 /// upstream and answers in its place, often only while the upstream is down.
-pub fn read_json_body(endpoint: &str, reply: Reply) -> Result<Bytes, Fault> {
+pub fn read_json_body(endpoint: &'static str, reply: Reply) -> Result<Received, Fault> {
     let body = body_of(endpoint, reply)?;
     let body = if body.starts_with(b"\xef\xbb\xbf") { body.slice(3..) } else { body };
-    if body.trim_ascii_start().starts_with(b"<") { Err(page(endpoint)) } else { Ok(body) }
+    if body.trim_ascii_start().starts_with(b"<") {
+        return Err(page(endpoint));
+    }
+    Ok(Received::new(endpoint, body))
 }
 
 /// The body of a successful reply that is no page for people; empty for 204.
@@ -156,11 +160,11 @@ mod tests {
         ] {
             let read = read_json_body("GET /x", with(content_type, body));
             match expected {
-                Some(expected) => assert_eq!(read.unwrap(), expected),
+                Some(expected) => assert_eq!(read.unwrap().as_it_came(), expected),
                 None => assert_eq!(read.unwrap_err().kind(), "unavailable", "{body}"),
             }
         }
         let nothing = Reply { body: Bytes::from_static(b"<html>"), ..reply(204) };
-        assert_eq!(read_json_body("GET /x", nothing).unwrap(), "");
+        assert_eq!(read_json_body("GET /x", nothing).unwrap().as_it_came(), "");
     }
 }

@@ -31,9 +31,11 @@ mod observation;
 mod permit;
 pub mod privacy;
 mod progress;
+mod received;
 pub mod record;
 pub mod rows;
 pub mod spelling;
+pub mod split;
 
 pub use answer::{Answer, ApplyFault, Evidence, Finding};
 pub use clock::Clock;
@@ -45,6 +47,7 @@ pub use metrics::UpstreamMetrics;
 pub use observation::{Coverage, Cursor, Observation};
 pub use permit::Permit;
 pub use progress::{Backfills, Progress, Standing};
+pub use received::{Form, NoAnswer, Received};
 pub use rows::Rows;
 // Macros of this crate name it.
 #[doc(hidden)]

@@ -92,7 +92,7 @@ impl Metrics {
             )?,
             observations: counters(
                 "talon_observations_total",
-                "Observations by result: ok, withheld (deletes not believed), or the fault that prevented one.",
+                "Observations by result: ok, withheld (deletes not believed), missed (a look from the beginning found changes that were not seen before), or the fault that prevented one.",
                 &["connector", "feed", "result"],
             )?,
             changes: counters(
@@ -199,6 +199,7 @@ impl Metrics {
             published: AtomicU64::new(0),
             entities: AtomicU64::new(0),
             withheld: AtomicU64::new(0),
+            missed: AtomicU64::new(0),
             all: self.clone(),
         }))
     }
@@ -245,6 +246,7 @@ struct Feed {
     published: AtomicU64,
     entities: AtomicU64,
     withheld: AtomicU64,
+    missed: AtomicU64,
     all: Metrics,
 }
 
@@ -352,6 +354,11 @@ impl FeedMetrics {
 
     pub(crate) fn withheld(&self) -> u64 {
         self.0.withheld.load(Ordering::Relaxed)
+    }
+
+    /// Changes that the last look from the beginning found, and that should have been seen before.
+    pub(crate) fn missed(&self) -> &AtomicU64 {
+        &self.0.missed
     }
 
     fn fresh(&self) -> MutexGuard<'_, Option<Freshness>> {

@@ -6,6 +6,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task;
 use std::time::{Duration, Instant as StdInstant};
 
@@ -56,6 +57,8 @@ struct Read {
     follows: Option<Arc<[String]>>,
     /// How long to wait, where the feed says it.
     due: Option<Duration>,
+    /// What a person should look at.
+    doubt: Option<String>,
 }
 
 impl Poll {
@@ -83,7 +86,8 @@ impl Poll {
             let started = Instant::now();
             let read = self.read(&mut feed, cursor.as_ref());
             match self.showing(&mut standing, read).await {
-                Ok(Read { mut observation, follows, due }) => {
+                Ok(Read { mut observation, follows, due, doubt }) => {
+                    standing.doubt = doubt.or_else(|| self.missed());
                     // A read that is not over, or of what cannot be read, tells nothing of the upstream.
                     if observation.coverage != Coverage::Incomplete && standing.works() {
                         self.show_up(&mut standing);
@@ -133,7 +137,8 @@ impl Poll {
                 None => feed.insert(self.connector.open(self.name)?),
             };
             let observation = open.next(cursor).await?;
-            Ok(Read { observation, follows: open.follows(), due: open.due() })
+            let doubt = open.doubt();
+            Ok(Read { observation, follows: open.follows(), due: open.due(), doubt })
         };
         let mut read = pin!(read);
         let caught = std::future::poll_fn(|context| {
@@ -180,7 +185,20 @@ impl Poll {
 
     fn show_up(&self, standing: &mut Standing) {
         standing.is_shown = true;
-        self.health.set(&self.component, Severity::Feed, State::Up, "");
+        let state = if standing.doubt.is_some() { State::Degraded } else { State::Up };
+        let message = standing.doubt.as_deref().unwrap_or_default();
+        self.health.set(&self.component, Severity::Feed, state, message);
+    }
+
+    /// What the last look from the beginning found.
+    fn missed(&self) -> Option<String> {
+        let missed = self.metrics.missed().load(Ordering::Relaxed);
+        (missed > 0).then(|| {
+            format!(
+                "a look from the beginning found {missed} changes below the feed's offset, which reading \
+                 on from there does not see: it is too far, or they became visible late"
+            )
+        })
     }
 }
 
@@ -191,6 +209,8 @@ struct Standing {
     proven_at: Option<Instant>,
     /// It is shown as up.
     is_shown: bool,
+    /// What a person should look at, though it works.
+    doubt: Option<String>,
 }
 
 impl Standing {
@@ -198,7 +218,7 @@ impl Standing {
         // What waits for pushes has no interval.
         let first = if interval.is_zero() { FIRST_WAIT } else { FIRST_WAIT.min(interval) };
         let backoff = Backoff::new(first.max(Duration::from_millis(10)), LONGEST_WAIT);
-        Standing { backoff, proven_at: None, is_shown: false }
+        Standing { backoff, proven_at: None, is_shown: false, doubt: None }
     }
 
     /// Something was read. Says whether it is to be shown as up now.

@@ -18,9 +18,10 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use talon_sdk::{Clock, Cursor, Observation};
+use talon_sdk::{Clock, Coverage, Cursor, Observation};
 use tokio::sync::mpsc;
 
 use crate::bus::{BusFault, Hold, Place, ShardLog};
@@ -291,7 +292,15 @@ impl Shard {
         }
         let was_withheld = feed.frame.metrics.withheld() > 0;
         let withheld = summary.withheld.map_or(0, |(entities, _)| entities);
-        let result = if withheld > 0 { "withheld" } else { "ok" };
+        let is_audit = observation.coverage == Coverage::Audit;
+        if is_audit {
+            feed.frame.metrics.missed().store(summary.changes as u64, Ordering::Relaxed);
+        }
+        let result = match withheld {
+            0 if is_audit && summary.changes > 0 => "missed",
+            0 => "ok",
+            _ => "withheld",
+        };
         feed.frame.metrics.observation(result);
         shown(feed, withheld);
         let (connector, name) = (&feed.frame.connector, feed.frame.feed);
