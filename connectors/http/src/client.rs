@@ -233,7 +233,7 @@ impl Inner {
 
 /// What both kinds of clients have in common.
 fn builder(config: &Config, host: &str, tls: rustls::ClientConfig) -> reqwest::ClientBuilder {
-    // The library by itself also repeats what a connection that shuts down may have taken, POST included.
+    // The library by itself also repeats, whatever the method, what ended because the server shuts down.
     let refused =
         reqwest::retry::for_host(host.to_owned()).no_budget().classify_fn(|attempt| match attempt
             .error()
