@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn point_3_every_policy_that_loses_state_is_told_and_no_other() {
+    fn every_policy_that_loses_state_is_told_and_no_other() {
         use Purpose::{Checkpoints, Commands, DeadLetters, Results};
         let (table, log) = (Purpose::Changes(Kind::Table), Purpose::Changes(Kind::Log));
         for (purpose, policy, age, bytes, expected) in [

@@ -19,7 +19,7 @@ fn refused(result: Result<(), BusFault>, names: &[&str]) {
 /// The broker takes no record that is older than its own clock: to it, this host's clock is wrong. That a
 /// clock is ahead it tells with the same code.
 #[test]
-fn point_10_a_clock_that_is_wrong_is_misconfigured_and_names_the_setting() {
+fn a_clock_that_is_wrong_is_misconfigured_and_names_the_setting() {
     let Some(broker) = Broker::shared("wrong_clock") else { return };
     let mut world = World::new(broker.bootstrap());
     // Records wait in the client for long enough to be old.
@@ -51,7 +51,7 @@ fn point_10_a_clock_that_is_wrong_is_misconfigured_and_names_the_setting() {
 }
 
 #[test]
-fn point_4_internal_topics_that_want_more_replicas_than_there_are_brokers_are_named() {
+fn internal_topics_that_want_more_replicas_than_there_are_brokers_are_named() {
     let settings = "\
         offsets.topic.replication.factor=3\n\
         transaction.state.log.replication.factor=3\n";
@@ -83,7 +83,7 @@ fn point_4_internal_topics_that_want_more_replicas_than_there_are_brokers_are_na
 }
 
 #[test]
-fn point_8_the_newer_protocol_of_groups_is_refused_by_the_check_and_the_classic_one_is_not() {
+fn the_newer_protocol_of_groups_is_refused_by_the_check_and_the_classic_one_is_not() {
     let problems = |value: &str| {
         talon_kafka::problems(&std::collections::BTreeMap::from([
             ("bootstrap.servers".to_owned(), "k:9092".to_owned()),
@@ -116,7 +116,7 @@ fn looks_until_it_fails(world: &World, change: impl FnOnce()) -> BusFault {
 }
 
 #[test]
-fn point_2_a_topic_that_is_deleted_under_a_connector_with_nothing_to_publish_is_noticed() {
+fn a_topic_that_is_deleted_under_a_connector_with_nothing_to_publish_is_noticed() {
     let Some(broker) = Broker::shared("deleted_running") else { return };
     let world = World::new(broker.bootstrap());
     let fault = looks_until_it_fails(&world, || world.delete_topic("field.call"));
@@ -133,7 +133,7 @@ fn point_2_a_topic_that_is_deleted_under_a_connector_with_nothing_to_publish_is_
 }
 
 #[test]
-fn point_2_a_topic_that_is_made_anew_under_a_connector_with_nothing_to_publish_is_noticed() {
+fn a_topic_that_is_made_anew_under_a_connector_with_nothing_to_publish_is_noticed() {
     let Some(broker) = Broker::shared("anew_running") else { return };
     let world = World::new(broker.bootstrap());
     let fault = looks_until_it_fails(&world, || {
@@ -145,7 +145,7 @@ fn point_2_a_topic_that_is_made_anew_under_a_connector_with_nothing_to_publish_i
 }
 
 #[test]
-fn point_3_a_policy_that_loses_state_is_found_also_when_it_is_changed_while_it_runs() {
+fn a_policy_that_loses_state_is_found_also_when_it_is_changed_while_it_runs() {
     let Some(broker) = Broker::shared("loses_state") else { return };
     let world = World::new(broker.bootstrap());
     let kafka = world.process();
@@ -175,7 +175,7 @@ fn point_3_a_policy_that_loses_state_is_found_also_when_it_is_changed_while_it_r
 }
 
 #[test]
-fn point_11_an_open_transaction_on_the_topic_of_commands_counts_as_lag_and_is_told() {
+fn an_open_transaction_on_the_topic_of_commands_counts_as_lag_and_is_told() {
     let Some(broker) = Broker::shared("open_transaction") else { return };
     let world = World::new(broker.bootstrap());
     let kafka = world.process();

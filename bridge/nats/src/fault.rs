@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn point_5_the_right_that_is_missing_is_named_and_no_more_of_the_subject() {
+    fn the_right_that_is_missing_is_named_and_no_more_of_the_subject() {
         for (what, subject, right) in [
             ("Publish", "$JS.API.STREAM.INFO.TALON_field", "publish to `$JS.API.STREAM.INFO.>`"),
             ("Publish", "$JS.API.INFO", "publish to `$JS.API.INFO`"),

@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn point_3_an_age_that_is_shorter_than_meant_is_told_where_it_loses_something() {
+    fn an_age_that_is_shorter_than_meant_is_told_where_it_loses_something() {
         let config =
             |seconds| Config { max_age: Duration::from_secs(seconds), ..Config::default() };
         for (role, found, wanted, told) in [

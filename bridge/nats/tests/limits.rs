@@ -45,7 +45,7 @@ fn misconfigured<T>(result: Result<T, BusFault>) -> String {
 }
 
 #[test]
-fn point_6_an_account_that_demands_sizes_is_told_of_with_the_settings_and_served_with_them() {
+fn an_account_that_demands_sizes_is_told_of_with_the_settings_and_served_with_them() {
     let Some(server) = Server::start_with("max_bytes_required", DEMANDING) else { return };
     let world = demanding(server.url());
     let nats = world.process();
@@ -90,7 +90,7 @@ fn point_6_an_account_that_demands_sizes_is_told_of_with_the_settings_and_served
 }
 
 #[test]
-fn point_6_a_full_stream_is_told_as_what_it_is_and_a_larger_size_mends_it() {
+fn a_full_stream_is_told_as_what_it_is_and_a_larger_size_mends_it() {
     let Some(server) = Server::shared("full_stream") else { return };
     let mut world = World::new(server.url());
     world.extra.push(("feeds.max.bytes", "20000".to_owned()));
@@ -133,7 +133,7 @@ fn point_6_a_full_stream_is_told_as_what_it_is_and_a_larger_size_mends_it() {
 
 /// From nats-server 2.12 on, a stream with replicas refuses what would only replace a newest value.
 #[test]
-fn point_6_a_full_bucket_of_checkpoints_with_replicas_is_told_as_what_it_is() {
+fn a_full_bucket_of_checkpoints_with_replicas_is_told_as_what_it_is() {
     let Some(cluster) = Cluster::start("full_bucket") else { return };
     let mut world = World::new(&cluster.urls());
     world.replication = 3;
@@ -152,7 +152,7 @@ fn point_6_a_full_bucket_of_checkpoints_with_replicas_is_told_as_what_it_is() {
 }
 
 #[test]
-fn point_3_a_stream_that_is_changed_while_it_runs_is_found() {
+fn a_stream_that_is_changed_while_it_runs_is_found() {
     let Some(server) = Server::shared("changed_stream") else { return };
     let world = World::new(server.url());
     let nats = world.process();

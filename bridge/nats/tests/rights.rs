@@ -136,7 +136,7 @@ fn everything(world: &World) -> Result<(), BusFault> {
 }
 
 #[test]
-fn point_5_the_rights_that_the_readme_lists_are_enough_and_each_that_is_missing_is_named() {
+fn the_rights_that_the_readme_lists_are_enough_and_each_that_is_missing_is_named() {
     let mut worlds = vec![(World::new(""), None, true), (World::new(""), None, false)];
     worlds.extend(PUBLISH.iter().map(|(right, _)| (World::new(""), Some(*right), true)));
     let users: Vec<String> = worlds

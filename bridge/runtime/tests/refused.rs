@@ -150,7 +150,7 @@ fn start(bus: &Failing) -> Engine {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn point_3_what_topics_lose_is_a_state_and_a_metric_while_it_is_so_and_stops_nothing() {
+async fn what_topics_lose_is_a_state_and_a_metric_while_it_is_so_and_stops_nothing() {
     let bus = Failing::default();
     bus.losses.lock().unwrap().push("topic `t.one.one`: it loses".to_owned());
     let engine = start(&bus);
@@ -171,7 +171,7 @@ async fn point_3_what_topics_lose_is_a_state_and_a_metric_while_it_is_so_and_sto
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn point_10_no_failing_commit_loops_without_back_off_whatever_fails() {
+async fn no_failing_commit_loops_without_back_off_whatever_fails() {
     let why = || "refused".to_owned();
     // How often it is opened before the test looks at the pauses; those that rest for long need no more
     // than their state.

@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn point_16_the_other_addresses_of_a_name_are_tried_where_the_first_is_dead() {
+    async fn the_other_addresses_of_a_name_are_tried_where_the_first_is_dead() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         // Refused: nobody listens there.
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn point_16_a_host_that_does_not_resolve_is_called_that() {
+    async fn a_host_that_does_not_resolve_is_called_that() {
         let fault = dial(PATIENCE).connect("no-such-host.invalid", 80, false).await.unwrap_err();
         assert_eq!(
             fault,

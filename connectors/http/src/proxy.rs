@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn point_17_each_scheme_has_its_variable_and_all_stands_in() {
+    fn each_scheme_has_its_variable_and_all_stands_in() {
         let both = environment("http://one:1", "two:2", "http://three:3", "");
         assert_eq!(before(&both, "http://a.example"), "http://one:1/");
         assert_eq!(before(&both, "https://a.example"), "http://two:2/");
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn point_17_no_proxy_is_read_as_the_documentation_of_the_setting_says() {
+    fn no_proxy_is_read_as_the_documentation_of_the_setting_says() {
         for (no, target, expected) in [
             ("internal", "http://a.internal", "direct"),
             (".internal", "http://a.internal:8080", "direct"),
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn point_17_a_proxy_of_another_kind_is_told_and_credentials_are_not_shown() {
+    fn a_proxy_of_another_kind_is_told_and_credentials_are_not_shown() {
         for other in ["socks5://s:1", "https://s:1", "ftp://s", "http://"] {
             assert_eq!(environment("", "", other, "").unusable(), Some("ALL_PROXY"), "{other}");
             assert_eq!(environment("", other, "", "").unusable(), Some("HTTPS_PROXY"), "{other}");

@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn point_16_two_texts_in_a_frame_are_two_messages() {
+    fn two_texts_in_a_frame_are_two_messages() {
         for (frame, expected) in [
             (r#"{"a":1}{"b":2}"#, vec![r#"{"a":1}"#, r#"{"b":2}"#]),
             ("{\"a\":1}\r\n {\"b\":2}", vec!["{\"a\":1}\r\n ", r#"{"b":2}"#]),

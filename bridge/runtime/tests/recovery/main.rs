@@ -268,7 +268,7 @@ async fn invariant_2_a_part_that_is_lost_is_noticed_and_what_is_known_publishes_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn point_1_a_topic_that_was_restored_with_older_data_is_corrected_by_a_whole_list() {
+async fn a_topic_that_was_restored_with_older_data_is_corrected_by_a_whole_list() {
     let (bus, upstream, feed) = by_cursor();
     let upstream = upstream.by_cursor(false);
     start(&bus, &upstream).await;

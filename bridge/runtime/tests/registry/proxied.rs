@@ -11,7 +11,7 @@ use crate::{client, documented, options};
 const CREDENTIALS: &str = "Basic bWU6cHI6b3g=";
 
 #[tokio::test]
-async fn point_17_the_registry_goes_through_the_proxy_of_its_setting() {
+async fn the_registry_goes_through_the_proxy_of_its_setting() {
     let server = Server::start().await;
     let relay = Relay::guarded(server.address, Some(CREDENTIALS)).await;
     let url = relay.url();
@@ -26,7 +26,7 @@ async fn point_17_the_registry_goes_through_the_proxy_of_its_setting() {
 }
 
 #[tokio::test]
-async fn point_17_the_registry_over_https_goes_through_the_proxy_by_connect() {
+async fn the_registry_over_https_goes_through_the_proxy_by_connect() {
     let ours = authority("ours");
     let directory = tempfile::tempdir().unwrap();
     let ca = write(directory.path(), "ca.pem", &ours.pem());
@@ -48,7 +48,7 @@ async fn point_17_the_registry_over_https_goes_through_the_proxy_by_connect() {
 }
 
 #[tokio::test]
-async fn point_17_the_registry_has_the_rule_of_upstreams_for_the_environment() {
+async fn the_registry_has_the_rule_of_upstreams_for_the_environment() {
     let server = Server::start().await;
     let relay = Relay::start(server.address).await;
     let mut options = options("http://registry.internal:8081", &[]);

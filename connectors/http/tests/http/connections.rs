@@ -151,7 +151,7 @@ async fn converse(
 }
 
 #[tokio::test]
-async fn point_15_a_connection_on_which_a_request_timed_out_is_not_used_again() {
+async fn a_connection_on_which_a_request_timed_out_is_not_used_again() {
     for silence in [Next::Hang, Next::Stall, Next::Vanish] {
         let server = Server::start([Next::Answer, silence]).await;
         let settings =
@@ -172,7 +172,7 @@ async fn point_15_a_connection_on_which_a_request_timed_out_is_not_used_again() 
 }
 
 #[tokio::test]
-async fn point_15_what_is_under_way_over_such_a_connection_is_not_cut() {
+async fn what_is_under_way_over_such_a_connection_is_not_cut() {
     let server = Server::start([Next::Trickle, Next::Hang, Next::Hang]).await;
     let settings =
         [("upstream.ca.file", server.ca.as_str()), ("upstream.request.timeout.ms", "400")];
@@ -196,7 +196,7 @@ async fn point_15_what_is_under_way_over_such_a_connection_is_not_cut() {
 }
 
 #[tokio::test]
-async fn point_15_pings_that_nobody_answers_end_a_connection_before_the_time_limit() {
+async fn pings_that_nobody_answers_end_a_connection_before_the_time_limit() {
     let server = Server::start([Next::Answer, Next::Vanish]).await;
     let settings = [
         ("upstream.ca.file", server.ca.as_str()),
@@ -213,7 +213,7 @@ async fn point_15_pings_that_nobody_answers_end_a_connection_before_the_time_lim
 }
 
 #[tokio::test]
-async fn point_15_a_connection_that_answers_pings_and_no_requests_is_left_to_the_time_limit() {
+async fn a_connection_that_answers_pings_and_no_requests_is_left_to_the_time_limit() {
     let server = Server::start([Next::Hang]).await;
     let settings = [
         ("upstream.ca.file", server.ca.as_str()),
@@ -228,7 +228,7 @@ async fn point_15_a_connection_that_answers_pings_and_no_requests_is_left_to_the
 }
 
 #[tokio::test]
-async fn point_15_a_stream_that_is_reset_is_not_asked_again_and_its_connection_is_left() {
+async fn a_stream_that_is_reset_is_not_asked_again_and_its_connection_is_left() {
     for reason in [h2::Reason::INTERNAL_ERROR, h2::Reason::ENHANCE_YOUR_CALM, h2::Reason::CANCEL] {
         let server = Server::start([Next::Answer, Next::Reset(reason)]).await;
         let (client, _) = client(&server.url, &[("upstream.ca.file", server.ca.as_str())]);
@@ -248,8 +248,7 @@ fn change() -> Request<'static> {
 }
 
 #[tokio::test]
-async fn point_15_over_http2_a_read_is_asked_once_more_where_the_server_shuts_down_and_a_change_never()
- {
+async fn over_http2_a_read_is_asked_once_more_where_the_server_shuts_down_and_a_change_never() {
     let server = Server::start([Next::Answer, Next::Leave]).await;
     let (upstream, _) = client(&server.url, &[("upstream.ca.file", server.ca.as_str())]);
     upstream.read(list()).await.unwrap();
@@ -305,7 +304,7 @@ async fn closing(answers: usize) -> (String, Arc<AtomicUsize>, JoinHandle<()>) {
 }
 
 #[tokio::test]
-async fn point_15_a_read_that_meets_a_connection_which_is_just_closing_is_asked_once_more() {
+async fn a_read_that_meets_a_connection_which_is_just_closing_is_asked_once_more() {
     let (url, seen, server) = closing(1).await;
     let (upstream, metrics) = client(&url, &[]);
     for read in 1..=20 {
@@ -318,7 +317,7 @@ async fn point_15_a_read_that_meets_a_connection_which_is_just_closing_is_asked_
 }
 
 #[tokio::test]
-async fn point_15_what_costs_a_quota_or_changes_something_is_asked_once_whatever_happens() {
+async fn what_costs_a_quota_or_changes_something_is_asked_once_whatever_happens() {
     for request in [change(), list().counted()] {
         let (url, seen, server) = closing(0).await;
         let (upstream, _) = client(&url, &[]);

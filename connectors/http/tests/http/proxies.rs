@@ -16,7 +16,7 @@ fn call() -> Request<'static> {
 }
 
 #[tokio::test]
-async fn point_17_http_goes_through_the_proxy_with_its_credentials() {
+async fn http_goes_through_the_proxy_with_its_credentials() {
     let server = Server::start(reply(200, "", "[]")).await;
     let relay = Relay::guarded(server.address, Some(CREDENTIALS)).await;
     let url = relay.url();
@@ -33,7 +33,7 @@ async fn point_17_http_goes_through_the_proxy_with_its_credentials() {
 }
 
 #[tokio::test]
-async fn point_17_https_goes_through_the_proxy_by_connect() {
+async fn https_goes_through_the_proxy_by_connect() {
     let ours = authority("ours");
     let directory = tempfile::tempdir().unwrap();
     let ca = write(directory.path(), "ca.pem", &ours.pem());
@@ -60,7 +60,7 @@ async fn point_17_https_goes_through_the_proxy_by_connect() {
 }
 
 #[tokio::test]
-async fn point_17_a_proxy_that_does_not_let_through_is_told_as_one() {
+async fn a_proxy_that_does_not_let_through_is_told_as_one() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let relay = Relay::start(free).await;
     for (proxy, part) in [
@@ -76,7 +76,7 @@ async fn point_17_a_proxy_that_does_not_let_through_is_told_as_one() {
 }
 
 #[tokio::test]
-async fn point_17_the_environments_proxy_is_used_but_for_what_no_proxy_names() {
+async fn the_environments_proxy_is_used_but_for_what_no_proxy_names() {
     let server = Server::start(reply(200, "", "[]")).await;
     let relay = Relay::start(server.address).await;
     let of = |no: &str| talon_http::proxy::Environment {
@@ -104,14 +104,14 @@ async fn point_17_the_environments_proxy_is_used_but_for_what_no_proxy_names() {
 }
 
 #[tokio::test]
-async fn point_17_none_is_none() {
+async fn none_is_none() {
     let server = Server::start(reply(200, "", "[]")).await;
     let upstream = build(&server.url(), &[("upstream.proxy", "none")], &context()).unwrap();
     assert_eq!(upstream.read(call()).await.unwrap(), "[]");
 }
 
 #[test]
-fn point_17_what_is_wrong_with_the_setting_is_told() {
+fn what_is_wrong_with_the_setting_is_told() {
     let problems = |texts: &[(&str, &str)]| {
         let keys = talon_http::proxy::keys("upstream");
         let texts = texts.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned()));

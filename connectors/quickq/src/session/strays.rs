@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn point_16_a_flood_of_what_cannot_be_read_is_one_log_line_a_minute() {
+    async fn a_flood_of_what_cannot_be_read_is_one_log_line_a_minute() {
         let mut strays = Strays::default();
         let (mut lines, mut told) = (0, 0);
         for _ in 0..60_000 {

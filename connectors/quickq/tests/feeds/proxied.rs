@@ -18,7 +18,7 @@ fn address(simulator: &Simulator) -> std::net::SocketAddr {
 }
 
 #[tokio::test]
-async fn point_17_ws_goes_through_the_proxy_by_connect() {
+async fn ws_goes_through_the_proxy_by_connect() {
     let simulator = Simulator::start(Settings::default()).await.unwrap();
     let relay = Relay::guarded(address(&simulator), Some(CREDENTIALS)).await;
     let (proxy, url) = (relay.url(), "ws://hall.internal:81/logic");
@@ -39,7 +39,7 @@ async fn point_17_ws_goes_through_the_proxy_by_connect() {
 }
 
 #[tokio::test]
-async fn point_17_wss_goes_through_the_proxy_by_connect() {
+async fn wss_goes_through_the_proxy_by_connect() {
     let ours = authority("ours");
     let directory = tempfile::tempdir().unwrap();
     let ca = write(directory.path(), "ca.pem", &ours.pem());
@@ -74,7 +74,7 @@ async fn point_17_wss_goes_through_the_proxy_by_connect() {
 }
 
 #[tokio::test]
-async fn point_17_a_proxy_that_does_not_let_through_is_told_as_one() {
+async fn a_proxy_that_does_not_let_through_is_told_as_one() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let relay = Relay::start(free).await;
     for (proxy, part) in [

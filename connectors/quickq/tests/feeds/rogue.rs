@@ -112,7 +112,7 @@ fn assert_bounded(what: &str, count: usize, since: Instant) {
 }
 
 #[tokio::test]
-async fn point_16_a_server_that_sends_a_list_and_closes_is_dialled_no_more_than_the_rate_allows() {
+async fn a_server_that_sends_a_list_and_closes_is_dialled_no_more_than_the_rate_allows() {
     for code in [1000, 1001, 1011, 1013, 3000, 4999] {
         // A function cannot take the code along.
         let script: Script = match code {
@@ -147,7 +147,7 @@ fn closing(request: &Value, code: u16) -> Vec<Message> {
 }
 
 #[tokio::test]
-async fn point_16_frames_that_cannot_be_read_make_no_more_requests_than_the_rate_allows() {
+async fn frames_that_cannot_be_read_make_no_more_requests_than_the_rate_allows() {
     let hall = Rogue::start(|request| match request["command"].as_str() {
         // The command is told, and the list is none.
         Some("serviceList") => vec![Message::text(r#"{"command":"serviceList","data":[{"id":"#)],
@@ -163,7 +163,7 @@ async fn point_16_frames_that_cannot_be_read_make_no_more_requests_than_the_rate
 }
 
 #[tokio::test]
-async fn point_16_a_list_that_is_damaged_on_the_way_is_read_again_once_a_second_at_the_most() {
+async fn a_list_that_is_damaged_on_the_way_is_read_again_once_a_second_at_the_most() {
     let hall = Rogue::start(|request| match request["command"].as_str() {
         // Each answer comes with something that may have been a newer list.
         Some("serviceList") => vec![said(&well(request)), Message::text("?"), Message::text("?")],
@@ -189,7 +189,7 @@ async fn point_16_a_list_that_is_damaged_on_the_way_is_read_again_once_a_second_
 }
 
 #[tokio::test]
-async fn point_16_two_texts_in_one_frame_are_two_messages() {
+async fn two_texts_in_one_frame_are_two_messages() {
     let hall = Rogue::start(|request| match request["command"].as_str() {
         // The answer, and a push of another book right behind it.
         Some("subscribeServices") => {
@@ -209,7 +209,7 @@ async fn point_16_two_texts_in_one_frame_are_two_messages() {
 }
 
 #[tokio::test]
-async fn point_16_a_queue_of_which_one_workplace_never_answers_tells_nothing_before_its_fault() {
+async fn a_queue_of_which_one_workplace_never_answers_tells_nothing_before_its_fault() {
     let hall = Rogue::start(|request| match request["data"]["workplace"].as_i64() {
         Some(2) => Vec::new(),
         _ => vec![said(&well(request))],
@@ -225,7 +225,7 @@ async fn point_16_a_queue_of_which_one_workplace_never_answers_tells_nothing_bef
 }
 
 #[tokio::test]
-async fn point_16_a_hall_that_accepts_and_never_answers_is_a_fault_of_its_connection() {
+async fn a_hall_that_accepts_and_never_answers_is_a_fault_of_its_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("ws://{}/logic", listener.local_addr().unwrap());
     let settings = [("upstream.url", url.as_str()), ("upstream.connect.timeout.ms", "300")];
