@@ -10,6 +10,7 @@ librdkafka reads it. The values of each topic are also in a file, one behind the
 """
 
 import asyncio
+import atexit
 import json
 import os
 import signal
@@ -54,7 +55,7 @@ def until(what, met):
 
 
 class Talon:
-    """`talon run`."""
+    """`talon run`, killed when this process ends."""
 
     def __init__(self, bus):
         lines = [
@@ -87,6 +88,7 @@ class Talon:
         self.log = os.path.join(WORK, f"talon-{bus}.log")
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([TALON, "run", "--config", path], stdout=log, stderr=log)
+        atexit.register(self.process.kill)
 
     def send(self, number):
         if self.process.poll() is not None:
