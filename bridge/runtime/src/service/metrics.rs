@@ -356,7 +356,6 @@ impl FeedMetrics {
         self.0.withheld.load(Ordering::Relaxed)
     }
 
-    /// Changes that the last look from the beginning found, and that should have been seen before.
     pub(crate) fn missed(&self) -> &AtomicU64 {
         &self.0.missed
     }
