@@ -502,7 +502,8 @@ fn crates_depend_only_on_what_the_design_lets_them() {
                 place if place.starts_with("connectors/") => {
                     &["talon-sdk", "talon-http", "talon-schemas"]
                 }
-                "bridge/runtime" => &["talon-sdk", "talon-schemas"],
+                // The registry is asked as upstreams are: one rule for proxies.
+                "bridge/runtime" => &["talon-http", "talon-sdk", "talon-schemas"],
                 place if place.starts_with("bridge/") && name != "talon" => {
                     &["talon-runtime", "talon-sdk", "talon-schemas"]
                 }

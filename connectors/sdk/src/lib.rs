@@ -36,6 +36,7 @@ pub mod record;
 pub mod rows;
 pub mod spelling;
 pub mod split;
+mod text;
 
 pub use answer::{Answer, ApplyFault, Evidence, Finding};
 pub use clock::Clock;

@@ -12,6 +12,8 @@ use serde::de::{Deserializer, IgnoredAny, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+pub use crate::text::Text;
+
 use crate::RowFault;
 use crate::spelling::respelled;
 
@@ -376,11 +378,6 @@ macro_rules! upstream_record {
         }
     };
 }
-
-/// A JSON string, borrowed where it has no escapes. (serde's own `Cow` always copies.)
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
 
 #[cfg(test)]
 mod tests {

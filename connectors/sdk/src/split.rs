@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use memchr::memchr2;
 
-use crate::record::Text;
+use crate::text::Text;
 
 /// Where the value ends that begins at `at`: before the comma or bracket that ends it, blanks left out.
 ///
