@@ -104,7 +104,7 @@ async fn a_second_signal_ends_it_at_once() {
     .await;
     talon.signal("TERM");
     until("it is heard", async || talon.lines(&["stopping"]) == 1).await;
-    talon.signal("INT");
+    talon.signal("TERM");
     assert_eq!(talon.ended().await.code(), Some(1));
     nats.resume();
 }
