@@ -92,6 +92,6 @@ async fn a_password_of_nats_that_is_exchanged_needs_no_restart() {
     let Some(mut nats) = Nats::start_with("rotated", &users("one")) else { return };
     let url = nats.url().to_owned();
     let refuse = || nats.restart_with(&users("two"));
-    let said = ("unavailable", "NATS");
+    let said = ("misconfigured", "refuses the credentials");
     goes_on(&url, &[("bus.nats.user", "talon")], "bus.nats.password", said, refuse).await;
 }

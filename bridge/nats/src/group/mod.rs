@@ -119,7 +119,8 @@ impl Member {
         // In the group also where there is nothing to be had.
         self.held().join();
         let mut requests = Requests::new(bucket);
-        let mut silent = false;
+        // Why the server may be silent can be known later than that it is.
+        let mut told = None;
         let mut tick = interval(self.ttl / 5);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut poll = interval(POLL);
@@ -139,9 +140,11 @@ impl Member {
                         // The connection is new, or there was time enough.
                         tick.reset_immediately();
                     }
-                    if silent == answered {
-                        silent = !answered;
-                        (self.membership.report)(silent.then(|| self.silence()).as_ref());
+                    let silence = (!answered).then(|| self.silence());
+                    let tells = silence.as_ref().map(BusFault::to_string);
+                    if told != tells {
+                        (self.membership.report)(silence.as_ref());
+                        told = tells;
                     }
                 }
                 entry = entries.next() => {
