@@ -4,7 +4,7 @@
 //! cargo run -p talon-brokers -- kafka registry nats python
 //! ```
 //!
-//! The standard output is lines for `eval`, such as `export TALON_TEST_KAFKA=127.0.0.1:21092`, which also make tests use these brokers.
+//! The standard output is lines for `eval`, such as `export TALON_TEST_KAFKA='127.0.0.1:21092'`, which also make tests use these brokers.
 //! They end with their data at Ctrl-C, or when the standard input closes.
 
 use std::borrow::Cow;
