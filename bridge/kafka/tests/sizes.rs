@@ -132,11 +132,8 @@ fn a_quota_delays_a_commit_and_does_not_fail_it() {
 
 #[test]
 fn a_broker_that_allows_only_short_transactions_is_asked_for_short_ones_by_all_shards_at_once() {
-    let Some((mut broker, _)) =
-        Broker::start_secured("short", "transaction.max.timeout.ms=60000\n")
-    else {
-        return;
-    };
+    let settings = "transaction.max.timeout.ms=60000\n";
+    let Some(mut broker) = Broker::start_with("short", settings) else { return };
     let world = World::new(broker.bootstrap());
     let kafka = world.process();
     // They open together, so that more than one is refused before the first knows why.
@@ -159,11 +156,8 @@ fn a_broker_that_allows_only_short_transactions_is_asked_for_short_ones_by_all_s
 
 #[test]
 fn a_time_of_transactions_that_is_configured_is_not_shortened_but_explained() {
-    let Some((mut broker, _)) =
-        Broker::start_secured("configured", "transaction.max.timeout.ms=60000\n")
-    else {
-        return;
-    };
+    let settings = "transaction.max.timeout.ms=60000\n";
+    let Some(mut broker) = Broker::start_with("configured", settings) else { return };
     let mut world = World::new(broker.bootstrap());
     world.set("transaction.timeout.ms", "120000");
     let Err(fault) = world.try_open(&world.process(), "field") else {
