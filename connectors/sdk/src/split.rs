@@ -1,7 +1,7 @@
 //! Where the parts of a text end that is no JSON: by brackets and quotes alone.
 //!
 //! One bad row of a list (`NaN`, a raw line break in a text, a wrong escape) must not hide the others.
-//! [`end_of`] says where it ends. That is sure only where the row is JSON in all but its words and texts,
+//! `end_of` says where it ends. That is sure only where the row is JSON in all but its words and texts,
 //! which [`is_one_row`] says; otherwise it may hold other rows, such as where a quote is missing in two of
 //! them.
 
