@@ -49,7 +49,7 @@ pub(crate) fn ask_group(cluster: &Cluster, group: &str, topic: &str) -> Result<(
     wanted.add_partition(topic, 0);
     let asked = committed(&consumer, &wanted);
     // A consumer takes 100 ms to close.
-    std::thread::spawn(move || drop(consumer));
+    thread::spawn(move || drop(consumer));
     for element in asked?.elements() {
         match element.error().map_err(|error| fault_of(&error)) {
             // A topic that is not there.

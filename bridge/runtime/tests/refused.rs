@@ -2,10 +2,12 @@
 //! them.
 #![allow(clippy::unwrap_used)]
 
+mod one_log;
+
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
+use one_log::OneLog;
 use talon_runtime::bus::{
     Append, Bus, BusFault, Grant, LaneSpec, Place, Recovered, ShardLog, ShardSpec,
 };
@@ -13,65 +15,7 @@ use talon_runtime::health::State;
 use talon_runtime::metrics::Metrics;
 use talon_runtime::options::Options;
 use talon_runtime::{Engine, Parts, Setup};
-use talon_schemas::contractor;
-use talon_sdk::{
-    Clock, Connector, Coverage, Fault, Feed, FeedPlan, FeedSpec, Kind, Observation, Row, RowCodec,
-    RowFault, Rows,
-};
-
-static SPEC: FeedSpec = FeedSpec {
-    name: "one",
-    kind: Kind::Log,
-    key: "id",
-    from: "nowhere",
-    doc: "The same row with every read.",
-    contract: || &contractor::CALL_MESSAGE,
-};
-
-struct One;
-
-#[async_trait]
-impl Connector for One {
-    fn feeds(&self) -> Vec<FeedPlan> {
-        vec![FeedPlan { spec: &SPEC, interval: Duration::from_millis(1), codec: Arc::new(Codec) }]
-    }
-
-    fn open(&self, _: &str) -> Result<Box<dyn Feed>, Fault> {
-        Ok(Box::new(One))
-    }
-
-    async fn probe(&self) -> Result<String, Fault> {
-        Ok(String::new())
-    }
-}
-
-#[async_trait]
-impl Feed for One {
-    async fn next(&mut self, _: Option<&talon_sdk::Cursor>) -> Result<Observation, Fault> {
-        Ok(Observation {
-            scope: String::new(),
-            coverage: Coverage::Delta,
-            rows: Rows::of_one("1".into()),
-            cursor: None,
-            snapshot: false,
-            as_of_ms: 0,
-        })
-    }
-}
-
-struct Codec;
-
-impl RowCodec for Codec {
-    fn peek_key(&self, _: &[u8], _: &str, _: &mut String) -> bool {
-        false
-    }
-
-    fn decode(&self, row: &[u8], _: &str, out: &mut Row) -> Result<(), RowFault> {
-        out.key = String::from_utf8(row.to_vec()).unwrap();
-        out.value = row.to_vec();
-        Ok(())
-    }
-}
+use talon_sdk::Clock;
 
 /// A bus that fails each commit, or none; when it was opened, and what its topics lose.
 #[derive(Clone, Default)]
@@ -141,7 +85,7 @@ fn start(bus: &Failing) -> Engine {
             name: "one".to_owned(),
             class: "test",
             options,
-            connector: Arc::new(One),
+            connector: Arc::new(OneLog::of(|| "1".to_owned())),
             commands: None,
         }],
         clock: Clock::System,
