@@ -80,14 +80,14 @@ impl KafkaProducer {
         if self.transaction == Transaction::Never {
             return Ok(());
         }
-        let Err(error) = self.fence()? else { return Ok(()) };
-        let too_long =
-            error.rdkafka_error_code() == Some(RDKafkaErrorCode::InvalidTransactionTimeout);
+        let mut fenced = self.fence()?;
+        let code = fenced.as_ref().err().and_then(KafkaError::rdkafka_error_code);
+        let too_long = code == Some(RDKafkaErrorCode::InvalidTransactionTimeout);
         if too_long && self.cluster.shorten_transactions() {
             self.client = self.cluster.producer(&self.wanted)?;
-            let Err(error) = self.fence()? else { return Ok(()) };
-            return Err(self.explain(&error));
+            fenced = self.fence()?;
         }
+        let Err(error) = fenced else { return Ok(()) };
         match self.explain(&error) {
             // No trouble of the connection is behind it.
             BusFault::Unavailable(_) if self.client.context().trouble.last().is_none() => {
