@@ -14,6 +14,7 @@
 //! Volatile fields stand last in their record, so that comparing a prefix of the encoded bytes
 //! leaves them out.
 #![forbid(unsafe_code)]
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod canonical;
 pub mod command;

@@ -199,7 +199,7 @@ async fn what_is_no_answer_is_an_outage_that_passes_without_loss() {
         (status(503, None), "was answered with 503"),
         (FaultKind::Cut { chunked: false }, "ended before the reply did"),
         (FaultKind::Cut { chunked: true }, "ended before the reply did"),
-        (FaultKind::InvalidJson, "is no JSON array"),
+        (FaultKind::InvalidJson, "is no whole JSON array"),
         (FaultKind::HtmlError, "a web page instead of data"),
         (FaultKind::LostReply, "ended before the reply did"),
         (FaultKind::LostRequest, "ended before the reply did"),

@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
-use support::{TOKEN, Talon, configuration, program, until, unused_address, upstream};
+use support::{
+    TOKEN, Talon, configuration, program, program_that_hears_signals, until, unused_address,
+    upstream,
+};
 use talon_brokers::{Kafka, Registry, probe, unique};
 use talon_schemas::contractor as contracts;
 
@@ -406,7 +409,7 @@ async fn a_probe_tells_everything_that_does_not_answer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn dev_shows_the_whole_product_and_ends_at_ctrl_c() {
-    let mut command = program();
+    let mut command = program_that_hears_signals();
     command.args(["dev", "--listen", "127.0.0.1:0", "--calls", "50", "--edits-per-second", "50"]);
     let mut talon = Talon::spawn(command);
     let mut address = String::new();
@@ -502,7 +505,8 @@ fn crates_depend_only_on_what_the_design_lets_them() {
                 place if place.starts_with("connectors/") => {
                     &["talon-sdk", "talon-http", "talon-schemas"]
                 }
-                "bridge/runtime" => &["talon-sdk", "talon-schemas"],
+                // The registry is asked as upstreams are: one rule for proxies.
+                "bridge/runtime" => &["talon-http", "talon-sdk", "talon-schemas"],
                 place if place.starts_with("bridge/") && name != "talon" => {
                     &["talon-runtime", "talon-sdk", "talon-schemas"]
                 }

@@ -50,6 +50,9 @@ pub fn problems(properties: &BTreeMap<String, String>) -> Vec<(String, String)> 
         if OWN.contains(&name.as_str()) {
             problems
                 .push((name.clone(), "is set by Talon, because guarantees rest on it".to_owned()));
+        } else if name == "group.protocol" && !value.eq_ignore_ascii_case("classic") {
+            let remedy = "is not `classic`: when a process that stood still has lost its connectors is counted by `session.timeout.ms`, which only that protocol has; leave this out (brokers of all versions take both)";
+            problems.push((name.clone(), remedy.to_owned()));
         } else if !cfg!(feature = "tls") && needs_tls(name, value) {
             let remedy = "needs TLS, which this build lacks; build with `--features tls`";
             problems.push((name.clone(), remedy.to_owned()));

@@ -124,9 +124,13 @@ impl Cluster {
         config.create_with_context(Watch::default()).map_err(|error| refused(&config, &error))
     }
 
-    /// The broker refuses the time of a transaction; `true` if a shorter one is worth a try.
+    /// The broker refuses the time of a transaction: producers ask for a shorter one from now on. `false`
+    /// where the time is configured, and stays.
     pub(crate) fn shorten_transactions(&self) -> bool {
-        !self.0.properties.has("transaction.timeout.ms")
-            && !self.0.short.swap(true, Ordering::Relaxed)
+        let ours = !self.0.properties.has("transaction.timeout.ms");
+        if ours {
+            self.0.short.store(true, Ordering::Relaxed);
+        }
+        ours
     }
 }

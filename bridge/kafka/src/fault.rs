@@ -51,6 +51,12 @@ pub(crate) fn fault_of_code(code: RDKafkaErrorCode) -> BusFault {
         Code::FencedInstanceId => BusFault::Fenced(
             "another process has joined with the same `bus.kafka.group.instance.id`; this one takes part again only when it is restarted".to_owned(),
         ),
+        Code::InvalidTimestamp => BusFault::Misconfigured(says(
+            "the broker refuses the time of the records: the clock of this host or of the broker is wrong; set it right, or raise `message.timestamp.after.max.ms` (an hour by default) or `message.timestamp.before.max.ms` of the topic",
+        )),
+        Code::InvalidRecord => BusFault::Misconfigured(says(
+            "the broker refuses the records: the clock of this host is ahead of the broker's by more than the topic's `message.timestamp.after.max.ms` (an hour by default), or behind it by more than `message.timestamp.before.max.ms`; set it right, or raise those",
+        )),
         Code::MessageSizeTooLarge => BusFault::TooLarge(says("the record is too large")),
         Code::Authentication | Code::SaslAuthenticationFailed | Code::UnsupportedSASLMechanism => {
             BusFault::Misconfigured(says(
@@ -76,10 +82,12 @@ pub(crate) fn fault_of_code(code: RDKafkaErrorCode) -> BusFault {
         | Code::InvalidPartitions
         | Code::InvalidConfig
         | Code::PolicyViolation
-        | Code::InvalidTransactionTimeout
         | Code::InvalidTopic => {
-            BusFault::Misconfigured(says("the broker refuses a topic or transaction setting"))
+            BusFault::Misconfigured(says("the broker refuses a topic's setting"))
         }
+        Code::InvalidTransactionTimeout => BusFault::Misconfigured(says(
+            "transactions may not take that long; lower `bus.kafka.transaction.timeout.ms`, or raise `transaction.max.timeout.ms` of the brokers",
+        )),
         Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => {
             BusFault::Aborted(says("a topic is gone"))
         }
@@ -116,6 +124,8 @@ mod tests {
             (Code::TransactionalIdAuthorizationFailed, "misconfigured"),
             (Code::InvalidReplicationFactor, "misconfigured"),
             (Code::PolicyViolation, "misconfigured"),
+            (Code::InvalidTimestamp, "misconfigured"),
+            (Code::InvalidRecord, "misconfigured"),
             (Code::UnknownTopicOrPartition, "aborted"),
             (Code::AllBrokersDown, "unavailable"),
             (Code::BrokerTransportFailure, "unavailable"),

@@ -8,10 +8,12 @@
 //!
 //! [`fault`](mod@fault) is the one place that says what an error of the client means.
 #![forbid(unsafe_code)]
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 #![allow(rustdoc::private_intra_doc_links)]
 
 mod client;
 mod cluster;
+mod coordinator;
 mod fault;
 mod group;
 mod lane;
@@ -19,7 +21,9 @@ mod limits;
 mod listing;
 mod log;
 mod mock;
+mod open_transactions;
 mod patience;
+mod policy;
 mod producer;
 mod properties;
 mod reader;
@@ -44,7 +48,8 @@ use crate::cluster::{Cluster, Use};
 use crate::fault::fault_of;
 use crate::group::Member;
 use crate::lane::{KafkaLane, KafkaReader};
-use crate::log::KafkaLog;
+use crate::log::{KafkaLog, LOOK_EVERY};
+use crate::open_transactions::OpenTransactions;
 use crate::patience::PATIENCE;
 use crate::producer::KafkaProducer;
 
@@ -62,6 +67,8 @@ pub struct Kafka {
     prefix: String,
     group: String,
     shared: bool,
+    look_every: Duration,
+    open_transactions: OpenTransactions,
 }
 
 impl Kafka {
@@ -73,12 +80,25 @@ impl Kafka {
     /// With properties that follow their files: a client is made with what they are then.
     pub fn following(properties: Properties, prefix: &str, group: &str) -> Kafka {
         let cluster = Cluster::new(properties);
-        Kafka { cluster, prefix: prefix.to_owned(), group: group.to_owned(), shared: true }
+        Kafka {
+            cluster,
+            prefix: prefix.to_owned(),
+            group: group.to_owned(),
+            shared: true,
+            look_every: LOOK_EVERY,
+            open_transactions: OpenTransactions::default(),
+        }
     }
 
     /// A cluster that no other process uses: the whole work is granted at once, without a group.
     pub fn alone(properties: BTreeMap<String, String>, prefix: &str) -> Kafka {
         Kafka { shared: false, ..Kafka::new(properties, prefix, prefix) }
+    }
+
+    /// Looks so often whether topics are still those that were read, instead of every five minutes. For
+    /// tests.
+    pub fn looking_every(self, look_every: Duration) -> Kafka {
+        Kafka { look_every, ..self }
     }
 
     /// The group of those that read back. It has no members, but the right to read is asked for by its
@@ -127,7 +147,16 @@ impl Bus for Kafka {
             producer.poll(EARSHOT);
             producer.context().trouble.explain(fault_of(&error))
         })?;
-        Ok(format!("{} brokers, {} topics", metadata.brokers().len(), metadata.topics().len()))
+        let (brokers, topics) = (metadata.brokers().len(), metadata.topics().len());
+        coordinator::ask_group(&self.cluster, &self.group, &group::topic(&self.prefix, 0).name)?;
+        Ok(format!("{brokers} brokers, {topics} topics, the coordinator of groups answers"))
+    }
+
+    fn probe_transactions(&self) -> Result<(), BusFault> {
+        // No connector's: theirs are `{prefix}.{name}` and `{prefix}.{name}.commands`.
+        let transactional_id = Some(format!("{}.talon.probe", self.prefix));
+        let wanted = Use { transactional_id, topics: Vec::new() };
+        KafkaProducer::new(&self.cluster, wanted, &Grant::unlimited(""))?.take_over()
     }
 
     fn join(&self, membership: Membership) -> JoinHandle<()> {
@@ -159,7 +188,7 @@ impl Bus for Kafka {
         let topics: Vec<&TopicSpec> = shard.topics.iter().chain([&shard.checkpoints]).collect();
         let producer = self.producer(id, &topics, grant)?;
         let (config, recovery) = (self.cluster.config(), self.recovery());
-        Ok(Box::new(KafkaLog::new(producer, config, recovery, shard, grant)))
+        Ok(Box::new(KafkaLog::new(producer, config, recovery, shard, grant, self.look_every)))
     }
 
     fn open_lane(&self, lane: &LaneSpec, grant: &Grant) -> Result<OpenLane, BusFault> {
@@ -174,6 +203,19 @@ impl Bus for Kafka {
         let recovery = self.recovery();
         let log = KafkaLane::new(producer, config, recovery, lane.clone(), grant.clone(), &reader);
         Ok((Box::new(reader), Box::new(log)))
+    }
+
+    fn inspect(&self, shard: &ShardSpec, lane: Option<&LaneSpec>) -> Result<Vec<String>, BusFault> {
+        let of_lane = lane.into_iter().flat_map(|lane| [&lane.commands, &lane.results]);
+        let topics: Vec<&TopicSpec> =
+            shard.topics.iter().chain([&shard.checkpoints]).chain(of_lane).collect();
+        let mut found = Handle::current().block_on(policy::inspect(&self.cluster, &topics))?;
+        if let Some(lane) = lane {
+            let held_up = self.open_transactions.look(&self.cluster, &lane.commands.name);
+            // A topic that is not there holds nothing up.
+            found.extend(held_up.unwrap_or_default());
+        }
+        Ok(found)
     }
 
     fn send(&self, lane: &LaneSpec, key: &str, value: &[u8]) -> Result<(), BusFault> {

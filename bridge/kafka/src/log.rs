@@ -6,11 +6,12 @@ use rdkafka::ClientConfig;
 use talon_runtime::bus::{Append, BusFault, Grant, Place, Recovered, ShardLog, ShardSpec};
 
 use crate::producer::{KafkaProducer, Transaction};
-use crate::reader::{Read, home};
+use crate::reader::{Ends, Read, home};
 use crate::recover::Sources;
 
-/// How often it is looked whether partitions were added: as often as the client does by default.
-const GROWTH_EVERY: Duration = Duration::from_secs(300);
+/// How often it is looked whether partitions were added, or topics made anew: as often as the client looks
+/// at partitions by default.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(300);
 
 /// The log of a shard that was taken over.
 pub(crate) struct KafkaLog {
@@ -25,6 +26,7 @@ pub(crate) struct KafkaLog {
     /// partitions then, so that a key does not move while the shard lives.
     read: Read,
     looked: Instant,
+    look_every: Duration,
 }
 
 impl KafkaLog {
@@ -34,10 +36,11 @@ impl KafkaLog {
         group: String,
         shard: &ShardSpec,
         grant: &Grant,
+        look_every: Duration,
     ) -> KafkaLog {
         let (sources, shard, grant) = (Sources::of(shard), shard.clone(), grant.clone());
         let (read, looked) = (Read::default(), Instant::now());
-        KafkaLog { producer, consumer, group, shard, grant, sources, read, looked }
+        KafkaLog { producer, consumer, group, shard, grant, sources, read, looked, look_every }
     }
 
     /// The partition of a key; none where it is the client's to choose.
@@ -46,24 +49,50 @@ impl KafkaLog {
         Some(home(key.as_bytes(), *count))
     }
 
-    /// Where partitions were added, the shard is opened anew: what belongs where is found by reading back.
-    fn look_for_growth(&mut self) -> Result<(), BusFault> {
-        if self.looked.elapsed() < GROWTH_EVERY || self.read.partitions.is_empty() {
+    /// Where partitions were added, or a topic is another one than was read, the shard is opened anew:
+    /// what belongs where, and what is missing, is found by reading back.
+    ///
+    /// A topic that was deleted and made again begins with offset 0, so an end that has gone back tells of
+    /// it, and of records that were lost. What is published takes an end forward only.
+    fn look_at_topics(&mut self) -> Result<(), BusFault> {
+        if self.looked.elapsed() < self.look_every || self.read.partitions.is_empty() {
             return Ok(());
         }
         self.looked = Instant::now();
-        let now = self.producer.partitions(&self.sources.names());
-        // A broker that does not answer is noticed elsewhere.
-        let Some(now) = now else { return Ok(()) };
-        let changed = self.read.partitions.iter().zip(&now).position(|(then, now)| then != now);
-        let Some(topic) = changed else { return Ok(()) };
-        Err(BusFault::Aborted(format!(
-            "Kafka: the topic `{}` has {} partitions now, and had {} when it was read",
-            self.sources.name(topic),
-            now[topic],
-            self.read.partitions[topic]
-        )))
+        let names = self.sources.names();
+        let (counts, ends) = match self.producer.ends(&names) {
+            Ok(found) => found,
+            // A broker that does not answer is noticed elsewhere.
+            Err(BusFault::Unavailable(_)) => return Ok(()),
+            Err(fault) => return Err(fault),
+        };
+        if let Some(topic) = grown(&self.read.partitions, &counts) {
+            return Err(BusFault::Aborted(format!(
+                "Kafka: the topic `{}` has {} partitions now, and had {} when it was read",
+                names[topic], counts[topic], self.read.partitions[topic]
+            )));
+        }
+        if let Some((topic, partition)) = gone_back(&self.read.ends, &ends) {
+            return Err(BusFault::Aborted(format!(
+                "Kafka: partition {partition} of the topic `{}` ends before where it ended: the topic was made anew, or has lost records",
+                names[topic]
+            )));
+        }
+        self.read.ends = ends;
+        Ok(())
     }
+}
+
+/// The first topic with another number of partitions.
+fn grown(then: &[i32], now: &[i32]) -> Option<usize> {
+    then.iter().zip(now).position(|(then, now)| then != now)
+}
+
+/// The first partition that ends before where it did.
+fn gone_back(then: &Ends, now: &Ends) -> Option<(usize, i32)> {
+    let is_back =
+        |(place, end): &(&(usize, i32), &i64)| now.get(place).is_some_and(|now| now < end);
+    then.iter().find(is_back).map(|(place, _)| *place)
 }
 
 impl ShardLog for KafkaLog {
@@ -77,7 +106,7 @@ impl ShardLog for KafkaLog {
 
     fn append(&mut self, record: &Append<'_>) -> Result<(), BusFault> {
         if self.producer.transaction() != Transaction::Open {
-            self.look_for_growth()?;
+            self.look_at_topics()?;
         }
         let place = Place::Topic(record.topic);
         let home = self.home(place, record.key);
@@ -108,7 +137,27 @@ impl ShardLog for KafkaLog {
     }
 
     fn idle(&mut self) -> Result<(), BusFault> {
-        self.look_for_growth()?;
+        self.look_at_topics()?;
         self.producer.look(&self.shard.checkpoints.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn a_partition_that_ends_before_where_it_did_is_another_one() {
+        let then = BTreeMap::from([((0, 0), 7), ((0, 1), 3)]);
+        assert_eq!(gone_back(&then, &then), None);
+        let mut now = then.clone();
+        now.insert((0, 0), 9);
+        now.insert((1, 0), 0);
+        assert_eq!(gone_back(&then, &now), None);
+        now.insert((0, 1), 2);
+        assert_eq!(gone_back(&then, &now), Some((0, 1)));
+        assert_eq!((grown(&[1, 2], &[1, 2]), grown(&[1, 2], &[1, 3])), (None, Some(1)));
     }
 }

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::time::SystemTime;
 
-use talon_sdk::config::{Secret, Secrets};
+use talon_sdk::config::{Secret, Secrets, Stamp};
 
 /// librdkafka's properties, `bootstrap.servers` among them. A value can refer to a file
 /// (`${file:/path}`) and is read when a client is made; a property whose name ends in `.location` names
@@ -42,8 +41,7 @@ impl Properties {
         let mut hasher = DefaultHasher::new();
         for (name, value) in self.current() {
             if name.ends_with(".location") {
-                let changed = std::fs::metadata(&value).and_then(|file| file.modified());
-                changed.unwrap_or(SystemTime::UNIX_EPOCH).hash(&mut hasher);
+                Stamp::of(&value).hash(&mut hasher);
             }
             (name, value).hash(&mut hasher);
         }
@@ -61,22 +59,14 @@ impl From<BTreeMap<String, String>> for Properties {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-
-    fn touch(path: &std::path::Path, text: &str, later: u64) {
-        std::fs::write(path, text).unwrap();
-        let file = std::fs::File::options().write(true).open(path).unwrap();
-        file.set_modified(SystemTime::now() + Duration::from_secs(later)).unwrap();
-    }
 
     #[test]
     fn a_secret_or_a_certificate_that_changes_is_another_version() {
         let base = std::env::temp_dir().join(format!("talon-properties-{}", std::process::id()));
         let (secret, certificate) = (base.with_extension("txt"), base.with_extension("pem"));
-        touch(&secret, "one", 0);
-        touch(&certificate, "one", 0);
+        std::fs::write(&secret, "one").unwrap();
+        std::fs::write(&certificate, "one").unwrap();
         let texts = BTreeMap::from([
             ("sasl.password".to_owned(), format!("${{file:{}}}", secret.display())),
             ("ssl.ca.location".to_owned(), certificate.display().to_string()),
@@ -85,11 +75,11 @@ mod tests {
         let first = properties.version();
         assert_eq!(properties.get("sasl.password").as_deref(), Some("one"));
         assert_eq!(properties.version(), first);
-        touch(&secret, "two", 5);
+        std::fs::write(&secret, "two").unwrap();
         let second = properties.version();
         assert_ne!(first, second);
         assert_eq!(properties.current()["sasl.password"], "two");
-        touch(&certificate, "two", 9);
+        std::fs::write(&certificate, "two").unwrap();
         assert_ne!(properties.version(), second);
         for path in [secret, certificate] {
             std::fs::remove_file(path).unwrap();

@@ -37,10 +37,6 @@ impl Sources {
         self.places.iter().position(|known| *known == place)
     }
 
-    pub(crate) fn name(&self, place: usize) -> &str {
-        &self.topics[place].name
-    }
-
     pub(crate) fn names(&self) -> Vec<&str> {
         self.topics.iter().map(|topic| topic.name.as_str()).collect()
     }

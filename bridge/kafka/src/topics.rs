@@ -147,7 +147,7 @@ async fn create(
     Ok(())
 }
 
-/// Learns what topics take. One with another policy is accepted, and it is said what that means.
+/// Learns what topics take.
 async fn look(admin: AdminClient<DefaultClientContext>, cluster: Cluster, topics: Vec<TopicSpec>) {
     let resources: Vec<ResourceSpecifier<'_>> =
         topics.iter().map(|topic| ResourceSpecifier::Topic(&topic.name)).collect();
@@ -175,48 +175,5 @@ async fn look(admin: AdminClient<DefaultClientContext>, cluster: Cluster, topics
                 "the topic takes records of {most} bytes (`max.message.bytes`), and those of `entity.max.bytes` may have {wanted}: raise the one or lower the other; an event that is larger goes the way that `oversize` says"
             );
         }
-        let policy = config.get("cleanup.policy").and_then(|entry| entry.value.clone());
-        if let Some(policy) = policy
-            && let Some(meaning) = meaning(topic.purpose, &policy)
-        {
-            tracing::warn!(topic = name, policy, "the topic has another cleanup policy: {meaning}");
-        }
-    }
-}
-
-/// What a policy other than the topic's own means; `None` where it is right.
-fn meaning(purpose: Purpose, policy: &str) -> Option<&'static str> {
-    let (compacts, deletes) = (policy.contains("compact"), policy.contains("delete"));
-    match purpose {
-        Purpose::Changes(Kind::Table) if deletes => Some(
-            "entities that do not change for the retention time vanish from it, and their next change is published as a create",
-        ),
-        Purpose::Changes(Kind::Log) | Purpose::DeadLetters if compacts && !deletes => {
-            Some("it grows without end")
-        }
-        Purpose::Commands | Purpose::Results if compacts => Some(
-            "records of the same key push one another out: commands are lost, and a command that is sent twice may be run twice",
-        ),
-        Purpose::Checkpoints if deletes => Some(
-            "a feed that does not move for the retention time is read again from the beginning",
-        ),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn another_policy_is_explained_and_the_right_one_is_not() {
-        let (table, log) = (Purpose::Changes(Kind::Table), Purpose::Changes(Kind::Log));
-        assert_eq!(meaning(table, "compact"), None);
-        assert!(meaning(table, "compact,delete").is_some());
-        assert!(meaning(table, "delete").is_some());
-        assert_eq!(meaning(log, "delete"), None);
-        assert!(meaning(log, "compact").is_some());
-        assert!(meaning(Purpose::Checkpoints, "delete").is_some());
-        assert_eq!(meaning(Purpose::Checkpoints, "compact"), None);
     }
 }

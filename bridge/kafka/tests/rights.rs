@@ -53,6 +53,7 @@ fn sign_in(world: &mut World, user: &str, password: &str) {
 fn everything(world: &World) -> Result<(), BusFault> {
     let kafka = world.process();
     kafka.probe()?;
+    kafka.probe_transactions()?;
     member(world, &kafka)?;
     let mut log = world.try_open(&kafka, "field")?;
     log.recover()?;

@@ -130,6 +130,44 @@ fn a_quota_delays_a_commit_and_does_not_fail_it() {
     broker.stop();
 }
 
+#[test]
+fn a_broker_that_allows_only_short_transactions_is_asked_for_short_ones_by_all_shards_at_once() {
+    let settings = "transaction.max.timeout.ms=60000\n";
+    let Some(mut broker) = Broker::start_with("short", settings) else { return };
+    let world = World::new(broker.bootstrap());
+    let kafka = world.process();
+    // They open together, so that more than one is refused before the first knows why.
+    std::thread::scope(|scope| {
+        for shard in ["one", "two", "three", "four"] {
+            let (world, kafka) = (&world, &kafka);
+            scope.spawn(move || {
+                let mut log = world.try_open(kafka, shard).unwrap();
+                log.recover().unwrap();
+                log.put("a", "x");
+                log.commit(None).unwrap();
+            });
+        }
+    });
+    for shard in ["one", "two", "three", "four"] {
+        assert_eq!(world.open(shard).1.value("a"), Some("x"));
+    }
+    broker.stop();
+}
+
+#[test]
+fn a_time_of_transactions_that_is_configured_is_not_shortened_but_explained() {
+    let settings = "transaction.max.timeout.ms=60000\n";
+    let Some(mut broker) = Broker::start_with("configured", settings) else { return };
+    let mut world = World::new(broker.bootstrap());
+    world.set("transaction.timeout.ms", "120000");
+    let Err(fault) = world.try_open(&world.process(), "field") else {
+        panic!("the broker allows no such transactions");
+    };
+    assert!(matches!(fault, BusFault::Misconfigured(_)), "{fault:?}");
+    assert!(fault.to_string().contains("transaction.max.timeout.ms"), "{fault}");
+    broker.stop();
+}
+
 /// What a compressor makes no smaller.
 fn random(bytes: usize) -> String {
     let mut state = 1_u64;

@@ -14,7 +14,7 @@ pub const SECTION: &str = "bus.nats.";
 
 /// Declares the settings.
 pub fn keys() -> Vec<Key> {
-    vec![
+    [
         Key::text("servers")
             .required()
             .importance(Importance::High)
@@ -68,7 +68,49 @@ pub fn keys() -> Vec<Key> {
         Key::whole("duplicate.window.ms", 1_000, 86_400_000)
             .default("120000")
             .doc("How long a stream that Talon creates remembers message ids. A stream that exists must remember them at least so long. Takes memory of the server for each record in it."),
+        Key::choice("dlq.discard", &["new", "old"])
+            .default("new")
+            .doc("What a full stream of dead letters that Talon creates does: `new` refuses further ones, which stops the connector, `old` drops the oldest."),
     ]
+    .into_iter()
+    .chain(SIZES.iter().map(|(name, what)| {
+        Key::whole(*name, 0, 1 << 50).default("0").doc(format!(
+            "Largest size of the {what} that Talon creates, bytes; 0 is without a bound. Needed where the account has `max_bytes_required`. A larger one is also given to a stream that is there. Full, it refuses records."
+        ))
+    }))
+    .collect()
+}
+
+/// The settings of sizes, and of what.
+const SIZES: [(&str, &str); 6] = [
+    ("feeds.max.bytes", "stream of a connector's feeds"),
+    ("dlq.max.bytes", "stream of a connector's dead letters"),
+    ("checkpoints.max.bytes", "bucket of the checkpoints"),
+    ("leases.max.bytes", "bucket of the leases"),
+    ("commands.max.bytes", "stream of a connector's commands"),
+    ("results.max.bytes", "stream of what became of a connector's commands"),
+];
+
+/// Largest sizes of what Talon creates, bytes; -1 is without a bound.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sizes {
+    pub(crate) feeds: i64,
+    pub(crate) dead_letters: i64,
+    pub(crate) checkpoints: i64,
+    pub(crate) leases: i64,
+    pub(crate) commands: i64,
+    pub(crate) results: i64,
+}
+
+impl Sizes {
+    fn read(settings: &Settings<'_>) -> Sizes {
+        let [feeds, dead_letters, checkpoints, leases, commands, results] =
+            SIZES.map(|(name, _)| match settings.whole(name) {
+                0 => -1,
+                bytes => i64::try_from(bytes).unwrap_or(i64::MAX),
+            });
+        Sizes { feeds, dead_letters, checkpoints, leases, commands, results }
+    }
 }
 
 /// Everything that is wrong with the settings, each with its full key. Does no I/O where `secrets` are
@@ -97,6 +139,9 @@ pub(crate) struct Access {
     pub(crate) ack_wait: Duration,
     pub(crate) history: i64,
     pub(crate) duplicate_window: Duration,
+    pub(crate) sizes: Sizes,
+    /// A full stream of dead letters drops the oldest.
+    pub(crate) drops_dead_letters: bool,
 }
 
 impl Access {
@@ -144,6 +189,8 @@ impl Access {
             ack_wait: settings.millis("commands.ack.wait.ms"),
             history: i64::try_from(settings.whole("stream.history")).unwrap_or(i64::MAX),
             duplicate_window: settings.millis("duplicate.window.ms"),
+            sizes: Sizes::read(settings),
+            drops_dead_letters: settings.text("dlq.discard") == "old",
         };
         settings.problems().is_empty().then_some(access)
     }
@@ -205,7 +252,7 @@ fn login(settings: &mut Settings<'_>) -> Option<Login> {
         _ => {}
     }
     Some(match set.first().copied() {
-        Some("user") => Login::User(settings.text("user"), settings.secret("password")?),
+        Some("user") => Login::User(settings.secret("user")?, settings.secret("password")?),
         Some("token") => Login::Token(settings.secret("token")?),
         Some("nkey.seed") => Login::NKey(settings.secret("nkey.seed")?),
         Some(_) => Login::Credentials(settings.text("credentials.file").into()),

@@ -17,6 +17,9 @@ pub(crate) fn is_conflict(error: &jetstream::Error) -> bool {
 /// The same record, by its id, is on its way inside of a cluster.
 const DUPLICATE_IN_PROCESS: u64 = 10158;
 
+/// The account takes no stream without `max_bytes`.
+const MAX_BYTES_REQUIRED: u64 = 10113;
+
 /// Whether the same record is on its way already: the server knows in a moment what became of it.
 pub(crate) fn is_in_process(error: &jetstream::Error) -> bool {
     error.error_code().0 == DUPLICATE_IN_PROCESS
@@ -44,10 +47,13 @@ pub(crate) fn fault_of_code(code: ErrorCode, what: &str, text: &str) -> BusFault
             "the stream takes only smaller records; raise its `max_msg_size`",
         )),
         10077 => BusFault::Misconfigured(says(
-            "the stream cannot store more; raise its limits or the account's",
+            "the stream is full, and a full stream can also refuse what replaces the newest value of a subject (with replicas, from nats-server 2.12); raise its `max_bytes`, `max_msgs` or the account's limits, and leave room",
+        )),
+        MAX_BYTES_REQUIRED => BusFault::Misconfigured(says(
+            "the account demands a size of each stream (`max_bytes_required`); set `bus.nats.feeds.max.bytes`, and the same for `dlq`, `checkpoints`, `leases`, `commands` and `results`",
         )),
         10002 | 10023 | 10026 | 10027 | 10028 | 10047 => BusFault::Misconfigured(says(
-            "the account or the server has no room left; raise its limits",
+            "the account or the server has no room left for it; raise the limits of the account or server, or lower `bus.nats.*.max.bytes` and replicas",
         )),
         10076 | 10039 | 10035 => {
             BusFault::Misconfigured(says("JetStream is not enabled for this account"))
@@ -120,10 +126,10 @@ fn is_about_tls(text: &str) -> bool {
 pub(crate) fn fault_of_line(line: &str) -> Option<BusFault> {
     let lower = line.to_ascii_lowercase();
     if lower.contains("permissions violation") {
-        // The line quotes the subject, which holds an entity's key: its first two words are enough.
-        return Some(BusFault::Misconfigured(
-            "NATS: the account lacks a right that Talon needs (permissions violation); the README of the NATS bus lists them".to_owned(),
-        ));
+        return Some(BusFault::Misconfigured(format!(
+            "NATS: the account lacks a right that Talon needs: to {} (permissions violation); the README of the NATS bus lists all of them",
+            right_of(line)
+        )));
     }
     if lower.contains("authorization violation")
         || lower.contains("authentication expired")
@@ -133,6 +139,47 @@ pub(crate) fn fault_of_line(line: &str) -> Option<BusFault> {
         return Some(fault_of_connect(ConnectErrorKind::AuthorizationViolation, None));
     }
     None
+}
+
+/// What may be asked of JetStream, as the README lists it.
+const API: [&str; 12] = [
+    "STREAM.INFO",
+    "STREAM.CREATE",
+    "STREAM.UPDATE",
+    "STREAM.PURGE",
+    "STREAM.MSG.GET",
+    "DIRECT.GET",
+    "CONSUMER.CREATE",
+    "CONSUMER.INFO",
+    "CONSUMER.LIST",
+    "CONSUMER.DELETE",
+    "CONSUMER.MSG.NEXT",
+    "INFO",
+];
+
+/// The right that is missing, of a line that quotes the subject. The subject can hold an entity's key, so
+/// no more of it is told than the README says.
+fn right_of(line: &str) -> String {
+    if line.to_ascii_lowercase().contains("for subscription") {
+        return "subscribe to `{bus.nats.inbox.prefix}.>`".to_owned();
+    }
+    let subject = line.split('"').nth(1).unwrap_or_default();
+    let right = if let Some((_, rest)) = subject.split_once("$KV.") {
+        let bucket = rest.split('.').next().unwrap_or_default();
+        format!("$KV.{bucket}.>")
+    } else if let Some((before, rest)) = subject.split_once(".API.") {
+        let asked = API.into_iter().find(|api| rest.starts_with(api));
+        match asked {
+            Some("INFO") => format!("{before}.API.INFO"),
+            Some(asked) => format!("{before}.API.{asked}.>"),
+            None => format!("{before}.API.>"),
+        }
+    } else if subject.starts_with("$JS.ACK.") {
+        "$JS.ACK.>".to_owned()
+    } else {
+        "{talon.prefix}.>".to_owned()
+    };
+    format!("publish to `{right}`")
 }
 
 #[cfg(test)]
@@ -150,6 +197,8 @@ mod tests {
             (ErrorCode::STREAM_NAME_EXIST, "aborted"),
             (ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM, "misconfigured"),
             (ErrorCode::STREAM_STORE_FAILED, "misconfigured"),
+            (ErrorCode(10113), "misconfigured"),
+            (ErrorCode(10027), "misconfigured"),
             (ErrorCode::ACCOUNT_RESOURCES_EXCEEDED, "misconfigured"),
             (ErrorCode::INSUFFICIENT_RESOURCES, "misconfigured"),
             (ErrorCode::JETSTREAM_NOT_ENABLED, "misconfigured"),
@@ -199,7 +248,34 @@ mod tests {
         let fault = fault_of_line(line).unwrap();
         assert_eq!(fault.kind(), "misconfigured");
         assert!(!fault.to_string().contains("Ivanov"));
+        assert!(fault.to_string().contains("publish to `{talon.prefix}.>`"), "{fault}");
         assert_eq!(fault_of_line("user authentication expired").unwrap().kind(), "misconfigured");
         assert_eq!(fault_of_line("slow consumer"), None);
+    }
+
+    #[test]
+    fn the_right_that_is_missing_is_named_and_no_more_of_the_subject() {
+        for (what, subject, right) in [
+            ("Publish", "$JS.API.STREAM.INFO.TALON_field", "publish to `$JS.API.STREAM.INFO.>`"),
+            ("Publish", "$JS.API.INFO", "publish to `$JS.API.INFO`"),
+            (
+                "Publish",
+                "$JS.plant.API.CONSUMER.CREATE.TALON_a.x.t.a.b.Ivanov",
+                "publish to `$JS.plant.API.CONSUMER.CREATE.>`",
+            ),
+            ("Publish", "$KV.talon_leases.shard.a", "publish to `$KV.talon_leases.>`"),
+            (
+                "Publish",
+                "$JS.plant.API.$KV.talon_leases.shard.a",
+                "publish to `$KV.talon_leases.>`",
+            ),
+            ("Publish", "$JS.ACK.TALON_a_COMMANDS.x.1.1.1.1.0", "publish to `$JS.ACK.>`"),
+            ("Subscription", "_INBOX.abc.*", "subscribe to `{bus.nats.inbox.prefix}.>`"),
+        ] {
+            let line = format!("Permissions Violation for {what} to \"{subject}\"");
+            let fault = fault_of_line(&line).unwrap().to_string();
+            assert!(fault.contains(right), "{fault}");
+            assert!(!fault.contains("Ivanov"), "{fault}");
+        }
     }
 }

@@ -7,7 +7,8 @@
 //! | replicas | `topic.creation.default.replication.factor`, else 1 | as feeds | the largest of all connectors |
 //! | records for each subject | `bus.nats.stream.history` | unlimited | 1 |
 //! | age | unlimited | `topic.creation.dlq.retention.ms` | unlimited |
-//! | discard | new | new | new |
+//! | size | `bus.nats.feeds.max.bytes` | `bus.nats.dlq.max.bytes` | `bus.nats.checkpoints.max.bytes` |
+//! | discard | new | `bus.nats.dlq.discard` | new |
 //! | duplicate window | `bus.nats.duplicate.window.ms` | the same | the same |
 //! | message ttl | where the server can (2.11) | no | no |
 //!
@@ -66,6 +67,7 @@ impl Layout {
         let mut feeds = stream(prefix, names::stream(prefix, &shard.name), largest, access);
         feeds.description = Some(format!("Talon: feeds of {}", shard.name));
         feeds.max_messages_per_subject = access.history;
+        feeds.max_bytes = access.sizes.feeds;
         feeds.allow_message_ttl = ttl;
         let mut subject = String::new();
         let mut dead_letters_keep = Duration::ZERO;
@@ -105,8 +107,29 @@ impl Bucket {
         below.max_messages_per_subject = 1;
         below.allow_rollup = true;
         below.deny_delete = true;
+        below.max_bytes = access.sizes.checkpoints;
         Bucket { name, below }
     }
+}
+
+/// The stream below the bucket of the leases. Entries of members that are gone vanish after `forgotten`.
+pub(crate) fn leases(
+    prefix: &str,
+    replication: u16,
+    forgotten: Duration,
+    access: &Access,
+) -> Bucket {
+    let name = names::leases(prefix);
+    let mut below = stream(prefix, names::bucket_stream(&name), replication, access);
+    below.metadata.clear();
+    below.description = Some("Talon: which process runs which connector".to_owned());
+    below.subjects = vec![format!("$KV.{name}.>")];
+    below.max_messages_per_subject = 1;
+    below.allow_rollup = true;
+    below.deny_delete = true;
+    below.max_age = forgotten;
+    below.max_bytes = access.sizes.leases;
+    Bucket { name, below }
 }
 
 /// The stream of a connector's dead letters, those of its feeds and those of its commands.
@@ -123,6 +146,11 @@ pub(crate) fn dead_letters(
         description: Some(format!("Talon: dead letters of {connector}")),
         subjects: vec![subject],
         max_age: keep,
+        max_bytes: access.sizes.dead_letters,
+        discard: match access.drops_dead_letters {
+            true => DiscardPolicy::Old,
+            false => DiscardPolicy::New,
+        },
         duplicate_window: access.duplicate_window.min(keep),
         ..stream(prefix, name, replication, access)
     }

@@ -8,12 +8,14 @@
 //!
 //! [`fault`](mod@fault) is the one place that says what an error of the client or the server means.
 #![forbid(unsafe_code)]
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 #![allow(rustdoc::private_intra_doc_links)]
 
 mod config;
 mod connection;
 mod fault;
 mod group;
+mod inspection;
 mod lane;
 mod layout;
 mod log;
@@ -144,6 +146,10 @@ impl Bus for Nats {
         let opened = lane::open(&self.session, &self.known, lane, grant);
         let (reader, log) = Handle::current().block_on(opened)?;
         Ok((Box::new(reader), Box::new(log)))
+    }
+
+    fn inspect(&self, shard: &ShardSpec, lane: Option<&LaneSpec>) -> Result<Vec<String>, BusFault> {
+        Handle::current().block_on(inspection::inspect(&self.session, shard, lane))
     }
 
     fn send(&self, lane: &LaneSpec, key: &str, value: &[u8]) -> Result<(), BusFault> {

@@ -11,7 +11,7 @@ use talon_sdk::config::Secret;
 #[derive(Debug, Clone)]
 pub(crate) enum Login {
     Nobody,
-    User(String, Secret),
+    User(Secret, Secret),
     Token(Secret),
     NKey(Secret),
     /// A `.creds` file.
@@ -25,7 +25,7 @@ impl Login {
         match self {
             Login::Nobody => {}
             Login::User(user, password) => {
-                auth.username = Some(user.clone());
+                auth.username = Some(user.expose());
                 auth.password = Some(password.expose());
             }
             Login::Token(token) => auth.token = Some(token.expose()),

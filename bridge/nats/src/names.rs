@@ -83,7 +83,7 @@ impl fmt::Display for Collision {
         let Collision { first, second, stream } = self;
         write!(
             f,
-            "the connectors `{first}` and `{second}` would share the NATS stream `{{PREFIX}}_{stream}`; choose another name for `{second}`"
+            "`{second}` would share the NATS stream `{{PREFIX}}_{stream}` with the connector `{first}`; choose another name"
         )
     }
 }

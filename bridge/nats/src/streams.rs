@@ -150,7 +150,7 @@ async fn stream(
     Ok(config)
 }
 
-async fn create(connection: &Connection, wanted: &Config) -> Result<Config, BusFault> {
+pub(crate) async fn create(connection: &Connection, wanted: &Config) -> Result<Config, BusFault> {
     let name = &wanted.name;
     let what = format!("creating the stream `{name}`");
     let made: Option<Info> =
@@ -182,6 +182,10 @@ async fn adapt(
         }
     }
     next.allow_message_ttl |= wanted.allow_message_ttl;
+    // Never lowered: a server may drop what does not fit any more.
+    if found.max_bytes > 0 {
+        next.max_bytes = found.max_bytes.max(wanted.max_bytes);
+    }
     let same_prefix = found.metadata.get(PREFIX) == wanted.metadata.get(PREFIX);
     if ours && same_prefix && next != found {
         let name = &wanted.name;

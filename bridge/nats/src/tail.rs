@@ -51,15 +51,16 @@ pub(crate) async fn tail(
             }
         };
         let config = OrderedConfig { filter_subjects, deliver_policy, ..OrderedConfig::default() };
-        let consumer = stream.create_consumer(config).await.map_err(|error| lost(&error))?;
-        messages.push(consumer.messages().await.map_err(|error| lost(&error))?);
+        let consumer =
+            stream.create_consumer(config).await.map_err(|error| lost(connection, &error))?;
+        messages.push(consumer.messages().await.map_err(|error| lost(connection, &error))?);
     }
     let mut messages = select_all(messages);
     while !stop.is_set() {
         let Ok(Some(message)) = tokio::time::timeout(POLL, messages.next()).await else {
             continue;
         };
-        let message = message.map_err(|error| lost(&error))?;
+        let message = message.map_err(|error| lost(connection, &error))?;
         // Dead letters are all on one subject.
         let in_header = message.headers.as_ref().and_then(|headers| headers.get("talon-key"));
         let (topic, token) = match (in_header, message.subject.rsplit_once('.')) {
@@ -78,6 +79,7 @@ fn time_of(ms: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(u64::try_from(ms).unwrap_or(0))
 }
 
-fn lost(error: &impl std::fmt::Display) -> BusFault {
-    BusFault::Unavailable(format!("NATS: the streams cannot be read: {error}"))
+fn lost(connection: &Connection, error: &impl std::fmt::Display) -> BusFault {
+    let fault = BusFault::Unavailable(format!("NATS: the streams cannot be read: {error}"));
+    connection.status.explain(fault)
 }

@@ -11,7 +11,7 @@ use nkeys::KeyPair;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair as TlsKey};
 use serde_json::{Value, json};
 use talon_brokers::Nats as Server;
-use talon_runtime::bus::{Bus, BusFault, Grant, LaneRecord, LaneTopic};
+use talon_runtime::bus::BusFault;
 
 use crate::support::World;
 
@@ -179,55 +179,6 @@ fn missing_rights_are_told_as_such() {
     let Some(server) = Server::start_with("missing_rights", login) else { return };
     let why = refused(&server, &[("user", "talon"), ("password", "hunter2")]);
     assert!(why.contains("lacks a right"), "{why}");
-}
-
-#[test]
-fn the_rights_that_the_readme_lists_are_enough() {
-    let world = World::new("");
-    let api = ["STREAM.INFO", "STREAM.CREATE", "STREAM.UPDATE", "STREAM.PURGE", "STREAM.MSG.GET"]
-        .into_iter()
-        .chain(["DIRECT.GET", "CONSUMER.CREATE", "CONSUMER.INFO", "CONSUMER.DELETE"])
-        .chain(["CONSUMER.MSG.NEXT", "CONSUMER.LIST"])
-        .map(|subject| format!("$JS.API.{subject}.>"));
-    let buckets = ["checkpoints", "leases"].map(|name| format!("$KV.{}_{name}.>", world.prefix));
-    let publish: Vec<String> = api
-        .chain(buckets)
-        .chain(["$JS.API.INFO".to_owned(), "$JS.ACK.>".to_owned()])
-        .chain([format!("{}.>", world.prefix)])
-        .map(|subject| format!("{subject:?}"))
-        .collect();
-    let settings = format!(
-        "authorization {{ users: [{{ user: talon, password: hunter2, permissions: {{ publish: [{}], subscribe: [\"_INBOX.>\"] }} }}] }}",
-        publish.join(", ")
-    );
-    let Some(server) = Server::start_with("the_rights_that_the_readme_lists", &settings) else {
-        return;
-    };
-    let mut world = World { url: server.url().to_owned(), ..world };
-    set(&mut world, &[("user", "talon"), ("password", "hunter2")]);
-    let (mut log, _) = world.open(&world.process());
-    log.put("1", "v", "1v");
-    log.delete("1", "1d");
-    log.commit(Some("c")).unwrap();
-    assert_eq!(world.open(&world.process()).1.records.len(), 1);
-
-    // And for commands, by two owners in turn.
-    let _inside = world.runtime.enter();
-    for owner in [world.process(), world.process()] {
-        let lane = world.lane_spec();
-        let (mut reader, mut log) = owner.open_lane(&lane, &Grant::unlimited("test")).unwrap();
-        log.recover(&mut |_| Ok(())).unwrap();
-        owner.send(&lane, "1", b"{}").unwrap();
-        let arrival = loop {
-            if let Some(arrival) = reader.next(Duration::from_secs(1)).unwrap() {
-                break arrival;
-            }
-        };
-        let (key, value, id) = ("1".to_owned(), b"{}".to_vec(), arrival.position.to_string());
-        let record = LaneRecord { topic: LaneTopic::Results, key, value, headers: vec![], id };
-        log.append(&record).unwrap();
-        log.commit(&[arrival.position]).unwrap();
-    }
 }
 
 #[test]

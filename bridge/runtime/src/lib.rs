@@ -6,6 +6,7 @@
 //!
 //! Names no connector and no broker client.
 #![forbid(unsafe_code)]
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 // The modules above are private where nobody outside needs them.
 #![allow(rustdoc::private_intra_doc_links)]
 

@@ -438,6 +438,48 @@ fn invariant_4_a_row_that_cannot_be_read_may_be_any_absent_one() {
 }
 
 #[test]
+fn invariant_6_a_row_that_is_no_json_hides_no_other_and_is_put_aside_once() {
+    for bad in [
+        r#"{"id":2,"n":NaN}"#,
+        "{\"id\":2,\"message\":\"a\nb],[\u{1}\"}",
+        r#"{"id":2,"message":"\x"}"#,
+        r#"{"id":2,"message":"\ud8","n":-Infinity}"#,
+    ] {
+        let mut feed = Feed::new();
+        let rows = format!(r#"[{{"id":1,"message":"a"}},{bad},{{"id":3,"message":"c"}}]"#);
+        assert_eq!(feed.full(&rows), ["c 1 - a", "c 3 - c", &format!("dead 2 {bad}")]);
+        assert_eq!(feed.full(&rows), [""; 0]);
+    }
+}
+
+#[test]
+fn invariant_4_a_row_that_is_no_json_stands_for_itself_alone_only_if_it_holds_no_other() {
+    let known = r#"[{"id":1,"message":"a"},{"id":2,"message":"b"},{"id":3,"message":"c"}]"#;
+    let absent = |rows: &str| {
+        let mut feed = Feed::new();
+        feed.full(known);
+        let Summary { withheld, .. } = feed.see(Coverage::Full, rows, false);
+        (withheld, feed.full(rows).len(), feed.log.lines.clone())
+    };
+    // Its key stands before what is bad: only what is not there is absent.
+    let (withheld, ..) = absent(r#"[{"id":1,"message":"a"},{"id":2,"n":NaN}]"#);
+    assert_eq!(withheld, None);
+    for rows in [
+        // Its key stands behind what is bad.
+        r#"[{"id":1,"message":"a"},{"n":NaN,"id":2}]"#,
+        // Two quotes are missing: one row that holds two.
+        r#"[{"id":1,"message":"a"},{"id":2,"message":"b},{"id":3,"message":"c}]"#,
+        // A row was left out between two commas.
+        r#"[{"id":1,"message":"a"},,{"id":2,"message":"b"}]"#,
+        r#"[{"id":1,"message":"a"},{"id":2,"message":"say "b""}]"#,
+    ] {
+        let (withheld, again, lines) = absent(rows);
+        assert!(matches!(withheld, Some((_, Withheld::UnreadableRow))), "{rows}: {withheld:?}");
+        assert_eq!(again, 0, "{rows}: {lines:?}");
+    }
+}
+
+#[test]
 fn two_rows_under_one_key_in_a_list_do_not_flap() {
     let mut feed = Feed::new();
     let rows = r#"[{"id":1,"message":"a"},{"id":1,"message":"b"}]"#;

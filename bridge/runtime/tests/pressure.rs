@@ -1,79 +1,18 @@
 //! Back-pressure, with a bus that takes nothing for a while.
 #![allow(clippy::unwrap_used)]
 
+mod one_log;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
+use one_log::OneLog;
 use talon_runtime::bus::{Append, Bus, BusFault, Grant, Place, Recovered, ShardLog, ShardSpec};
 use talon_runtime::metrics::Metrics;
 use talon_runtime::options::Options;
 use talon_runtime::{Engine, Parts, Setup};
-use talon_schemas::contractor;
-use talon_sdk::{
-    Clock, Connector, Coverage, Fault, Feed, FeedPlan, FeedSpec, Kind, Observation, Row, RowCodec,
-    RowFault, Rows,
-};
-
-static SPEC: FeedSpec = FeedSpec {
-    name: "endless",
-    kind: Kind::Log,
-    key: "id",
-    from: "nowhere",
-    doc: "A new row with every read.",
-    contract: || &contractor::CALL_MESSAGE,
-};
-
-struct Endless {
-    reads: Arc<AtomicUsize>,
-}
-
-#[async_trait]
-impl Connector for Endless {
-    fn feeds(&self) -> Vec<FeedPlan> {
-        vec![FeedPlan { spec: &SPEC, interval: Duration::from_millis(1), codec: Arc::new(Codec) }]
-    }
-
-    fn open(&self, _: &str) -> Result<Box<dyn Feed>, Fault> {
-        Ok(Box::new(Reads(self.reads.clone())))
-    }
-
-    async fn probe(&self) -> Result<String, Fault> {
-        Ok(String::new())
-    }
-}
-
-struct Reads(Arc<AtomicUsize>);
-
-#[async_trait]
-impl Feed for Reads {
-    async fn next(&mut self, _: Option<&talon_sdk::Cursor>) -> Result<Observation, Fault> {
-        let read = self.0.fetch_add(1, Ordering::SeqCst);
-        Ok(Observation {
-            scope: String::new(),
-            coverage: Coverage::Delta,
-            rows: Rows::of_one(read.to_string().into()),
-            cursor: None,
-            snapshot: false,
-            as_of_ms: 0,
-        })
-    }
-}
-
-struct Codec;
-
-impl RowCodec for Codec {
-    fn peek_key(&self, _: &[u8], _: &str, _: &mut String) -> bool {
-        false
-    }
-
-    fn decode(&self, row: &[u8], _: &str, out: &mut Row) -> Result<(), RowFault> {
-        out.key = String::from_utf8(row.to_vec()).unwrap();
-        out.value = row.to_vec();
-        Ok(())
-    }
-}
+use talon_sdk::Clock;
 
 /// A bus whose commits wait while it is closed.
 #[derive(Clone, Default)]
@@ -137,7 +76,8 @@ async fn until(mut met: impl FnMut() -> bool) {
 async fn invariant_9_a_bus_that_takes_nothing_stops_the_reading() {
     let (bus, reads) = (Closed::default(), Arc::new(AtomicUsize::new(0)));
     let options = Options { before_images: false, ..Options::default() };
-    let connector = Arc::new(Endless { reads: reads.clone() });
+    let counted = reads.clone();
+    let connector = OneLog::of(move || counted.fetch_add(1, Ordering::SeqCst).to_string());
     let engine = Engine::start(Parts {
         prefix: "t".to_owned(),
         bus: Arc::new(bus.clone()),
@@ -146,7 +86,7 @@ async fn invariant_9_a_bus_that_takes_nothing_stops_the_reading() {
             name: "endless".to_owned(),
             class: "test",
             options,
-            connector,
+            connector: Arc::new(connector),
             commands: None,
         }],
         clock: Clock::System,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use talon_kafka::{Kafka, Properties};
-use talon_nats::{Collision, Nats};
+use talon_nats::Nats;
 use talon_runtime::bus::Bus;
 use talon_sdk::config::{Problem, Secrets, Settings};
 
@@ -62,11 +62,9 @@ impl Sections {
                 let bus = Nats::new(&mut settings, prefix);
                 problems.extend(settings.into_problems());
                 for collision in talon_nats::collisions(connectors) {
-                    let Collision { first, second, stream } = collision;
-                    let message = format!(
-                        "would share the NATS stream `{{PREFIX}}_{stream}` with the connector `{first}`; choose another name"
-                    );
-                    problems.push(Problem { key: format!("connectors.{second}"), message });
+                    let message = collision.to_string();
+                    let key = format!("connectors.{}", collision.second);
+                    problems.push(Problem { key, message });
                 }
                 bus.map(|bus| Arc::new(bus) as Arc<dyn Bus>)
             }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use talon_runtime::bus::Delivery;
 use talon_runtime::registry::{Seen, Standing};
 use talon_sdk::config::Secrets;
 
@@ -39,7 +40,19 @@ pub(crate) async fn check(file: &Path, probe: bool) -> anyhow::Result<End> {
     let bus = loaded.bus.clone();
     let name = bus.describe();
     let seen = tokio::task::spawn_blocking(move || bus.probe()).await?;
+    let answers = seen.is_ok();
     say(&name, seen.map_err(|fault| fault.to_string()));
+    let exactly_once = loaded
+        .connectors
+        .iter()
+        .any(|setup| setup.options.delivery == Delivery::ExactlyOnce || setup.commands.is_some());
+    if answers && exactly_once {
+        let bus = loaded.bus.clone();
+        let tried = tokio::task::spawn_blocking(move || bus.probe_transactions()).await?;
+        if let Err(fault) = tried {
+            say(&format!("transactions of {name}"), Err(fault.to_string()));
+        }
+    }
     match registry(&loaded) {
         Err(error) => say("schema registry", Err(error.to_string())),
         Ok(None) => {

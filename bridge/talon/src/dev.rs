@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
@@ -13,15 +14,20 @@ use talon_runtime::{lane_spec, shard_spec};
 use talon_sdk::Clock;
 use talon_sdk::config::Secrets;
 use talon_simulators::contractor::{Kind, Settings, Simulator};
+use tokio::time::timeout;
 
 use crate::config::load;
 use crate::console::Console;
 use crate::end::End;
 use crate::print::{self, out};
-use crate::run::{asked_to_stop, serve};
+use crate::run::serve;
 use crate::server::Recent;
+use crate::signals::asked_to_stop;
 
 const TOKEN: &str = "dev-token";
+
+/// How long the last event may take to be shown.
+const SHOWN: Duration = Duration::from_secs(1);
 
 /// What `talon dev` can be told.
 #[derive(Args)]
@@ -115,7 +121,8 @@ impl Dev {
         };
         let ended = serve(loaded, "dev", recent, stop).await;
         console_stop.set();
-        shown.await?;
+        // A line may be on its way to a reader that stands still.
+        timeout(SHOWN, shown).await.ok();
         simulator.stop().await;
         ended
     }

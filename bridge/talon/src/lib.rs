@@ -12,26 +12,26 @@ mod config;
 mod connectors;
 #[cfg(feature = "dev")]
 mod console;
+mod descriptors;
 #[cfg(feature = "dev")]
 mod dev;
 mod end;
+mod log;
 mod plugins;
 mod print;
 mod run;
 mod schemas;
 mod send;
 mod server;
+mod signals;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use talon_sdk::Clock;
 use talon_sdk::config::{Problem, Secrets};
-use tracing_subscriber::filter::filter_fn;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::end::End;
 use crate::print::err;
@@ -47,15 +47,9 @@ struct Cli {
     log: String,
     /// How log lines look
     #[arg(long, global = true, value_enum, default_value = "text")]
-    log_format: LogFormat,
+    log_format: log::Format,
     #[command(subcommand)]
     command: Command,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum LogFormat {
-    Text,
-    Json,
 }
 
 #[derive(Subcommand)]
@@ -106,6 +100,18 @@ enum Command {
     },
 }
 
+impl Command {
+    /// It runs until it is asked to stop.
+    fn is_service(&self) -> bool {
+        match self {
+            #[cfg(feature = "dev")]
+            Command::Dev(_) => true,
+            Command::Run { .. } => true,
+            _ => false,
+        }
+    }
+}
+
 /// All settings of a configuration's text by their full keys: nested maps are joined by dots, lists by
 /// commas.
 ///
@@ -124,10 +130,21 @@ pub fn problems(settings: BTreeMap<String, String>) -> Vec<Problem> {
 ///
 /// Exit codes: 0 asked to stop and drained, 1 failed, 2 configuration wrong.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    if let Err(error) = start_logging(&cli.log, cli.log_format) {
+    let code = run_command(Cli::parse());
+    log::finish();
+    code
+}
+
+fn run_command(cli: Cli) -> ExitCode {
+    if let Err(error) = log::start(&cli.log, cli.log_format) {
         err!("talon: `--log` is `{}`: {error}", cli.log);
         return ExitCode::from(2);
+    }
+    if cli.command.is_service()
+        && let Err(error) = log::never_wait()
+    {
+        err!("talon: no thread to log on: {error}");
+        return ExitCode::FAILURE;
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -164,32 +181,4 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-fn start_logging(filter: &str, format: LogFormat) -> anyhow::Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_new(filter)?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        // By `eprintln!`, which panics, for lines that standard error does not take.
-        .log_internal_errors(false);
-    let discreet = filter_fn(is_discreet);
-    match format {
-        LogFormat::Text => builder
-            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-            .with_target(false)
-            .finish()
-            .with(discreet)
-            .init(),
-        LogFormat::Json => {
-            builder.json().flatten_event(true).finish().with(discreet).init();
-        }
-    }
-    Ok(())
-}
-
-/// Libraries write what passes through them at `trace`: async-nats 0.51 every message that it reads, and
-/// the password with which it connects. None of that is logged, whatever `--log` says.
-fn is_discreet(about: &tracing::Metadata<'_>) -> bool {
-    *about.level() != tracing::Level::TRACE || about.target().starts_with("talon")
 }

@@ -3,13 +3,15 @@
 //! `println!` and `eprintln!` panic when the reader of a pipe is gone (`talon schemas | head -1`, a log
 //! collector that is restarted) or a disk is full. What is done goes on without output: a schema is still
 //! registered, a command still waited for. Whoever only shows something ends when nobody looks
-//! ([`unread`]).
+//! ([`unread`]). What is said on standard error takes the way of the [log](crate::log).
 
 use std::fmt::Arguments;
-use std::io::{ErrorKind, Write, stderr, stdout};
+use std::io::{ErrorKind, Write, stdout};
 use std::sync::OnceLock;
 
 use tokio::sync::Notify;
+
+use crate::log;
 
 /// Why standard output takes nothing any more.
 static LOST: OnceLock<ErrorKind> = OnceLock::new();
@@ -29,7 +31,7 @@ pub(crate) fn to_stdout(text: Arguments<'_>) {
 
 /// Writes to standard error; nobody can be told where that fails.
 pub(crate) fn to_stderr(text: Arguments<'_>) {
-    stderr().lock().write_fmt(text).ok();
+    log::line(text.to_string().as_bytes());
 }
 
 /// Resolves when standard output takes nothing any more. For one waiter.

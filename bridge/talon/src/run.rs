@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::path::Path;
+use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -9,26 +10,35 @@ use talon_runtime::registry::Registry;
 use talon_runtime::{Engine, Parts};
 use talon_sdk::Clock;
 use talon_sdk::config::{Problem, Secrets};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
-use crate::clock;
 use crate::config::{Loaded, flatten, load};
 use crate::end::End;
 use crate::print::err;
 use crate::server::{self, About, Recent};
+use crate::signals::asked_to_stop;
+use crate::{clock, descriptors, log};
 
 /// What of the time for a stop is kept for connections to the page, at most.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// Reads, checks and runs a configuration until SIGTERM or SIGINT.
+/// Reads, checks and runs a configuration until it is asked to stop.
 pub(crate) async fn run(file: &Path) -> anyhow::Result<End> {
-    let loaded = match read(file, &Secrets::of_process())? {
-        Ok(loaded) => loaded,
-        Err(problems) => return Ok(complain(file, &problems)),
+    // First, because the first process of a container has no other handlers.
+    let mut stop = pin!(asked_to_stop()?);
+    let of_thread = file.to_owned();
+    let read = spawn_blocking(move || read(&of_thread, &Secrets::of_process()));
+    let loaded = tokio::select! {
+        loaded = read => loaded??,
+        // A file can be a pipe that nobody writes to.
+        () = &mut stop => return Ok(End::Done),
     };
-    serve(loaded, "run", Recent::default(), asked_to_stop()?).await
+    match loaded {
+        Ok(loaded) => serve(loaded, "run", Recent::default(), stop).await,
+        Err(problems) => Ok(complain(file, &problems)),
+    }
 }
 
 /// Reads a configuration; `Ok(Err(…))` lists its problems.
@@ -92,6 +102,7 @@ pub(crate) async fn serve(
         bus = about.bus,
         "started"
     );
+    descriptors::see(loaded.connectors.len());
     let engine = Engine::start(Parts {
         prefix: loaded.root.prefix,
         bus: loaded.bus,
@@ -100,6 +111,7 @@ pub(crate) async fn serve(
         clock: loaded.clock,
         metrics: loaded.metrics,
     });
+    let logging = tokio::spawn(log::watch(engine.view()));
     let (stop_server, server_stopped) = watch::channel(());
     let stopped = async move {
         let mut stopped = server_stopped;
@@ -113,6 +125,7 @@ pub(crate) async fn serve(
     let end = Instant::now() + timeout;
     let drained = engine.stop(timeout - FAREWELL.min(timeout / 4)).await;
     drop(stop_server);
+    logging.abort();
     match timeout_at(end, serving).await {
         Ok(served) => served??,
         Err(_) => tracing::debug!("a connection to the page was cut"),
@@ -126,23 +139,4 @@ pub(crate) async fn serve(
         );
         Ok(End::Failed)
     }
-}
-
-/// Resolves at SIGTERM or SIGINT. A second one ends the process at once.
-pub(crate) fn asked_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tokio::spawn(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            std::process::exit(1);
-        });
-    })
 }

@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use talon_http::{Client, Credentials, HeaderValue, Lane, Method, Request};
-use talon_sdk::Fault;
+use talon_sdk::{Fault, Form, NoAnswer, Received, Rows};
+
+use crate::session::error_code;
 
 /// The upstream as the external (dispatcher) system sees it. Cheap to clone.
 #[derive(Clone)]
@@ -13,11 +15,13 @@ pub(crate) struct Upstream {
     pub(crate) external: Option<Credentials>,
     lane: Lane,
     marks: Arc<Mutex<[Option<i64>; 3]>>,
+    /// The turn of the last look from the beginning.
+    turns: Arc<Mutex<[Option<i64>; 3]>>,
 }
 
 impl Upstream {
     pub(crate) fn new(http: Client, external: Option<Credentials>) -> Upstream {
-        Upstream { http, external, lane: Lane::Feed, marks: Arc::default() }
+        Upstream { http, external, lane: Lane::Feed, marks: Arc::default(), turns: Arc::default() }
     }
 
     /// The same upstream, asked on behalf of commands.
@@ -32,39 +36,51 @@ impl Upstream {
         *last = (*last).max(Some(mark));
     }
 
+    /// Whether it is another turn to look from the beginning than at the last call; `false` for the first.
+    pub(crate) fn takes_turn(&self, of: Modified, turn: i64) -> bool {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        turns[of as usize].replace(turn).is_some_and(|last| last != turn)
+    }
+
     /// The highest mark seen so far; later rows have none below it, but for the overlap.
     pub(crate) fn last_mark(&self, of: Modified) -> Option<i64> {
         self.marks.lock().unwrap_or_else(PoisonError::into_inner)[of as usize]
     }
 
-    /// GET /call/modifications/{timestamp} and its two siblings: a JSON array.
-    pub(crate) async fn modifications(&self, of: Modified, mark: i64) -> Result<Bytes, Fault> {
+    /// GET /call/modifications/{timestamp} and its two siblings: a list.
+    pub(crate) async fn modifications(&self, of: Modified, mark: i64) -> Result<Received, Fault> {
         let mut path: Vec<String> = of.path().iter().map(|part| (*part).to_owned()).collect();
         path.push(mark.to_string());
         self.http.read_json(self.get(of.endpoint(), path)).await
     }
 
-    /// GET /calltask: a JSON array of all tasks.
-    pub(crate) async fn tasks(&self) -> Result<Bytes, Fault> {
-        self.http.read_json(self.get("GET /calltask", vec!["calltask".to_owned()])).await
+    /// GET /calltask: a list of all tasks.
+    pub(crate) async fn tasks(&self) -> Result<Rows, Fault> {
+        let request = self.get("GET /calltask", vec!["calltask".to_owned()]);
+        Ok(self.http.read_json(request).await?.rows()?)
     }
 
-    /// GET /callCost/call/{callId}: a JSON object; `None` where the call has no estimate (404, or a
-    /// refusal of this one call).
-    pub(crate) async fn cost(&self, call_id: i64) -> Result<Option<Bytes>, Fault> {
+    /// GET /callCost/call/{callId}: an object.
+    pub(crate) async fn cost(&self, call_id: i64) -> Result<Cost, Fault> {
         const ENDPOINT: &str = "GET /callCost/call/{callId}";
         let path = vec!["callCost".to_owned(), "call".to_owned(), call_id.to_string()];
         let reply =
             self.http.send(self.get(ENDPOINT, path)).await.map_err(|failure| failure.fault())?;
-        if reply.status == 404 || (reply.is_success() && reply.body.is_empty()) {
-            return Ok(None);
+        // An ErrorDTO refuses this one call, whatever the status that it comes with.
+        if reply.status == 404 || reply.is_success() && error_code(&reply).is_some() {
+            return Ok(Cost::None);
         }
         let setting = self.external.as_ref().map(Credentials::setting);
         match talon_http::fault_of(ENDPOINT, &reply, setting) {
-            None => talon_http::read_json_body(ENDPOINT, reply).map(Some),
-            Some(Fault::Rejected { .. }) => Ok(None),
-            Some(fault) => Err(fault),
+            None => {}
+            Some(Fault::Rejected { .. }) => return Ok(Cost::None),
+            Some(fault) => return Err(fault),
         }
+        Ok(match talon_http::read_json_body(ENDPOINT, reply)?.object(ESTIMATE) {
+            Ok(Some(estimate)) => Cost::Estimate(estimate),
+            Ok(None) => Cost::None,
+            Err(no_answer) => Cost::Other(no_answer),
+        })
     }
 
     fn get(&self, endpoint: &'static str, path: Vec<String>) -> Request<'_> {
@@ -75,6 +91,21 @@ impl Upstream {
         request.headers.insert("accept", HeaderValue::from_static("application/json"));
         request
     }
+}
+
+/// By what a CallCostDTO is known: all of its fields are optional in the document. The `status` of a problem
+/// report is a number.
+const ESTIMATE: &[(&str, Form)] =
+    &[("status", Form::Text), ("expenses", Form::List), ("materials", Form::List)];
+
+/// What the upstream says of the estimate of a call.
+pub(crate) enum Cost {
+    /// The estimate.
+    Estimate(Bytes),
+    /// There is none: 404, no content, or a refusal of this one call, also if it comes with success.
+    None,
+    /// It says something else, with success.
+    Other(NoAnswer),
 }
 
 /// The three resources with a modification feed.

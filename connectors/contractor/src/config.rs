@@ -19,6 +19,8 @@ pub(crate) struct Config {
     pub(crate) external: Option<Credentials>,
     pub(crate) feeds: Vec<(String, Duration)>,
     pub(crate) overlap: i64,
+    /// From one look from the beginning to the next.
+    pub(crate) audit_ms: i64,
     pub(crate) cost_cycle: Duration,
     pub(crate) zone: TimeZone,
     pub(crate) privacy: Privacy,
@@ -52,6 +54,9 @@ pub(crate) fn keys() -> Vec<Key> {
             .default("0")
             .importance(Importance::Medium)
             .doc("Asks the modification feeds again from so far before the highest mark seen. Set it if rows become visible after newer ones, or several share a mark; what comes again costs no event. Its unit is that of the marks, which the document does not state."),
+        Key::whole("timestamp.audit.interval.ms", 1_000, 365 * 24 * 3_600_000)
+            .default("86400000")
+            .doc("How often `call` and `call_jeopardy` are looked at from the beginning, at fixed times, for changes below the highest mark seen, which reading on from it misses. They are published, and the feed is shown as `degraded` until a look finds none."),
         Key::zone("time.zone")
             .default("UTC")
             .importance(Importance::Medium)
@@ -107,6 +112,7 @@ pub(crate) fn read(settings: &mut Settings<'_>) -> Config {
             .map(|feed| (feed.clone(), settings.millis(&interval(&feed))))
             .collect(),
         overlap: i64::try_from(settings.whole("timestamp.overlap")).unwrap_or(i64::MAX),
+        audit_ms: i64::try_from(settings.whole("timestamp.audit.interval.ms")).unwrap_or(i64::MAX),
         cost_cycle: settings.millis("call_cost.cycle.interval.ms"),
         zone: settings.zone("time.zone"),
         privacy: Privacy::read(settings, &all_contracts()),

@@ -22,6 +22,7 @@
 //! * `POST /call/{id}/message` answers with hashes of passwords: only ids are taken from replies.
 //! * `commited` is misspelled, `expiresIn` is milliseconds, instants may come without an offset.
 #![forbid(unsafe_code)]
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 #![allow(rustdoc::private_intra_doc_links)]
 
 mod client;
@@ -142,7 +143,11 @@ impl Connector for Instance {
     fn open(&self, feed: &str) -> Result<Box<dyn Feed>, Fault> {
         let upstream = self.upstream()?;
         let (overlap, clock) = (self.config.overlap, self.context.clock.clone());
-        let modified = |of| Modifications::new(upstream.clone(), of, overlap, clock.clone());
+        let modified = |of| {
+            let audit_ms = (of != Modified::Messages).then_some(self.config.audit_ms);
+            let upstream = upstream.clone();
+            Modifications::new(upstream, of, overlap, audit_ms, clock.clone())
+        };
         Ok(match feed {
             "call" => Box::new(modified(Modified::Calls)),
             "call_message" => Box::new(modified(Modified::Messages)),
@@ -178,8 +183,8 @@ impl Connector for Instance {
 
     async fn probe(&self) -> Result<String, Fault> {
         // The highest mark there can be: the cheapest question that needs the credentials.
-        let body = self.upstream()?.modifications(Modified::Calls, i64::MAX).await?;
-        let (rows, _) = feeds::modifications::rows_since(body)?;
+        let received = self.upstream()?.modifications(Modified::Calls, i64::MAX).await?;
+        let rows = received.rows()?;
         Ok(format!(
             "answers, and takes the credentials ({} calls beyond the last mark)",
             rows.len()

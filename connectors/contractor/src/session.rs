@@ -225,7 +225,7 @@ impl Session {
         reply: Reply,
         asked: Instant,
     ) -> Result<Access, Fault> {
-        let body = read_json_body(endpoint, reply)?;
+        let body = read_json_body(endpoint, reply)?.as_it_came();
         let tokens: TokensDto = serde_json::from_slice(&body).map_err(|_| {
             Fault::unavailable(format!("`{endpoint}` was answered without the two tokens"))
         })?;

@@ -2,6 +2,7 @@
 //!
 //! * [`EnterExport`]: the ticket export of the central server (`enter-central-export.txt`).
 #![forbid(unsafe_code)]
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 #![allow(rustdoc::private_intra_doc_links)]
 
 mod export;

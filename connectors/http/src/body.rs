@@ -15,6 +15,7 @@ pub(crate) async fn read(
             "`{endpoint}`: the reply is larger than {max_bytes} bytes; \
              see `upstream.response.max.bytes`"
         ),
+        is_headless: false,
     };
     // Known only where the body is not compressed.
     let announced = response.content_length().unwrap_or(0);

@@ -28,7 +28,7 @@ pub enum Lane {
 ///
 /// Requests of a lane wait in the order in which they came. A request that is given up leaves the line
 /// and takes nothing from the budget.
-pub(crate) struct RateBudget {
+pub struct RateBudget {
     limiter: RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Tick>>,
     /// Tokio's mutex is fair: its line is the line of requests.
     feeds: Mutex<()>,
@@ -74,7 +74,7 @@ impl Drop for Place<'_> {
 
 impl RateBudget {
     /// So many a second, evenly, and after a pause at most one second's worth at once, at least one.
-    pub(crate) fn new(per_second: f64) -> RateBudget {
+    pub fn new(per_second: f64) -> RateBudget {
         // A rate out of the setting's bounds is a problem of the configuration already; here it only
         // must not panic. What is no number becomes one a second.
         let per_second = per_second.clamp(0.01, 100_000.0);
@@ -91,7 +91,7 @@ impl RateBudget {
     }
 
     /// Waits for leave to send one request; gives the time waited.
-    pub(crate) async fn wait(&self, lane: Lane) -> Duration {
+    pub async fn wait(&self, lane: Lane) -> Duration {
         let since = Instant::now();
         self.waiting.send_modify(|waiting| *waiting.of(lane) += 1);
         let _place = Place(&self.waiting, lane);

@@ -4,6 +4,8 @@ use std::time::Duration;
 use reqwest::Url;
 use talon_sdk::config::{Importance, Key, Settings};
 
+use crate::Proxy;
+
 /// The settings that every HTTP connector has, in the order of the reference.
 pub fn keys() -> Vec<Key> {
     let mut keys = vec![
@@ -25,8 +27,12 @@ pub fn keys() -> Vec<Key> {
             .default("20")
             .importance(Importance::Medium)
             .doc("How many requests a second may be sent. After a pause, one second's worth goes at once."),
+        Key::whole("upstream.ping.interval.ms", 10, 3_600_000)
+            .default("10000")
+            .doc("Over HTTP/2, while a request is under way: after so long without anything the upstream is asked by a ping whether it lives, and the connection ends where that is not answered for as long."),
     ];
     keys.extend(tls_keys());
+    keys.extend(crate::proxy::keys("upstream"));
     keys
 }
 
@@ -43,7 +49,7 @@ pub fn tls_keys() -> Vec<Key> {
 }
 
 /// How to reach an upstream.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Config {
     /// Scheme, host, port and the path before the endpoints; empty where it is a reference that is
     /// not resolved yet.
@@ -54,6 +60,10 @@ pub struct Config {
     pub connect_timeout: Duration,
     /// Largest body after decompression.
     pub response_max_bytes: usize,
+    /// After how much silence the upstream is asked whether it lives.
+    pub ping_interval: Duration,
+    /// What stands before the upstream.
+    pub proxy: Proxy,
     /// The rate budget: from 0.01 to 100000.
     pub requests_per_second: f64,
     /// What is trusted and shown over https.
@@ -116,6 +126,8 @@ pub fn read(settings: &mut Settings<'_>) -> Config {
         request_timeout: settings.millis("upstream.request.timeout.ms"),
         connect_timeout: settings.millis("upstream.connect.timeout.ms"),
         response_max_bytes: usize::try_from(response_max_bytes).unwrap_or(usize::MAX),
+        ping_interval: settings.millis("upstream.ping.interval.ms"),
+        proxy: crate::proxy::read(settings, "upstream"),
         requests_per_second: settings.decimal("upstream.requests.per.second"),
         tls,
     }

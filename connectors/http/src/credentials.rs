@@ -45,6 +45,7 @@ impl Credentials {
             kind: FailureKind::Credentials,
             sent: Sent::No,
             reason: format!("`{endpoint}` was not sent: `{}` {why}", self.setting),
+            is_headless: false,
         };
         let secret = self.secret.current();
         let secret = secret.expose_secret();

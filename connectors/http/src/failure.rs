@@ -1,8 +1,8 @@
-use std::error::Error;
 use std::io::{self, ErrorKind};
 
 use talon_sdk::Fault;
 
+use crate::dial::{DialError, causes, of_proxy};
 use crate::permit::Ended;
 use crate::tls;
 
@@ -19,6 +19,8 @@ pub struct Failure {
     pub sent: Sent,
     /// What happened, for people.
     pub reason: String,
+    /// Nothing of a reply came.
+    pub(crate) is_headless: bool,
 }
 
 /// What failed on the way to a reply.
@@ -34,6 +36,8 @@ pub enum FailureKind {
     TooLarge,
     /// The two sides did not agree on TLS.
     Tls,
+    /// The proxy wants other credentials.
+    Proxy,
     /// The secret cannot be sent. Nothing was asked, so nothing is counted.
     Credentials,
     /// The permit of the request had ended when it was to be sent. Nothing was asked, so nothing is
@@ -61,6 +65,7 @@ impl FailureKind {
             FailureKind::Cut => "cut",
             FailureKind::TooLarge => "too_large",
             FailureKind::Tls => "tls",
+            FailureKind::Proxy => "proxy",
             FailureKind::Credentials => "credentials",
             FailureKind::NoPermit => "no_permit",
             FailureKind::Other => "other",
@@ -69,6 +74,11 @@ impl FailureKind {
 }
 
 impl Failure {
+    /// The connection ended before anything of the reply came.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        self.is_headless && self.kind == FailureKind::Cut
+    }
+
     /// What the failure means for a read.
     ///
     /// Limits, certificates and secrets are for the operator to mend, a request that cannot even be
@@ -76,9 +86,10 @@ impl Failure {
     pub fn fault(&self) -> Fault {
         let reason = self.reason.clone();
         match self.kind {
-            FailureKind::TooLarge | FailureKind::Tls | FailureKind::Credentials => {
-                Fault::Misconfigured { reason }
-            }
+            FailureKind::TooLarge
+            | FailureKind::Tls
+            | FailureKind::Proxy
+            | FailureKind::Credentials => Fault::Misconfigured { reason },
             FailureKind::Other if self.sent == Sent::No => Fault::Internal { reason },
             FailureKind::Connect
             | FailureKind::Timeout
@@ -98,7 +109,15 @@ impl From<Failure> for Fault {
 /// The permit of the request had ended.
 pub(crate) fn no_permit(endpoint: &str) -> Failure {
     let reason = format!("`{endpoint}` was not sent: {Ended}");
-    Failure { kind: FailureKind::NoPermit, sent: Sent::No, reason }
+    Failure { kind: FailureKind::NoPermit, sent: Sent::No, reason, is_headless: false }
+}
+
+/// The server says that it did not look at the stream (RFC 9113, section 8.7).
+pub(crate) fn is_refused(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut found = causes(error).filter_map(|cause| cause.downcast_ref::<h2::Error>());
+    found.any(|h2| {
+        h2.is_remote() && h2.is_reset() && h2.reason() == Some(h2::Reason::REFUSED_STREAM)
+    })
 }
 
 /// Classifies an error of the HTTP library, and leaves its text behind: it may quote the URL.
@@ -108,7 +127,7 @@ pub(crate) fn of_error(endpoint: &str, error: &reqwest::Error) -> Failure {
     }
     let sent = if error.is_connect() || error.is_builder() { Sent::No } else { Sent::Maybe };
     let (kind, what) = classify(error);
-    Failure { kind, sent, reason: format!("`{endpoint}`: {what}") }
+    Failure { kind, sent, reason: format!("`{endpoint}`: {what}"), is_headless: false }
 }
 
 fn classify(error: &reqwest::Error) -> (FailureKind, String) {
@@ -116,6 +135,12 @@ fn classify(error: &reqwest::Error) -> (FailureKind, String) {
     let hyper = causes(error).find_map(|cause| cause.downcast_ref::<hyper::Error>());
     if let Some(tls) = causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>()) {
         return (FailureKind::Tls, tls::explain(tls));
+    }
+    if let Some(proxy) = causes(error).find_map(of_proxy) {
+        return match proxy {
+            DialError::Misconfigured(what) => (FailureKind::Proxy, what),
+            DialError::Unreachable(what) => (FailureKind::Connect, what),
+        };
     }
     if error.is_connect() {
         let what = if error.is_dns() {
@@ -135,17 +160,21 @@ fn classify(error: &reqwest::Error) -> (FailureKind, String) {
         return (FailureKind::Other, "the reply is not HTTP; see `upstream.url`".to_owned());
     }
     let io = find_io().map(io::Error::kind);
-    let is_cut = matches!(
-        io,
-        Some(
-            ErrorKind::UnexpectedEof
-                | ErrorKind::ConnectionReset
-                | ErrorKind::ConnectionAborted
-                | ErrorKind::BrokenPipe
+    let h2 = causes(error).find_map(|cause| cause.downcast_ref::<h2::Error>());
+    let shuts_down = |h2: &h2::Error| h2.is_go_away() && h2.is_remote();
+    let is_cut = h2.is_some_and(shuts_down)
+        || matches!(
+            io,
+            Some(
+                ErrorKind::UnexpectedEof
+                    | ErrorKind::ConnectionReset
+                    | ErrorKind::ConnectionAborted
+                    | ErrorKind::BrokenPipe
+            )
         )
-    ) || hyper.is_some_and(|hyper| {
-        hyper.is_incomplete_message() || hyper.is_canceled() || hyper.is_closed()
-    });
+        || hyper.is_some_and(|hyper| {
+            hyper.is_incomplete_message() || hyper.is_canceled() || hyper.is_closed()
+        });
     if is_cut {
         return (FailureKind::Cut, "the connection ended before the reply did".to_owned());
     }
@@ -156,15 +185,4 @@ fn classify(error: &reqwest::Error) -> (FailureKind, String) {
         };
     }
     (FailureKind::Other, "the request failed".to_owned())
-}
-
-/// An error and what lies below it. An `io::Error` hides its own content from `source`.
-fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error: &&'e (dyn Error + 'static)| {
-        let error = *error;
-        match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-            Some(content) => Some(content as &(dyn Error + 'static)),
-            None => error.source(),
-        }
-    })
 }

@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use talon_sdk::Fault;
+use talon_sdk::{Fault, Received};
 
 use crate::Reply;
 
@@ -14,6 +14,7 @@ use crate::Reply;
 /// | 3xx | misconfigured: `upstream.url` is not where the upstream is |
 /// | 401, 403 | misconfigured: the credentials |
 /// | 404, 405, 410 | misconfigured: `upstream.url`, or another version of the upstream |
+/// | 407 | misconfigured: `upstream.proxy.user.info` |
 /// | 408, 425, 429, 5xx, and what is no status | unavailable, with the upstream's `Retry-After` |
 /// | other 4xx | rejected |
 pub fn fault_of(endpoint: &str, reply: &Reply, credentials: Option<&str>) -> Option<Fault> {
@@ -36,21 +37,29 @@ pub fn fault_of(endpoint: &str, reply: &Reply, credentials: Option<&str>) -> Opt
         404 | 405 | 410 => {
             misconfigured("there is no such endpoint; see `upstream.url`".to_owned())
         }
+        407 => misconfigured(
+            "the proxy wants credentials, or refuses those it got; see `upstream.proxy.user.info`"
+                .to_owned(),
+        ),
         408 | 425 | 429 => unavailable(endpoint, reply),
         400..=499 => Fault::Rejected { reason: format!("`{endpoint}` was rejected with {status}") },
         _ => unavailable(endpoint, reply),
     })
 }
 
-/// The JSON of a successful reply, without a byte order mark; empty for 204.
+/// The JSON of a successful reply, without a byte order mark; empty for 204. Whether it is an answer, says
+/// who reads it.
 ///
 /// # Errors
 /// [`Fault::Unavailable`] where a page for people came instead: a proxy or a login stands before the
 /// upstream and answers in its place, often only while the upstream is down.
-pub fn read_json_body(endpoint: &str, reply: Reply) -> Result<Bytes, Fault> {
+pub fn read_json_body(endpoint: &'static str, reply: Reply) -> Result<Received, Fault> {
     let body = body_of(endpoint, reply)?;
     let body = if body.starts_with(b"\xef\xbb\xbf") { body.slice(3..) } else { body };
-    if body.trim_ascii_start().starts_with(b"<") { Err(page(endpoint)) } else { Ok(body) }
+    if body.trim_ascii_start().starts_with(b"<") {
+        return Err(page(endpoint));
+    }
+    Ok(Received::new(endpoint, body))
 }
 
 /// The body of a successful reply that is no page for people; empty for 204.
@@ -102,9 +111,9 @@ mod tests {
         let table: [(&[u16], &str); 5] = [
             (&[200, 201, 204, 206, 299], "none"),
             (&[300, 301, 302, 304, 307, 308, 399], "misconfigured"),
-            (&[401, 403, 404, 405, 410], "misconfigured"),
+            (&[401, 403, 404, 405, 407, 410], "misconfigured"),
             (&[408, 425, 429, 500, 501, 502, 503, 504, 520, 599, 600, 999, 100], "unavailable"),
-            (&[400, 402, 406, 407, 409, 411, 412, 413, 415, 418, 422, 451, 499], "rejected"),
+            (&[400, 402, 406, 409, 411, 412, 413, 415, 418, 422, 451, 499], "rejected"),
         ];
         for (codes, expected) in table {
             for &code in codes {
@@ -151,11 +160,11 @@ mod tests {
         ] {
             let read = read_json_body("GET /x", with(content_type, body));
             match expected {
-                Some(expected) => assert_eq!(read.unwrap(), expected),
+                Some(expected) => assert_eq!(read.unwrap().as_it_came(), expected),
                 None => assert_eq!(read.unwrap_err().kind(), "unavailable", "{body}"),
             }
         }
         let nothing = Reply { body: Bytes::from_static(b"<html>"), ..reply(204) };
-        assert_eq!(read_json_body("GET /x", nothing).unwrap(), "");
+        assert_eq!(read_json_body("GET /x", nothing).unwrap().as_it_came(), "");
     }
 }

@@ -8,6 +8,7 @@ use talon_sdk::Permit;
 use crate::{Credentials, Failure, FailureKind, Lane, Sent};
 
 /// Something to ask of an upstream.
+#[derive(Clone)]
 pub struct Request<'c> {
     /// The method.
     pub method: Method,
@@ -29,6 +30,8 @@ pub struct Request<'c> {
     /// Leave to change the upstream, asked right before the first byte leaves. `None` for what only
     /// reads, which goes over the connections that are kept; with a permit it gets one of its own.
     pub permit: Option<Permit>,
+    /// The upstream counts each asking, so it is never repeated.
+    pub is_counted: bool,
 }
 
 /// The body of a request.
@@ -71,6 +74,7 @@ impl<'c> Request<'c> {
             credentials: None,
             lane: Lane::Feed,
             permit: None,
+            is_counted: false,
         }
     }
 
@@ -110,6 +114,20 @@ impl<'c> Request<'c> {
         self
     }
 
+    /// Counted by the upstream against a quota: never asked twice for one asking here.
+    pub fn counted(mut self) -> Request<'c> {
+        self.is_counted = true;
+        self
+    }
+
+    /// May be sent once more where the connection ended before anything of the reply came: a kept
+    /// connection may be closing just when it is used again. True of GET and HEAD without a permit, if no
+    /// quota counts them.
+    pub fn may_repeat(&self) -> bool {
+        let reads = matches!(self.method, Method::GET | Method::HEAD);
+        reads && self.permit.is_none() && !self.is_counted
+    }
+
     /// With credentials, where there are some.
     pub fn credentials(mut self, credentials: impl Into<Option<&'c Credentials>>) -> Request<'c> {
         self.credentials = credentials.into();
@@ -127,6 +145,7 @@ impl<'c> Request<'c> {
             kind: FailureKind::Other,
             sent: Sent::No,
             reason: format!("`{endpoint}` was not sent: {why}"),
+            is_headless: false,
         };
         let url = self.url(base).ok_or_else(|| unsent("a segment of its path is `.` or `..`"))?;
         let mut prepared = reqwest::Request::new(self.method, url);

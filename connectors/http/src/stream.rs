@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use crate::client::Inner;
 use crate::fault::body_of;
+use crate::kept::Pool;
 use crate::{Client, Failure, FailureKind, Reply, Request, Sent, failure, fault_of};
 
 /// A reply whose body is taken piece by piece, for bodies that nobody wants to hold whole.
@@ -18,14 +19,15 @@ pub struct Stream {
     head: Reply,
     response: reqwest::Response,
     client: Arc<Inner>,
+    pool: Pool,
     since: Instant,
     bytes: u64,
     is_over: bool,
 }
 
 impl Client {
-    /// Sends a request once, when the rate budget allows it, and reads the head of the reply. Every
-    /// status is a reply, also an error's; see [`Stream::check`].
+    /// Sends a request, when the rate budget allows it, and reads the head of the reply. Every status is
+    /// a reply, also an error's; see [`Stream::check`]. Sent again is what [`Client::send`] sends again.
     ///
     /// `upstream.request.timeout.ms` bounds the wait for the head, and then each silence in the body.
     /// `upstream.response.max.bytes` does not bound the body; who keeps any of it bounds that.
@@ -33,9 +35,18 @@ impl Client {
     /// # Errors
     /// As [`Client::send`], of the head alone.
     pub async fn stream(&self, request: Request<'_>) -> Result<Stream, Failure> {
+        let again = request.may_repeat().then(|| request.clone());
+        match (self.stream_once(request).await, again) {
+            (Err(failure), Some(again)) if failure.is_unanswered() => self.stream_once(again).await,
+            (outcome, _) => outcome,
+        }
+    }
+
+    async fn stream_once(&self, request: Request<'_>) -> Result<Stream, Failure> {
         let endpoint = request.endpoint;
         let client = self.inner.clone();
         let ready = client.admit(request).await?;
+        let pool = ready.pool.clone();
         let since = Instant::now();
         let limit = client.config.request_timeout;
         let outcome = match tokio::time::timeout(limit, client.head(endpoint, ready)).await {
@@ -44,10 +55,11 @@ impl Client {
         };
         match outcome {
             Ok((head, response)) => {
-                Ok(Stream { endpoint, head, response, client, since, bytes: 0, is_over: false })
+                let (bytes, is_over) = (0, false);
+                Ok(Stream { endpoint, head, response, client, pool, since, bytes, is_over })
             }
             Err(failure) => {
-                client.count_failure(&failure, endpoint, 0, since);
+                client.failed(&failure, &pool, endpoint, 0, since);
                 Err(failure)
             }
         }
@@ -88,15 +100,16 @@ impl Stream {
         };
         match &taken {
             Ok(Some(chunk)) => self.bytes += chunk.len() as u64,
-            Ok(None) => self.finish(&self.head.status.to_string()),
-            Err(failure) => self.finish(failure.kind.as_str()),
+            Ok(None) => {
+                let code = self.head.status.to_string();
+                self.client.count(self.endpoint, &code, self.bytes, self.since);
+            }
+            Err(failure) => {
+                self.client.failed(failure, &self.pool, self.endpoint, self.bytes, self.since);
+            }
         }
         self.is_over = !matches!(taken, Ok(Some(_)));
         taken
-    }
-
-    fn finish(&self, code: &str) {
-        self.client.count(self.endpoint, code, self.bytes, self.since);
     }
 }
 
@@ -108,6 +121,7 @@ fn silent(endpoint: &str, limit: Duration) -> Failure {
             "`{endpoint}`: nothing came for {} ms; see `upstream.request.timeout.ms`",
             limit.as_millis()
         ),
+        is_headless: false,
     }
 }
 

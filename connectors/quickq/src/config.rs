@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use talon_http::Tls;
+use talon_http::{Proxy, Tls};
 use talon_sdk::config::{Importance, Key, Secret, Settings};
 use talon_sdk::privacy::{self, Privacy};
 
@@ -32,6 +32,9 @@ pub(crate) struct Config {
 pub(crate) struct SocketConfig {
     pub(crate) url: String,
     pub(crate) tls: Tls,
+    pub(crate) proxy: Proxy,
+    /// How many requests and connections a second, over all sockets.
+    pub(crate) requests_per_second: f64,
     pub(crate) connect_timeout: Duration,
     pub(crate) request_timeout: Duration,
     pub(crate) message_max_bytes: usize,
@@ -135,6 +138,10 @@ pub(crate) fn keys() -> Vec<Key> {
             .default("30000")
             .importance(Importance::Medium)
             .doc("How long the answer to a command may take."),
+        Key::decimal("upstream.requests.per.second", 0.01, 100_000.0)
+            .default("50")
+            .importance(Importance::Medium)
+            .doc("How many requests and connections a second there may be, over all sockets. After a pause, one second's worth goes at once."),
         Key::whole("upstream.message.max.bytes", 1024, 1 << 30)
             .default("67108864")
             .doc("The largest message. A larger one ends the connection."),
@@ -148,6 +155,7 @@ pub(crate) fn keys() -> Vec<Key> {
     ];
     keys.extend(crate::commands::config::keys());
     keys.extend(talon_http::tls_keys());
+    keys.extend(talon_http::proxy::keys("upstream"));
     keys.extend(BOOKS.into_iter().flat_map(crate::books::Book::keys));
     keys.extend(privacy::keys(&all_contracts()));
     keys
@@ -205,6 +213,8 @@ pub(crate) fn read(settings: &mut Settings<'_>) -> Config {
         socket: SocketConfig {
             url: settings.text("upstream.url"),
             tls: talon_http::read_tls(settings),
+            proxy: talon_http::proxy::read(settings, "upstream"),
+            requests_per_second: settings.decimal("upstream.requests.per.second"),
             connect_timeout: settings.millis("upstream.connect.timeout.ms"),
             request_timeout: settings.millis("upstream.request.timeout.ms"),
             message_max_bytes: usize::try_from(max_bytes).unwrap_or(usize::MAX),

@@ -25,6 +25,7 @@ use serde_json::{Map, Value};
 use talon_sdk::Rows;
 use talon_sdk::record::Text;
 use talon_sdk::spelling::respelled;
+use talon_sdk::split::fields_of;
 
 use crate::blank::{blanked, command_in};
 use crate::model::Int;
@@ -117,15 +118,38 @@ impl Frame {
             return Ok(read);
         }
         let mended = repaired(&text).map(Bytes::from);
-        mended.and_then(|mended| Frame::of(&mended)).ok_or_else(|| {
+        let of_mended = mended.as_ref().and_then(Frame::of);
+        let read = of_mended.or_else(|| Frame::of_bad_list(&text));
+        let read = read.or_else(|| mended.as_ref().and_then(Frame::of_bad_list));
+        read.ok_or_else(|| {
             let text = blanked(text);
             Unreadable { command: command_in(&text), text }
         })
     }
 
-    fn of(text: &Bytes) -> Option<Read> {
-        let top: Top<'_> = serde_json::from_slice(text).ok()?;
-        let place = |raw: &RawValue| place_in(text, raw.get());
+    /// Reads a message that needs no repair.
+    pub(crate) fn of(text: &Bytes) -> Option<Read> {
+        Frame::with_data(text, text, None)
+    }
+
+    /// A message whose list has rows that are no JSON: they are the list's business, and all around it must
+    /// be sound.
+    fn of_bad_list(text: &Bytes) -> Option<Read> {
+        let fields = fields_of(text)?;
+        let mut data = fields.into_iter().filter(|(name, _)| name == "data");
+        let (Some((_, data)), None) = (data.next(), data.next()) else { return None };
+        let list = text.slice(data.clone());
+        Rows::of_array(list.slice(list_in(&list)?)).ok()?;
+        // A number of the same length in its place, so that all else stands where it stood.
+        let mut around = text.to_vec();
+        around[data.clone()].fill(b'1');
+        Frame::with_data(text, &around, Some(data))
+    }
+
+    /// Reads what is around the data in `around`, which is the text but for the data.
+    fn with_data(text: &Bytes, around: &[u8], data: Option<Range<usize>>) -> Option<Read> {
+        let top: Top<'_> = serde_json::from_slice(around).ok()?;
+        let place = |raw: &RawValue| place_in(around, raw.get());
         let error = error_of(&top);
         let command = match &top.command {
             Some(command) => command.0.clone().into_owned(),
@@ -139,9 +163,9 @@ impl Frame {
             outside.extend(top.id.map(|id| ("id".to_owned(), place(id))));
         }
         for (name, json) in &top.extra.0 {
-            outside.push((name.clone().into_owned(), place_in(text, json)));
+            outside.push((name.clone().into_owned(), place_in(around, json)));
         }
-        let data = top.data.map_or(0..0, place);
+        let data = data.unwrap_or_else(|| top.data.map_or(0..0, place));
         let made_ms = top.date_time.or(top.datetime).and_then(instant_of);
         let frame =
             Frame { command, id: ours, error, made_ms, text: blanked(text.clone()), data, outside };
@@ -170,22 +194,8 @@ impl Frame {
 
     /// The list: the data itself, or in newer builds its `list`.
     fn list(&self) -> Option<Bytes> {
-        #[derive(Deserialize)]
-        struct Listed<'a> {
-            #[serde(borrow)]
-            list: &'a RawValue,
-        }
         let data = self.data();
-        match data.first()? {
-            b'[' => Some(data),
-            b'{' => {
-                let listed: Listed<'_> = serde_json::from_slice(&data).ok()?;
-                let place = place_in(&data, listed.list.get());
-                let list = data.slice(place);
-                list.starts_with(b"[").then_some(list)
-            }
-            _ => None,
-        }
+        list_in(&data).map(|place| data.slice(place))
     }
 
     /// The one entity that a command answers with, wherever its fields stand; `None` where there is
@@ -211,6 +221,21 @@ impl Frame {
             }
         }
         (!entity.is_empty()).then_some(entity)
+    }
+}
+
+/// Where the list of some data stands: it is the data itself, or in newer builds its `list`. Rows may be no
+/// JSON.
+fn list_in(data: &[u8]) -> Option<Range<usize>> {
+    let is_list = |place: &Range<usize>| data[place.clone()].starts_with(b"[");
+    match data.first()? {
+        b'[' => Some(0..data.len()),
+        b'{' => {
+            let mut named = fields_of(data)?.into_iter().filter(|(name, _)| name == "list");
+            let (_, list) = named.next()?;
+            (named.next().is_none() && is_list(&list)).then_some(list)
+        }
+        _ => None,
     }
 }
 

@@ -16,6 +16,7 @@
 //!   at the end.
 //! * The overall state of a visitor says `SERVED` also where everything was rejected.
 #![forbid(unsafe_code)]
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 #![allow(rustdoc::private_intra_doc_links)]
 
 mod blank;
@@ -30,12 +31,14 @@ mod map;
 pub mod model;
 mod repair;
 mod session;
+mod texts;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::json;
+use talon_http::Lane;
 use talon_sdk::config::{Key, Settings};
 use talon_sdk::{
     Applier, Class, CommandSpec, Commands as CommandsOfClass, Connector, Context, Fault, Feed,
@@ -46,7 +49,7 @@ use crate::books::BOOKS;
 use crate::config::Config;
 use crate::feeds::book::{Book, List};
 use crate::feeds::operation_state::OperationState;
-use crate::feeds::queue::{Lane, Queue};
+use crate::feeds::queue::{Queue, Workplace};
 use crate::feeds::server_info::ServerInfo;
 use crate::feeds::unended::Unended;
 use crate::map::Mapper;
@@ -121,11 +124,11 @@ struct Instance {
 impl Instance {
     fn new(config: Config, context: Context) -> Instance {
         let hub = hub(&config, &context);
-        let line = || Arc::new(Line::new(hub.clone()));
+        let line = || Arc::new(Line::new(hub.clone(), Lane::Feed));
         Instance {
             mapper: Arc::new(Mapper::new(config.privacy.clone())),
             main: line(),
-            commands: line(),
+            commands: Arc::new(Line::new(hub.clone(), Lane::Command)),
             queues: config.workplaces.iter().map(|_| line()).collect(),
             hub: hub.clone(),
             unended: Arc::default(),
@@ -134,7 +137,7 @@ impl Instance {
         }
     }
 
-    fn lane(&self, workplace: i64, line: &Arc<Line>) -> Lane {
+    fn workplace(&self, workplace: i64, line: &Arc<Line>) -> Workplace {
         let list = List {
             read: "currentQueue".to_owned(),
             subscribe: "subscribeCurrentQueue".to_owned(),
@@ -143,16 +146,13 @@ impl Instance {
             refresh: self.config.refresh,
             clock: self.context.clock.clone(),
         };
-        Lane { line: line.clone(), list, followed: None }
+        Workplace { line: line.clone(), list, followed: None }
     }
 }
 
 fn hub(config: &Config, context: &Context) -> Arc<Hub> {
-    Arc::new(Hub {
-        config: config.socket.clone(),
-        context: context.clone(),
-        account: Account::new(config.login.clone()),
-    })
+    let account = Account::new(config.login.clone());
+    Arc::new(Hub::new(config.socket.clone(), context.clone(), account))
 }
 
 #[async_trait]
@@ -186,9 +186,9 @@ impl Connector for Instance {
         }
         Ok(match feed {
             "queue" => {
-                let lanes = self.config.workplaces.iter().zip(&self.queues);
-                let lanes = lanes.map(|(workplace, line)| self.lane(*workplace, line));
-                Box::new(Queue::new(lanes.collect()))
+                let places = self.config.workplaces.iter().zip(&self.queues);
+                let places = places.map(|(workplace, line)| self.workplace(*workplace, line));
+                Box::new(Queue::new(places.collect()))
             }
             "operation_state" => {
                 let (window, unended) = (self.config.statistics, self.unended.clone());
@@ -214,7 +214,7 @@ impl Connector for Instance {
 
     async fn probe(&self) -> Result<String, Fault> {
         // A session of its own, which does not disturb the feeds'.
-        let line = Line::new(hub(&self.config, &self.context));
+        let line = Line::new(hub(&self.config, &self.context), Lane::Command);
         let asked = async { line.live().await?.read("info", &json!({})).await }.await;
         line.log_out().await;
         let frame = asked?;

@@ -141,3 +141,48 @@ fn what_cannot_be_read_keeps_its_bytes_and_if_possible_its_command() {
         assert_eq!(unreadable.text, text);
     }
 }
+
+#[test]
+fn a_bad_row_of_a_pushed_list_hides_no_other() {
+    let bad = [
+        r#"{"id":2,"n":NaN}"#,
+        "{\"id\":2,\"t\":\"a\nb],[\"}",
+        r#"{"id":2,"t":"\x \ud800"}"#,
+        r#"{"id":2,"password":"secret","t":"say "hello""}"#,
+        "2 3",
+        "",
+    ];
+    for bad in bad {
+        let list = format!(r#"[{{"id":1,"t":"}}]"}},{bad},{{"id":3,"password":"secret"}}]"#);
+        for text in [
+            format!(
+                r#"{{"command":"userList","id":"7","data":{list},"dateTime":"2026-01-31T10:00:00Z"}}"#
+            ),
+            format!(r#"{{"d\u0061ta":{{"count":3,"list":{list}}},"id":"7","command":"userList"}}"#),
+            format!(r#"{{"command":"userList","id":"7","data":{list},}}}}"#),
+        ] {
+            let frame = read(&text);
+            assert_eq!((frame.command.as_str(), frame.id.as_deref()), ("userList", Some("7")));
+            let rows = frame.rows().unwrap();
+            let rows: Vec<_> = rows.iter().map(String::from_utf8_lossy).collect();
+            let bad = bad.replace("secret", "******");
+            assert_eq!(
+                rows,
+                [r#"{"id":1,"t":"}]"}"#, &bad, r#"{"id":3,"password":"******"}"#],
+                "{text}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_list_that_is_not_closed_is_no_list_at_all() {
+    for list in [r#"[{"id":1},{"t":"x}]"#, r#"[{"id":1},{"t":[NaN}]"#, r#"[{"id":1},{"t":NaN}"#] {
+        unreadable(&format!(r#"{{"command":"userList","data":{list}}}"#));
+    }
+    // All around the list must be sound.
+    unreadable(r#"{"command":"userList","data":[NaN],"dateTime":NaN}"#);
+    unreadable(r#"{"command":"userList","data":[],"dateTime":NaN}"#);
+    unreadable(r#"{"command":"userList","data":[NaN],"data":[1]}"#);
+    unreadable(r#"{"command":"userList","data":{"id":NaN}}"#);
+}

@@ -50,6 +50,12 @@ pub trait Feed: Send {
         None
     }
 
+    /// What a person should look at, though reading works: shown as the state `degraded` until this is
+    /// `None` again. Asked after each observation. Written as a [`Fault`]'s reason is.
+    fn doubt(&self) -> Option<String> {
+        None
+    }
+
     /// The scopes that the feed keeps up to date, for a feed that has several. Asked after each
     /// observation.
     ///

@@ -16,6 +16,7 @@
 //! | permit | leave to change the upstream, asked right before the first byte leaves ([`Permit`]) |
 //! | fault | why something failed, one of four ([`Fault`]) |
 #![forbid(unsafe_code)]
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 // What `derive(Record)` makes names it, in this crate too.
 extern crate self as talon_sdk;
@@ -34,9 +35,12 @@ mod observation;
 mod permit;
 pub mod privacy;
 mod progress;
+mod received;
 pub mod record;
 pub mod rows;
 pub mod spelling;
+pub mod split;
+mod text;
 
 pub use answer::{Answer, ApplyFault, Evidence, Finding};
 pub use clock::Clock;
@@ -48,6 +52,7 @@ pub use metrics::UpstreamMetrics;
 pub use observation::{Coverage, Cursor, Observation};
 pub use permit::Permit;
 pub use progress::{Backfills, Progress, Standing};
+pub use received::{Form, NoAnswer, Received};
 pub use rows::Rows;
 // Macros of this crate name it.
 #[doc(hidden)]

@@ -7,6 +7,9 @@ pub enum Coverage {
     Full,
     /// What changed: absence means nothing.
     Delta,
+    /// A look from the beginning at what other reads have seen already: a change in it was missed by them,
+    /// which is told. Absence means nothing, and its scope does not count as read.
+    Audit,
     /// A part of a full list that comes in several observations of one scope, counted from 0.
     /// Absence is told after the last one.
     Part(u32),
@@ -14,14 +17,15 @@ pub enum Coverage {
     /// is missing, absence means nothing.
     Last(u32),
     /// A read that is not over, or that was cut short: its rows are published, absence means nothing,
-    /// and its scope does not count as read.
+    /// and its scope does not count as read. It does not say that the upstream works, either: a feed that
+    /// gives nothing else is not shown as up.
     Incomplete,
 }
 
 impl Coverage {
     /// Whether the read of its scope is over.
     pub fn is_complete(self) -> bool {
-        !matches!(self, Coverage::Part(_) | Coverage::Incomplete)
+        !matches!(self, Coverage::Audit | Coverage::Part(_) | Coverage::Incomplete)
     }
 }
 

@@ -5,6 +5,8 @@ use std::ops::Range;
 use bytes::Bytes;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
+use crate::split::{end_of, skip_blank};
+
 /// Rows of one reply: its body, and where in it each row stands.
 #[derive(Debug, Clone, Default)]
 pub struct Rows {
@@ -12,9 +14,9 @@ pub struct Rows {
     spans: Vec<Range<usize>>,
 }
 
-/// The body is no JSON array, or is cut.
+/// The body is no JSON array, is cut, or has a row that is not closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the body is no JSON array (byte {at} of {len})")]
+#[error("the body is no whole JSON array: byte {at} of {len}")]
 pub struct NotAnArray {
     /// Where reading stopped.
     pub at: usize,
@@ -30,7 +32,9 @@ impl Rows {
 
     /// Rows of one JSON array, and of each what `Head` asks for, in one scan.
     ///
-    /// A row whose head does not decode has `None`: the row itself tells later why it is bad.
+    /// A row whose head does not decode has `None`: the row itself tells later why it is bad. So does a row
+    /// that is no JSON at all, which ends where its brackets and quotes say. An empty place between two
+    /// commas is a row without bytes; a comma behind the last row is none.
     pub fn with_heads<Head: DeserializeOwned>(
         body: Bytes,
     ) -> Result<(Rows, Vec<Option<Head>>), NotAnArray> {
@@ -43,24 +47,18 @@ impl Rows {
             return Err(fail(at));
         }
         at = skip_blank(text, at + 1);
-        if text.get(at) == Some(&b']') {
-            at += 1;
-        } else {
-            loop {
-                let (head, end) = value_at(text, at).ok_or(fail(at))?;
-                spans.push(at..end);
-                heads.push(head);
-                at = skip_blank(text, end);
-                match text.get(at) {
-                    Some(b',') => at = skip_blank(text, at + 1),
-                    Some(b']') => {
-                        at += 1;
-                        break;
-                    }
-                    _ => return Err(fail(at)),
-                }
+        while text.get(at) != Some(&b']') {
+            let (head, end) = row_at(text, at).ok_or(fail(at))?;
+            spans.push(at..end);
+            heads.push(head);
+            at = skip_blank(text, end);
+            match text.get(at) {
+                Some(b',') => at = skip_blank(text, at + 1),
+                Some(b']') => {}
+                _ => return Err(fail(at)),
             }
         }
+        at += 1;
         if skip_blank(text, at) != len {
             return Err(fail(at));
         }
@@ -104,6 +102,12 @@ impl Rows {
         self.spans = order.into_iter().map(|i| self.spans[i].clone()).collect();
     }
 
+    /// Keeps the rows whose number `keep` says yes to.
+    pub fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
+        let mut number = 0..;
+        self.spans.retain(|_| number.next().is_some_and(&mut keep));
+    }
+
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.spans.len()
@@ -125,11 +129,13 @@ impl Rows {
     }
 }
 
-fn skip_blank(text: &[u8], mut at: usize) -> usize {
-    while text.get(at).is_some_and(u8::is_ascii_whitespace) {
-        at += 1;
+/// Reads the row at `at`: its head, and where it ends. `None` where nobody can say where that is.
+fn row_at<Head: DeserializeOwned>(text: &[u8], at: usize) -> Option<(Option<Head>, usize)> {
+    let is_end = |end| matches!(text.get(skip_blank(text, end)), Some(b',' | b']'));
+    match value_at(text, at) {
+        Some((head, end)) if is_end(end) => Some((head, end)),
+        _ => Some((None, end_of(text, at)?)),
     }
-    at
 }
 
 /// Reads the JSON value at `at`: its head, and where it ends. `None` where there is no whole value.
@@ -178,12 +184,47 @@ mod tests {
             "[",
             "[{\"id\":1}",
             "[{\"id\":1},",
-            "[{\"id\":1},]",
             "[{\"id\":1}]x",
             "[{\"id\":",
+            "[{\"id\":1},{\"t\":\"not closed}]",
+            "[{\"id\":1},{\"t\":[1}]",
+            "[{\"id\":1},{\"t\":NaN}",
+            "[}]",
         ] {
             assert!(rows(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_bad_row_of_a_list_hides_no_other() {
+        for bad in [
+            r#"{"id":2,"price":NaN}"#,
+            r#"{"id":2,"price":-Infinity}"#,
+            "{\"id\":2,\"t\":\"],[\n\u{1}},{\"}",
+            r#"{"id":2,"t":"\x \ud800 \u12"}"#,
+            r#"{"id":2,"t":[1,],}"#,
+            r#"{"id":2,"t":"say "hello""}"#,
+            r#"{"id":2}x"#,
+            r#"{id:2}"#,
+            "NaN",
+            "01",
+            "1 2",
+            "undefined",
+            "",
+        ] {
+            for (before, after) in [("[", "]"), (" [ ", " ] "), ("[", ",]")] {
+                let text =
+                    format!(r#"{before}{{"id":1,"t":"],["}} , {bad} , {{"id":3,"n":[[]]}}{after}"#);
+                let expected = [r#"{"id":1,"t":"],["}"#, bad, r#"{"id":3,"n":[[]]}"#];
+                assert_eq!(rows(&text).unwrap(), expected, "{text}");
+            }
+        }
+        let deep = format!("{{\"id\":2,\"d\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+        assert_eq!(rows(&format!("[{deep},1]")).unwrap(), [&*deep, "1"]);
+        let bytes = Bytes::from_static(b"[1,{\"t\":\"\xff\"},{\"t\":\xff},3]");
+        assert_eq!(Rows::of_array(bytes).unwrap().len(), 4);
+        assert_eq!(rows("[NaN]").unwrap(), ["NaN"]);
+        assert_eq!(rows("[,1]").unwrap(), ["", "1"]);
     }
 
     #[test]

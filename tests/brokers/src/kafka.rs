@@ -114,6 +114,14 @@ impl Kafka {
         Self::start_as(test, &House { doors, data, more: String::new() })
     }
 
+    /// One of the test's own with these settings besides, which count more than the usual.
+    ///
+    /// Never in a container.
+    pub fn start_with(test: &str, settings: &str) -> Option<Self> {
+        let house = House { more: settings.to_owned(), ..House::default() };
+        Self::start_as(test, &house).map(|(kafka, _)| kafka)
+    }
+
     /// One of the test's own with these settings besides, and a second listener, whose address is given,
     /// named `DOOR0`, where users sign in (`SASL_PLAINTEXT`). The usual address is for those who may do
     /// everything: `User:ANONYMOUS`.

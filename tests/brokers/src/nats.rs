@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::{fs, io};
 
-use crate::broker::{self, Broker, Kind};
+use crate::broker::{self, Broker, Instance, Kind};
 use crate::container::{Container, Image};
 use crate::fixture::fixture;
 use crate::process::{Launch, Process};
@@ -68,6 +68,19 @@ impl Nats {
             Ok(nats) => Some(nats),
             Err(unavailable) => skip::or_skip(test, Err(&unavailable)),
         }
+    }
+
+    /// Starts one that was [started with settings](Self::start_with) again, with others. Panics where it is
+    /// not a process of ours.
+    pub fn restart_with(&mut self, settings: &str) {
+        let Instance::Process(process) = &self.broker.instance else {
+            panic!("its settings are not ours");
+        };
+        let path = process.arguments().last().map(PathBuf::from).unwrap_or_default();
+        if let Err(error) = fs::write(path, settings) {
+            panic!("its settings cannot be changed: {error}");
+        }
+        self.broker.restart();
     }
 }
 

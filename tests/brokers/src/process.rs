@@ -16,7 +16,7 @@ use crate::skip::Failure;
 use crate::workspace;
 
 /// Long, as a virtual machine's start on a busy one takes ten times what it takes alone.
-pub(crate) const START_LIMIT: Duration = Duration::from_secs(120);
+pub(crate) const START_LIMIT: Duration = Duration::from_secs(300);
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 const PAUSE_LIMIT: Duration = Duration::from_secs(30);
 const PORT_TRIES: usize = 5;

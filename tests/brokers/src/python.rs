@@ -20,7 +20,7 @@ const INSTALL_LIMIT: Duration = Duration::from_secs(600);
 /// Panics where the script cannot be run at all, and as the brokers' `shared` does.
 pub fn run(test: &str, script: &str, arguments: &[&str]) -> Option<Output> {
     static PYTHON: OnceLock<Result<PathBuf, Unavailable>> = OnceLock::new();
-    let python = skip::or_skip(test, PYTHON.get_or_init(environment).as_ref())?;
+    let python = skip::or_skip(test, PYTHON.get_or_init(interpreter).as_ref())?;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python").join(script);
     let output = Command::new(python)
         .arg(&script)
@@ -34,7 +34,12 @@ pub fn run(test: &str, script: &str, arguments: &[&str]) -> Option<Output> {
     }
 }
 
-fn environment() -> Result<PathBuf, Unavailable> {
+/// The interpreter with the packages of `python/requirements.txt`, which are installed the first time.
+///
+/// # Errors
+///
+/// Where there is no Python, or the packages cannot be had.
+pub fn interpreter() -> Result<PathBuf, Unavailable> {
     make().map_err(|failure| {
         let (reason, broken) = match failure {
             Failure::Absent(reason) => (reason, false),

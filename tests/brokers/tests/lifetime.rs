@@ -27,8 +27,8 @@ fn start(directory: &Path) -> Foreground {
     let mut line = String::new();
     let output = program.stdout.take().expect("piped");
     BufReader::new(output).read_line(&mut line).expect("a line");
-    let address = line.trim().strip_prefix("export TALON_TEST_NATS=nats://");
-    let address = address.expect("an address").to_owned();
+    let address = line.trim().strip_prefix("export TALON_TEST_NATS='nats://");
+    let address = address.and_then(|rest| rest.strip_suffix('\'')).expect("an address").to_owned();
     Foreground { program, address }
 }
 

@@ -44,6 +44,25 @@ fn no_crate_has_a_circle_of_modules() {
     assert!(found.is_empty(), "circles of modules:\n\n{}", found.join("\n"));
 }
 
+/// They panic where standard output or error takes nothing; `bridge/talon/src/print.rs` has the ways that
+/// do not.
+#[test]
+fn no_crate_of_the_product_prints_by_macros_that_panic() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let crates =
+        ["bridge", "connectors"].map(|folder| std::fs::read_dir(root.join(folder)).unwrap());
+    let crates = crates.into_iter().flatten().map(|entry| entry.unwrap().path());
+    let crates = crates.chain([root.join("schemas"), root.join("tests/simulators")]);
+    let mut count = 0;
+    for path in crates.map(|path| path.join("src/lib.rs")).filter(|path| path.exists()) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lint = "#![warn(clippy::print_stdout, clippy::print_stderr)]";
+        assert!(text.contains(lint), "{} lacks `{lint}`", path.display());
+        count += 1;
+    }
+    assert!(count >= 10, "{count} crates");
+}
+
 /// Files of a crate, and the circles among them.
 fn circles(files: &[(&str, &str)]) -> Vec<Vec<String>> {
     let folder = tempfile::tempdir().unwrap();

@@ -100,6 +100,7 @@ fn coverage(coverage: Coverage) -> Json {
     match coverage {
         Coverage::Full => json!("full"),
         Coverage::Delta => json!("delta"),
+        Coverage::Audit => json!("audit"),
         Coverage::Part(part) => json!({ "part": part }),
         Coverage::Last(part) => json!({ "last": part }),
         Coverage::Incomplete => json!("incomplete"),

@@ -182,6 +182,15 @@ pub fn program() -> Command {
     command
 }
 
+/// The same, with what signals do by default: whoever runs the tests may ignore Ctrl-C, as whatever runs in
+/// the background does.
+pub fn program_that_hears_signals() -> Command {
+    let mut command = Command::new("env");
+    command.arg("--default-signal=HUP,INT").arg(env!("CARGO_BIN_EXE_talon"));
+    command.env_remove("TALON_LOG").stdin(Stdio::null());
+    command
+}
+
 /// Where nobody listens.
 pub fn unused_address() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -13,6 +13,7 @@
 //!
 //! Simulators hold made-up data, know no secrets and are not for any network but loopback.
 #![forbid(unsafe_code)]
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod contractor;
 mod control;

@@ -11,6 +11,7 @@ use super::rebalance::{Context, Doubt, Give, Leaving};
 use super::shards::PARTITIONS;
 use crate::client::refused;
 use crate::cluster::Cluster;
+use crate::coordinator::ask_group;
 use crate::fault::{fault_of, fault_of_code};
 use crate::patience::PATIENCE;
 use crate::reader::partitions;
@@ -73,9 +74,13 @@ impl Member {
         let version = self.cluster.version();
         topics::ensure_one(&self.cluster, &self.topic)?;
         self.look_at_partitions()?;
+        // The client would wait for it for ever, without a word.
+        ask_group(&self.cluster, &self.group, &self.topic.name)?;
         let mut config = self.cluster.config();
         config
             .set("group.id", &self.group)
+            // That a process which stood still is told so, and when, rests on this protocol.
+            .set("group.protocol", "classic")
             .set("enable.auto.commit", "false")
             .set("auto.offset.reset", "latest")
             .set("partition.assignment.strategy", "cooperative-sticky");

@@ -12,6 +12,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use talon_runtime::bus::{Arrival, BusFault, LaneReader, Position};
 
 use crate::client::refused;
+use crate::coordinator::committed;
 use crate::fault::fault_of;
 use crate::lane::settled::SettledOffsets;
 use crate::patience::PATIENCE;
@@ -81,8 +82,7 @@ impl KafkaReader {
         let ends = ends(&asker, topic, count, PATIENCE)?;
         let mut wanted = TopicPartitionList::new();
         wanted.add_partition_range(topic, 0, count - 1);
-        let committed =
-            consumer.committed_offsets(wanted, PATIENCE).map_err(|error| fault_of(&error))?;
+        let committed = committed(&consumer, &wanted)?;
         let (mut all, mut read) = (BTreeMap::new(), BTreeMap::new());
         let mut assignment = TopicPartitionList::new();
         for element in committed.elements() {

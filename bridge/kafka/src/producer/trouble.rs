@@ -9,7 +9,7 @@ use super::writer::{KafkaProducer, Transaction};
 use crate::client::EARSHOT;
 use crate::fault::{fault_of, fault_of_code, of_topic};
 use crate::patience::{LOOK, PATIENCE, SLOW};
-use crate::reader::{offsets, partitions};
+use crate::reader::{Ends, offsets, partitions};
 
 impl KafkaProducer {
     /// What went wrong with deliveries. A fatal error of the producer says more than the deliveries
@@ -64,18 +64,7 @@ impl KafkaProducer {
     /// Whether the leaders of all partitions answer, on connections that no quota holds up.
     pub(super) fn leaders_answer(&self) -> Result<(), BusFault> {
         let topics: Vec<&str> = self.wanted.topics.iter().map(String::as_str).collect();
-        let answer = || {
-            let asker = self.cluster.asker()?;
-            let counts = partitions(&asker, &topics, LOOK)?;
-            let each = |(topic, count): (&&'_ str, i32)| {
-                let topic = (*topic).to_owned();
-                (0..count).map(move |partition| (topic.clone(), partition))
-            };
-            let all: Vec<(String, i32)> = topics.iter().zip(counts).flat_map(each).collect();
-            let all: Vec<(&str, i32)> =
-                all.iter().map(|(topic, partition)| (topic.as_str(), *partition)).collect();
-            offsets(&asker, &all, Offset::End, LOOK).map(drop)
-        };
+        let answer = || self.ends(&topics).map(drop);
         answer().map_err(|fault| match fault {
             BusFault::Unavailable(_) => {
                 let fault =
@@ -86,14 +75,16 @@ impl KafkaProducer {
         })
     }
 
-    /// How many partitions topics have now; none where that is not known.
-    pub(crate) fn partitions(&self, topics: &[&str]) -> Option<Vec<i32>> {
-        let metadata = self.client.client().fetch_metadata(None, LOOK).ok()?;
-        let count = |name: &&str| {
-            let found = metadata.topics().iter().find(|topic| topic.name() == *name)?;
-            i32::try_from(found.partitions().len()).ok()
-        };
-        topics.iter().map(count).collect()
+    /// How many partitions topics have now, and where each of them ends.
+    pub(crate) fn ends(&self, topics: &[&str]) -> Result<(Vec<i32>, Ends), BusFault> {
+        let asker = self.cluster.asker()?;
+        let counts = partitions(&asker, topics, LOOK)?;
+        let each = |(topic, count): (usize, &i32)| (0..*count).map(move |number| (topic, number));
+        let places: Vec<(usize, i32)> = counts.iter().enumerate().flat_map(each).collect();
+        let all: Vec<(&str, i32)> =
+            places.iter().map(|(topic, number)| (topics[*topic], *number)).collect();
+        let ends = offsets(&asker, &all, Offset::End, LOOK)?;
+        Ok((counts, places.into_iter().zip(ends).collect()))
     }
 
     /// An error, with the trouble of the connection behind it.

@@ -9,6 +9,7 @@ use talon_runtime::bus::{BusFault, Grant, Stall};
 
 use crate::client::{EARSHOT, Watch};
 use crate::cluster::{Cluster, Use};
+use crate::coordinator::Coordinator;
 use crate::fault::{fault_of, fault_of_code};
 use crate::limits::size;
 use crate::patience::{LOOK, PATIENCE, SLOW};
@@ -79,16 +80,27 @@ impl KafkaProducer {
         if self.transaction == Transaction::Never {
             return Ok(());
         }
-        // Who has lost the shard must not fence its new owner.
-        self.grant.may_begin()?;
-        let Err(error) = self.client.init_transactions(PATIENCE) else { return Ok(()) };
-        let too_long =
-            error.rdkafka_error_code() == Some(RDKafkaErrorCode::InvalidTransactionTimeout);
+        let mut fenced = self.fence()?;
+        let code = fenced.as_ref().err().and_then(KafkaError::rdkafka_error_code);
+        let too_long = code == Some(RDKafkaErrorCode::InvalidTransactionTimeout);
         if too_long && self.cluster.shorten_transactions() {
             self.client = self.cluster.producer(&self.wanted)?;
-            return self.take_over();
+            fenced = self.fence()?;
         }
-        Err(self.explain(&error))
+        let Err(error) = fenced else { return Ok(()) };
+        match self.explain(&error) {
+            // No trouble of the connection is behind it.
+            BusFault::Unavailable(_) if self.client.context().trouble.last().is_none() => {
+                Err(Coordinator::Transactions.explain(self.client.client(), &error))
+            }
+            fault => Err(fault),
+        }
+    }
+
+    /// What the broker says to it. Who has lost the shard must not fence its new owner.
+    fn fence(&self) -> Result<Result<(), KafkaError>, BusFault> {
+        self.grant.may_begin()?;
+        Ok(self.client.init_transactions(PATIENCE))
     }
 
     /// Makes the client anew where a secret or a certificate has changed. Only between transactions:

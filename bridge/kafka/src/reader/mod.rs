@@ -36,7 +36,8 @@ pub(crate) use ends::{offsets, partitions};
 pub(crate) use home::home;
 pub(crate) use newest::Strays;
 use newest::{Newest, Spot};
-use positions::{Ends, to_ends};
+pub(crate) use positions::Ends;
+use positions::to_ends;
 pub(crate) use topic::Topic;
 
 /// What was found besides the records.
@@ -44,6 +45,8 @@ pub(crate) use topic::Topic;
 pub(crate) struct Read {
     /// How many partitions each topic has.
     pub(crate) partitions: Vec<i32>,
+    /// Where each partition ended that was not empty: by the place of its topic, and its number.
+    pub(crate) ends: Ends,
     pub(crate) strays: Strays,
 }
 
@@ -124,7 +127,8 @@ impl<'a> PartitionReader<'a> {
                 "partitions were added to a topic: keys have old records outside the partition that they belong to; the newest counts"
             );
         }
-        Ok(Read { partitions: counts, strays })
+        let ends = spans.iter().map(|span| (span.place(), span.end)).collect();
+        Ok(Read { partitions: counts, ends, strays })
     }
 
     /// A consumer that only asks. Without a group, it is closed at once.

@@ -19,8 +19,8 @@ const WAIT: Duration = Duration::from_millis(20);
 /// While records come in, the grant is looked at after so many.
 const RECORDS_PER_LOOK: u32 = 256;
 
-/// What each partition is to be read to, by topic and number.
-pub(super) type Ends = BTreeMap<(usize, i32), i64>;
+/// Where partitions end, by the place of their topic and their number.
+pub(crate) type Ends = BTreeMap<(usize, i32), i64>;
 
 /// Reads what is assigned until all ends are reached, or `each` says no; whether they were reached.
 pub(super) fn to_ends(

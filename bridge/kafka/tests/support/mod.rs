@@ -156,6 +156,14 @@ impl World {
         self.create_topic_with(topic, partitions, &[]);
     }
 
+    /// `false` where a topic of this name is still there.
+    pub(crate) fn try_create_topic(&self, topic: &str) -> bool {
+        let (admin, topic) = (self.admin(), self.name(topic));
+        let new = NewTopic::new(&topic, 1, TopicReplication::Fixed(1));
+        let created = self.runtime.block_on(admin.create_topics([&new], &AdminOptions::new()));
+        created.unwrap().into_iter().all(|result| result.is_ok())
+    }
+
     pub(crate) fn create_topic_with(
         &self,
         topic: &str,

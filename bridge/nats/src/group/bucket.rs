@@ -1,12 +1,13 @@
 //! The bucket of the leases on the server.
 
+use std::error::Error;
 use std::time::Duration;
 
 use async_nats::HeaderMap;
 use async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE;
 use async_nats::jetstream::context::{PublishError, PublishErrorKind};
-use async_nats::jetstream::kv::{self, Store, Watch};
-use async_nats::jetstream::stream::{LastRawMessageErrorKind, StorageType};
+use async_nats::jetstream::kv::{Store, Watch};
+use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use bytes::Bytes;
 use serde::Serialize;
 use talon_runtime::bus::BusFault;
@@ -14,8 +15,10 @@ use tokio::time::{sleep, timeout};
 
 use super::entries::{Lease, shard_key};
 use crate::connection::Connection;
-use crate::fault::is_conflict;
-use crate::streams::bucket_subject;
+use crate::fault::{fault_of, is_conflict};
+use crate::layout::leases;
+use crate::session::Session;
+use crate::streams::{bucket_subject, create, info};
 
 /// One request to the server, at most.
 pub(crate) const REQUEST: Duration = Duration::from_secs(5);
@@ -46,34 +49,23 @@ impl LeaseBucket {
     /// Opens it. It is no memory: where it is gone, an empty one costs nothing but a moment.
     pub(crate) async fn open(
         connection: &Connection,
-        name: String,
+        session: &Session,
         replication: u16,
     ) -> Result<LeaseBucket, BusFault> {
-        let jetstream = &connection.jetstream;
-        let store = match timeout(REQUEST, jetstream.get_key_value(&name)).await {
-            Ok(Ok(store)) => store,
-            _ => {
-                within(jetstream.create_key_value(kv::Config {
-                    bucket: name,
-                    description: "Talon: which process runs which connector".to_owned(),
-                    history: 1,
-                    max_age: FORGOTTEN,
-                    storage: StorageType::File,
-                    num_replicas: usize::from(replication.max(1)),
-                    ..kv::Config::default()
-                }))
-                .await?
-            }
-        };
+        let wanted = leases(&session.prefix, replication, FORGOTTEN, &session.access);
+        if info(connection, &wanted.below.name).await?.is_none() {
+            create(connection, &wanted.below).await?;
+        }
+        let opening = connection.jetstream.get_key_value(&wanted.name);
+        let store = within(connection, opening).await?;
         Ok(LeaseBucket { connection: connection.clone(), store })
     }
 
     /// Follows all entries, beginning with those that are there; none where there is none.
     pub(crate) async fn watch(&self) -> Result<(Watch, bool), BusFault> {
-        let watch = within(self.store.watch_with_history(">")).await?;
-        let mut stream =
-            within(self.connection.jetstream.get_stream(&self.store.stream_name)).await?;
-        let empty = within(stream.info()).await?.state.messages == 0;
+        let watch = within(&self.connection, self.store.watch_with_history(">")).await?;
+        let found = info(&self.connection, &self.store.stream_name).await?;
+        let empty = found.is_none_or(|found| found.state.messages == 0);
         Ok((watch, empty))
     }
 
@@ -106,7 +98,7 @@ impl LeaseBucket {
 
     /// Removes an entry that only this process writes.
     pub(crate) async fn remove(&self, key: &str) -> Result<(), BusFault> {
-        within(self.store.delete(key)).await
+        within(&self.connection, self.store.delete(key)).await
     }
 
     /// A lease as the leader of the stream knows it. Another server may be behind.
@@ -149,7 +141,7 @@ impl LeaseBucket {
             Ok(ack) => Ok(Some(ack.sequence)),
             Err(error) if is_conflict_of(&error) => Ok(None),
             Err(error) if error.kind() == PublishErrorKind::TimedOut => Err(WriteError::Silence),
-            Err(error) => Err(WriteError::Fault(fault(&error))),
+            Err(error) => Err(WriteError::Fault(fault(&self.connection, &error))),
         }
     }
 
@@ -170,26 +162,36 @@ impl LeaseBucket {
 
 /// The client knows the conflict by one of its two numbers only (async-nats 0.51).
 fn is_conflict_of(error: &PublishError) -> bool {
-    let source = std::error::Error::source(error);
+    let source = error.source();
     error.kind() == PublishErrorKind::WrongLastSequence
         || source.and_then(|source| source.downcast_ref()).is_some_and(is_conflict)
 }
 
-async fn within<T, E: std::fmt::Display>(
+async fn within<T, E: Error + 'static>(
+    connection: &Connection,
     work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, BusFault> {
     match timeout(REQUEST, work).await {
-        Ok(result) => result.map_err(|error| fault(&error)),
-        Err(_) => Err(silence()),
+        Ok(result) => result.map_err(|error| fault(connection, &error)),
+        Err(_) => Err(silence(connection)),
     }
 }
 
 /// What is told where the server does not answer.
-pub(crate) fn silence() -> BusFault {
-    BusFault::Unavailable("NATS: the leases do not answer in time".to_owned())
+pub(crate) fn silence(connection: &Connection) -> BusFault {
+    let fault = BusFault::Unavailable("NATS: the leases do not answer in time".to_owned());
+    connection.status.explain(fault)
 }
 
-/// What is told where the bucket cannot be used.
-pub(crate) fn fault(error: &impl std::fmt::Display) -> BusFault {
-    BusFault::Unavailable(format!("NATS: the leases cannot be read or written: {error}"))
+/// What is told where the bucket cannot be used: what the server says, if it says anything.
+pub(crate) fn fault(connection: &Connection, error: &(dyn Error + 'static)) -> BusFault {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(told) = error.downcast_ref() {
+            return fault_of(told, "the leases");
+        }
+        cause = error.source();
+    }
+    let text = format!("NATS: the leases cannot be read or written: {error}");
+    connection.status.explain(BusFault::Unavailable(text))
 }

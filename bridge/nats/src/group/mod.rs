@@ -12,17 +12,16 @@ mod requests;
 mod view;
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use async_nats::jetstream::kv::{Entry, Operation};
+use async_nats::jetstream::kv::{Entry, Operation, WatcherError};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use talon_runtime::bus::{BusFault, Membership};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::connection::Connection;
-use crate::names;
 use crate::session::Session;
 
 use bucket::{LeaseBucket, REQUEST, WriteError, fault, silence};
@@ -41,8 +40,7 @@ const POLL: Duration = Duration::from_millis(50);
 /// A member of the group.
 pub(crate) struct Member {
     connection: Connection,
-    /// Name of the bucket.
-    bucket: String,
+    session: Arc<Session>,
     /// Unique among all processes.
     id: String,
     /// What it is called, for people.
@@ -53,14 +51,18 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    pub(crate) fn new(connection: Connection, session: &Session, membership: Membership) -> Member {
+    pub(crate) fn new(
+        connection: Connection,
+        session: &Arc<Session>,
+        membership: Membership,
+    ) -> Member {
         let inbox = connection.client.new_inbox();
         let id = inbox.rsplit('.').next().unwrap_or_default().to_owned();
         let ttl = session.access.lease;
         let held = HeldLeases::new(membership.ownership.clone(), ttl);
         Member {
             connection,
-            bucket: names::leases(&session.prefix),
+            session: session.clone(),
             id,
             process: entries::process(),
             ttl,
@@ -102,14 +104,14 @@ impl Member {
 
     async fn take_part(&self) -> Result<(), BusFault> {
         let replication = self.membership.replication;
-        let bucket = LeaseBucket::open(&self.connection, self.bucket.clone(), replication).await?;
+        let bucket = LeaseBucket::open(&self.connection, &self.session, replication).await?;
         let (mut entries, empty) = bucket.watch().await?;
         let mut group = Group::new(self.ttl, Instant::now());
         // What is there comes first: to act before it is seen would be to act blindly.
         let mut seen_all = empty;
         while !seen_all {
-            let entry = timeout(REQUEST, entries.next()).await.map_err(|_| silence())?;
-            let entry = entry.ok_or_else(ended)?.map_err(|error| fault(&error))?;
+            let entry = timeout(REQUEST, entries.next()).await.map_err(|_| self.silence())?;
+            let entry = entry.ok_or_else(ended)?.map_err(|error| self.fault(&error))?;
             seen_all = entry.seen_current;
             self.see(&mut group, &entry);
         }
@@ -117,7 +119,8 @@ impl Member {
         // In the group also where there is nothing to be had.
         self.held().join();
         let mut requests = Requests::new(bucket);
-        let mut silent = false;
+        // Why the server may be silent can be known later than that it is.
+        let mut told = None;
         let mut tick = interval(self.ttl / 5);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut poll = interval(POLL);
@@ -137,13 +140,15 @@ impl Member {
                         // The connection is new, or there was time enough.
                         tick.reset_immediately();
                     }
-                    if silent == answered {
-                        silent = !answered;
-                        (self.membership.report)(silent.then(silence).as_ref());
+                    let silence = (!answered).then(|| self.silence());
+                    let tells = silence.as_ref().map(BusFault::to_string);
+                    if told != tells {
+                        (self.membership.report)(silence.as_ref());
+                        told = tells;
                     }
                 }
                 entry = entries.next() => {
-                    let entry = entry.ok_or_else(ended)?.map_err(|error| fault(&error))?;
+                    let entry = entry.ok_or_else(ended)?.map_err(|error| self.fault(&error))?;
                     self.see(&mut group, &entry);
                 }
             }
@@ -259,7 +264,7 @@ impl Member {
         for freed in freed {
             match freed {
                 Err(WriteError::Fault(fault)) => return Err(fault),
-                Err(WriteError::Silence) => return Err(silence()),
+                Err(WriteError::Silence) => return Err(self.silence()),
                 Ok(()) => {}
             }
         }
@@ -268,6 +273,14 @@ impl Member {
 
     fn lease(&self) -> Lease {
         Lease { owner: Some(self.id.clone()), process: Some(self.process.clone()) }
+    }
+
+    fn silence(&self) -> BusFault {
+        silence(&self.connection)
+    }
+
+    fn fault(&self, error: &WatcherError) -> BusFault {
+        fault(&self.connection, error)
     }
 
     fn held(&self) -> MutexGuard<'_, HeldLeases> {

@@ -28,12 +28,13 @@ impl LaneLayout {
     /// `shared` is the number of replicas of what all connectors share.
     pub(crate) fn new(prefix: &str, lane: &LaneSpec, shared: u16, access: &Access) -> LaneLayout {
         let name = &lane.name;
-        let of = |stream_name: String, what: &str, topic: &TopicSpec| {
+        let of = |stream_name: String, what: &str, topic: &TopicSpec, max_bytes: i64| {
             let keep = Duration::from_millis(topic.keep_ms);
             Config {
                 description: Some(format!("Talon: {what} of {name}")),
                 subjects: vec![format!("{}.>", topic.name)],
                 max_age: keep,
+                max_bytes,
                 duplicate_window: match keep.is_zero() {
                     true => access.duplicate_window,
                     false => access.duplicate_window.min(keep),
@@ -43,8 +44,18 @@ impl LaneLayout {
         };
         let letters = &lane.dead_letters;
         LaneLayout {
-            commands: of(names::commands(prefix, name), "commands", &lane.commands),
-            results: of(names::results(prefix, name), "results", &lane.results),
+            commands: of(
+                names::commands(prefix, name),
+                "commands",
+                &lane.commands,
+                access.sizes.commands,
+            ),
+            results: of(
+                names::results(prefix, name),
+                "results",
+                &lane.results,
+                access.sizes.results,
+            ),
             dead_letters: dead_letters(
                 prefix,
                 name,

@@ -29,6 +29,7 @@ mod reader;
 mod unsettled;
 
 use async_nats::jetstream::context::PublishErrorKind;
+use async_nats::jetstream::stream::Config;
 use bytes::Bytes;
 use talon_runtime::bus::{BusFault, Grant, LaneSpec};
 
@@ -65,6 +66,13 @@ pub(crate) async fn open(
     let (in_flight, grant) = (session.access.max_in_flight, grant.clone());
     let log = NatsLaneLog::open(connection, layout, &found.streams, of_reader, in_flight, grant);
     Ok((reader, log.await?))
+}
+
+/// The streams of a lane but for its dead letters, as they would be created.
+pub(crate) fn streams(session: &Session, lane: &LaneSpec) -> [(Role, Config); 2] {
+    let replication = session.replication();
+    let layout = LaneLayout::new(&session.prefix, lane, replication, &session.access);
+    [(Role::Commands, layout.commands), (Role::Results, layout.results)]
 }
 
 /// Puts a command on its stream, as any client would.

@@ -58,8 +58,8 @@ pub(crate) struct NatsLaneReader {
     losses: u64,
     /// Deliveries up to this number must come, or are lost.
     awaited: Option<(u64, Instant)>,
-    /// Since when reading fails.
-    failing: Option<Instant>,
+    /// Since when reading fails, and when it failed last.
+    failing: Option<(Instant, Instant)>,
 }
 
 impl NatsLaneReader {
@@ -171,9 +171,23 @@ impl NatsLaneReader {
 
     /// After a failure to read: fails if that is for ever, or for too long; else reads on.
     async fn look_into(&mut self, error: &dyn std::fmt::Display) -> Result<(), BusFault> {
-        let since = *self.failing.get_or_insert_with(Instant::now);
+        let now = Instant::now();
+        // One that is long past has nothing to do with this one: a lane without commands reads nothing.
+        let since = match self.failing {
+            Some((since, last)) if now - last <= TIMEOUT => since,
+            _ => now,
+        };
+        self.failing = Some((since, now));
         let looked = timeout(HEARTBEAT, self.look()).await;
         match looked {
+            // The consumer is there, and yet nothing can be asked of it.
+            Ok(Ok(_))
+                if since.elapsed() > TIMEOUT
+                    && let Some(fault @ BusFault::Misconfigured(_)) =
+                        self.connection.status.last() =>
+            {
+                return Err(fault);
+            }
             Ok(Ok(found)) => {
                 self.awaited = Some((found.delivered.consumer_sequence, Instant::now()));
                 // A request that was refused is not made again by itself.

@@ -35,6 +35,14 @@ pub trait Bus: Send + Sync {
     /// Connects, and says what it saw. For `talon check --probe`.
     fn probe(&self) -> Result<String, BusFault>;
 
+    /// Begins a transaction's preparations as a writer would, under a name that no connector has. For
+    /// `talon check --probe`, where something is exactly-once.
+    ///
+    /// A bus without transactions has nothing to try.
+    fn probe_transactions(&self) -> Result<(), BusFault> {
+        Ok(())
+    }
+
     /// Joins the group of processes that share the work, on a thread or task of its own, until it is
     /// given up; grants shards as the group decides. Returns at once; the task ends when the group is
     /// left. Must be called inside a Tokio runtime.
@@ -53,6 +61,15 @@ pub trait Bus: Send + Sync {
     fn open_lane(&self, lane: &LaneSpec, grant: &Grant) -> Result<OpenLane, BusFault> {
         let _ = (lane, grant);
         Err(BusFault::Misconfigured(format!("{} carries no commands", self.describe())))
+    }
+
+    /// Looks at the settings of the topics of a connector, and of its lane if it has one: what there loses
+    /// what Talon keeps on them, each a sentence with the topic's name. What is not there, or may not be
+    /// seen, loses nothing. Blocks for seconds at most; called when a shard is granted, and some times a
+    /// minute while it is.
+    fn inspect(&self, shard: &ShardSpec, lane: Option<&LaneSpec>) -> Result<Vec<String>, BusFault> {
+        let _ = (shard, lane);
+        Ok(Vec::new())
     }
 
     /// Puts a command on the topic of a connector, as any client would, and waits for the

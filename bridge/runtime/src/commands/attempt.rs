@@ -276,7 +276,8 @@ impl Attempt<'_> {
                 Ok(Step::Go(Stage::NotSent))
             }
             Err(ApplyFault::Unclear(answer)) => {
-                self.backoff.reset();
+                // To read back is another thing than to send.
+                self.backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
                 // To read back gets time of its own: to give up means not to know.
                 self.budget.probe_until =
                     context.budgets.probe(self.position, context.patience.retry_budget);

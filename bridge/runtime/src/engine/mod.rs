@@ -1,5 +1,6 @@
 //! All connectors of a process.
 
+mod inspection;
 mod view;
 
 use std::sync::Arc;
@@ -10,13 +11,14 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout_at};
 
 use crate::bus::{Bus, Membership, Ownership, Report, Stop};
-use crate::commands::Lane;
+use crate::commands::{Lane, lane_spec};
 use crate::service::health::Health;
 use crate::service::metrics::{FeedMetrics, Metrics};
 use crate::service::registry::Registry;
 use crate::service::setup::{Setup, Shared, report, topic};
 use crate::service::{farewell, keep};
-use crate::shard::{Feeds, SetAside};
+use crate::shard::{Feeds, Pace, SetAside, shard_spec};
+use inspection::Inspection;
 
 pub use view::{FeedRow, Glance, View};
 
@@ -46,6 +48,8 @@ pub struct Engine {
     ownership: Ownership,
     leave: Stop,
     tasks: JoinSet<()>,
+    /// Nothing waits for these: they only look.
+    inspections: JoinSet<()>,
     member: JoinHandle<()>,
     view: View,
     connectors: Vec<Arc<dyn Connector>>,
@@ -73,7 +77,7 @@ impl Engine {
             stop: leave.clone(),
         });
         let connectors = parts.connectors.iter().map(|setup| setup.connector.clone()).collect();
-        let mut tasks = JoinSet::new();
+        let (mut tasks, mut inspections) = (JoinSet::new(), JoinSet::new());
         let mut rows = Vec::new();
         let mut lanes = Vec::new();
         for setup in parts.connectors {
@@ -103,14 +107,22 @@ impl Engine {
                 ownership: ownership.clone(),
                 replication,
             };
+            let mut inspection = Inspection {
+                shared: shared.clone(),
+                shard: shard_spec(&parts.prefix, &setup),
+                lane: None,
+            };
             if let Some(lane) = Lane::of(&shared, &setup) {
+                inspection.lane = Some(lane_spec(&parts.prefix, &setup));
                 lanes.push(lane.metrics.clone());
                 tasks.spawn(keep(shared.clone(), lane));
             }
             if !plans.is_empty() {
                 let aside = SetAside::default();
-                tasks.spawn(keep(shared.clone(), Feeds { shared, setup, plans, aside }));
+                let pace = Pace::new(&setup.name, health.clone(), shared.metrics.clone());
+                tasks.spawn(keep(shared.clone(), Feeds { shared, setup, plans, aside, pace }));
             }
+            inspections.spawn(inspection.run());
         }
         let view = View {
             health,
@@ -119,7 +131,7 @@ impl Engine {
             lanes: Arc::new(lanes),
             clock: parts.clock,
         };
-        Engine { ownership, leave, tasks, member, view, connectors }
+        Engine { ownership, leave, tasks, inspections, member, view, connectors }
     }
 
     /// What it shows of itself.
@@ -132,6 +144,7 @@ impl Engine {
     pub async fn stop(mut self, timeout: Duration) -> bool {
         let end = Instant::now() + timeout;
         self.ownership.stop();
+        self.inspections.abort_all();
         let drained = async { while self.tasks.join_next().await.is_some() {} };
         let drained = timeout_at(end - LEAVE.min(timeout / LEAVE_PART), drained).await.is_ok();
         self.ownership.finish();

@@ -21,6 +21,8 @@ pub enum State {
     Recovering,
     /// Works.
     Up,
+    /// Works, but something about it needs a person.
+    Degraded,
     /// Another process of the group runs it.
     Standby,
     /// No process of the group runs it.
@@ -67,7 +69,7 @@ impl State {
             State::Standby | State::Up => 0,
             State::Starting => 1,
             State::Recovering => 2,
-            State::Unavailable | State::Unowned => 3,
+            State::Degraded | State::Unavailable | State::Unowned => 3,
             State::Misconfigured | State::Fenced | State::Internal => 4,
         }
     }
@@ -239,6 +241,7 @@ fn log(name: &str, state: State, message: &str) {
         State::Recovering => tracing::info!(component = name, "{message}"),
         State::Up => tracing::info!(component = name, "up"),
         State::Standby => tracing::info!(component = name, "standing by: {message}"),
+        State::Degraded => tracing::warn!(component = name, "works, but: {message}"),
         State::Unowned => tracing::warn!(component = name, "{message}"),
         State::Unavailable => {
             tracing::warn!(component = name, "unavailable, retrying: {message}");

@@ -1,12 +1,12 @@
 //! Metrics. Their names are a contract: a test pins them.
 
 mod freshness;
+mod tally;
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use prometheus::local::LocalHistogram;
 use prometheus::{
     GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts,
     Registry, TextEncoder,
@@ -16,6 +16,7 @@ use talon_sdk::{Clock, Observation, UpstreamMetrics};
 
 use crate::service::options::Oversize;
 use freshness::Freshness;
+pub(crate) use tally::{Stage, Tally};
 
 /// All metrics of a process. Cheap to clone.
 #[derive(Clone)]
@@ -23,6 +24,8 @@ pub struct Metrics {
     registry: Registry,
     /// Requests to upstreams.
     pub upstream: UpstreamMetrics,
+    /// Log lines that were dropped, by reason.
+    pub log_dropped: IntCounterVec,
     freshness: GaugeVec,
     lag: HistogramVec,
     observations: IntCounterVec,
@@ -71,6 +74,11 @@ impl Metrics {
         };
         let metrics = Metrics {
             upstream: UpstreamMetrics::register(&registry)?,
+            log_dropped: counters(
+                "talon_log_lines_dropped_total",
+                "Log lines that standard error did not take, by reason: full (not read), failed.",
+                &["reason"],
+            )?,
             freshness: gauges(
                 "talon_feed_freshness_seconds",
                 "Time since the last complete observation that is committed, at scrape; since start where there was none. Of a feed that keeps several scopes up to date, that of the scope that was read longest ago.",
@@ -84,7 +92,7 @@ impl Metrics {
             )?,
             observations: counters(
                 "talon_observations_total",
-                "Observations by result: ok, withheld (deletes not believed), or the fault that prevented one.",
+                "Observations by result: ok, withheld (deletes not believed), missed (a look from the beginning found changes that were not seen before), or the fault that prevented one.",
                 &["connector", "feed", "result"],
             )?,
             changes: counters(
@@ -191,6 +199,7 @@ impl Metrics {
             published: AtomicU64::new(0),
             entities: AtomicU64::new(0),
             withheld: AtomicU64::new(0),
+            missed: AtomicU64::new(0),
             all: self.clone(),
         }))
     }
@@ -237,6 +246,7 @@ struct Feed {
     published: AtomicU64,
     entities: AtomicU64,
     withheld: AtomicU64,
+    missed: AtomicU64,
     all: Metrics,
 }
 
@@ -346,6 +356,10 @@ impl FeedMetrics {
         self.0.withheld.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn missed(&self) -> &AtomicU64 {
+        &self.0.missed
+    }
+
     fn fresh(&self) -> MutexGuard<'_, Option<Freshness>> {
         self.0.fresh.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -400,68 +414,6 @@ impl FeedMetrics {
             withheld: self.0.withheld.load(Ordering::Relaxed),
             published: self.0.published.load(Ordering::Relaxed),
         }
-    }
-}
-
-/// Where an input was put aside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stage {
-    /// A row could not be read.
-    Decode,
-    /// An event could not be published.
-    Publish,
-}
-
-impl Stage {
-    /// As in the metric and in the headers of dead letters.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Stage::Decode => "decode",
-            Stage::Publish => "publish",
-        }
-    }
-}
-
-/// Events and dead letters appended and not yet committed. Dropped with the transaction if that is
-/// aborted.
-pub(crate) struct Tally {
-    ops: [u64; 4],
-    dead: [u64; 2],
-    oversize: [u64; 2],
-    lag: LocalHistogram,
-    /// Entities that are known and have no event on the topic, since it was too large; as long as the
-    /// shard is open.
-    pub(crate) unpublished: u64,
-}
-
-impl Tally {
-    pub(crate) fn change(&mut self, op: Op, since_ms: i64) {
-        let place = match op {
-            Op::Read => 0,
-            Op::Create => 1,
-            Op::Update => 2,
-            Op::Delete => 3,
-        };
-        self.ops[place] += 1;
-        // A first read tells of old changes: their age is no lag.
-        if op != Op::Read {
-            self.lag.observe(since_ms.max(0) as f64 / 1000.0);
-        }
-    }
-
-    pub(crate) fn dead_letter(&mut self, stage: Stage) {
-        self.dead[stage as usize] += 1;
-    }
-
-    pub(crate) fn oversize(&mut self, handling: Oversize) {
-        self.oversize[handling as usize] += 1;
-    }
-}
-
-impl Drop for Tally {
-    /// The histogram would count what was aborted when it is dropped.
-    fn drop(&mut self) {
-        self.lag.clear();
     }
 }
 

@@ -15,7 +15,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use talon_sdk::Connector;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use crate::bus::{BusFault, Grant, Hold, Owner, Standing};
 use backoff::Backoff;
@@ -76,7 +76,7 @@ pub(crate) async fn farewell(connector: &dyn Connector) {
 pub(crate) async fn keep<S: Service>(shared: Shared, service: S) {
     let (health, ownership) = (&shared.health, &shared.ownership);
     let (shard, component) = (service.shard(), service.component());
-    let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+    let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT).recovered_after(PROGRESS);
     // Whether it shows a failure, which stays shown until it works again.
     let mut failed = false;
     loop {
@@ -113,6 +113,8 @@ pub(crate) async fn keep<S: Service>(shared: Shared, service: S) {
                         Err(fault) if failed => {
                             rest(&shared, component, &grant, &fault, &mut backoff).await;
                         }
+                        // It lapsed and is confirmed again: no fault, and yet not tried without a pause.
+                        Err(_) if grant.is_open() => pause(&grant, backoff.next(None)).await,
                         _ if !ownership.is_held(shard) && !ownership.is_stopped() => {
                             farewell(service.connector()).await;
                         }
@@ -150,12 +152,8 @@ async fn run<S: Service>(service: &S, hold: &Hold, backoff: &mut Backoff) -> Res
         // hold of its own until it has ended.
         () = hold.grant().closing() => return Err(BusFault::Revoked),
     };
-    let began = Instant::now();
-    let served = service.serve(open, hold).await;
-    if began.elapsed() >= PROGRESS {
-        backoff.reset();
-    }
-    served
+    backoff.works();
+    service.serve(open, hold).await
 }
 
 /// After a failure: shows it, and waits.
@@ -177,6 +175,11 @@ async fn rest(
     let state = State::of_bus(fault);
     shared.health.set(component, Severity::Vital, state, &fault.to_string());
     // To open again at once would fence the new owner in turn.
+    pause(grant, wait).await;
+}
+
+/// Waits, unless the shard is taken back.
+async fn pause(grant: &Grant, wait: Duration) {
     tokio::select! {
         () = sleep(wait) => {}
         () = grant.closing() => {}

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use talon_schemas::{Contract, Instants, Malformed, Op};
 use talon_sdk::spelling::respelled;
+use talon_sdk::split::is_one_row;
 use talon_sdk::{Observation, Row, RowCodec, RowFault};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -262,7 +263,7 @@ impl Differ {
             }
             if let Err(fault) = decoded {
                 if let Some(list) = &mut comparison.list {
-                    list.unreadable |= slot.is_none() && !peeked;
+                    list.unreadable |= slot.is_none() && !peeked || !is_one_row(row);
                 }
                 if self.dead.insert(spelled(row)) {
                     summary.dead += 1;

@@ -16,6 +16,7 @@ use crate::service::setup::{Setup, Shared, topic};
 use crate::service::{Service, thread};
 use crate::shard::diff::Differ;
 use crate::shard::facts::{Kept, PublishedFacts};
+use crate::shard::pace::Pace;
 use crate::shard::poll::Poll;
 use crate::shard::publish::FeedFrame;
 use crate::shard::serve::{Shard, Sighting};
@@ -62,6 +63,7 @@ pub(crate) struct Feeds {
     pub(crate) setup: Setup,
     pub(crate) plans: Vec<(FeedPlan, FeedMetrics)>,
     pub(crate) aside: SetAside,
+    pub(crate) pace: Pace,
 }
 
 impl Service for Feeds {
@@ -211,7 +213,7 @@ fn wires(
 }
 
 async fn serve(feeds: &Feeds, shard: Shard, hold: &Hold) -> Result<(), BusFault> {
-    let Feeds { shared, setup, plans, aside } = feeds;
+    let Feeds { shared, setup, plans, aside, pace } = feeds;
     let (sender, inbox) = mpsc::channel::<Sighting>(INBOX);
     let mut polls = JoinSet::new();
     for (place, ((plan, metrics), start)) in plans.iter().zip(shard.starts()).enumerate() {
@@ -236,9 +238,9 @@ async fn serve(feeds: &Feeds, shard: Shard, hold: &Hold) -> Result<(), BusFault>
     }
     // The shard ends when the last feed has let go of its sender.
     drop(sender);
-    let (of_thread, aside) = (hold.clone(), aside.clone());
+    let (of_thread, aside, pace) = (hold.clone(), aside.clone(), pace.clone());
     let serving = thread::run(&setup.name, move || {
-        let served = shard.serve(inbox, &aside);
+        let served = shard.serve(inbox, &aside, &pace);
         drop(of_thread);
         served
     });

@@ -35,7 +35,7 @@ pub struct Absence {
     pub absent: usize,
     /// Rows that the observation contained.
     pub rows: usize,
-    /// Whether a row could not be read, and its key is not known.
+    /// Whether a row could not be read, and its key is not known, or it may hold other rows.
     pub unreadable: bool,
     /// Whether it is the first observation after a fault or a start.
     pub after_fault: bool,

@@ -19,7 +19,7 @@ pub(crate) struct List {
     pub(crate) rows: usize,
     /// Entities that it made known, to the feed or to the scope.
     pub(crate) new: usize,
-    /// Whether a row could not be read, and its key is not known.
+    /// Whether a row could not be read, and its key is not known, or it may hold other rows.
     pub(crate) unreadable: bool,
     /// Whether it began after a fault or a start.
     pub(crate) after_fault: bool,
@@ -42,7 +42,7 @@ impl Lists {
     pub(crate) fn take(&mut self, observation: &Observation, after_fault: bool) -> Option<List> {
         let begun = self.lists.remove(&observation.scope).map(|(_, list)| list);
         let mut list = match observation.coverage {
-            Coverage::Delta | Coverage::Incomplete => return None,
+            Coverage::Delta | Coverage::Audit | Coverage::Incomplete => return None,
             Coverage::Part(number) | Coverage::Last(number) if number > 0 => begun
                 .filter(|list| !after_fault && list.part + 1 == number)
                 .map(|list| List { part: number, ..list })?,

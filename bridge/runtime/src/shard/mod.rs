@@ -4,7 +4,7 @@
 //! [`serve`] takes it, [`diff`] compares it with the [`index`] of what was published, under the
 //! [`guard`] against mass deletes, and [`facts`] tells what its rows tell besides; a [`list`] says what of
 //! its scope is absent ([`scopes`]); [`publish`] makes records of the changes; the bus commits them in a
-//! [`transaction`] together with the [`checkpoint`]. [`feeds`] opens all that, and [`state`] is what is
+//! [`transaction`] together with the [`checkpoint`], or in parts where the [`pace`] says so. [`feeds`] opens all that, and [`state`] is what is
 //! known of each feed. A feed that ends the shard again and again is [`set_aside`].
 
 mod change;
@@ -15,6 +15,7 @@ pub(crate) mod feeds;
 pub mod guard;
 pub mod index;
 mod list;
+mod pace;
 mod poll;
 mod publish;
 mod recent_scopes;
@@ -26,4 +27,5 @@ mod transaction;
 
 pub(crate) use feeds::Feeds;
 pub use feeds::shard_spec;
+pub(crate) use pace::Pace;
 pub(crate) use set_aside::SetAside;

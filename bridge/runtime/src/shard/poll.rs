@@ -6,10 +6,11 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task;
 use std::time::{Duration, Instant as StdInstant};
 
-use talon_sdk::{Connector, Cursor, Fault, Feed, Observation};
+use talon_sdk::{Connector, Coverage, Cursor, Fault, Feed, Observation};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -22,6 +23,10 @@ use crate::shard::serve::Sighting;
 
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// After a fault a feed is shown as up when it has worked for as long as was waited before, and for so long
+/// at the most: an upstream that answers once in each attempt is not up.
+const LONGEST_PROOF: Duration = Duration::from_secs(5);
 
 /// A cursor of more bytes is not taken: it is committed with the events of its observation, and a record
 /// that no bus takes would end the shard again and again. Brokers take 1 MB by default.
@@ -52,6 +57,8 @@ struct Read {
     follows: Option<Arc<[String]>>,
     /// How long to wait, where the feed says it.
     due: Option<Duration>,
+    /// What a person should look at.
+    doubt: Option<String>,
 }
 
 impl Poll {
@@ -71,19 +78,21 @@ impl Poll {
             sleep_until(until.into()).await;
         }
         let mut cursor: Option<Cursor> = self.start.take();
-        let mut backoff = Backoff::new(
-            FIRST_WAIT.min(self.interval.max(Duration::from_millis(10))),
-            LONGEST_WAIT,
-        );
+        let mut standing = Standing::new(self.interval);
         let mut scopes = RecentScopes::default();
         let mut followed: Option<Arc<[String]>> = None;
         let mut feed = None;
         loop {
             let started = Instant::now();
-            match self.read(&mut feed, cursor.as_ref()).await {
-                Ok(Read { mut observation, follows, due }) => {
+            let read = self.read(&mut feed, cursor.as_ref());
+            match self.showing(&mut standing, read).await {
+                Ok(Read { mut observation, follows, due, doubt }) => {
+                    standing.doubt = doubt.or_else(|| self.missed());
+                    // A read that is not over, or of what cannot be read, tells nothing of the upstream.
+                    if observation.coverage != Coverage::Incomplete && standing.works() {
+                        self.show_up(&mut standing);
+                    }
                     self.take_cursor(&mut observation, &mut cursor);
-                    backoff.reset();
                     let Novelty { after_fault, after_gap } = scopes.see(&observation.scope);
                     let follows = follows.filter(|now| followed.as_ref() != Some(now));
                     if let Some(now) = &follows {
@@ -96,15 +105,18 @@ impl Poll {
                         return;
                     }
                     match due {
-                        Some(wait) => sleep(wait).await,
-                        None => sleep_until(started + self.interval).await,
+                        Some(wait) => self.showing(&mut standing, sleep(wait)).await,
+                        None => {
+                            let next = sleep_until(started + self.interval);
+                            self.showing(&mut standing, next).await;
+                        }
                     }
                 }
                 Err(fault) => {
                     feed = None;
                     scopes.fault();
                     self.metrics.observation(fault.kind());
-                    let wait = backoff.after(&fault);
+                    let wait = standing.fails(&fault);
                     let state = State::of_upstream(&fault);
                     self.health.set(&self.component, Severity::Feed, state, &fault.to_string());
                     sleep(wait).await;
@@ -125,7 +137,8 @@ impl Poll {
                 None => feed.insert(self.connector.open(self.name)?),
             };
             let observation = open.next(cursor).await?;
-            Ok(Read { observation, follows: open.follows(), due: open.due() })
+            let doubt = open.doubt();
+            Ok(Read { observation, follows: open.follows(), due: open.due(), doubt })
         };
         let mut read = pin!(read);
         let caught = std::future::poll_fn(|context| {
@@ -156,8 +169,80 @@ impl Poll {
                 if next.is_some() {
                     cursor.clone_from(next);
                 }
-                self.health.set(&self.component, Severity::Feed, State::Up, "");
             }
         }
     }
+
+    /// Waits for something, and shows the feed as up when it has worked for long enough meanwhile.
+    async fn showing<F: Future>(&self, standing: &mut Standing, wait: F) -> F::Output {
+        let mut wait = pin!(wait);
+        tokio::select! {
+            waited = &mut wait => return waited,
+            () = standing.is_proven() => self.show_up(standing),
+        }
+        wait.await
+    }
+
+    fn show_up(&self, standing: &mut Standing) {
+        standing.is_shown = true;
+        let state = if standing.doubt.is_some() { State::Degraded } else { State::Up };
+        let message = standing.doubt.as_deref().unwrap_or_default();
+        self.health.set(&self.component, Severity::Feed, state, message);
+    }
+
+    /// What the last look from the beginning found.
+    fn missed(&self) -> Option<String> {
+        let missed = self.metrics.missed().load(Ordering::Relaxed);
+        (missed > 0).then(|| {
+            format!(
+                "a look from the beginning found {missed} changes below the feed's offset, which reading \
+                 on from there does not see: it is too far, or they became visible late"
+            )
+        })
+    }
 }
+
+/// How a feed stands with its upstream, over faults.
+struct Standing {
+    backoff: Backoff,
+    /// When it is shown as up, if nothing fails before.
+    proven_at: Option<Instant>,
+    /// It is shown as up.
+    is_shown: bool,
+    /// What a person should look at, though it works.
+    doubt: Option<String>,
+}
+
+impl Standing {
+    fn new(interval: Duration) -> Standing {
+        // What waits for pushes has no interval.
+        let first = if interval.is_zero() { FIRST_WAIT } else { FIRST_WAIT.min(interval) };
+        let backoff = Backoff::new(first.max(Duration::from_millis(10)), LONGEST_WAIT);
+        Standing { backoff, proven_at: None, is_shown: false, doubt: None }
+    }
+
+    /// Something was read. Says whether it is to be shown as up now.
+    fn works(&mut self) -> bool {
+        let since = self.backoff.works();
+        let proven_at = since + self.backoff.proof().min(LONGEST_PROOF);
+        self.proven_at = Some(proven_at);
+        Instant::now() >= proven_at
+    }
+
+    /// Returns when it has worked for long enough to be shown as up; never where it is, or does not work.
+    async fn is_proven(&self) {
+        match self.proven_at {
+            Some(at) if !self.is_shown => sleep_until(at).await,
+            _ => std::future::pending().await,
+        }
+    }
+
+    /// How long to wait after a fault.
+    fn fails(&mut self, fault: &Fault) -> Duration {
+        (self.proven_at, self.is_shown) = (None, false);
+        self.backoff.after(fault)
+    }
+}
+
+#[cfg(test)]
+mod tests;

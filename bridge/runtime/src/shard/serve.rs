@@ -18,9 +18,10 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use talon_sdk::{Clock, Cursor, Observation};
+use talon_sdk::{Clock, Coverage, Cursor, Observation};
 use tokio::sync::mpsc;
 
 use crate::bus::{BusFault, Hold, Place, ShardLog};
@@ -28,6 +29,7 @@ use crate::service::metrics::Metrics;
 use crate::service::registry::Schemas;
 use crate::shard::checkpoint::{self, Checkpoint};
 use crate::shard::diff::Summary;
+use crate::shard::pace::Pace;
 use crate::shard::publish::{Publisher, Told};
 use crate::shard::set_aside::SetAside;
 use crate::shard::state::{FeedState, Known, pair, with_told};
@@ -123,11 +125,12 @@ impl Shard {
         mut self,
         mut inbox: mpsc::Receiver<Sighting>,
         aside: &SetAside,
+        pace: &Pace,
     ) -> Result<(), BusFault> {
         let mut settled = Vec::new();
         while let Some(sighting) = inbox.blocking_recv() {
             let started = Instant::now();
-            let mut transaction = Transaction::default();
+            let mut transaction = Transaction::new(pace);
             let mut bytes = 0;
             let mut next = Some(sighting);
             // What arrived while the last commit ran is committed together.
@@ -141,8 +144,12 @@ impl Shard {
             }
             let checkpoints = self.due_checkpoints(transaction.has_appended());
             if transaction.is_open() || !checkpoints.is_empty() {
+                let has_events = transaction.is_open();
                 self.commit(&checkpoints)?;
-                self.metrics.published(&self.name, started.elapsed());
+                match has_events {
+                    true => transaction.committed(Instant::now()),
+                    false => self.metrics.published(&self.name, started.elapsed()),
+                }
             } else {
                 self.log.idle()?;
             }
@@ -285,7 +292,15 @@ impl Shard {
         }
         let was_withheld = feed.frame.metrics.withheld() > 0;
         let withheld = summary.withheld.map_or(0, |(entities, _)| entities);
-        let result = if withheld > 0 { "withheld" } else { "ok" };
+        let is_audit = observation.coverage == Coverage::Audit;
+        if is_audit {
+            feed.frame.metrics.missed().store(summary.changes as u64, Ordering::Relaxed);
+        }
+        let result = match withheld {
+            0 if is_audit && summary.changes > 0 => "missed",
+            0 => "ok",
+            _ => "withheld",
+        };
         feed.frame.metrics.observation(result);
         shown(feed, withheld);
         let (connector, name) = (&feed.frame.connector, feed.frame.feed);

@@ -3,24 +3,34 @@
 use std::time::{Duration, Instant};
 
 use crate::bus::{Append, BusFault, ShardLog};
+use crate::shard::pace::Pace;
 
 /// A transaction is committed after so long, also in the middle of an observation: a broker gives up on
 /// one that is open for too long (Kafka: `transaction.timeout.ms`, a minute), and whoever began again
-/// would take as long. The events of the rest follow, and the checkpoint after them.
+/// would take as long. The events of the rest follow, and the checkpoint after them. How much it may have is
+/// the [`Pace`]'s to say: what is appended waits in the client, and takes long only when it is committed.
 const LONGEST: Duration = Duration::from_secs(10);
 
 /// The clock is looked at after so many records.
 const RECORDS_PER_LOOK: u32 = 64;
 
-/// What is appended and not yet committed.
-#[derive(Debug, Default)]
+/// What is appended and not yet committed. Dropped with something in it, it has failed.
 pub(crate) struct Transaction {
+    pace: Pace,
     since: Option<Instant>,
+    /// Appended since then.
+    bytes: usize,
     records: u32,
     has_committed: bool,
 }
 
 impl Transaction {
+    /// Nothing is appended yet.
+    pub(crate) fn new(pace: &Pace) -> Transaction {
+        let pace = pace.clone();
+        Transaction { pace, since: None, bytes: 0, records: 0, has_committed: false }
+    }
+
     /// Whether something is appended and not yet committed.
     pub(crate) fn is_open(&self) -> bool {
         self.since.is_some()
@@ -31,7 +41,7 @@ impl Transaction {
         self.is_open() || self.has_committed
     }
 
-    /// Appends a record, and commits if that has not been done for long.
+    /// Appends a record, and commits if that has not been done for long, or for much.
     pub(crate) fn append(
         &mut self,
         log: &mut dyn ShardLog,
@@ -47,14 +57,32 @@ impl Transaction {
         now: impl Fn() -> Instant,
     ) -> Result<(), BusFault> {
         log.append(record)?;
-        self.records = self.records.wrapping_add(1);
         let since = *self.since.get_or_insert_with(&now);
-        if self.records.is_multiple_of(RECORDS_PER_LOOK) && now() - since >= LONGEST {
+        self.records = self.records.wrapping_add(1);
+        self.bytes += record.key.len() + record.value.map_or(0, <[u8]>::len);
+        let is_long = || self.records.is_multiple_of(RECORDS_PER_LOOK) && now() - since >= LONGEST;
+        if self.bytes >= self.pace.most() || is_long() {
             log.commit(&[])?;
-            self.since = None;
-            self.has_committed = true;
+            self.committed(now());
         }
         Ok(())
+    }
+
+    /// What was appended is committed now.
+    pub(crate) fn committed(&mut self, now: Instant) {
+        if let Some(since) = self.since.take() {
+            self.pace.committed(self.bytes, now - since);
+        }
+        self.bytes = 0;
+        self.has_committed = true;
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        if self.is_open() {
+            self.pace.failed(self.bytes);
+        }
     }
 }
 
@@ -64,6 +92,7 @@ mod tests {
 
     use super::*;
     use crate::bus::{Place, Recovered};
+    use crate::shard::pace::tests::pace;
 
     /// Counts the records of each commit.
     #[derive(Default)]
@@ -98,7 +127,7 @@ mod tests {
 
     #[test]
     fn what_takes_long_is_committed_in_between() {
-        let (mut log, mut transaction) = (Log::default(), Transaction::default());
+        let (mut log, mut transaction) = (Log::default(), Transaction::new(&pace().0));
         let (start, passed) = (Instant::now(), Cell::new(0));
         let record = Append { topic: 0, key: "k", value: None, headers: &[] };
         for _ in 0..1_000 {
@@ -109,5 +138,17 @@ mod tests {
         }
         assert_eq!(log.0, [128, 128, 128, 128, 128, 128, 128, 104]);
         assert!(transaction.is_open() && transaction.has_appended());
+    }
+    #[test]
+    fn what_is_much_is_committed_in_between_and_what_fails_is_committed_in_smaller_parts() {
+        let (pace, _) = pace();
+        let value = vec![0; 1_000_000];
+        let record = Append { topic: 0, key: "k", value: Some(&value), headers: &[] };
+        let (mut log, mut transaction) = (Log::default(), Transaction::new(&pace));
+        (0..20).for_each(|_| transaction.append(&mut log, &record).unwrap());
+        assert_eq!(log.0[0], 9, "of 8 MiB");
+        let before = pace.most();
+        drop(transaction);
+        assert!(pace.most() < before);
     }
 }

@@ -268,6 +268,26 @@ async fn invariant_2_a_part_that_is_lost_is_noticed_and_what_is_known_publishes_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_was_restored_with_older_data_is_corrected_by_a_whole_list() {
+    let (bus, upstream, feed) = by_cursor();
+    let upstream = upstream.by_cursor(false);
+    start(&bus, &upstream).await;
+    let backup = bus.records(feed);
+    upstream.edit("1");
+    upstream.remove("2");
+    start(&bus, &upstream).await;
+    let told = of(&bus, feed).len();
+    assert!(told > backup.len(), "{:?}", of(&bus, feed));
+    let restored = backup.len();
+    bus.state().topics.insert(feed.to_owned(), backup);
+    start(&bus, &upstream).await;
+    let again = of(&bus, feed);
+    assert_eq!(again.len(), told, "what was lost, and no more: {again:?}");
+    assert!(again[restored..].iter().any(|event| event.starts_with("u 1")), "{again:?}");
+    assert!(again[restored..].iter().any(|event| event.starts_with("d 2")), "{again:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_deleted_is_not_missed() {
     let (bus, upstream, feed) = by_cursor();
     start(&bus, &upstream).await;

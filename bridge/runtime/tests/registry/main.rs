@@ -4,7 +4,10 @@
 #[path = "../../../../connectors/http/tests/http/authority.rs"]
 mod authority;
 mod probing;
+mod proxied;
 mod registering;
+#[path = "../../../../connectors/http/tests/http/relay.rs"]
+mod relay;
 mod server;
 mod tls;
 

@@ -108,6 +108,7 @@ impl Display for Badge<'_> {
         match state {
             State::Up | State::Starting | State::Recovering => Ok(()),
             State::Standby => write!(f, " <span class=\"hint\">another process runs it</span>"),
+            State::Degraded => write!(f, " <span class=\"hint\">works, but needs a person</span>"),
             State::Unowned => write!(f, " <span class=\"hint\">nobody runs it</span>"),
             State::Unavailable => write!(f, " <span class=\"hint\">retried</span>"),
             State::Misconfigured => write!(f, " <span class=\"hint\">needs a person</span>"),
@@ -123,6 +124,7 @@ pub(super) fn word(state: State) -> &'static str {
         State::Starting => "starting",
         State::Recovering => "recovering",
         State::Up => "up",
+        State::Degraded => "degraded",
         State::Standby => "standby",
         State::Unowned => "unowned",
         State::Unavailable => "unavailable",

@@ -17,8 +17,9 @@ use super::sender::Sender;
 pub(super) trait Action: DeserializeOwned + Send + Sync + 'static {
     /// In whose name it is sent.
     const WHO: Who;
-    /// What of the reply is passed on.
-    const ANSWER: &'static [Field] = &[];
+    /// What of the reply is passed on, and by what it is known as the documented one; see
+    /// [`answer::is_documented`]. Empty where the document has none, or none that matters.
+    const ANSWER: &'static [Field];
     /// Whether a 409 can mean that it is so already.
     const CAN_BE_SO: bool = false;
     /// What is read before and after.
@@ -138,7 +139,17 @@ impl<A: Action> Kind for Typed<A> {
         let scene = Scene::new(sender, command, A::WHO)?;
         let order = action.order(&scene).await?;
         let refusal = match scene.send(&order, permit).await {
-            Ok(reply) => return Ok(answer::of_reply(A::ANSWER, sender, &reply)),
+            Ok(reply) if answer::is_documented(A::ANSWER, &reply) => {
+                return Ok(answer::of_reply(A::ANSWER, sender, &reply));
+            }
+            Ok(reply) => {
+                let message = format!(
+                    "`{}` was answered with {} and something else than documented",
+                    order.endpoint, reply.status
+                );
+                let status = Some(reply.status);
+                return Err(ApplyFault::Unclear(Answer { status, ..Answer::saying(message) }));
+            }
             Err(ApplyFault::Refused(refusal)) if A::CAN_BE_SO && refusal.status == Some(409) => {
                 refusal
             }

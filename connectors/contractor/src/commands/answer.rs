@@ -3,6 +3,7 @@
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value as Json, json};
 use talon_http::Reply;
+use talon_sdk::spelling::respelled;
 use talon_sdk::{Answer, instant};
 
 use super::sender::Sender;
@@ -22,6 +23,30 @@ pub(super) enum Field {
     Itself(&'static str),
     /// The reply is a temporary link, a text itself; passed on if `commands.templink.publish`.
     Link,
+}
+
+/// Whether the body of a success is what the document says.
+///
+/// No content is: the status says all. Else a reply with an id must have it, a number or a text must be one,
+/// and any other must be no error: an ErrorDTO that comes with success says nothing of what was done. Such a
+/// command is unclear, and is read back.
+pub(super) fn is_documented(fields: &[Field], reply: &Reply) -> bool {
+    if reply.body.trim_ascii().is_empty() {
+        return true;
+    }
+    let body: Option<Json> = serde_json::from_slice(&respelled(&reply.body)).ok();
+    let is_error = body.as_ref().is_some_and(|body| body["errorCode"].is_number());
+    let is_object = body.as_ref().is_some_and(Json::is_object);
+    !is_error
+        && fields.iter().all(|field| match (field, &body) {
+            (Field::Id(name), Some(body)) => body[*name].as_i64().is_some(),
+            (Field::Itself(_), Some(body)) => body.as_i64().is_some(),
+            (Field::Link, Some(body)) => body.is_string(),
+            // As plain text, which the service offers too.
+            (Field::Link, None) => true,
+            (Field::Ids(_) | Field::Instant(_) | Field::Token(_), _) => is_object,
+            (Field::Id(_) | Field::Itself(_), None) => false,
+        })
 }
 
 /// The answer of a reply that says that the command was done.
@@ -63,4 +88,59 @@ fn is_instant(text: &str) -> bool {
 fn is_token(text: &str) -> bool {
     text.chars().count() <= 40
         && text.chars().all(|char| char.is_alphanumeric() || "-_/.".contains(char))
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn is_answer(fields: &[Field], body: &'static str) -> bool {
+        let reply = Reply {
+            status: 200,
+            retry_after: None,
+            content_type: None,
+            date_ms: None,
+            redirect_origin: None,
+            body: Bytes::from_static(body.as_bytes()),
+        };
+        is_documented(fields, &reply)
+    }
+
+    #[test]
+    fn a_200_with_an_error_is_no_reply_of_any_command() {
+        let all: [&[Field]; 5] = [
+            &[],
+            &[Field::Id("id")],
+            &[Field::Instant("date")],
+            &[Field::Itself("id")],
+            &[Field::Link],
+        ];
+        for fields in all {
+            assert!(!is_answer(fields, r#"{"errorCode":7}"#), "{fields:?}");
+            assert!(is_answer(fields, ""), "no content: {fields:?}");
+        }
+    }
+
+    #[test]
+    fn a_reply_is_known_by_what_the_document_says_is_in_it() {
+        const ID: &[Field] = &[Field::Id("id"), Field::Instant("date"), Field::Ids("tasks")];
+        for (fields, good, bad) in [
+            (ID, r#"{"id":7.0}"#, "{}"),
+            (ID, r#"{"id":7,"date":null}"#, r#"[{"id":7}]"#),
+            (ID, r#"{"id":7}"#, "null"),
+            (ID, r#"{"id":7}"#, r#"{"id":"7"}"#),
+            (ID, r#"{"id":7}"#, r#"{"id":7"#),
+            (&[Field::Itself("day")], "7", "\"7\""),
+            (&[Field::Itself("day")], "7e0", "{}"),
+            (&[Field::Link], "\"link\"", "{}"),
+            (&[Field::Link], "link", "null"),
+            (&[Field::Token("status")], r#"{"status":null}"#, "7"),
+            (&[], "{}", r#"{"errorCode":1}"#),
+        ] {
+            assert!(is_answer(fields, good), "{good}");
+            assert!(!is_answer(fields, bad), "{bad}");
+        }
+    }
 }

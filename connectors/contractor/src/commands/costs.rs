@@ -7,6 +7,7 @@ use serde_json::json;
 use talon_sdk::{Answer, ApplyFault, Finding};
 
 use super::action::Action;
+use super::answer::Field;
 use super::estimate::{Estimate, estimate};
 use super::expect::Entity;
 use super::scene::{Order, Scene, Unseen, Who};
@@ -20,6 +21,7 @@ pub(super) struct CreateCost {
 
 impl Action for CreateCost {
     const WHO: Who = Who::User;
+    const ANSWER: &'static [Field] = &[];
     const CAN_BE_SO: bool = true;
     type Seen = Option<Estimate>;
     type Mark = bool;
@@ -60,6 +62,7 @@ pub(super) struct SubmitCost {
 
 impl Action for SubmitCost {
     const WHO: Who = Who::User;
+    const ANSWER: &'static [Field] = &[];
     const CAN_BE_SO: bool = true;
     type Seen = Option<Estimate>;
     type Mark = StatusMark;
@@ -154,6 +157,7 @@ impl ChangeCostApproval {
 
 impl Action for ChangeCostApproval {
     const WHO: Who = Who::External;
+    const ANSWER: &'static [Field] = &[];
     const CAN_BE_SO: bool = true;
     type Seen = Option<Estimate>;
     type Mark = Option<ApprovalMark>;

@@ -112,6 +112,7 @@ fn hash(line: &Map<String, Json>) -> String {
 
 impl<L: Line> Action for Patch<L> {
     const WHO: Who = Who::User;
+    const ANSWER: &'static [Field] = &[];
     const CAN_BE_SO: bool = true;
     type Seen = Option<Estimate>;
     type Mark = LineMark;
@@ -170,6 +171,7 @@ pub(super) struct Delete<L: Line> {
 
 impl<L: Line> Action for Delete<L> {
     const WHO: Who = Who::User;
+    const ANSWER: &'static [Field] = &[];
     type Seen = Option<Estimate>;
     /// Whether the line was there.
     type Mark = bool;

@@ -79,6 +79,7 @@ pub(super) struct ChangePassword {
 
 impl Action for ChangePassword {
     const WHO: Who = Who::External;
+    const ANSWER: &'static [Field] = &[];
     unseen!("passwords cannot be read");
 
     async fn order(&self, _: &Scene<'_>) -> Result<Order, ApplyFault> {
@@ -94,6 +95,7 @@ pub(super) struct LockUser {
 
 impl Action for LockUser {
     const WHO: Who = Who::External;
+    const ANSWER: &'static [Field] = &[];
     unseen!("whether a user is locked cannot be read");
 
     async fn order(&self, _: &Scene<'_>) -> Result<Order, ApplyFault> {

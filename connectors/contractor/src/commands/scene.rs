@@ -196,7 +196,7 @@ impl<'s> Scene<'s> {
         if let Some(fault) = fault_of(endpoint, &reply, self.setting(who)) {
             return Err(fault.into());
         }
-        let body = talon_http::read_json_body(endpoint, reply)?;
+        let body = talon_http::read_json_body(endpoint, reply)?.as_it_came();
         let read = read(&body).map_err(|_| {
             Fault::unavailable(format!("`{endpoint}` was answered with other JSON than documented"))
         })?;
@@ -233,8 +233,9 @@ impl<'s> Scene<'s> {
         }
         let from = mark.or_else(|| upstream.last_mark(of)).unwrap_or(0);
         let overlap = self.sender.overlap.saturating_add(1);
-        let (rows, highest) = rows_since(upstream.modifications(of, asked(from, overlap)).await?)?;
-        let mark = highest.map_or(from, |highest| highest.max(from));
+        let received = upstream.modifications(of, asked(from, overlap)).await?;
+        let (rows, believed) = rows_since(received, Some(from))?;
+        let mark = believed.highest.unwrap_or(from);
         upstream.saw_mark(of, mark);
         let read: Vec<Option<T>> = rows.iter().map(|row| read(row).ok()).collect();
         let unreadable = read.iter().any(Option::is_none);

@@ -56,6 +56,7 @@ pub(super) struct CloseCall {
 
 impl Action for CloseCall {
     const WHO: Who = Who::External;
+    const ANSWER: &'static [Field] = &[];
     const CAN_BE_SO: bool = true;
     type Seen = Standing;
     type Mark = StatusMark;

@@ -20,6 +20,7 @@ pub(super) struct SetTaskStatus {
 
 impl Action for SetTaskStatus {
     const WHO: Who = Who::User;
+    const ANSWER: &'static [Field] = &[];
     const CAN_BE_SO: bool = true;
     type Seen = Standing;
     type Mark = StatusMark;

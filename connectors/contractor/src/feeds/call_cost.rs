@@ -8,6 +8,11 @@
 //! Which calls there are is read from the beginning when the feed is opened, and by modification mark
 //! after that. A call that is New has no estimate yet (document: an estimate can exist from Committed
 //! on), so it is not asked for.
+//!
+//! An error of the document refuses the one call, also with status 200: it has no estimate. Another answer
+//! that is no estimate is a matter of its call if the upstream gives an estimate in the same read:
+//! then it goes to the dead letters, and the queue goes on. If it does not, it is the upstream, and the call
+//! is asked for again.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -15,10 +20,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use talon_sdk::{Clock, Coverage, Cursor, Fault, Feed, Observation, Rows};
+use talon_sdk::{Clock, Coverage, Cursor, Fault, Feed, NoAnswer, Observation, Rows};
 use tokio::time::Instant;
 
-use crate::client::{Modified, Upstream};
+use super::marks::believed;
+use crate::client::{Cost, Modified, Upstream};
 
 pub(crate) struct CallCost {
     upstream: Upstream,
@@ -44,6 +50,9 @@ struct Known {
     next_round: Instant,
 }
 
+/// After so many calls in a row with another answer than an estimate, it is the upstream.
+const OTHERS: usize = 10;
+
 /// The feed's cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Position {
@@ -58,6 +67,38 @@ struct Head {
     id: i64,
     timestamp: Option<i64>,
     status: Option<String>,
+}
+
+/// A call that is asked for its estimate.
+struct Asked {
+    id: i64,
+    /// Of its modification; none in the round of all calls.
+    mark: Option<i64>,
+}
+
+impl Known {
+    /// The next call to ask for.
+    fn take(&mut self) -> Option<Asked> {
+        if let Some((mark, id)) = self.changed.pop_front() {
+            return Some(Asked { id, mark: Some(mark) });
+        }
+        self.round.pop_front().map(|id| Asked { id, mark: None })
+    }
+
+    /// It is still to be asked for.
+    fn put_back(&mut self, Asked { id, mark }: Asked) {
+        match mark {
+            Some(mark) => self.changed.push_front((mark, id)),
+            None => self.round.push_front(id),
+        }
+    }
+}
+
+impl Position {
+    /// A call is done. A mark beyond the highest that is believed counts no further.
+    fn pass(&mut self, asked: Asked, highest: i64) {
+        self.mark = self.mark.max(asked.mark.unwrap_or(i64::MIN).min(highest));
+    }
 }
 
 impl CallCost {
@@ -75,10 +116,8 @@ impl CallCost {
     async fn look(&mut self, done: Option<Position>) -> Result<&mut Known, Fault> {
         let from =
             self.known.as_ref().map_or(0, |known| known.mark.saturating_sub(self.overlap).max(0));
-        let body = self.upstream.modifications(Modified::Calls, from).await?;
-        let (_, heads) = Rows::with_heads::<Head>(body).map_err(|error| {
-            Fault::unavailable(format!("the modification feed of calls answers strangely: {error}"))
-        })?;
+        let received = self.upstream.modifications(Modified::Calls, from).await?;
+        let (_, heads) = received.rows_with_heads::<Head>()?;
         let first = self.known.is_none();
         let next_round = Instant::now() + self.cycle;
         let known = self.known.get_or_insert_with(|| Known {
@@ -88,9 +127,11 @@ impl CallCost {
             round: VecDeque::new(),
             next_round,
         });
+        let marks = heads.iter().flatten().filter_map(|head| head.timestamp);
+        let before = (!first).then_some(known.mark);
+        known.mark = believed(before, marks).highest.unwrap_or(0);
         for Head { id, timestamp, status } in heads.into_iter().flatten() {
             let mark = timestamp.unwrap_or(0);
-            known.mark = known.mark.max(mark);
             if status.as_deref() == Some("New") {
                 continue;
             }
@@ -130,39 +171,65 @@ impl Feed for CallCost {
 
         let mut position = Position { mark: done.map_or(0, |done| done.mark), first_until };
         let mut rows = Vec::new();
-        let mut cut_by = None;
-        loop {
-            let (id, mark) = match (known.changed.front(), known.round.front()) {
-                (Some(&(mark, id)), _) => (id, Some(mark)),
-                (None, Some(&id)) => (id, None),
-                (None, None) => break,
-            };
-            match upstream.cost(id).await {
-                Ok(cost) => rows.extend(cost.map(|cost| row(id, &cost))),
-                // What is read so far is worth something.
-                Err(fault) if !rows.is_empty() => {
-                    cut_by = Some(fault);
+        let mut fault = None;
+        let mut has_answered = false;
+        let highest = known.mark;
+        // Calls without an estimate since the last one that had one, with what was answered instead, if it
+        // was anything.
+        let mut others: Vec<(Asked, Option<NoAnswer>)> = Vec::new();
+        let mut odd = 0;
+        while let Some(asked) = known.take() {
+            match upstream.cost(asked.id).await {
+                Ok(Cost::Estimate(estimate)) => {
+                    has_answered = true;
+                    odd = 0;
+                    for (other, no_answer) in others.drain(..) {
+                        rows.extend(
+                            no_answer.map(|other_than| row(other.id, "error", &other_than.body)),
+                        );
+                        position.pass(other, highest);
+                    }
+                    rows.push(row(asked.id, "cost", &estimate));
+                    position.pass(asked, highest);
+                }
+                Ok(Cost::None) => others.push((asked, None)),
+                Ok(Cost::Other(no_answer)) => {
+                    others.push((asked, Some(no_answer)));
+                    odd += 1;
+                    if odd >= OTHERS {
+                        has_answered = false;
+                        break;
+                    }
+                }
+                Err(failed) => {
+                    known.put_back(asked);
+                    fault = Some(failed);
                     break;
-                }
-                Err(fault) => return Err(fault),
-            }
-            match mark {
-                Some(mark) => {
-                    known.changed.pop_front();
-                    position.mark = position.mark.max(mark);
-                }
-                None => {
-                    known.round.pop_front();
                 }
             }
             if Instant::now() >= deadline {
                 break;
             }
         }
+        if odd == 0 || has_answered && fault.is_none() {
+            for (other, no_answer) in others {
+                rows.extend(no_answer.map(|other_than| row(other.id, "error", &other_than.body)));
+                position.pass(other, highest);
+            }
+        } else {
+            for (other, no_answer) in others.into_iter().rev() {
+                known.put_back(other);
+                fault = fault.or_else(|| no_answer.map(Fault::from));
+            }
+        }
         if known.changed.is_empty() {
             position.mark = position.mark.max(known.mark);
         }
-        self.cut_by = cut_by;
+        match fault {
+            Some(fault) if rows.is_empty() => return Err(fault),
+            // What is read so far is worth something.
+            fault => self.cut_by = fault,
+        }
         Ok(Observation {
             scope: String::new(),
             coverage: Coverage::Delta,
@@ -174,10 +241,10 @@ impl Feed for CallCost {
     }
 }
 
-/// The estimate does not say whose it is.
-fn row(call_id: i64, cost: &[u8]) -> Bytes {
-    let mut row = format!("{{\"callId\":{call_id},\"cost\":").into_bytes();
-    row.extend_from_slice(cost);
+/// The estimate does not say whose it is. What is no estimate stands under another name.
+fn row(call_id: i64, name: &str, answer: &[u8]) -> Bytes {
+    let mut row = format!("{{\"callId\":{call_id},\"{name}\":").into_bytes();
+    row.extend_from_slice(answer);
     row.push(b'}');
     row.into()
 }

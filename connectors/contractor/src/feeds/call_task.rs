@@ -1,7 +1,7 @@
 //! Feed `call_task`: the whole list of tasks. What is not in it is absent.
 
 use async_trait::async_trait;
-use talon_sdk::{Clock, Coverage, Cursor, Fault, Feed, Observation, Rows};
+use talon_sdk::{Clock, Coverage, Cursor, Fault, Feed, Observation};
 
 use crate::client::Upstream;
 
@@ -20,10 +20,7 @@ impl CallTask {
 impl Feed for CallTask {
     async fn next(&mut self, from: Option<&Cursor>) -> Result<Observation, Fault> {
         let as_of_ms = self.clock.now_ms();
-        let body = self.upstream.tasks().await?;
-        let rows = Rows::of_array(body).map_err(|error| {
-            Fault::unavailable(format!("the list of tasks is no list: {error}"))
-        })?;
+        let rows = self.upstream.tasks().await?;
         Ok(Observation {
             scope: String::new(),
             coverage: Coverage::Full,

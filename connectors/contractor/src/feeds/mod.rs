@@ -3,6 +3,7 @@
 pub(crate) mod call_cost;
 pub(crate) mod call_task;
 mod codec;
+pub(crate) mod marks;
 pub(crate) mod modifications;
 
 use talon_schemas::contractor as contracts;

@@ -6,19 +6,29 @@
 //! * The order of rows: they are put into the order of their marks.
 //! * Whether a row can become visible after a newer mark was read, or later under a mark that was read
 //!   already: `timestamp.overlap` asks again from so far before the highest mark. With an overlap of 0
-//!   such a row is missed until it is modified again.
+//!   such a row is missed until it is modified again, or until the next look from the beginning.
+//! * Whether a mark can be wrong: one that leaps is not believed at once; see [`super::marks`].
+//!
+//! Once in `timestamp.audit.interval.ms` a table is looked at from the beginning: what lies below the mark
+//! and is not known should have been seen before. The looks are at fixed times, whatever the process was
+//! started for, so that restarts put none off. A log is not looked at: what its topic has let go of would be
+//! published again.
 
 use async_trait::async_trait;
 use serde::Deserialize;
-use talon_sdk::{Clock, Coverage, Cursor, Fault, Feed, Observation, Rows};
+use talon_sdk::{Clock, Coverage, Cursor, Fault, Feed, Observation, Received, Rows};
 
+use super::marks::{Believed, Leap, believed};
 use crate::client::{Modified, Upstream};
 
 pub(crate) struct Modifications {
     upstream: Upstream,
     of: Modified,
     overlap: i64,
+    /// Milliseconds from one look from the beginning to the next; none where there are no such looks.
+    audit_ms: Option<i64>,
     clock: Clock,
+    leap: Option<Leap>,
 }
 
 #[derive(Deserialize)]
@@ -31,9 +41,28 @@ impl Modifications {
         upstream: Upstream,
         of: Modified,
         overlap: i64,
+        audit_ms: Option<i64>,
         clock: Clock,
     ) -> Modifications {
-        Modifications { upstream, of, overlap, clock }
+        Modifications { upstream, of, overlap, audit_ms, clock, leap: None }
+    }
+
+    /// Looks from the beginning, if it is time: the rows below where reading goes on from.
+    async fn audit(&self, mark: i64, now_ms: i64) -> Option<Rows> {
+        let turn = now_ms.div_euclid(self.audit_ms?);
+        if !self.upstream.takes_turn(self.of, turn) {
+            return None;
+        }
+        let seen = asked(mark, self.overlap);
+        let looked = self.upstream.modifications(self.of, 0).await;
+        match looked.and_then(|received| rows_below(received, seen)) {
+            Ok(rows) => Some(rows),
+            // Reading on must not wait for it.
+            Err(fault) => {
+                tracing::warn!(of = ?self.of, "no look from the beginning this time: {fault}");
+                None
+            }
+        }
     }
 }
 
@@ -47,9 +76,23 @@ impl Feed for Modifications {
             })?,
         };
         let as_of_ms = self.clock.now_ms();
-        let body = self.upstream.modifications(self.of, asked(mark, self.overlap)).await?;
-        let (rows, highest) = rows_since(body)?;
-        let reached = highest.map_or(mark, |highest| highest.max(mark));
+        if from.is_some()
+            && let Some(rows) = self.audit(mark, as_of_ms).await
+        {
+            return Ok(Observation {
+                scope: String::new(),
+                coverage: Coverage::Audit,
+                rows,
+                cursor: None,
+                snapshot: false,
+                as_of_ms,
+            });
+        }
+        let received = self.upstream.modifications(self.of, asked(mark, self.overlap)).await?;
+        let known = from.is_some().then_some(mark);
+        let (rows, Believed { highest, leap }) = rows_since(received, known)?;
+        self.leap = leap;
+        let reached = highest.unwrap_or(mark);
         self.upstream.saw_mark(self.of, reached);
         Ok(Observation {
             scope: String::new(),
@@ -60,6 +103,10 @@ impl Feed for Modifications {
             as_of_ms,
         })
     }
+
+    fn doubt(&self) -> Option<String> {
+        self.leap.map(Leap::doubt)
+    }
 }
 
 /// The mark to ask from: never below the beginning.
@@ -67,15 +114,29 @@ pub(crate) fn asked(mark: i64, overlap: i64) -> i64 {
     mark.saturating_sub(overlap).max(0.min(mark))
 }
 
-/// The rows in the order of their marks, and the highest mark.
-pub(crate) fn rows_since(body: bytes::Bytes) -> Result<(Rows, Option<i64>), Fault> {
-    let (mut rows, heads) = Rows::with_heads::<Head>(body).map_err(|error| {
-        Fault::unavailable(format!("a modification feed answers strangely: {error}"))
-    })?;
-    let marks: Vec<Option<i64>> =
-        heads.into_iter().map(|head| head.and_then(|head| head.timestamp)).collect();
+/// The rows in the order of their marks, and how far those are believed after the highest that is `known`.
+pub(crate) fn rows_since(
+    received: Received,
+    known: Option<i64>,
+) -> Result<(Rows, Believed), Fault> {
+    let (mut rows, marks) = rows_and_marks(received)?;
     rows.sort_by_rank(&marks);
-    Ok((rows, marks.into_iter().flatten().max()))
+    Ok((rows, believed(known, marks.into_iter().flatten())))
+}
+
+/// The rows whose marks are below this one.
+fn rows_below(received: Received, mark: i64) -> Result<Rows, Fault> {
+    let (mut rows, mut marks) = rows_and_marks(received)?;
+    let is_below = |of: &Option<i64>| of.is_some_and(|of| of < mark);
+    rows.retain(|row| marks.get(row).is_some_and(is_below));
+    marks.retain(is_below);
+    rows.sort_by_rank(&marks);
+    Ok(rows)
+}
+
+fn rows_and_marks(received: Received) -> Result<(Rows, Vec<Option<i64>>), Fault> {
+    let (rows, heads) = received.rows_with_heads::<Head>()?;
+    Ok((rows, heads.into_iter().map(|head| head.and_then(|head| head.timestamp)).collect()))
 }
 
 #[cfg(test)]
@@ -83,8 +144,23 @@ mod tests {
     use super::*;
 
     fn read(body: &'static str) -> (Vec<String>, Option<i64>) {
-        let (rows, highest) = rows_since(bytes::Bytes::from_static(body.as_bytes())).unwrap();
-        (rows.iter().map(|row| String::from_utf8_lossy(row).into_owned()).collect(), highest)
+        let (rows, Believed { highest, .. }) = rows_since(received(body), None).unwrap();
+        (texts(&rows), highest)
+    }
+
+    fn received(body: &'static str) -> Received {
+        Received::new("GET /x", bytes::Bytes::from_static(body.as_bytes()))
+    }
+
+    fn texts(rows: &Rows) -> Vec<String> {
+        rows.iter().map(|row| String::from_utf8_lossy(row).into_owned()).collect()
+    }
+
+    #[test]
+    fn a_look_from_the_beginning_is_at_what_lies_below_the_mark() {
+        let body = r#"[{"timestamp":7},{"timestamp":9},{"timestamp":2},{"id":1,"n":NaN},{"id":2}]"#;
+        let rows = rows_below(received(body), 9).unwrap();
+        assert_eq!(texts(&rows), [r#"{"timestamp":2}"#, r#"{"timestamp":7}"#]);
     }
 
     #[test]
@@ -126,9 +202,10 @@ mod tests {
 
     #[test]
     fn a_body_that_is_no_list_is_unavailable() {
-        for body in ["{}", "", "[{\"id\":1}", "<html>"] {
-            let read = rows_since(bytes::Bytes::from_static(body.as_bytes()));
+        for body in ["{}", r#"{"errorCode":7}"#, "null", "7", "\"x\"", "[{\"id\":1}", "<html>"] {
+            let read = rows_since(received(body), None);
             assert_eq!(read.unwrap_err().kind(), "unavailable", "{body}");
         }
+        assert_eq!(read(""), (vec![], None), "no content");
     }
 }

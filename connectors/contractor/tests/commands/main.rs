@@ -8,6 +8,7 @@ mod attachments;
 mod cases;
 mod discreet;
 mod expect;
+mod odd;
 mod refusals;
 mod session;
 mod settings;

@@ -14,13 +14,21 @@ use super::client::Upstream;
 pub(crate) struct Catalogue {
     pub(crate) upstream: Upstream,
     interval: Duration,
-    last: Mutex<Option<(Instant, Arc<[BranchHead]>)>>,
+    last: Mutex<Option<(Instant, Heads)>>,
 }
 
 /// The list of branches as rows, and what planning needs of it.
 pub(crate) struct Branches {
     pub(crate) rows: Rows,
-    pub(crate) heads: Arc<[BranchHead]>,
+    pub(crate) heads: Heads,
+}
+
+/// What planning needs of the list of branches.
+#[derive(Debug, Clone)]
+pub(crate) struct Heads {
+    pub(crate) branches: Arc<[BranchHead]>,
+    /// Whether each row could be read: a branch that is not among them is gone only then.
+    pub(crate) is_whole: bool,
 }
 
 /// What planning needs of a branch.
@@ -47,17 +55,15 @@ impl Catalogue {
     /// Reads the branches.
     pub(crate) async fn read_branches(&self) -> Result<Branches, Fault> {
         let mut last = self.last.lock().await;
-        let body = self.upstream.branches().await?;
-        let (rows, heads) = Rows::with_heads::<BranchHead>(body).map_err(|error| {
-            Fault::unavailable(format!("the list of branches is no list: {error}"))
-        })?;
-        let heads: Arc<[BranchHead]> = heads.into_iter().flatten().collect();
+        let (rows, heads) = self.upstream.branches().await?.rows_with_heads::<BranchHead>()?;
+        let is_whole = heads.iter().all(Option::is_some);
+        let heads = Heads { branches: heads.into_iter().flatten().collect(), is_whole };
         *last = Some((Instant::now(), heads.clone()));
         Ok(Branches { rows, heads })
     }
 
     /// The branches as they were read last, by whichever feed, if that is not too long ago.
-    pub(crate) async fn branches(&self) -> Result<Arc<[BranchHead]>, Fault> {
+    pub(crate) async fn branches(&self) -> Result<Heads, Fault> {
         if let Some((at, heads)) = &*self.last.lock().await
             && at.elapsed() < self.interval.mul_f64(1.5)
         {

@@ -3,9 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use talon_http::{Client, Credentials, FailureKind, Request, Stream, fault_of};
-use talon_sdk::Fault;
+use talon_sdk::{Fault, Received};
 use tokio::time::Instant;
 
 use super::day::Day;
@@ -76,17 +75,17 @@ impl Upstream {
         Upstream { http, token, data_fields, method, patience }
     }
 
-    /// GET /api/1/config/servers: a JSON array of branches.
-    pub(crate) async fn branches(&self) -> Result<Bytes, Fault> {
+    /// GET /api/1/config/servers: a list of branches.
+    pub(crate) async fn branches(&self) -> Result<Received, Fault> {
         self.list("GET /api/1/config/servers", ["api", "1", "config", "servers"]).await
     }
 
-    /// GET /api/1/config/ticketSources: a JSON array of ticket sources.
-    pub(crate) async fn sources(&self) -> Result<Bytes, Fault> {
+    /// GET /api/1/config/ticketSources: a list of ticket sources.
+    pub(crate) async fn sources(&self) -> Result<Received, Fault> {
         self.list("GET /api/1/config/ticketSources", ["api", "1", "config", "ticketSources"]).await
     }
 
-    async fn list(&self, endpoint: &'static str, path: [&str; 4]) -> Result<Bytes, Fault> {
+    async fn list(&self, endpoint: &'static str, path: [&str; 4]) -> Result<Received, Fault> {
         self.http.read_json(Request::get(endpoint, path).credentials(self.token.as_ref())).await
     }
 

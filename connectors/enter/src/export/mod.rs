@@ -139,7 +139,7 @@ impl Connector for Instance {
     }
 
     async fn probe(&self) -> Result<String, Fault> {
-        let branches = self.catalogue()?.read_branches().await?.heads;
+        let branches = self.catalogue()?.read_branches().await?.heads.branches;
         let connected = branches.iter().filter(|branch| branch.is_connected).count();
         let wrong = branches.iter().filter(|branch| branch.has_wrong_protocol).count();
         Ok(format!(

@@ -26,7 +26,7 @@ use std::time::Duration;
 use talon_sdk::Fault;
 use tokio::time::Instant;
 
-use super::catalogue::BranchHead;
+use super::catalogue::Heads;
 use super::client::DayFault;
 use super::config::PlanConfig;
 use super::day::Day;
@@ -99,14 +99,14 @@ impl Plan {
     }
 
     /// Takes the list of branches in. Says whether the cursor has changed.
-    pub(crate) fn update(&mut self, heads: &[BranchHead], now: Now) -> bool {
+    pub(crate) fn update(&mut self, heads: &Heads, now: Now) -> bool {
         let mut has_changed = false;
         for branch in self.branches.values_mut() {
-            branch.is_read = false;
+            branch.is_read &= !heads.is_whole;
         }
         let chosen =
             |id: &String| self.config.branches.is_empty() || self.config.branches.contains(id);
-        for head in heads.iter().filter(|head| chosen(&head.id)) {
+        for head in heads.branches.iter().filter(|head| chosen(&head.id)) {
             let branch = self.branches.entry(head.id.clone()).or_default();
             branch.is_read = !head.has_wrong_protocol;
             branch.is_listed_connected = head.is_connected;

@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use memchr::memchr2;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use talon_sdk::Rows;
 use talon_sdk::spelling::respelled;
@@ -17,20 +18,23 @@ use talon_sdk::spelling::respelled;
 /// What stands before the tickets may be so large.
 const LARGEST_HEAD: usize = 64 * 1024;
 
-/// By which fields the object of a branch is known, of both methods.
-const ANSWER: [&[u8]; 4] = [b"Tickets", b"Department", b"ServerId", b"DateTime"];
+/// By what the object of a branch is known, in the replies of both methods: its list. Without it, an object
+/// tells nothing of the day, such as an error that comes with status 200.
+const TICKETS: &[u8] = b"Tickets";
 
 /// Why a body cannot be cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SliceFault {
     /// Another form.
-    #[error("the reply is no JSON of the documented form (byte {0})")]
+    #[error("the reply is no list of a day's tickets (byte {0})")]
     Form(u64),
     /// It ends too early.
     #[error("the reply ends in the middle of its JSON (byte {0})")]
     Cut(u64),
     /// A part that is larger than allowed.
-    #[error("a ticket or field of the reply is larger than `upstream.response.max.bytes`")]
+    #[error(
+        "a ticket or field of the reply is larger than `upstream.response.max.bytes`, or not closed"
+    )]
     TooLarge,
 }
 
@@ -49,8 +53,10 @@ pub struct Slicer {
     /// Fields of the branch: `"Department":{…}`.
     head: Vec<u8>,
     is_away: bool,
-    /// Whether the object of a branch has a field of [`ANSWER`]; `None` while it has no field at all.
-    is_answer: Option<bool>,
+    /// Whether the object of a branch has its list.
+    is_answer: bool,
+    /// Whether there was anything but blanks.
+    has_content: bool,
     largest: usize,
     bytes: u64,
     body: Vec<u8>,
@@ -95,7 +101,8 @@ impl Slicer {
             name: Vec::new(),
             head: Vec::new(),
             is_away: false,
-            is_answer: None,
+            is_answer: false,
+            has_content: false,
             largest,
             bytes: 0,
             body: Vec::new(),
@@ -120,10 +127,10 @@ impl Slicer {
         Ok(())
     }
 
-    /// Says that the body is over.
+    /// Says that the body is over. One without content is a day without tickets.
     pub fn finish(&self) -> Result<(), SliceFault> {
         let is_whole = self.at == State::Outside && self.depth == 0 && self.level > 0;
-        if is_whole { Ok(()) } else { Err(SliceFault::Cut(self.bytes)) }
+        if is_whole || !self.has_content { Ok(()) } else { Err(SliceFault::Cut(self.bytes)) }
     }
 
     /// Bytes of the rows that wait to be given.
@@ -148,18 +155,19 @@ impl Slicer {
 
     /// One byte around fields and tickets.
     fn between(&mut self, byte: u8) -> Result<(), SliceFault> {
-        if byte.is_ascii_whitespace() {
+        // A byte order mark is as good as a blank.
+        let is_mark = matches!(byte, 0xef | 0xbb | 0xbf) && self.at == State::Outside;
+        if byte.is_ascii_whitespace() || is_mark && self.depth == 0 {
             return Ok(());
         }
+        self.has_content = true;
         match (self.at, byte) {
-            // A byte order mark.
-            (State::Outside, 0xef | 0xbb | 0xbf) if self.depth == 0 => {}
             (State::Outside, b'[') if self.depth == 0 && self.level == 0 => self.depth = 1,
             (State::Outside, b'{') if self.depth <= 1 && (self.level == 0 || self.depth == 1) => {
                 self.depth += 1;
                 self.level = self.depth;
                 self.head.clear();
-                self.is_answer = None;
+                self.is_answer = false;
                 self.at = State::Field;
             }
             (State::Outside, b',') if self.depth == 1 => {}
@@ -170,18 +178,15 @@ impl Slicer {
                 self.at = State::Name;
             }
             (State::Field, b',') => {}
-            // Such as an error that comes with status 200: of the day it says nothing.
-            (State::Field, b'}') if self.is_answer == Some(false) => {
-                return Err(SliceFault::Form(self.bytes));
-            }
-            (State::Field, b'}') => {
+            (State::Field, b'}') if self.is_answer => {
                 self.depth -= 1;
                 self.at = State::Outside;
                 // A reply without a list around has but one object.
                 self.level = if self.depth == 0 { 1 } else { 0 };
             }
             (State::Colon, b':') => {}
-            (State::Colon, b'[') if self.name == b"Tickets" => {
+            (State::Colon, b'[') if self.name == TICKETS => {
+                self.is_answer = true;
                 self.depth += 1;
                 self.at = State::Tickets;
             }
@@ -215,8 +220,6 @@ impl Slicer {
                 (_, b'"') => {
                     self.text = None;
                     self.name = name_of(&self.part);
-                    let is_documented = ANSWER.contains(&self.name.as_slice());
-                    self.is_answer = Some(is_documented || self.is_answer == Some(true));
                     self.at = State::Colon;
                     return Ok(place + 1);
                 }
@@ -274,13 +277,14 @@ impl Slicer {
             return Err(SliceFault::TooLarge);
         }
         if end.is_some() {
-            self.end();
+            self.end()?;
         }
         Ok(taken)
     }
 
-    /// A value or a ticket is whole.
-    fn end(&mut self) {
+    /// A value or a ticket is whole. A ticket may be no JSON, which is a matter of its row; a field of the
+    /// branch would make all rows of the day such.
+    fn end(&mut self) -> Result<(), SliceFault> {
         if self.at == State::Ticket {
             let start = self.body.len();
             self.body.extend_from_slice(b"{\"Ticket\":");
@@ -292,7 +296,20 @@ impl Slicer {
             self.body.push(b'}');
             self.spans.push(start..self.body.len());
             self.at = State::Tickets;
-            return;
+            return Ok(());
+        }
+        self.at = State::Field;
+        let part = self.part.trim_ascii_end();
+        if self.name == TICKETS {
+            // No list is an empty one; anything else is another thing.
+            self.is_answer = true;
+            return if part == b"null" { Ok(()) } else { Err(SliceFault::Form(self.bytes)) };
+        }
+        let field = [b"\"", self.name.as_slice(), b"\":", part].concat();
+        let is_json = std::str::from_utf8(&field)
+            .is_ok_and(|field| serde_json::from_str::<IgnoredAny>(&format!("{{{field}}}")).is_ok());
+        if !is_json {
+            return Err(SliceFault::Form(self.bytes));
         }
         if self.name == b"Department" {
             self.is_away |= is_away(&self.part);
@@ -301,12 +318,9 @@ impl Slicer {
             if !self.head.is_empty() {
                 self.head.push(b',');
             }
-            self.head.push(b'"');
-            self.head.extend_from_slice(&self.name);
-            self.head.extend_from_slice(b"\":");
-            self.head.extend_from_slice(self.part.trim_ascii_end());
+            self.head.extend_from_slice(&field);
         }
-        self.at = State::Field;
+        Ok(())
     }
 }
 
@@ -410,12 +424,16 @@ mod tests {
             assert_eq!(end, Ok(()));
         }
         assert_eq!(cut("[]", 1), (vec![], Ok(())));
-        assert_eq!(cut("{}", 1), (vec![], Ok(())));
+        assert_eq!(cut("{\"Tickets\": null}", 1), (vec![], Ok(())));
+        // No content.
+        for text in ["", " \r\n", "\u{feff}"] {
+            assert_eq!(cut(text, 1), (vec![], Ok(())));
+        }
     }
 
     #[test]
     fn what_came_before_a_cut_is_given_and_the_cut_is_seen() {
-        for length in 0..HISTORY.trim_end().len() {
+        for length in 2..HISTORY.trim_end().len() {
             let Some(text) = HISTORY.get(..length) else { continue };
             assert!(cut(text, 5).1.is_err(), "{text}");
         }
@@ -424,11 +442,45 @@ mod tests {
     }
 
     #[test]
+    fn a_bad_ticket_of_a_streamed_day_hides_no_other() {
+        for bad in [
+            r#"{"Id":"2","n":NaN}"#,
+            "{\"Id\":\"2\",\"t\":\"],[\n\u{1}},{\"}",
+            r#"{"Id":"2","t":"\x \ud800"}"#,
+            r#"{"Id":"2","t":[1,],}"#,
+            "NaN",
+        ] {
+            let text = format!(
+                r#"[{{"Department":{{"Id":"b"}},"Tickets":[{{"Id":"1"}},{bad},{{"Id":"3"}},]}}]"#
+            );
+            let row = |ticket: &str| format!(r#"{{"Ticket":{ticket},"Department":{{"Id":"b"}}}}"#);
+            let expected = [row(r#"{"Id":"1"}"#), row(bad), row(r#"{"Id":"3"}"#)];
+            for pieces in [1, 7, 1000] {
+                assert_eq!(cut(&text, pieces), (expected.to_vec(), Ok(())), "{text}");
+            }
+            assert!(talon_sdk::split::is_one_row(row(bad).as_bytes()), "{bad}");
+        }
+        for open in [r#"{"Id":"2","t":"x}"#, r#"{"Id":"2","t":[1}"#] {
+            let text = format!(r#"[{{"Tickets":[{{"Id":"1"}},{open},{{"Id":"3"}}]}}]"#);
+            assert!(cut(&text, 7).1.is_err(), "{open}");
+        }
+    }
+
+    #[test]
     fn other_things_than_days_are_refused() {
         let error = r#"{"UserMessage":"Неверные параметры","Code":5}"#;
         for text in [
             error,
             r#"[{"Tickets":[]},{"UserMessage":"x"}]"#,
+            "{}",
+            "[{}]",
+            r#"{"DateTime":"2017","Message":"down"}"#,
+            r#"[{"Department":{"Id":"b"}}]"#,
+            r#"{"Tickets":{}}"#,
+            r#"{"Tickets":"none"}"#,
+            r#"{"Tickets":0}"#,
+            r#"[{"Department":{"Id":NaN},"Tickets":[]}]"#,
+            "[{\"Department\":{\"Id\":\"a\nb\"},\"Tickets\":[]}]",
             "<html>",
             "null",
             "[1]",

@@ -4,11 +4,15 @@
 
 mod authority;
 mod bodies;
+mod connections;
 mod credentials;
 mod faults;
 mod limits;
 mod permits;
+mod proxies;
+mod relay;
 mod requests;
+mod rotation;
 mod server;
 mod settings;
 mod streams;

@@ -16,7 +16,7 @@ async fn an_authority_of_ones_own_is_trusted_besides_the_machines() {
     let directory = tempfile::tempdir().unwrap();
     let ca = write(directory.path(), "ca.pem", &authority.pem());
     let (client, _) = client(&url(&server), &[("upstream.ca.file", &ca)]);
-    assert_eq!(client.read_json(list()).await.unwrap(), "[]");
+    assert_eq!(client.read_json(list()).await.unwrap().as_it_came(), "[]");
 }
 
 #[tokio::test]
@@ -79,7 +79,7 @@ async fn a_client_certificate_is_shown_and_a_missing_one_is_a_tls_failure() {
     let show = ("upstream.client.certificate.file", certificate.as_str());
     let with = |key| [trust, show, ("upstream.client.key.file", key)];
     let (shown, _) = client(&url(&server), &with(key.as_str()));
-    assert_eq!(shown.read_json(list()).await.unwrap(), "[]");
+    assert_eq!(shown.read_json(list()).await.unwrap().as_it_came(), "[]");
 
     let (missing, _) = client(&url(&server), &[trust]);
     let failure = missing.send(list()).await.unwrap_err();

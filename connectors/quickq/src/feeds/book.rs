@@ -20,7 +20,13 @@ pub(crate) struct Followed {
     pushes: watch::Receiver<Push>,
     /// When it was read or pushed last.
     fresh: Instant,
+    /// Something came since that could not be read, and may have been the list.
+    is_damaged: bool,
 }
+
+/// What may have been damaged is read again, and so long after the last read at the earliest: a server whose
+/// messages cannot be read is not asked more often for that.
+const BETWEEN_REPAIRS: Duration = Duration::from_secs(1);
 
 /// What to follow.
 pub(crate) struct List {
@@ -44,7 +50,7 @@ impl List {
     ) -> Result<(Followed, Observation), Fault> {
         let pushes = live.pushes(&self.read);
         live.read(&self.subscribe, &self.data).await?;
-        let mut followed = Followed { live, pushes, fresh: Instant::now() };
+        let mut followed = Followed { live, pushes, fresh: Instant::now(), is_damaged: false };
         let observation = self.read(&mut followed, is_first).await?;
         Ok((followed, observation))
     }
@@ -52,34 +58,33 @@ impl List {
     /// Waits for the next list: a push, or a read where none came for long or one was damaged.
     /// Returns a message that could not be read as an observation of its own. Safe to cancel.
     pub(crate) async fn next(&self, followed: &mut Followed) -> Result<Observation, Fault> {
-        if let Some(stray) = stray(&followed.live, self.clock.now_ms()) {
-            return Ok(stray);
+        loop {
+            if let Some(stray) = stray(&followed.live, self.clock.now_ms()) {
+                return Ok(stray);
+            }
+            let patience = if followed.is_damaged { BETWEEN_REPAIRS } else { self.refresh };
+            let due = followed.fresh + patience.min(self.refresh);
+            let pushed = tokio::select! {
+                pushed = timeout_at(due, followed.pushes.changed()) => pushed,
+                fault = followed.live.ended() => return Err(fault),
+            };
+            match pushed {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return Err(followed.live.ended().await),
+                Err(_) => return self.read(followed, false).await,
+            }
+            if let Push::List(frame) = followed.pushes.borrow_and_update().clone() {
+                (followed.fresh, followed.is_damaged) = (Instant::now(), false);
+                return self.observation(&frame, self.clock.now_ms(), false);
+            }
+            followed.is_damaged = true;
         }
-        let pushed = tokio::select! {
-            pushed = timeout_at(followed.fresh + self.refresh, followed.pushes.changed()) => pushed,
-            fault = followed.live.ended() => return Err(fault),
-        };
-        let newest = match pushed {
-            Ok(Ok(())) => followed.pushes.borrow_and_update().clone(),
-            Ok(Err(_)) => return Err(followed.live.ended().await),
-            Err(_) => Push::None,
-        };
-        if let Push::List(frame) = newest {
-            followed.fresh = Instant::now();
-            return self.observation(&frame, self.clock.now_ms(), false);
-        }
-        if let Some(stray) = stray(&followed.live, self.clock.now_ms()) {
-            // The list is read when this is called again.
-            followed.pushes.mark_changed();
-            return Ok(stray);
-        }
-        self.read(followed, false).await
     }
 
     async fn read(&self, followed: &mut Followed, is_first: bool) -> Result<Observation, Fault> {
         let as_of_ms = self.clock.now_ms();
         // Should this be cancelled, the answer still comes as a push would.
-        followed.fresh = Instant::now();
+        (followed.fresh, followed.is_damaged) = (Instant::now(), false);
         let frame = followed.live.read(&self.read, &self.data).await?;
         // What was pushed meanwhile is newer than the answer; what was damaged is read again.
         let newest = followed.pushes.borrow_and_update().clone();
@@ -91,7 +96,7 @@ impl List {
                 return Err(Fault::unavailable(reason));
             }
             Push::Damaged => {
-                followed.pushes.mark_changed();
+                followed.is_damaged = true;
                 frame
             }
         };

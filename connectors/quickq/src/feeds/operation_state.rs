@@ -94,9 +94,11 @@ impl Feed for OperationState {
         let visits = frame.rows().ok_or_else(|| {
             Fault::unavailable("`statistics` was answered with no list".to_owned())
         })?;
-        let States { mut over, open, keys } = states(&visits);
+        let States { mut over, open, keys, has_odd } = states(&visits);
         let holds = |key: &str| keys.contains(key);
-        over.extend(self.unended.seen(open, holds, as_of_ms, in_ms(self.window.overlap)));
+        // What is not seen may be in what cannot be read, and is not missing then.
+        let patience = (!has_odd).then_some(in_ms(self.window.overlap));
+        over.extend(self.unended.seen(open, holds, as_of_ms, patience));
         let read_to = place.map(|place| place.read_to_ms);
         let place = Place { read_to_ms: to_ms, unended_ms: self.unended.since() };
         Ok(Observation {
@@ -147,18 +149,23 @@ struct States {
     open: Vec<Open>,
     /// The keys of all.
     keys: HashSet<String>,
+    /// Whether some have another shape: of which visits they tell is not known.
+    has_odd: bool,
 }
 
 fn states(visits: &Rows) -> States {
     let mut all = States::default();
     for visit in visits.iter() {
         match split_visit(visit) {
-            Some(States { over, open, keys }) => {
+            Some(States { over, open, keys, .. }) => {
                 all.over.extend(over);
                 all.open.extend(open);
                 all.keys.extend(keys);
             }
-            None => all.over.push(Bytes::copy_from_slice(visit)),
+            None => {
+                all.over.push(Bytes::copy_from_slice(visit));
+                all.has_odd = true;
+            }
         }
     }
     all
@@ -300,7 +307,8 @@ mod tests {
             let reply = format!(
                 r#"[{{"consumer_id":1,"done":{done},"services":[{{"service_id":2,"stages":[{{"priority":3,"operations":[{{"operation_id":4,"states":[{{"state":"SERVING"}},{{"state":"{last}"}}]}}]}}]}}]}}]"#
             );
-            let States { over, open, keys } = states(&Rows::of_array(Bytes::from(reply)).unwrap());
+            let States { over, open, keys, .. } =
+                states(&Rows::of_array(Bytes::from(reply)).unwrap());
             assert_eq!(over.len() + open.len(), keys.len());
             over.len()
         };

@@ -34,13 +34,14 @@ pub(crate) struct Open {
 impl Unended {
     /// Takes in which states of a reply are not over; what was known and is not among them is over, if the
     /// reply `holds` it, and missing else. Gives the rows of those that have left: missing for `patience_ms`.
-    /// Each is given for as long again, should it not be committed at once.
+    /// Each is given for as long again, should it not be committed at once. `None`: nothing is missing by
+    /// this reply, since a part of it could not be read.
     pub(crate) fn seen(
         &self,
         open: Vec<Open>,
         holds: impl Fn(&str) -> bool,
         now_ms: i64,
-        patience_ms: i64,
+        patience_ms: Option<i64>,
     ) -> Vec<Bytes> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|key, _| !holds(key));
@@ -48,6 +49,7 @@ impl Unended {
             known.insert(key, Known { row, registered_ms, missing_since_ms: None });
         }
         let mut left = Vec::new();
+        let Some(patience_ms) = patience_ms else { return left };
         known.retain(|key, state| {
             if holds(key) {
                 return true;
@@ -87,10 +89,17 @@ mod tests {
     fn a_state_that_leaves_before_it_is_over_is_told_as_it_was_seen_last() {
         let unended = Unended::default();
         let seen = |keys: &[&str], held: &[&str], now_ms| {
-            unended.seen(open(keys), |key| keys.contains(&key) || held.contains(&key), now_ms, 100)
+            let holds = |key: &str| keys.contains(&key) || held.contains(&key);
+            unended.seen(open(keys), holds, now_ms, Some(100))
         };
         assert_eq!(seen(&["5", "7"], &[], 0), [""; 0]);
         assert_eq!(unended.since(), Some(5));
+        assert_eq!(
+            unended.seen(open(&["7"]), |key| key == "7", 5, None),
+            [""; 0],
+            "5 may be there"
+        );
+        assert_eq!(unended.since(), Some(5), "and is waited for");
         assert_eq!(seen(&["7"], &["5"], 10), [""; 0], "5 is over");
         assert_eq!(unended.since(), Some(7));
         assert_eq!(seen(&[], &[], 20), [""; 0], "a short reply");

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
+use talon_http::dial::{Dial, DialError};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -37,14 +37,15 @@ async fn dial(config: &SocketConfig) -> Result<Socket, Failure> {
     let host = request.uri().host().ok_or_else(no_url)?.to_owned();
     let port = request.uri().port_u16().unwrap_or(if is_secured { 443 } else { 80 });
     let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let tcp = TcpStream::connect((bare, port)).await.map_err(|error| {
-        Failure::Connect(format!("no connection to `upstream.url`: {}", error.kind()))
+    let way = Dial {
+        proxy: config.proxy.clone(),
+        timeout: config.connect_timeout,
+        delivery_timeout: config.request_timeout,
+    };
+    let tcp = way.connect(&host, port, is_secured).await.map_err(|error| match error {
+        DialError::Misconfigured(why) => Failure::Misconfigured(why),
+        DialError::Unreachable(why) => Failure::Connect(why),
     })?;
-    // Requests are small, and each waits for its answer.
-    if let Err(error) = tcp.set_nodelay(true) {
-        tracing::debug!(%error, "no TCP_NODELAY");
-    }
-    limit_delivery(&tcp, config.request_timeout);
     let wire: Box<dyn Wire> = if is_secured {
         let files = config.tls.clone();
         let tls = tokio::task::spawn_blocking(move || talon_http::tls::client_config(&files, true));
@@ -68,37 +69,11 @@ async fn dial(config: &SocketConfig) -> Result<Socket, Failure> {
     opened.map(|(socket, _)| socket).map_err(|error| of_handshake(&error))
 }
 
-/// What was written and not received when a request is given up, the system would try to deliver for
-/// minutes; from now on for no longer than the limit.
-#[cfg(target_os = "linux")]
-fn limit_delivery(tcp: &TcpStream, limit: Duration) {
-    if let Err(error) = socket2::SockRef::from(tcp).set_tcp_user_timeout(Some(limit)) {
-        tracing::debug!(%error, "no TCP_USER_TIMEOUT");
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn limit_delivery(_: &TcpStream, _: Duration) {}
-
 fn of_tls(error: &std::io::Error) -> Failure {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match inner {
         // Waiting does not mend it.
         Some(tls) => Failure::Misconfigured(talon_http::tls::explain(tls)),
         None => Failure::Connect(format!("the TLS session failed: {}", error.kind())),
-    }
-}
-
-#[cfg(all(test, target_os = "linux"))]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn what_is_not_received_in_time_is_given_up_by_the_system() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let tcp = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        limit_delivery(&tcp, Duration::from_secs(7));
-        let limit = socket2::SockRef::from(&tcp).tcp_user_timeout().unwrap();
-        assert_eq!(limit, Some(Duration::from_secs(7)));
     }
 }

@@ -1,10 +1,10 @@
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use talon_http::Lane;
 use talon_sdk::{Fault, Permit};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
@@ -13,6 +13,7 @@ use super::failure::Failure;
 use super::grant::{Grant, Origin};
 use super::hub::Hub;
 use super::outgoing::Outgoing;
+use super::strays::Strays;
 use crate::frame::Frame;
 
 /// The newest thing that came under the name of a list.
@@ -32,6 +33,7 @@ pub(super) type Answer = Result<(Arc<Frame>, Option<SecretString>), Failure>;
 /// What a socket's handle and its task share: requests under way, and what arrived.
 pub(super) struct Exchange {
     pub(super) hub: Arc<Hub>,
+    lane: Lane,
     pub(super) outbox: mpsc::Sender<Outgoing>,
     /// Why the socket ended; none while it lives.
     pub(super) ended: watch::Sender<Option<String>>,
@@ -41,7 +43,7 @@ pub(super) struct Exchange {
     pub(super) pushes: Mutex<HashMap<String, watch::Sender<Push>>>,
     /// When the newest list of each name was made, by the upstream's clock.
     pub(super) made_ms: Mutex<HashMap<String, i64>>,
-    pub(super) strays: Mutex<VecDeque<Bytes>>,
+    pub(super) strays: Mutex<Strays>,
     /// Commands that were answered well in this session.
     pub(super) worked: Mutex<HashSet<String>>,
     pub(super) heard: Mutex<Instant>,
@@ -66,9 +68,10 @@ pub(super) enum Kind<'p> {
 }
 
 impl Exchange {
-    pub(super) fn new(hub: Arc<Hub>, outbox: mpsc::Sender<Outgoing>) -> Exchange {
+    pub(super) fn new(hub: Arc<Hub>, lane: Lane, outbox: mpsc::Sender<Outgoing>) -> Exchange {
         Exchange {
             hub,
+            lane,
             outbox,
             ended: watch::Sender::new(None),
             session: Mutex::default(),
@@ -90,6 +93,8 @@ impl Exchange {
     }
 
     pub(super) async fn request(&self, command: &str, data: &Value, kind: Kind<'_>) -> Answer {
+        // The time limit starts when the wait for the budget ends.
+        self.hub.admit(self.lane).await;
         let limit = self.hub.config.request_timeout;
         let started = Instant::now();
         let late = || Err(Failure::Timeout(command.to_owned()));

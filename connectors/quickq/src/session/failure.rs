@@ -90,6 +90,23 @@ pub(crate) fn of_handshake(error: &Error) -> Failure {
     }
 }
 
+/// Why the upstream closed, by its code. Its words are left behind: they may quote content.
+pub(crate) fn closed(code: Option<u16>) -> String {
+    let what = match code {
+        None => return "the upstream closed it".to_owned(),
+        Some(1000) => "done",
+        Some(1001) => "going away",
+        Some(1002 | 1003 | 1007 | 1010) => "it did not understand",
+        Some(1008) => "against its policy",
+        Some(1009) => "a message is too large for it",
+        Some(1011) => "an error of its own",
+        Some(1012) => "it restarts",
+        Some(1013) => "try again later",
+        Some(_) => "no common reason",
+    };
+    format!("the upstream closed it with {} ({what})", code.unwrap_or_default())
+}
+
 /// Why a socket ended, without content.
 pub(crate) fn why(error: &Error) -> String {
     match error {

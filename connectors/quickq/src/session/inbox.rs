@@ -9,22 +9,25 @@ use tokio::time::Instant;
 use super::exchange::{Answer, Exchange, Push, lock};
 use super::failure::Failure;
 use crate::frame::{Frame, Read, UpstreamError};
-
-/// Unreadable messages that wait for a feed to put them to the dead letters. More are counted and
-/// dropped with a warning: a peer that sends nothing else is no source of events.
-const STRAYS: usize = 16;
+use crate::texts::texts;
 
 impl Exchange {
-    /// Takes a message in: for who waits for it, and for who follows its list.
-    pub(super) fn take(&self, text: Bytes) {
+    /// Takes a frame in, which may be several messages.
+    pub(super) fn take(&self, frame: &Bytes) {
         *lock(&self.heard) = Instant::now();
-        let read = match Frame::read(text) {
-            Ok(read) => read,
-            Err(unreadable) => {
-                return self.put_aside(unreadable.text, unreadable.command.as_deref());
+        if let Some(read) = Frame::of(frame) {
+            return self.take_message(read);
+        }
+        for text in texts(frame) {
+            match Frame::read(text) {
+                Ok(read) => self.take_message(read),
+                Err(unreadable) => self.put_aside(unreadable.text, unreadable.command.as_deref()),
             }
-        };
-        let Read { frame, token } = read;
+        }
+    }
+
+    /// Takes a message in: for who waits for it, and for who follows its list.
+    fn take_message(&self, Read { frame, token }: Read) {
         let frame = Arc::new(frame);
         let is_list = lock(&self.pushes).contains_key(&frame.command);
         if is_list && frame.error.is_none() {
@@ -84,17 +87,13 @@ impl Exchange {
     /// A message that cannot be read: a dead letter. Whoever waits for its command is told, and every
     /// list is to be read again, for it may have been any.
     fn put_aside(&self, text: Bytes, command: Option<&str>) {
-        let kept = {
-            let mut strays = lock(&self.strays);
-            let has_room = strays.len() < STRAYS;
-            if has_room {
-                strays.push_back(text);
-            }
-            has_room
-        };
-        if !kept {
+        if let Some(dropped) = lock(&self.strays).put(text) {
             let connector = &self.hub.context.name;
-            tracing::warn!(connector, "an unreadable message was dropped: too many wait already");
+            tracing::warn!(
+                connector,
+                dropped,
+                "unreadable messages are dropped: too many wait already"
+            );
         }
         if let Some(command) = command {
             let waiter = {

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
+use talon_http::Lane;
 use talon_sdk::Fault;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -13,6 +14,8 @@ use super::{connect, login};
 /// A place for one socket. Callable by many feeds at once.
 pub(crate) struct Line {
     hub: Arc<Hub>,
+    /// Where it stands for the rate budget.
+    lane: Lane,
     dial: Mutex<Dial>,
 }
 
@@ -24,8 +27,8 @@ struct Dial {
 }
 
 impl Line {
-    pub(crate) fn new(hub: Arc<Hub>) -> Line {
-        Line { hub, dial: Mutex::default() }
+    pub(crate) fn new(hub: Arc<Hub>, lane: Lane) -> Line {
+        Line { hub, lane, dial: Mutex::default() }
     }
 
     /// The socket, logged in; dialled if there is none. Those who ask while one attempt runs share its
@@ -57,10 +60,11 @@ impl Line {
 
     async fn open(&self) -> Result<Arc<Live>, Fault> {
         let hub = &self.hub;
+        hub.admit(self.lane).await;
         let socket = connect::connect(&hub.config).await.inspect_err(|failure| {
             hub.count(failure.code());
         })?;
-        let live = Live::start(hub.clone(), socket);
+        let live = Live::start(hub.clone(), self.lane, socket);
         let admitted = login::admit(&hub.account, &live).await;
         admitted.map_err(|failure| match failure {
             Failure::Refused { error, .. } => Fault::Misconfigured {

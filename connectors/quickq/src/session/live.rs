@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use secrecy::SecretString;
 use serde_json::Value;
+use talon_http::Lane;
 use talon_sdk::{Fault, Permit};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -28,9 +29,9 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    pub(super) fn start(hub: Arc<Hub>, socket: Socket) -> Live {
+    pub(super) fn start(hub: Arc<Hub>, lane: Lane, socket: Socket) -> Live {
         let (outbox, written) = mpsc::channel(OUTBOX);
-        let exchange = Arc::new(Exchange::new(hub, outbox));
+        let exchange = Arc::new(Exchange::new(hub, lane, outbox));
         let task = tokio::spawn(pump::run(exchange.clone(), socket, written));
         Live { exchange, task }
     }
@@ -65,7 +66,7 @@ impl Live {
 
     /// Takes a message that nobody could read, oldest first.
     pub(crate) fn stray(&self) -> Option<Bytes> {
-        lock(&self.exchange.strays).pop_front()
+        lock(&self.exchange.strays).take()
     }
 
     /// Asks for something that changes nothing. A refusal that may only mean that the session is

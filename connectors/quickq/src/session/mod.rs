@@ -28,6 +28,7 @@ mod live;
 mod login;
 mod outgoing;
 mod pump;
+mod strays;
 
 pub(crate) use account::Account;
 pub(crate) use exchange::Push;

@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::connect::Socket;
 use super::exchange::Exchange;
-use super::failure::{Failure, why};
+use super::failure::{Failure, closed, why};
 use super::outgoing::Outgoing;
 
 /// Runs until the socket ends, and says why.
@@ -37,9 +37,10 @@ async fn read(
 ) -> String {
     loop {
         match stream.next().await {
-            Some(Ok(Message::Text(text))) => exchange.take(Bytes::from(text)),
-            Some(Ok(Message::Binary(bytes))) => exchange.take(bytes),
-            Some(Ok(Message::Close(_))) | None => return "the upstream closed it".to_owned(),
+            Some(Ok(Message::Text(text))) => exchange.take(&Bytes::from(text)),
+            Some(Ok(Message::Binary(bytes))) => exchange.take(&bytes),
+            Some(Ok(Message::Close(close))) => return closed(close.map(|close| close.code.into())),
+            None => return closed(None),
             Some(Ok(_)) => {}
             Some(Err(error)) => return why(&error),
         }

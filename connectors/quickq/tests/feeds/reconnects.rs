@@ -50,7 +50,12 @@ async fn a_thousand_reconnects_under_load_lose_nothing() {
     let simulated =
         Settings { seed, visitors: 5, echo_id: seed.is_multiple_of(2), ..Settings::default() };
     // An empty list after a cut is believed the second time, which must not take a minute.
-    let settings = [("upstream.request.timeout.ms", "5000"), ("refresh.interval.ms", "1000")];
+    let settings = [
+        ("upstream.request.timeout.ms", "5000"),
+        ("refresh.interval.ms", "1000"),
+        // The runtime would wait between attempts.
+        ("upstream.requests.per.second", "100000"),
+    ];
     let hall = hall(simulated, &settings).await;
     // Cuts may come faster than one queue is read, so that much of it is gone at once: believed here.
     let guard = Guard { ratio: 1.0, entities: usize::MAX };

@@ -7,7 +7,9 @@
 mod key;
 mod secret;
 mod settings;
+mod stamp;
 
 pub use key::{Importance, Key, Type};
 pub use secret::{Secret, Secrets, Unresolved};
 pub use settings::{Problem, Settings};
+pub use stamp::Stamp;

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
 
 use secrecy::{ExposeSecret, SecretString};
+
+use super::stamp::Stamp;
 
 /// How references are resolved.
 #[derive(Debug, Clone)]
@@ -42,10 +43,10 @@ pub struct Secret {
     last: Arc<Mutex<Option<Reading>>>,
 }
 
-/// What a secret was when its files had these modification times.
+/// What a secret was when its files were these.
 #[derive(Debug)]
 struct Reading {
-    stamps: Vec<SystemTime>,
+    stamps: Vec<Stamp>,
     value: SecretString,
 }
 
@@ -114,9 +115,7 @@ impl Secret {
     /// The value now. A file that has changed is read again; one that has vanished keeps its last
     /// value, so that a rotation in two steps does not interrupt.
     pub fn current(&self) -> SecretString {
-        let stamps: Vec<SystemTime> = files(&self.text)
-            .filter_map(|path| std::fs::metadata(path).and_then(|file| file.modified()).ok())
-            .collect();
+        let stamps: Vec<Stamp> = files(&self.text).map(Stamp::of).collect();
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(reading) = &*last
             && reading.stamps == stamps
@@ -184,9 +183,7 @@ mod tests {
         std::fs::write(&path, "one\n").unwrap();
         let secret = secrets().secret(&format!("${{file:{}}}", path.display()));
         assert_eq!(secret.expose(), "one");
-        let later = SystemTime::now() + std::time::Duration::from_secs(5);
         std::fs::write(&path, "\u{feff}two\r\n").unwrap();
-        std::fs::File::options().write(true).open(&path).unwrap().set_modified(later).unwrap();
         assert_eq!(secret.expose(), "two");
         std::fs::remove_file(&path).unwrap();
         assert_eq!(secret.expose(), "two");

@@ -37,7 +37,7 @@ impl Client {
         let config = talon_http::read(&mut Settings::new("", &keys, texts, &secrets));
         let http = talon_http::Client::new(config, &lent(&Metrics::new()?))?;
         let list = Request::get("GET /api/1/config/servers", ["api", "1", "config", "servers"]);
-        let branches = serde_json::from_slice(&http.read_json(list).await?)?;
+        let branches = serde_json::from_slice(&http.read_json(list).await?.as_it_came())?;
         Ok(Client { http, branches, concurrency })
     }
 
@@ -59,7 +59,7 @@ impl Client {
                     .query("serverId", branch.id.clone())
                     .query("includeDataFields", "false");
                 let body = self.http.read_json(request).await?;
-                anyhow::Ok((serde_json::from_slice::<T>(&body)?, branch))
+                anyhow::Ok((serde_json::from_slice::<T>(&body.as_it_came())?, branch))
             })
             .buffer_unordered(self.concurrency);
         while let Some(reply) = replies.next().await {

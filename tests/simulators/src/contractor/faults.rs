@@ -63,6 +63,21 @@ pub enum FaultKind {
     UnknownStatus,
     /// An optional field of one row has another JSON type.
     WrongType,
+    /// One row has one more field, `odd`, whose value is this text, which may be no JSON.
+    OddRow {
+        /// Such as `NaN`.
+        value: String,
+    },
+    /// The `timestamp` of one row is this.
+    LeapingMark {
+        /// The mark.
+        mark: i64,
+    },
+    /// The effect happens, and the body of a successful answer is this text.
+    OtherAnswer {
+        /// Such as an error; empty for no content.
+        body: String,
+    },
     /// Every row of a list comes twice.
     DoubleRows,
     /// A list has only its first rows, by id.

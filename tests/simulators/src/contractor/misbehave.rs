@@ -16,6 +16,9 @@ use crate::noise::{self, Noise};
 /// How long the first half of a cut body has to leave the machine before the cut.
 const BEFORE_CUT: Duration = Duration::from_millis(20);
 
+/// What stands for a value that is no JSON until the answer is written.
+const PLACE: &str = "{odd}";
+
 /// The answer with the faults in it, as it is spelled this time.
 pub(super) async fn spoil(response: Response, faults: &[FaultKind], noise: Noise) -> Response {
     if faults.is_empty() && !noise.is_any() {
@@ -87,6 +90,13 @@ fn spoil_json(body: Bytes, fault: &FaultKind) -> Bytes {
         }),
         FaultKind::UnknownStatus => with_row(body, |row| row["status"] = json!("Paused")),
         FaultKind::WrongType => with_row(body, mistype),
+        FaultKind::OddRow { value } => {
+            let marked = with_row(body, |row| row["odd"] = json!(PLACE));
+            let text = String::from_utf8_lossy(&marked);
+            text.replace(&format!("\"{PLACE}\""), value).into()
+        }
+        FaultKind::LeapingMark { mark } => with_row(body, |row| row["timestamp"] = json!(mark)),
+        FaultKind::OtherAnswer { body } => Bytes::copy_from_slice(body.as_bytes()),
         _ => body,
     }
 }

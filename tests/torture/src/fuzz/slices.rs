@@ -11,9 +11,6 @@ const LARGEST: usize = 4 * 1024;
 /// What stands beside the ticket in a row.
 const HEAD: usize = 2 * 64 * 1024 + 64;
 
-/// What the reply of a day has, by its document, at least one of.
-const ANSWER: [&str; 4] = ["Tickets", "Department", "ServerId", "DateTime"];
-
 type Cut = (Vec<Vec<u8>>, Result<(), SliceFault>);
 
 /// The first byte says in pieces of which size the rest arrives.
@@ -72,17 +69,10 @@ fn tickets(body: &[u8]) -> Option<Vec<&str>> {
         if !day.are_distinct() {
             return None;
         }
-        // Such as an error with status 200, or the list of branches.
-        let is_answer = |(name, _): &(String, _)| ANSWER.contains(&name.as_str());
-        if !day.0.is_empty() && !day.0.iter().any(is_answer) {
-            return None;
-        }
-        let list = day.0.iter().find(|(name, _)| name == "Tickets");
-        let list = list.filter(|(_, value)| value.get().starts_with('['));
-        if let Some((_, list)) = list {
-            let list: Vec<&RawValue> = serde_json::from_str(list.get()).ok()?;
-            tickets.extend(list.into_iter().map(RawValue::get));
-        }
+        // Without a list it is another thing, such as an error with status 200, or the list of branches.
+        let (_, list) = day.0.iter().find(|(name, _)| name == "Tickets")?;
+        let list: Option<Vec<&RawValue>> = serde_json::from_str(list.get()).ok()?;
+        tickets.extend(list.into_iter().flatten().map(RawValue::get));
     }
     Some(tickets)
 }

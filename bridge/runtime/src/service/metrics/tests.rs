@@ -18,6 +18,7 @@ fn metric_names_do_not_change_by_accident() {
     metrics.recovered("c", Duration::ZERO);
     metrics.owned("c", true);
     metrics.up("bus", true);
+    metrics.log_dropped.with_label_values(&["full"]).inc();
     metrics.upstream.requests.with_label_values(&["c", "200"]).inc();
     metrics.upstream.duration.with_label_values(&["c"]).observe(0.0);
     metrics.upstream.budget_wait.with_label_values(&["c"]).observe(0.0);
@@ -47,6 +48,7 @@ fn metric_names_do_not_change_by_accident() {
             "talon_feed_lag_seconds histogram",
             "talon_feed_withheld_deletes gauge",
             "talon_gap_changes_total counter",
+            "talon_log_lines_dropped_total counter",
             "talon_memory_lost_total counter",
             "talon_observations_total counter",
             "talon_oversize_total counter",

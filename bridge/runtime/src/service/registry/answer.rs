@@ -93,6 +93,7 @@ impl Answer {
             404 | 405 => format!(
                 "what answers at `schema.registry.url` does not know a registry's paths ({status}); check its path (Apicurio: `/apis/ccompat/v7`), `talon check --probe` suggests one"
             ),
+            407 => "the proxy before the schema registry wants credentials, or refuses those it got; see `schema.registry.proxy.user.info`".to_owned(),
             408 | 425 | 429 => return self.for_the_moment(),
             400..=499 => {
                 format!("the schema registry refuses the request ({status}): {}", self.words())

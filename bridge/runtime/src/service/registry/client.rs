@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::{Method, header};
+use talon_http::Proxy;
 use talon_schemas::Message;
 use talon_sdk::config::Secret;
 
@@ -19,6 +20,10 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a connection may take. Less than the whole, so that a host that is gone leaves time.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Over HTTP/2: after so long without anything it is asked whether it lives, and for as long the answer is
+/// waited for. Both together are less than the whole.
+const PING_INTERVAL: Duration = Duration::from_secs(3);
 
 /// How often it is asked while it refuses for the moment, and the pauses between.
 pub(super) const TRIES: u32 = 6;
@@ -55,6 +60,7 @@ pub(super) struct Client {
     /// Place of the address that answered last.
     answers: AtomicUsize,
     user_info: Option<Secret>,
+    proxy: Proxy,
     tls: Tls,
     is_secured: bool,
     made: Mutex<Made>,
@@ -68,10 +74,11 @@ struct Made {
 
 impl Client {
     pub(super) fn new(options: Options) -> Result<Client, BusFault> {
-        let Options { urls, user_info, tls, .. } = options;
+        let Options { urls, user_info, proxy, tls, .. } = options;
         let is_secured = urls.iter().any(|url| url.starts_with("https://"));
-        let made = Mutex::new(Made::of(&tls, is_secured)?);
-        Ok(Client { urls, answers: AtomicUsize::default(), user_info, tls, is_secured, made })
+        let made = Mutex::new(Made::of(&tls, &proxy, is_secured)?);
+        let answers = AtomicUsize::default();
+        Ok(Client { urls, answers, user_info, proxy, tls, is_secured, made })
     }
 
     /// The addresses.
@@ -123,12 +130,24 @@ impl Client {
             let json = "application/vnd.schemaregistry.v1+json";
             sent = sent.header(header::CONTENT_TYPE, json).body(body.clone());
         }
-        let reply = sent.send().await.map_err(|error| explain(&error))?;
+        let reply = sent.send().await.map_err(|error| self.failed(&error))?;
         let status = reply.status().as_u16();
         let to = reply.headers().get(header::LOCATION).and_then(|to| to.to_str().ok());
         let to = to.map(str::to_owned);
-        let body = reply.bytes().await.map_err(|error| explain(&error))?;
+        let body = reply.bytes().await.map_err(|error| self.failed(&error))?;
         Ok(Answer { status, to, body })
+    }
+
+    /// What an error means. Over HTTP/2 the connection outlives a request that was given up, and may have
+    /// been the reason; so its pool is used for no further request.
+    fn failed(&self, error: &reqwest::Error) -> BusFault {
+        if error.is_timeout() {
+            // While the files do not go together it goes on with what it has.
+            if let Ok(anew) = Made::of(&self.tls, &self.proxy, self.is_secured) {
+                *self.made.lock().unwrap_or_else(PoisonError::into_inner) = anew;
+            }
+        }
+        explain(error)
     }
 
     /// The HTTP client, made anew where a file has changed. While the new files do not go together, which
@@ -137,7 +156,7 @@ impl Client {
         let stamps = self.tls.stamps();
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if made.stamps != stamps {
-            match Made::of(&self.tls, self.is_secured) {
+            match Made::of(&self.tls, &self.proxy, self.is_secured) {
                 Ok(anew) => *made = anew,
                 Err(fault) => {
                     tracing::warn!(%fault, "changed certificates of the schema registry cannot be used");
@@ -150,20 +169,22 @@ impl Client {
 }
 
 impl Made {
-    fn of(tls: &Tls, is_secured: bool) -> Result<Made, BusFault> {
+    fn of(tls: &Tls, proxy: &Proxy, is_secured: bool) -> Result<Made, BusFault> {
         // Before they are read: what changes meanwhile is read again.
         let stamps = tls.stamps();
-        let http = reqwest::Client::builder()
+        let builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls.client_config(is_secured)?)
             .user_agent(concat!("talon/", env!("CARGO_PKG_VERSION")))
             // A POST would become a GET, and credentials would go elsewhere.
             .redirect(reqwest::redirect::Policy::none())
             .timeout(TIMEOUT)
             .connect_timeout(CONNECT_TIMEOUT)
-            .build()
-            .map_err(|error| {
-                BusFault::Misconfigured(format!("no HTTP client for the schema registry: {error}"))
-            })?;
+            // A peer that has gone without a word is noticed, and its connection not used again.
+            .http2_keep_alive_interval(PING_INTERVAL)
+            .http2_keep_alive_timeout(PING_INTERVAL);
+        let http = proxy.apply(builder).build().map_err(|error| {
+            BusFault::Misconfigured(format!("no HTTP client for the schema registry: {error}"))
+        })?;
         Ok(Made { http, stamps })
     }
 }

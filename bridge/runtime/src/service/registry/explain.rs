@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io::{self, ErrorKind};
 
 use rustls::CertificateError as Bad;
+use talon_http::dial::DialError;
 
 use crate::bus::BusFault;
 
@@ -11,6 +12,15 @@ use crate::bus::BusFault;
 pub(super) fn explain(error: &reqwest::Error) -> BusFault {
     if let Some(tls) = causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>()) {
         return BusFault::Misconfigured(of_tls(tls));
+    }
+    if let Some(proxy) = causes(error).find_map(talon_http::dial::of_proxy) {
+        let words = proxy.to_string().replace("upstream.", "schema.registry.");
+        return match proxy {
+            DialError::Misconfigured(_) => BusFault::Misconfigured(words),
+            DialError::Unreachable(_) => {
+                BusFault::Unavailable(format!("the schema registry cannot be reached: {words}"))
+            }
+        };
     }
     let io = causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).last();
     let what = if error.is_timeout() {

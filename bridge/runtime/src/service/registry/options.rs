@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use talon_http::{Proxy, proxy};
 use talon_sdk::config::{Importance, Key, Secret, Settings};
 
 use super::level::Level;
@@ -18,7 +19,7 @@ const KEY: &str = "schema.registry.ssl.key.location";
 
 /// Declares them.
 pub fn keys() -> Vec<Key> {
-    vec![
+    let mut keys = vec![
         Key::urls(URL).importance(Importance::High).doc("Schema registry with Confluent's API, with its path (Apicurio: `/apis/ccompat/v7`). Several addresses of one registry are separated by commas; the next is asked where one does not answer. Without it events are written in Avro single-object encoding."),
         Key::secret(USER_INFO).doc("`user:password` for the schema registry."),
         Key::choice(COMPATIBILITY, &Level::NAMES)
@@ -35,7 +36,9 @@ pub fn keys() -> Vec<Key> {
         Key::text(CA).doc("A PEM file with certificates of authorities to trust for the schema registry besides the machine's own. Read again when it changes."),
         Key::text(CERTIFICATE).doc("A PEM file with the certificate, and its chain, that is shown to the schema registry. Read again when it changes."),
         Key::text(KEY).doc("A PEM file with the private key of `schema.registry.ssl.certificate.location`, not encrypted. Read again when it changes."),
-    ]
+    ];
+    keys.extend(proxy::keys("schema.registry"));
+    keys
 }
 
 /// How the schema registry is reached and used.
@@ -51,6 +54,8 @@ pub struct Options {
     pub auto_register: bool,
     /// Whether the newest version's id is taken.
     pub use_latest: bool,
+    /// What stands before it.
+    pub proxy: Proxy,
     pub(super) tls: Tls,
 }
 
@@ -63,6 +68,7 @@ impl Options {
             compatibility: Level::named("FULL_TRANSITIVE"),
             auto_register: true,
             use_latest: false,
+            proxy: Proxy::default(),
             tls: Tls::default(),
         }
     }
@@ -80,6 +86,7 @@ impl Options {
         let shown = file(settings, CERTIFICATE)
             .zip(file(settings, KEY))
             .map(|(certificate, key)| Shown { certificate, key });
+        let proxy = proxy::read(settings, "schema.registry");
         let urls: Vec<String> =
             settings.list(URL).iter().map(|url| url.trim_end_matches('/').to_owned()).collect();
         if !urls.is_empty() && urls.iter().all(|url| url.starts_with("http://")) {
@@ -95,6 +102,7 @@ impl Options {
             compatibility: Level::named(&settings.text(COMPATIBILITY)),
             auto_register: settings.flag(AUTO_REGISTER),
             use_latest: settings.flag(USE_LATEST),
+            proxy,
             tls: Tls { ca: file(settings, CA), shown },
         })
     }

@@ -1,14 +1,13 @@
 //! What a connection to the registry trusts and shows. Files are read again when they change.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use rustls::pki_types::pem::{Error as PemError, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::Verifier;
+use talon_sdk::config::Stamp;
 
 use crate::bus::BusFault;
 
@@ -28,14 +27,13 @@ pub(super) struct Shown {
     pub(super) key: PathBuf,
 }
 
-/// When the files were changed last; `None` for one that is not there.
-pub(super) type Stamps = Vec<Option<SystemTime>>;
+/// Which files they are.
+pub(super) type Stamps = Vec<Stamp>;
 
 impl Tls {
     pub(super) fn stamps(&self) -> Stamps {
         let shown = self.shown.iter().flat_map(|shown| [&shown.certificate, &shown.key]);
-        let changed = |path: &PathBuf| fs::metadata(path).and_then(|file| file.modified()).ok();
-        self.ca.iter().chain(shown).map(changed).collect()
+        self.ca.iter().chain(shown).map(Stamp::of).collect()
     }
 
     /// Reads the files, and for a secured connection the machine's authorities; blocks for a few

@@ -6,6 +6,7 @@ use super::*;
 use crate::bus::{Place, Recovered};
 use crate::service::metrics::Metrics;
 use crate::shard::change::EventId;
+use crate::shard::pace::tests::pace;
 
 static CONTRACT: LazyLock<Contract> = LazyLock::new(|| {
     Contract::of(
@@ -120,7 +121,7 @@ fn published(
         as_of_ms: 1,
         now_ms: 1,
         buffer: &mut Vec::new(),
-        transaction: &mut Transaction::default(),
+        transaction: &mut Transaction::new(&pace().0),
         tally: &mut tally,
         told: None,
     };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use talon_sdk::{Clock, Coverage, Cursor, Fault, Feed, Observation, Rows};
+use talon_sdk::{Clock, Coverage, Cursor, Fault, Feed, Observation};
 
 use crate::export::catalogue::Catalogue;
 
@@ -34,12 +34,7 @@ impl Feed for WholeList {
         let as_of_ms = self.clock.now_ms();
         let rows = match self.of {
             Of::Branches => self.catalogue.read_branches().await?.rows,
-            Of::Sources => {
-                let body = self.catalogue.upstream.sources().await?;
-                Rows::of_array(body).map_err(|error| {
-                    Fault::unavailable(format!("the list of ticket sources is no list: {error}"))
-                })?
-            }
+            Of::Sources => self.catalogue.upstream.sources().await?.rows()?,
         };
         Ok(Observation {
             scope: String::new(),

@@ -4,6 +4,7 @@ use talon_sdk::Clock;
 use tokio::time::Instant;
 
 use super::*;
+use crate::export::catalogue::BranchHead;
 use crate::export::zone::Zones;
 
 const HOUR: i64 = 3_600_000;
@@ -39,7 +40,11 @@ impl Played {
     }
 
     fn list(&mut self, branches: &[&str], offline: &[&str]) {
-        let heads: Vec<BranchHead> = branches
+        self.list_of(branches, offline, true);
+    }
+
+    fn list_of(&mut self, branches: &[&str], offline: &[&str], is_whole: bool) {
+        let branches = branches
             .iter()
             .map(|id| BranchHead {
                 id: (*id).to_owned(),
@@ -47,7 +52,7 @@ impl Played {
                 has_wrong_protocol: id.starts_with("wrong"),
             })
             .collect();
-        self.plan.update(&heads, self.now);
+        self.plan.update(&Heads { branches, is_whole }, self.now);
     }
 
     fn pass(&mut self, ms: i64) {
@@ -276,4 +281,16 @@ fn what_a_reply_says_is_newer_than_the_list_of_branches() {
     played.list(&["a"], &[]);
     played.pass(HOUR);
     assert!(played.plan.next(Lane::Current, played.now).unwrap().is_full);
+}
+
+#[test]
+fn a_branch_whose_row_of_the_list_cannot_be_read_is_read_on() {
+    let mut played = Played::new(config(None), &["a", "b"]);
+    let reads = |played: &Played| -> Vec<String> {
+        played.plan.reads().map(|(branch, _)| branch.clone()).collect()
+    };
+    played.list_of(&["a"], &[], false);
+    assert_eq!(reads(&played), ["a", "b"]);
+    played.list_of(&["a"], &[], true);
+    assert_eq!(reads(&played), ["a"]);
 }

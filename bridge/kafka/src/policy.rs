@@ -1,0 +1,166 @@
+//! Settings of topics that lose what Talon keeps on them. Such a topic is used all the same, since what is
+//! lost is lost later, if at all: it is shown for as long as it is so.
+
+use std::time::Duration;
+
+use rdkafka::admin::{
+    AdminClient, AdminOptions, ConfigResource, OwnedResourceSpecifier, ResourceSpecifier,
+};
+use rdkafka::client::DefaultClientContext;
+use talon_runtime::bus::{BusFault, Purpose, TopicSpec};
+use talon_sdk::Kind;
+
+use crate::client::refused;
+use crate::cluster::Cluster;
+use crate::fault::fault_of;
+
+/// One look, at most.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// What these topics lose by their settings.
+pub(crate) async fn inspect(
+    cluster: &Cluster,
+    topics: &[&TopicSpec],
+) -> Result<Vec<String>, BusFault> {
+    let config = cluster.config();
+    let admin: AdminClient<DefaultClientContext> =
+        config.create().map_err(|error| refused(&config, &error))?;
+    let resources: Vec<ResourceSpecifier<'_>> =
+        topics.iter().map(|topic| ResourceSpecifier::Topic(&topic.name)).collect();
+    let options = AdminOptions::new().request_timeout(Some(LOOK));
+    let described = admin.describe_configs(&resources, &options).await;
+    // Its thread ends within 100 ms, for which nobody waits.
+    tokio::task::spawn_blocking(move || drop(admin));
+    let described = described.map_err(|error| fault_of(&error))?;
+    let mut found = Vec::new();
+    // What is not there, or may not be looked at, has nothing to say.
+    for config in described.into_iter().flatten() {
+        let OwnedResourceSpecifier::Topic(name) = &config.specifier else { continue };
+        let Some(topic) = topics.iter().find(|topic| topic.name == *name) else { continue };
+        let losses = Policy::of(&config).losses(topic);
+        found.extend(losses.into_iter().map(|loss| format!("topic `{name}`: {loss}")));
+    }
+    Ok(found)
+}
+
+/// What of a topic's settings decides how long records stay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Policy {
+    compacts: bool,
+    deletes: bool,
+    /// Milliseconds; none is for ever.
+    age: Option<u64>,
+    /// Bytes of a partition; none is without a bound.
+    bytes: Option<u64>,
+}
+
+impl Policy {
+    fn of(config: &ConfigResource) -> Policy {
+        let text = |name: &str| config.get(name).and_then(|entry| entry.value.as_deref());
+        // -1 is "without a bound", and so is what is not told.
+        let bound = |name: &str| text(name)?.parse().ok();
+        let policy = text("cleanup.policy").unwrap_or_default();
+        Policy {
+            compacts: policy.contains("compact"),
+            deletes: policy.contains("delete"),
+            age: bound("retention.ms"),
+            bytes: bound("retention.bytes"),
+        }
+    }
+
+    /// How records go, whatever their keys.
+    fn bounds(&self) -> Vec<String> {
+        let age = self.age.map(|ms| format!("`retention.ms` is {ms}"));
+        let bytes = self.bytes.map(|bytes| format!("`retention.bytes` is {bytes}"));
+        age.into_iter().chain(bytes).filter(|_| self.deletes).collect()
+    }
+
+    fn losses(&self, topic: &TopicSpec) -> Vec<String> {
+        let mut losses = Vec::new();
+        let bounds = self.bounds();
+        let is_early =
+            self.deletes && (self.bytes.is_some() || self.age.is_some_and(|ms| ms < topic.keep_ms));
+        let early = |what: &str| {
+            let keep = topic.keep_ms;
+            format!("{}, and records are meant to stay for {keep} ms: {what}", bounds.join(", "))
+        };
+        match topic.purpose {
+            Purpose::Changes(Kind::Table) if !bounds.is_empty() => losses.push(format!(
+                "`cleanup.policy` has `delete`, and {}: entities that do not change for so long vanish from it, and their next change is published as a create; set `cleanup.policy=compact`",
+                bounds.join(", ")
+            )),
+            Purpose::Checkpoints if !bounds.is_empty() => losses.push(format!(
+                "`cleanup.policy` has `delete`, and {}: a feed that does not move for so long is read again from the beginning; set `cleanup.policy=compact`",
+                bounds.join(", ")
+            )),
+            Purpose::Changes(Kind::Log) if is_early => losses.push(early(
+                "facts that the upstream still tells can be published again after a restart; raise it, or lower `topic.creation.log.retention.ms`",
+            )),
+            Purpose::Commands | Purpose::Results if self.compacts => losses.push(
+                "`cleanup.policy` has `compact`: records of the same key push one another out, so commands are lost, and a command that is sent twice may be run twice; set `cleanup.policy=delete`"
+                    .to_owned(),
+            ),
+            _ => {}
+        }
+        match topic.purpose {
+            Purpose::Commands if is_early => losses.push(early(
+                "commands that were not read by then are lost; raise it, or lower `topic.creation.commands.retention.ms`",
+            )),
+            Purpose::Results if is_early => losses.push(early(
+                "what became of a command is forgotten too early, and the command ends `UNKNOWN` if it comes again; raise it, or lower `commands.ledger.retention.ms`",
+            )),
+            _ => {}
+        }
+        losses
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn topic(purpose: Purpose) -> TopicSpec {
+        TopicSpec {
+            name: "t".to_owned(),
+            purpose,
+            partitions: 1,
+            replication: 0,
+            keep_ms: 1_000,
+            record_bytes: None,
+        }
+    }
+
+    fn losses(purpose: Purpose, policy: &str, age: Option<u64>, bytes: Option<u64>) -> Vec<String> {
+        let (compacts, deletes) = (policy.contains("compact"), policy.contains("delete"));
+        Policy { compacts, deletes, age, bytes }.losses(&topic(purpose))
+    }
+
+    #[test]
+    fn every_policy_that_loses_state_is_told_and_no_other() {
+        use Purpose::{Checkpoints, Commands, DeadLetters, Results};
+        let (table, log) = (Purpose::Changes(Kind::Table), Purpose::Changes(Kind::Log));
+        for (purpose, policy, age, bytes, expected) in [
+            (table, "compact", Some(5), None, 0),
+            (table, "delete", Some(5_000), None, 1),
+            (table, "compact,delete", Some(5_000), None, 1),
+            (table, "compact,delete", None, Some(1), 1),
+            // It grows, and loses nothing.
+            (table, "delete", None, None, 0),
+            (Checkpoints, "compact", Some(5), None, 0),
+            (Checkpoints, "delete", Some(5_000), None, 1),
+            (log, "delete", Some(1_000), None, 0),
+            (log, "delete", Some(999), None, 1),
+            (log, "delete", Some(1_000), Some(1), 1),
+            (log, "compact", Some(5), None, 0),
+            (Commands, "delete", Some(1_000), None, 0),
+            (Commands, "delete", Some(5), None, 1),
+            (Commands, "compact", Some(5), None, 1),
+            (Results, "compact,delete", Some(5), None, 2),
+            (Results, "delete", None, None, 0),
+            (DeadLetters, "compact,delete", Some(5), Some(5), 0),
+        ] {
+            let told = losses(purpose, policy, age, bytes);
+            assert_eq!(told.len(), expected, "{purpose:?} {policy} {age:?} {bytes:?}: {told:?}");
+        }
+    }
+}
