@@ -59,7 +59,7 @@ fn page(class: &dyn Class) -> String {
 }
 
 fn setting(key: &Key) -> String {
-    let kind = match key.kind {
+    let kind = match &key.kind {
         Type::Choice(words) => words.join(" | "),
         Type::List(words) => format!("list of {}", words.join(", ")),
         Type::Whole { min, max: u64::MAX } => format!("whole number from {min}"),

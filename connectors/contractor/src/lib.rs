@@ -67,7 +67,7 @@ impl Class for Contractor {
 
     fn commands(&self) -> Option<Commands> {
         Some(Commands {
-            specs: &commands::SPECS,
+            specs: commands::ACTIONS.specs(),
             contract: || &talon_schemas::contractor::COMMANDS,
         })
     }
@@ -174,7 +174,7 @@ impl Connector for Instance {
                 Sender::new(upstream, commands, http, zone.clone(), *overlap, &self.context);
             Arc::new(sender)
         };
-        Ok(self.sender.get_or_init(made).clone())
+        Ok(commands::ACTIONS.applier(self.sender.get_or_init(made).clone()))
     }
 
     fn request_timeout(&self) -> Duration {

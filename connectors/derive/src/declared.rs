@@ -64,7 +64,8 @@ impl Declared {
             finish: None,
             fields: Vec::new(),
         };
-        for attribute in input.attrs.iter().filter(|attribute| attribute.path().is_ident("record")) {
+        for attribute in input.attrs.iter().filter(|attribute| attribute.path().is_ident("record"))
+        {
             attribute.parse_nested_meta(|meta| {
                 if meta.path.is_ident("name") {
                     declared.name = meta.value()?.parse::<LitStr>()?.value();
@@ -132,7 +133,9 @@ impl Field {
                     } else if meta.path.is_ident("name") {
                         declared.name = meta.value()?.parse::<LitStr>()?.value();
                     } else {
-                        return Err(meta.error("one of `pii`, `volatile`, `hidden`, `made`, `name`"));
+                        return Err(
+                            meta.error("one of `pii`, `volatile`, `hidden`, `made`, `name`")
+                        );
                     }
                     Ok(())
                 })?;

@@ -75,6 +75,14 @@ pub(crate) fn body_of(endpoint: &str, reply: Reply) -> Result<Bytes, Fault> {
     }
 }
 
+/// Whether a reply is a page for people.
+pub(crate) fn is_page(reply: &Reply) -> bool {
+    let kind = reply.content_type.as_deref().unwrap_or_default().trim_start().to_ascii_lowercase();
+    kind.starts_with("text/html")
+        || kind.starts_with("application/xhtml")
+        || reply.body.trim_ascii_start().starts_with(b"<")
+}
+
 fn page(endpoint: &str) -> Fault {
     Fault::unavailable(format!(
         "`{endpoint}` was answered with a web page instead of data: a login page or a proxy stands \

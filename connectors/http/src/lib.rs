@@ -10,6 +10,7 @@
 //!   ([`Request::may_repeat`]). Whether it is tried again is for the runtime to say, from the [`Fault`] or
 //!   from [`Failure::sent`].
 //! - A connection over which no whole reply came is not used again; see `kept.rs`.
+//! - What commands ask, and what refusals mean, is in [`order`].
 //! - What is the same for WebSockets is here too: [`tls`], [`proxy`], [`dial`], and the rate budget.
 //! - A request with a permit is sent only if the permit holds when the first byte is to leave, and over
 //!   a connection of its own; see `permit.rs`.
@@ -33,6 +34,7 @@ mod failure;
 mod fault;
 mod following;
 mod kept;
+pub mod order;
 mod permit;
 pub mod proxy;
 mod reply;

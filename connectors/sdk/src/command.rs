@@ -65,13 +65,22 @@ pub struct CommandSpec {
     pub call: &'static str,
     /// How an unclear result is read back, for people.
     pub probe: &'static str,
+    /// It is off unless the setting `commands` names it.
+    pub is_dangerous: bool,
+}
+
+impl CommandSpec {
+    /// A harmless type of which nothing else is said yet.
+    pub const fn of(name: &'static str, key: OrderingKey, repeat: Repeat) -> CommandSpec {
+        CommandSpec { name, key, repeat, expect: &[], call: "", probe: "", is_dangerous: false }
+    }
 }
 
 /// The commands of a class.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Commands {
     /// All types.
-    pub specs: &'static [CommandSpec],
+    pub specs: Vec<&'static CommandSpec>,
     /// Their parameters.
     pub contract: fn() -> &'static CommandContract,
 }
@@ -79,7 +88,7 @@ pub struct Commands {
 impl Commands {
     /// A type by its name.
     pub fn spec(&self, name: &str) -> Option<&'static CommandSpec> {
-        self.specs.iter().find(|spec| spec.name == name)
+        self.specs.iter().find(|spec| spec.name == name).copied()
     }
 }
 

@@ -21,6 +21,7 @@
 // What `derive(Record)` makes names it, in this crate too.
 extern crate self as talon_sdk;
 
+pub mod action;
 mod answer;
 mod clock;
 mod command;

@@ -1,25 +1,26 @@
-//! What one type of command does, and how looking, sending and reading back follow from it.
+//! What one type of command does: [`Action`], carried as the kit's actions are.
 
 use std::future::Future;
-use std::marker::PhantomData;
 
-use async_trait::async_trait;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
-use talon_sdk::{Answer, ApplyFault, Command, Evidence, Fault, Finding, Permit, Repeat};
+use serde::{Deserialize, Serialize};
+use talon_http::order::{Asks, Field, Order};
+use talon_sdk::action::{self, Unseen};
+use talon_sdk::{Answer, ApplyFault, CommandSpec, Finding, Permit};
 
-use super::answer::{self, Field};
 use super::expect::{self, Entity};
-use super::scene::{Order, Scene, Unseen, Who};
+use super::scene::{Scene, Who};
 use super::sender::Sender;
 
-/// The parameters of a command, and what follows from them.
+/// The parameters of a command, and what follows from them; see [`talon_sdk::action::Action`].
 pub(super) trait Action: DeserializeOwned + Send + Sync + 'static {
+    const SPEC: &'static CommandSpec;
     /// In whose name it is sent.
     const WHO: Who;
     /// What of the reply is passed on, and by what it is known as the documented one; see
-    /// [`answer::is_documented`]. Empty where the document has none, or none that matters.
-    const ANSWER: &'static [Field];
+    /// [`is_documented`](talon_http::order::answer::is_documented). Empty where the document has none, or
+    /// none that matters.
+    const ANSWER: &'static [Field] = &[];
     /// Whether a 409 can mean that it is so already.
     const CAN_BE_SO: bool = false;
     /// What is read before and after.
@@ -51,6 +52,10 @@ pub(super) trait Action: DeserializeOwned + Send + Sync + 'static {
     }
     /// What to send.
     fn order(&self, scene: &Scene<'_>) -> impl Future<Output = Result<Order, ApplyFault>> + Send;
+    /// [`Action::ANSWER`], as it is configured.
+    fn answer(_: &Sender) -> &'static [Field] {
+        Self::ANSWER
+    }
 }
 
 /// The part of an [`Action`] whose effect cannot be read.
@@ -63,8 +68,8 @@ macro_rules! unseen {
             &self,
             _: &$crate::commands::scene::Scene<'_>,
             _: Option<&()>,
-        ) -> Result<(), $crate::commands::scene::Unseen> {
-            Err($crate::commands::scene::Unseen::Blind($why.to_owned()))
+        ) -> Result<(), talon_sdk::action::Unseen> {
+            Err(talon_sdk::action::Unseen::Blind($why.to_owned()))
         }
 
         fn mark(&self, _: &$crate::commands::scene::Scene<'_>, (): ()) {}
@@ -81,121 +86,65 @@ macro_rules! unseen {
 }
 pub(super) use unseen;
 
-/// A type of command without its parameters.
-#[async_trait]
-pub(super) trait Kind: Send + Sync {
-    fn who(&self) -> Who;
-    async fn look(&self, sender: &Sender, command: &Command) -> Result<Evidence, ApplyFault>;
-    async fn apply(
-        &self,
-        sender: &Sender,
-        command: &Command,
-        before: &Evidence,
-        permit: &Permit,
-    ) -> Result<Answer, ApplyFault>;
-    async fn probe(
-        &self,
-        sender: &Sender,
-        command: &Command,
-        before: &Evidence,
-    ) -> Result<Finding, Fault>;
-}
+/// An action in the name in which it is sent.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(super) struct Sent<A>(A);
 
-pub(super) struct Typed<A>(pub(super) PhantomData<fn() -> A>);
+impl<A: Action> action::Action for Sent<A> {
+    type Sender = Sender;
+    const SPEC: &'static CommandSpec = A::SPEC;
+    type Seen = A::Seen;
+    type Mark = A::Mark;
 
-#[async_trait]
-impl<A: Action> Kind for Typed<A> {
-    fn who(&self) -> Who {
-        A::WHO
+    async fn check(&self, scene: &action::Scene<'_, Sender>) -> Result<(), ApplyFault> {
+        let scene = Scene::new(scene, A::WHO);
+        scene.check_user()?;
+        expect::check(&scene, self.0.entity()).await
     }
 
-    async fn look(&self, sender: &Sender, command: &Command) -> Result<Evidence, ApplyFault> {
-        let action: A = command.params()?;
-        let scene = Scene::new(sender, command, A::WHO)?;
-        expect::check(&scene, action.entity()).await?;
-        if command.spec.repeat == Repeat::Always {
-            return Ok(Evidence::default());
+    async fn see(
+        &self,
+        scene: &action::Scene<'_, Sender>,
+        before: Option<&A::Mark>,
+    ) -> Result<A::Seen, Unseen> {
+        let scene = Scene::new(scene, A::WHO);
+        if scene.check_user().is_err() {
+            return Err(Unseen::Blind(
+                "the user in whose name it was sent is not configured any more".to_owned(),
+            ));
         }
-        match action.see(&scene, None).await {
-            Ok(seen) => Ok(Evidence(json(&action.mark(&scene, seen))?)),
-            Err(Unseen::Blind(_)) => Ok(Evidence::default()),
-            Err(Unseen::Missing(answer)) => Err(ApplyFault::Refused(answer)),
-            Err(Unseen::Fault(fault)) => Err(ApplyFault::NotApplied(fault)),
-        }
+        self.0.see(&scene, before).await
     }
 
-    async fn apply(
+    fn mark(&self, scene: &action::Scene<'_, Sender>, seen: A::Seen) -> A::Mark {
+        self.0.mark(&Scene::new(scene, A::WHO), seen)
+    }
+
+    fn judge(&self, scene: &action::Scene<'_, Sender>, before: &A::Mark, now: A::Seen) -> Finding {
+        self.0.judge(&Scene::new(scene, A::WHO), before, now)
+    }
+
+    fn done_before(&self, before: &A::Mark) -> Option<Answer> {
+        self.0.done_before(before)
+    }
+
+    fn may_be_so(&self, refusal: &Answer) -> bool {
+        A::CAN_BE_SO && refusal.status == Some(409)
+    }
+
+    fn is_so(&self, now: &A::Seen) -> bool {
+        self.0.is_so(now)
+    }
+
+    async fn send(
         &self,
-        sender: &Sender,
-        command: &Command,
-        before: &Evidence,
+        scene: &action::Scene<'_, Sender>,
         permit: &Permit,
     ) -> Result<Answer, ApplyFault> {
-        let action: A = command.params()?;
-        let mark: Option<A::Mark> = serde_json::from_str(&before.0).ok();
-        if let Some(answer) = mark.and_then(|mark| action.done_before(&mark)) {
-            return Ok(answer);
-        }
-        let scene = Scene::new(sender, command, A::WHO)?;
-        let order = action.order(&scene).await?;
-        let refusal = match scene.send(&order, permit).await {
-            Ok(reply) if answer::is_documented(A::ANSWER, &reply) => {
-                return Ok(answer::of_reply(A::ANSWER, sender, &reply));
-            }
-            Ok(reply) => {
-                let message = format!(
-                    "`{}` was answered with {} and something else than documented",
-                    order.endpoint, reply.status
-                );
-                let status = Some(reply.status);
-                return Err(ApplyFault::Unclear(Answer { status, ..Answer::saying(message) }));
-            }
-            Err(ApplyFault::Refused(refusal)) if A::CAN_BE_SO && refusal.status == Some(409) => {
-                refusal
-            }
-            Err(other) => return Err(other),
-        };
-        match action.see(&scene, None).await {
-            Ok(seen) if action.is_so(&seen) => Ok(Answer {
-                message: format!("it is so already (answered with: {})", refusal.message),
-                ..refusal
-            }),
-            Err(Unseen::Fault(fault)) => Err(ApplyFault::NotApplied(fault)),
-            _ => Err(ApplyFault::Refused(refusal)),
-        }
+        let scene = Scene::new(scene, A::WHO);
+        scene.check_user()?;
+        let order = self.0.order(&scene).await?;
+        scene.own().send(&order, A::answer(scene.sender), permit).await
     }
-
-    async fn probe(
-        &self,
-        sender: &Sender,
-        command: &Command,
-        before: &Evidence,
-    ) -> Result<Finding, Fault> {
-        let unclear = |why: &str| Ok(Finding::Unclear(why.to_owned()));
-        let Ok(action) = command.params::<A>() else {
-            return unclear("the parameters do not fit any more");
-        };
-        let Ok(scene) = Scene::new(sender, command, A::WHO) else {
-            return unclear("the user in whose name it was sent is not configured any more");
-        };
-        let mark: Option<A::Mark> = serde_json::from_str(&before.0).ok();
-        let seen = match action.see(&scene, mark.as_ref()).await {
-            Ok(seen) => seen,
-            Err(Unseen::Blind(why)) => return Ok(Finding::Unclear(why)),
-            Err(Unseen::Missing(answer)) => return Ok(Finding::Unclear(answer.message)),
-            Err(Unseen::Fault(fault)) => return Err(fault),
-        };
-        let Some(mark) = mark else {
-            return unclear("nothing was read before it was sent, so there is nothing to compare");
-        };
-        Ok(action.judge(&scene, &mark, seen))
-    }
-}
-
-fn json(mark: &impl Serialize) -> Result<String, ApplyFault> {
-    serde_json::to_string(mark).map_err(|_| {
-        ApplyFault::NotApplied(Fault::Internal {
-            reason: "what was seen cannot be written down".to_owned(),
-        })
-    })
 }

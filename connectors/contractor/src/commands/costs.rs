@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use talon_sdk::{Answer, ApplyFault, Finding};
+use talon_http::order::Order;
+use talon_sdk::action::Unseen;
+use talon_sdk::{Answer, ApplyFault, CommandSpec, Finding, Repeat};
 
 use super::action::Action;
-use super::answer::Field;
 use super::estimate::{Estimate, estimate};
 use super::expect::Entity;
-use super::scene::{Order, Scene, Unseen, Who};
+use super::scene::{Scene, Who};
+use super::specs::{CALL, COST_STATUS, STATUS};
 use super::statuses::{StatusMark, nothing_to_change};
 use crate::entity::words;
 
@@ -20,8 +22,13 @@ pub(super) struct CreateCost {
 }
 
 impl Action for CreateCost {
+    const SPEC: &'static CommandSpec = &CommandSpec {
+        expect: STATUS,
+        call: "POST /callCost/call/{callId}",
+        probe: "whether there is an estimate",
+        ..CommandSpec::of("CreateCost", CALL, Repeat::Converges)
+    };
     const WHO: Who = Who::User;
-    const ANSWER: &'static [Field] = &[];
     const CAN_BE_SO: bool = true;
     type Seen = Option<Estimate>;
     type Mark = bool;
@@ -51,7 +58,7 @@ impl Action for CreateCost {
     }
 
     async fn order(&self, _: &Scene<'_>) -> Result<Order, ApplyFault> {
-        Ok(Order::new("POST /callCost/call/{callId}", &[self.call_id]))
+        Ok(Order::new(Self::SPEC.call, &[self.call_id]))
     }
 }
 
@@ -61,8 +68,13 @@ pub(super) struct SubmitCost {
 }
 
 impl Action for SubmitCost {
+    const SPEC: &'static CommandSpec = &CommandSpec {
+        expect: COST_STATUS,
+        call: "POST /callCost/status/call/{callId}",
+        probe: "whether the estimate is past Draft",
+        ..CommandSpec::of("SubmitCost", CALL, Repeat::Converges)
+    };
     const WHO: Who = Who::User;
-    const ANSWER: &'static [Field] = &[];
     const CAN_BE_SO: bool = true;
     type Seen = Option<Estimate>;
     type Mark = StatusMark;
@@ -103,7 +115,7 @@ impl Action for SubmitCost {
     }
 
     async fn order(&self, _: &Scene<'_>) -> Result<Order, ApplyFault> {
-        Ok(Order::new("POST /callCost/status/call/{callId}", &[self.call_id]))
+        Ok(Order::new(Self::SPEC.call, &[self.call_id]))
     }
 }
 
@@ -156,8 +168,13 @@ impl ChangeCostApproval {
 }
 
 impl Action for ChangeCostApproval {
+    const SPEC: &'static CommandSpec = &CommandSpec {
+        expect: COST_STATUS,
+        call: "PATCH /callCost/call/{callId}/changeApprovalStatus",
+        probe: "the status of each line, before and after",
+        ..CommandSpec::of("ChangeCostApproval", CALL, Repeat::Converges)
+    };
     const WHO: Who = Who::External;
-    const ANSWER: &'static [Field] = &[];
     const CAN_BE_SO: bool = true;
     type Seen = Option<Estimate>;
     type Mark = Option<ApprovalMark>;
@@ -213,7 +230,7 @@ impl Action for ChangeCostApproval {
             )));
         }
         let body = json!({ "expenses": self.expenses, "materials": self.materials });
-        let endpoint = "PATCH /callCost/call/{callId}/changeApprovalStatus";
+        let endpoint = Self::SPEC.call;
         Ok(Order::new(endpoint, &[self.call_id]).json(&body))
     }
 }

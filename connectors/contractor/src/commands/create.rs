@@ -6,13 +6,14 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use talon_sdk::{Answer, ApplyFault, Finding, instant};
+use talon_http::order::{Field, Order};
+use talon_sdk::action::Unseen;
+use talon_sdk::{Answer, ApplyFault, CommandSpec, Finding, OrderingKey, Repeat, instant};
 
 use super::action::Action;
-use super::answer::Field;
 use super::config::Marker;
 use super::messages::{FeedMark, Likeness, feed_mark, found, judge_rows};
-use super::scene::{Modifications, Order, Scene, Unseen, Who};
+use super::scene::{Modifications, Scene, Who};
 use crate::client::Modified;
 
 #[derive(Deserialize)]
@@ -84,6 +85,11 @@ impl CreateCall {
 }
 
 impl Action for CreateCall {
+    const SPEC: &'static CommandSpec = &CommandSpec {
+        call: "POST /call",
+        probe: "the call with the command's marker in the modification feed, from the mark before sending",
+        ..CommandSpec::of("CreateCall", OrderingKey::Own, Repeat::Never)
+    };
     const WHO: Who = Who::External;
     const ANSWER: &'static [Field] =
         &[Field::Id("id"), Field::Token("number"), Field::Instant("created"), Field::Ids("tasks")];
@@ -155,7 +161,7 @@ impl Action for CreateCall {
         if let Some(critical) = self.critical {
             body["critical"] = critical.into();
         }
-        Ok(Order::new("POST /call", &[]).json(&body))
+        Ok(Order::plain(Self::SPEC.call).json(&body))
     }
 }
 

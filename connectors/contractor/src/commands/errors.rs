@@ -2,8 +2,7 @@
 //!
 //! Codes are scoped by endpoint, and most refusals come without one.
 
-use talon_http::{Reply, fault_of};
-use talon_sdk::{Answer, ApplyFault, Fault};
+use talon_http::order::{Meaning, Refusals};
 
 use crate::session::error_code;
 
@@ -13,11 +12,10 @@ const BAD_INPUT: &str = "the input is not allowed";
 const NO_LINE: &str = "the call, its cost estimate or the line was not found";
 const CANNOT_COST: &str = "the cost estimate cannot be changed";
 
-/// (endpoint, status, code; words). A row without a code stands for all codes that have no own row.
-type Row = (&'static str, u16, Option<i64>, &'static str);
+pub(super) static REFUSALS: Refusals = Refusals { meanings: MEANINGS, code: error_code };
 
 #[rustfmt::skip]
-pub(super) const MEANINGS: &[Row] = &[
+const MEANINGS: &[Meaning] = &[
     ("POST /call", 400, None, BAD_INPUT),
     ("POST /call", 404, None, "the client, the service object or the user was not found"),
     ("POST /call", 404, Some(1), "the client was not found"),
@@ -113,164 +111,52 @@ pub(super) const MEANINGS: &[Row] = &[
     ("POST /shared/call/done", 409, Some(7), "the status of the call cannot be changed"),
 ];
 
-fn meaning(endpoint: &str, status: u16, code: Option<i64>) -> Option<&'static str> {
-    let find = |code: Option<i64>| {
-        let mut rows = MEANINGS.iter();
-        rows.find(|row| (row.0, row.1, row.2) == (endpoint, status, code)).map(|row| row.3)
-    };
-    find(code).or_else(|| find(None))
-}
-
-/// What a reply to a command means; `Ok` where the upstream did it.
-///
-/// `setting` is the key under which an operator finds the credentials that were shown.
-///
-/// | Status | Meaning |
-/// | --- | --- |
-/// | 2xx | done; a web page in its place says nothing: unclear |
-/// | 401, 403 | not applied, the credentials; refused where the upstream gives a code of its own |
-/// | 404 | refused; a web page instead: not applied, `upstream.url` |
-/// | 425, 429 | not applied, later |
-/// | 3xx, 405, 410 | not applied, `upstream.url` |
-/// | 408, 5xx, no status | unclear |
-/// | other 4xx | refused |
-pub(super) fn judge(
-    endpoint: &'static str,
-    setting: Option<&str>,
-    reply: &Reply,
-) -> Result<(), ApplyFault> {
-    let (status, code) = (reply.status, error_code(reply));
-    let answer = |message: String| Answer { status: Some(status), code, message, response: None };
-    let not_applied = || {
-        let fault = fault_of(endpoint, reply, setting);
-        ApplyFault::NotApplied(fault.unwrap_or_else(|| Fault::Internal {
-            reason: format!("`{endpoint}`: {status} is taken as a fault"),
-        }))
-    };
-    match status {
-        200..=299 if !is_page(reply) => Ok(()),
-        200..=299 => Err(ApplyFault::Unclear(answer(
-            "a web page came instead of a reply: a login page or a proxy stands before the \
-             upstream; see `upstream.url`"
-                .to_owned(),
-        ))),
-        401 | 403 if code.is_some() => {
-            let words = meaning(endpoint, status, code);
-            match words.or((status == 403).then_some("the access is denied")) {
-                Some(words) => Err(ApplyFault::Refused(answer(words.to_owned()))),
-                None => Err(not_applied()),
-            }
-        }
-        403 => Err(ApplyFault::NotApplied(Fault::Misconfigured {
-            reason: match setting {
-                Some(setting) => format!(
-                    "`{endpoint}` was answered with 403: who signs in with `{setting}` may not do \
-                     this, such as with a call of another user"
-                ),
-                None => format!("`{endpoint}` was answered with 403: the access is denied"),
-            },
-        })),
-        401 => Err(not_applied()),
-        404 if is_page(reply) => Err(not_applied()),
-        300..=399 | 405 | 410 | 425 | 429 => Err(not_applied()),
-        408 => Err(ApplyFault::Unclear(answer(format!("`{endpoint}` was answered with 408")))),
-        400..=499 => {
-            let words = meaning(endpoint, status, code).map(str::to_owned);
-            let words = words.unwrap_or_else(|| format!("`{endpoint}` was rejected with {status}"));
-            Err(ApplyFault::Refused(answer(words)))
-        }
-        _ => Err(ApplyFault::Unclear(answer(format!("`{endpoint}` was answered with {status}")))),
-    }
-}
-
-fn is_page(reply: &Reply) -> bool {
-    let kind = reply.content_type.as_deref().unwrap_or_default().trim_start().to_ascii_lowercase();
-    kind.starts_with("text/html")
-        || kind.starts_with("application/xhtml")
-        || reply.body.trim_ascii_start().starts_with(b"<")
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
     use bytes::Bytes;
+    use talon_http::Reply;
+    use talon_sdk::{Answer, ApplyFault};
 
     use super::*;
-    use crate::commands::SPECS;
+    use crate::commands::ACTIONS;
 
-    fn reply(status: u16, kind: Option<&str>, body: &'static str) -> Reply {
+    fn reply(status: u16, body: String) -> Reply {
         Reply {
             status,
             retry_after: None,
-            content_type: kind.map(str::to_owned),
+            content_type: None,
             date_ms: None,
             redirect_origin: None,
-            body: Bytes::from_static(body.as_bytes()),
+            body: Bytes::from(body),
         }
-    }
-
-    fn kind(status: u16, page: Option<&str>, body: &'static str) -> &'static str {
-        match judge("POST /user/{id}/changePassword", Some("auth.x"), &reply(status, page, body)) {
-            Ok(()) => "applied",
-            Err(ApplyFault::Refused(_)) => "refused",
-            Err(ApplyFault::NotApplied(fault)) => fault.kind(),
-            Err(ApplyFault::Unclear(_)) => "unclear",
-        }
-    }
-
-    #[test]
-    fn every_status_has_its_meaning() {
-        for (statuses, expected) in [
-            (&[200, 201, 204][..], "applied"),
-            (&[301, 302, 307, 401, 403, 405, 410], "misconfigured"),
-            (&[425, 429], "unavailable"),
-            (&[408, 500, 502, 503, 504, 599, 100, 600], "unclear"),
-            (&[400, 402, 404, 406, 409, 413, 415, 422, 499], "refused"),
-        ] {
-            for status in statuses {
-                assert_eq!(kind(*status, None, ""), expected, "{status}");
-            }
-        }
-        assert_eq!(kind(200, Some("text/html"), "x"), "unclear");
-        assert_eq!(kind(404, Some("Text/HTML"), "x"), "misconfigured");
-        assert_eq!(kind(401, None, r#"{"errorCode":3}"#), "refused");
-        assert_eq!(kind(401, None, r#"{"errorCode":9}"#), "misconfigured");
-        assert_eq!(kind(403, None, r#"{"errorCode":0}"#), "refused");
     }
 
     #[test]
     fn every_documented_refusal_says_what_it_means() {
         for (endpoint, status, code, words) in MEANINGS {
             let body = code.map(|code| format!("{{\"errorCode\":{code}}}")).unwrap_or_default();
-            let reply = Reply { body: body.into(), ..reply(*status, None, "") };
+            let reply = reply(*status, body);
             let expected = Answer {
                 status: Some(*status),
                 code: *code,
                 message: (*words).to_owned(),
                 response: None,
             };
-            let judged = judge(endpoint, Some("auth.x"), &reply);
+            let judged = REFUSALS.judge(endpoint, Some("auth.x"), &reply);
             assert_eq!(judged, Err(ApplyFault::Refused(expected)), "{endpoint} {status} {code:?}");
         }
     }
 
     #[test]
     fn every_row_is_of_a_command_and_stands_once() {
-        let calls: BTreeSet<&str> = SPECS.iter().map(|spec| spec.call).collect();
+        let calls: BTreeSet<&str> = ACTIONS.specs().iter().map(|spec| spec.call).collect();
         let mut seen = BTreeSet::new();
         for (endpoint, status, code, words) in MEANINGS {
             assert!(calls.contains(endpoint), "{endpoint}");
             assert!(seen.insert((endpoint, status, code)), "{endpoint} {status} {code:?} twice");
             assert!(!words.is_empty());
         }
-    }
-
-    #[test]
-    fn a_code_without_a_row_of_its_own_means_what_its_status_means() {
-        let words = |code| meaning("POST /call", 404, code);
-        assert_eq!(words(Some(2)), Some("the service object was not found"));
-        assert_eq!(words(Some(77)), words(None));
-        assert_eq!(meaning("POST /call", 418, None), None);
     }
 }

@@ -1,8 +1,11 @@
 //! The cost estimate of a call, as the upstream sends it.
 
 use serde::Deserialize;
+use talon_http::order::Order;
+use talon_sdk::action::Unseen;
 
-use super::scene::{Order, Scene, Unseen, Who};
+use super::scene::{Scene, Who};
+
 use crate::entity::words;
 
 /// CallCostDTO.

@@ -1,9 +1,11 @@
 //! `expect`: what must hold of an entity before a command is sent.
 
 use serde::Deserialize;
+use talon_http::order::Order;
+use talon_sdk::action::Unseen;
 use talon_sdk::{Answer, ApplyFault, Fault};
 
-use super::scene::{Order, Scene, Unseen, Who};
+use super::scene::{Scene, Who};
 use crate::entity::words;
 
 /// What `expect` is about.

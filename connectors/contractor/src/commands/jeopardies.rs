@@ -2,13 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use talon_sdk::{Answer, ApplyFault, Finding};
+use talon_http::order::{Field, Order};
+use talon_sdk::action::Unseen;
+use talon_sdk::{Answer, ApplyFault, CommandSpec, Finding, Repeat};
 
 use super::action::Action;
-use super::answer::Field;
 use super::expect::Entity;
 use super::messages::found;
-use super::scene::{Order, Scene, Unseen, Who};
+use super::scene::{Scene, Who};
+use super::specs::{CALL, STATUS};
 
 #[derive(Deserialize)]
 pub(super) struct CallRow {
@@ -52,6 +54,12 @@ pub(super) struct RaiseJeopardy {
 }
 
 impl Action for RaiseJeopardy {
+    const SPEC: &'static CommandSpec = &CommandSpec {
+        expect: STATUS,
+        call: "POST /call/{id}/jeopardy",
+        probe: "a new jeopardy of the call with the same text",
+        ..CommandSpec::of("RaiseJeopardy", CALL, Repeat::Never)
+    };
     const WHO: Who = Who::User;
     const ANSWER: &'static [Field] = &[Field::Id("id"), Field::Instant("date")];
     const CAN_BE_SO: bool = true;
@@ -90,7 +98,7 @@ impl Action for RaiseJeopardy {
 
     async fn order(&self, _: &Scene<'_>) -> Result<Order, ApplyFault> {
         let body = json!({ "comment": self.comment });
-        Ok(Order::new("POST /call/{id}/jeopardy", &[self.call_id]).json(&body))
+        Ok(Order::new(Self::SPEC.call, &[self.call_id]).json(&body))
     }
 }
 
@@ -101,6 +109,12 @@ pub(super) struct AnswerJeopardy {
 }
 
 impl Action for AnswerJeopardy {
+    const SPEC: &'static CommandSpec = &CommandSpec {
+        expect: STATUS,
+        call: "POST /call/{id}/unjeopardy",
+        probe: "the jeopardy that was open, now answered with the same text",
+        ..CommandSpec::of("AnswerJeopardy", CALL, Repeat::Never)
+    };
     const WHO: Who = Who::External;
     const ANSWER: &'static [Field] = &[Field::Instant("answerDate")];
     type Seen = CallRow;
@@ -143,6 +157,6 @@ impl Action for AnswerJeopardy {
 
     async fn order(&self, _: &Scene<'_>) -> Result<Order, ApplyFault> {
         let body = json!({ "answerComment": self.answer_comment });
-        Ok(Order::new("POST /call/{id}/unjeopardy", &[self.call_id]).json(&body))
+        Ok(Order::new(Self::SPEC.call, &[self.call_id]).json(&body))
     }
 }

@@ -3,16 +3,18 @@
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json, json};
+use talon_sdk::{CommandSpec, Repeat};
 
 use super::estimate::{Estimate, ExpenseRow, MaterialRow};
+use super::specs::{CALL, COST_STATUS};
 
 /// A kind of line.
 pub(super) trait Line: Send + Sync + 'static {
     /// What may be given of it.
     type Given: DeserializeOwned + Send + Sync;
-    const ADD: &'static str;
-    const PATCH: &'static str;
-    const DELETE: &'static str;
+    const ADD: &'static CommandSpec;
+    const PATCH: &'static CommandSpec;
+    const DELETE: &'static CommandSpec;
     /// Under the upstream's names, without what is not given.
     fn given(given: &Self::Given) -> Map<String, Json>;
     /// The lines of an estimate: id and content under the upstream's names.
@@ -36,9 +38,24 @@ fn fields<const N: usize>(fields: [(&str, Json); N]) -> Map<String, Json> {
 
 impl Line for Expense {
     type Given = GivenExpense;
-    const ADD: &'static str = "POST /callCost/call/{callId}/expense";
-    const PATCH: &'static str = "PATCH /callCost/call/{callId}/expense/{expenseId}";
-    const DELETE: &'static str = "DELETE /callCost/call/{callId}/expense/{expenseId}";
+    const ADD: &'static CommandSpec = &CommandSpec {
+        expect: COST_STATUS,
+        call: "POST /callCost/call/{callId}/expense",
+        probe: "a new line of the estimate with the same content",
+        ..CommandSpec::of("AddExpense", CALL, Repeat::Never)
+    };
+    const PATCH: &'static CommandSpec = &CommandSpec {
+        expect: COST_STATUS,
+        call: "PATCH /callCost/call/{callId}/expense/{expenseId}",
+        probe: "the line, before and after",
+        ..CommandSpec::of("PatchExpense", CALL, Repeat::Converges)
+    };
+    const DELETE: &'static CommandSpec = &CommandSpec {
+        expect: COST_STATUS,
+        call: "DELETE /callCost/call/{callId}/expense/{expenseId}",
+        probe: "whether the line is there",
+        ..CommandSpec::of("DeleteExpense", CALL, Repeat::Converges)
+    };
     const NAMED_BY: &'static [&'static str] = &["expenditureItemId"];
 
     fn given(given: &GivenExpense) -> Map<String, Json> {
@@ -72,9 +89,24 @@ pub(super) struct GivenMaterial {
 
 impl Line for Material {
     type Given = GivenMaterial;
-    const ADD: &'static str = "POST /callCost/call/{callId}/material";
-    const PATCH: &'static str = "PATCH /callCost/call/{callId}/material/{materialId}";
-    const DELETE: &'static str = "DELETE /callCost/call/{callId}/material/{materialId}";
+    const ADD: &'static CommandSpec = &CommandSpec {
+        expect: COST_STATUS,
+        call: "POST /callCost/call/{callId}/material",
+        probe: "a new line of the estimate with the same content",
+        ..CommandSpec::of("AddMaterial", CALL, Repeat::Never)
+    };
+    const PATCH: &'static CommandSpec = &CommandSpec {
+        expect: COST_STATUS,
+        call: "PATCH /callCost/call/{callId}/material/{materialId}",
+        probe: "the line, before and after",
+        ..CommandSpec::of("PatchMaterial", CALL, Repeat::Converges)
+    };
+    const DELETE: &'static CommandSpec = &CommandSpec {
+        expect: COST_STATUS,
+        call: "DELETE /callCost/call/{callId}/material/{materialId}",
+        probe: "whether the line is there",
+        ..CommandSpec::of("DeleteMaterial", CALL, Repeat::Converges)
+    };
     const NAMED_BY: &'static [&'static str] = &["name", "serialNumber"];
 
     fn given(given: &GivenMaterial) -> Map<String, Json> {

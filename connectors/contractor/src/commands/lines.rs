@@ -9,15 +9,16 @@ use std::marker::PhantomData;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use sha2::{Digest, Sha256};
-use talon_sdk::{Answer, ApplyFault, Finding};
+use talon_http::order::{Field, Order};
+use talon_sdk::action::Unseen;
+use talon_sdk::{Answer, ApplyFault, CommandSpec, Finding};
 
 use super::action::Action;
-use super::answer::Field;
 use super::estimate::{Estimate, estimate};
 use super::expect::Entity;
 use super::line::{Line, has};
 use super::messages::found;
-use super::scene::{Order, Scene, Unseen, Who};
+use super::scene::{Scene, Who};
 use super::statuses::nothing_to_change;
 
 /// Ids of the lines before sending.
@@ -35,6 +36,7 @@ pub(super) struct Add<L: Line> {
 }
 
 impl<L: Line> Action for Add<L> {
+    const SPEC: &'static CommandSpec = L::ADD;
     const WHO: Who = Who::User;
     const ANSWER: &'static [Field] = &[Field::Id("id")];
     type Seen = Option<Estimate>;
@@ -80,7 +82,7 @@ impl<L: Line> Action for Add<L> {
 
     async fn order(&self, _: &Scene<'_>) -> Result<Order, ApplyFault> {
         let body = Json::Object(L::given(&self.given));
-        Ok(Order::new(L::ADD, &[self.call_id]).json(&body))
+        Ok(Order::new(Self::SPEC.call, &[self.call_id]).json(&body))
     }
 }
 
@@ -111,8 +113,8 @@ fn hash(line: &Map<String, Json>) -> String {
 }
 
 impl<L: Line> Action for Patch<L> {
+    const SPEC: &'static CommandSpec = L::PATCH;
     const WHO: Who = Who::User;
-    const ANSWER: &'static [Field] = &[];
     const CAN_BE_SO: bool = true;
     type Seen = Option<Estimate>;
     type Mark = LineMark;
@@ -155,7 +157,7 @@ impl<L: Line> Action for Patch<L> {
         if given.is_empty() {
             return Err(nothing_to_change());
         }
-        Ok(Order::new(L::PATCH, &[self.call_id, self.line_id]).json(&Json::Object(given)))
+        Ok(Order::new(Self::SPEC.call, &[self.call_id, self.line_id]).json(&Json::Object(given)))
     }
 }
 
@@ -170,8 +172,8 @@ pub(super) struct Delete<L: Line> {
 }
 
 impl<L: Line> Action for Delete<L> {
+    const SPEC: &'static CommandSpec = L::DELETE;
     const WHO: Who = Who::User;
-    const ANSWER: &'static [Field] = &[];
     type Seen = Option<Estimate>;
     /// Whether the line was there.
     type Mark = bool;
@@ -202,6 +204,6 @@ impl<L: Line> Action for Delete<L> {
     }
 
     async fn order(&self, _: &Scene<'_>) -> Result<Order, ApplyFault> {
-        Ok(Order::new(L::DELETE, &[self.call_id, self.line_id]))
+        Ok(Order::new(Self::SPEC.call, &[self.call_id, self.line_id]))
     }
 }

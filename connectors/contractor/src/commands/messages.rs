@@ -5,12 +5,14 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use talon_sdk::{Answer, ApplyFault, Finding, instant};
+use talon_http::order::{Field, Order};
+use talon_sdk::action::Unseen;
+use talon_sdk::{Answer, ApplyFault, CommandSpec, Finding, Repeat, instant};
 
 use super::action::Action;
-use super::answer::Field;
 use super::expect::Entity;
-use super::scene::{Modifications, Order, Scene, Unseen, Who};
+use super::scene::{Modifications, Scene, Who};
+use super::specs::{CALL, STATUS};
 use crate::client::Modified;
 
 #[derive(Deserialize)]
@@ -119,6 +121,12 @@ impl SendDispatcherMessage {
 }
 
 impl Action for SendDispatcherMessage {
+    const SPEC: &'static CommandSpec = &CommandSpec {
+        expect: STATUS,
+        call: "POST /call/{id}/dispatcher/message",
+        probe: "a new message without owner, with the same call, instant and text",
+        ..CommandSpec::of("SendDispatcherMessage", CALL, Repeat::Never)
+    };
     const WHO: Who = Who::External;
     const ANSWER: &'static [Field] = &[Field::Id("id")];
     type Seen = Modifications<MessageRow>;
@@ -151,7 +159,7 @@ impl Action for SendDispatcherMessage {
 
     async fn order(&self, scene: &Scene<'_>) -> Result<Order, ApplyFault> {
         let body = json!({ "date": scene.date(self.written_at)?, "message": self.message });
-        Ok(Order::new("POST /call/{id}/dispatcher/message", &[self.call_id]).json(&body))
+        Ok(Order::new(Self::SPEC.call, &[self.call_id]).json(&body))
     }
 }
 
@@ -173,6 +181,12 @@ impl SendMessage {
 }
 
 impl Action for SendMessage {
+    const SPEC: &'static CommandSpec = &CommandSpec {
+        expect: STATUS,
+        call: "POST /call/{id}/message",
+        probe: "a new message of the user with the same call and text",
+        ..CommandSpec::of("SendMessage", CALL, Repeat::Never)
+    };
     const WHO: Who = Who::User;
     // The reply nests the call and its owner with the hash of the password.
     const ANSWER: &'static [Field] = &[Field::Id("id"), Field::Instant("date")];
@@ -206,6 +220,6 @@ impl Action for SendMessage {
 
     async fn order(&self, _: &Scene<'_>) -> Result<Order, ApplyFault> {
         let body = json!({ "message": self.message });
-        Ok(Order::new("POST /call/{id}/message", &[self.call_id]).json(&body))
+        Ok(Order::new(Self::SPEC.call, &[self.call_id]).json(&body))
     }
 }

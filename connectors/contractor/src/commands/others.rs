@@ -2,11 +2,12 @@
 
 use serde::Deserialize;
 use serde_json::json;
-use talon_sdk::ApplyFault;
+use talon_http::order::{Field, Order};
+use talon_sdk::{ApplyFault, CommandSpec, OrderingKey, Repeat};
 
 use super::action::{Action, unseen};
-use super::answer::Field;
-use super::scene::{Order, Scene, Who};
+use super::scene::{Scene, Who};
+use super::specs::USER;
 
 #[derive(Deserialize)]
 pub(super) struct ReadNotification {
@@ -14,12 +15,17 @@ pub(super) struct ReadNotification {
 }
 
 impl Action for ReadNotification {
+    const SPEC: &'static CommandSpec = &CommandSpec {
+        call: "POST /notification/{id}/read",
+        probe: "not needed",
+        ..CommandSpec::of("ReadNotification", OrderingKey::Fixed("notifications"), Repeat::Always)
+    };
     const WHO: Who = Who::User;
     const ANSWER: &'static [Field] = &[Field::Itself("id")];
     unseen!("notifications cannot be read");
 
     async fn order(&self, _: &Scene<'_>) -> Result<Order, ApplyFault> {
-        Ok(Order::new("POST /notification/{id}/read", &[self.notification_id]))
+        Ok(Order::new(Self::SPEC.call, &[self.notification_id]))
     }
 }
 
@@ -27,12 +33,21 @@ impl Action for ReadNotification {
 pub(super) struct ReadAllNotifications {}
 
 impl Action for ReadAllNotifications {
+    const SPEC: &'static CommandSpec = &CommandSpec {
+        call: "POST /notification/readAll",
+        probe: "not needed",
+        ..CommandSpec::of(
+            "ReadAllNotifications",
+            OrderingKey::Fixed("notifications"),
+            Repeat::Always,
+        )
+    };
     const WHO: Who = Who::User;
     const ANSWER: &'static [Field] = &[Field::Itself("count")];
     unseen!("notifications cannot be read");
 
     async fn order(&self, _: &Scene<'_>) -> Result<Order, ApplyFault> {
-        Ok(Order::new("POST /notification/readAll", &[]))
+        Ok(Order::plain(Self::SPEC.call))
     }
 }
 
@@ -42,13 +57,18 @@ pub(super) struct SetCostDeadlineDay {
 }
 
 impl Action for SetCostDeadlineDay {
+    const SPEC: &'static CommandSpec = &CommandSpec {
+        call: "PATCH /systemSettings",
+        probe: "not needed",
+        ..CommandSpec::of("SetCostDeadlineDay", OrderingKey::Fixed("settings"), Repeat::Always)
+    };
     const WHO: Who = Who::External;
     const ANSWER: &'static [Field] = &[Field::Itself("day")];
     unseen!("settings cannot be read");
 
     async fn order(&self, _: &Scene<'_>) -> Result<Order, ApplyFault> {
         let body = json!({ "callCostDeadlineDayOfMonth": self.day });
-        Ok(Order::new("PATCH /systemSettings", &[]).json(&body))
+        Ok(Order::plain(Self::SPEC.call).json(&body))
     }
 }
 
@@ -59,6 +79,12 @@ pub(super) struct RegisterUser {
 }
 
 impl Action for RegisterUser {
+    const SPEC: &'static CommandSpec = &CommandSpec {
+        call: "POST /user/register",
+        probe: "impossible: users cannot be listed",
+        is_dangerous: true,
+        ..CommandSpec::of("RegisterUser", OrderingKey::Own, Repeat::Never)
+    };
     const WHO: Who = Who::External;
     const ANSWER: &'static [Field] = &[Field::Id("id")];
     unseen!(
@@ -67,7 +93,7 @@ impl Action for RegisterUser {
 
     async fn order(&self, _: &Scene<'_>) -> Result<Order, ApplyFault> {
         let body = json!({ "userName": self.user_name, "password": self.password });
-        Ok(Order::new("POST /user/register", &[]).json(&body))
+        Ok(Order::plain(Self::SPEC.call).json(&body))
     }
 }
 
@@ -78,13 +104,18 @@ pub(super) struct ChangePassword {
 }
 
 impl Action for ChangePassword {
+    const SPEC: &'static CommandSpec = &CommandSpec {
+        call: "POST /user/{id}/changePassword",
+        probe: "not needed",
+        is_dangerous: true,
+        ..CommandSpec::of("ChangePassword", USER, Repeat::Always)
+    };
     const WHO: Who = Who::External;
-    const ANSWER: &'static [Field] = &[];
     unseen!("passwords cannot be read");
 
     async fn order(&self, _: &Scene<'_>) -> Result<Order, ApplyFault> {
         let body = json!({ "newPassword": self.password });
-        Ok(Order::new("POST /user/{id}/changePassword", &[self.user_id]).json(&body))
+        Ok(Order::new(Self::SPEC.call, &[self.user_id]).json(&body))
     }
 }
 
@@ -94,11 +125,16 @@ pub(super) struct LockUser {
 }
 
 impl Action for LockUser {
+    const SPEC: &'static CommandSpec = &CommandSpec {
+        call: "POST /user/{id}/lock",
+        probe: "not needed",
+        is_dangerous: true,
+        ..CommandSpec::of("LockUser", USER, Repeat::Always)
+    };
     const WHO: Who = Who::External;
-    const ANSWER: &'static [Field] = &[];
     unseen!("whether a user is locked cannot be read");
 
     async fn order(&self, _: &Scene<'_>) -> Result<Order, ApplyFault> {
-        Ok(Order::new("POST /user/{id}/lock", &[self.user_id]))
+        Ok(Order::new(Self::SPEC.call, &[self.user_id]))
     }
 }

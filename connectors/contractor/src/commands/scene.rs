@@ -1,14 +1,14 @@
 //! One command on its way: in whose name it is sent, and how the upstream is asked on its behalf.
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
-use serde_json::Value as Json;
-use talon_http::{Body, Failure, HeaderValue, Lane, Method, Reply, Request, fault_of};
+use talon_http::order::{Asks, NoReply, Order, Refusals};
+use talon_http::{Credentials, Lane, Reply};
+use talon_sdk::action::{self, Unseen};
 use talon_sdk::spelling::read;
-use talon_sdk::{Answer, ApplyFault, Command, Fault, Permit};
+use talon_sdk::{Answer, ApplyFault, Command, Permit};
 
-use super::errors;
+use super::errors::REFUSALS;
 use super::sender::Sender;
 use crate::client::Modified;
 use crate::feeds::modifications::{asked, rows_since};
@@ -25,84 +25,7 @@ pub(super) enum Who {
     Nobody,
 }
 
-/// What is asked.
-#[derive(Clone)]
-pub(super) struct Order {
-    pub(super) method: Method,
-    pub(super) endpoint: &'static str,
-    pub(super) path: Vec<String>,
-    pub(super) token: Option<String>,
-    pub(super) body: Option<Body>,
-}
-
-impl Order {
-    /// Method and path as in the document, `POST /call/{id}/close`, with the values of the
-    /// placeholders in order.
-    pub(super) fn new(endpoint: &'static str, values: &[i64]) -> Order {
-        let (method, path) = endpoint.split_once(" /").unwrap_or((endpoint, ""));
-        let mut values = values.iter();
-        let fill = |part: &str| match part.starts_with('{') {
-            true => values.next().map_or_else(String::new, i64::to_string),
-            false => part.to_owned(),
-        };
-        let method = match method {
-            "POST" => Method::POST,
-            "PATCH" => Method::PATCH,
-            "DELETE" => Method::DELETE,
-            _ => Method::GET,
-        };
-        Order {
-            method,
-            endpoint,
-            path: path.split('/').map(fill).collect(),
-            token: None,
-            body: None,
-        }
-    }
-
-    pub(super) fn json(mut self, body: &Json) -> Order {
-        self.body = Some(Body::Bytes {
-            bytes: body.to_string().into(),
-            content_type: HeaderValue::from_static("application/json"),
-        });
-        self
-    }
-
-    pub(super) fn file(mut self, name: String, bytes: Bytes) -> Order {
-        self.body = Some(Body::File { field: "Attachment", name, bytes });
-        self
-    }
-
-    /// With the token of a temporary link.
-    pub(super) fn token(mut self, token: &str) -> Order {
-        self.token = Some(token.to_owned());
-        self
-    }
-}
-
-/// Why nothing was seen.
-pub(super) enum Unseen {
-    /// It cannot be read at all, and why.
-    Blind(String),
-    /// The upstream says that it is not there.
-    Missing(Answer),
-    /// Not now.
-    Fault(Fault),
-}
-
-impl From<Fault> for Unseen {
-    fn from(fault: Fault) -> Unseen {
-        Unseen::Fault(fault)
-    }
-}
-
-/// Why there is no reply.
-enum NoReply {
-    /// There is no session, so nothing was sent.
-    Session(Fault),
-    Failure(Failure),
-}
-
+/// One command, in the name in which it is sent.
 pub(super) struct Scene<'s> {
     pub(super) sender: &'s Sender,
     pub(super) command: &'s Command,
@@ -111,32 +34,31 @@ pub(super) struct Scene<'s> {
 }
 
 impl<'s> Scene<'s> {
+    pub(super) fn new(scene: &action::Scene<'s, Sender>, who: Who) -> Scene<'s> {
+        let action::Scene { sender, command } = *scene;
+        let session = match who {
+            Who::User => sender.users.find(command.user.as_deref()),
+            Who::External | Who::Nobody => None,
+        };
+        Scene { sender, command, who, session }
+    }
+
     /// # Errors
     /// [`ApplyFault::Refused`] where the command names no user that there is, or one where none can be.
-    pub(super) fn new(
-        sender: &'s Sender,
-        command: &'s Command,
-        who: Who,
-    ) -> Result<Scene<'s>, ApplyFault> {
+    pub(super) fn check_user(&self) -> Result<(), ApplyFault> {
         let refused = |words: &str| Err(ApplyFault::Refused(Answer::saying(words)));
-        let session = match (who, &command.user) {
-            (Who::User, user) => match sender.users.find(user.as_deref()) {
-                Some(session) => Some(session),
-                None if user.is_some() => {
-                    return refused("`as` names no user; see `auth.user.{user}.name`");
-                }
-                None => {
-                    return refused(
-                        "no user is configured; see `auth.user.name`, or name one with `as`",
-                    );
-                }
-            },
-            (_, None) => None,
-            (Who::External | Who::Nobody, Some(_)) => {
-                return refused("is not sent in a user's name, so there must be no `as`");
+        match (self.who, &self.command.user) {
+            (Who::User, Some(_)) if self.session.is_none() => {
+                refused("`as` names no user; see `auth.user.{user}.name`")
             }
-        };
-        Ok(Scene { sender, command, who, session })
+            (Who::User, None) if self.session.is_none() => {
+                refused("no user is configured; see `auth.user.name`, or name one with `as`")
+            }
+            (Who::External | Who::Nobody, Some(_)) => {
+                refused("is not sent in a user's name, so there must be no `as`")
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The user in whose name the command is sent.
@@ -154,21 +76,9 @@ impl<'s> Scene<'s> {
         Ok(local.strftime("%Y-%m-%dT%H:%M:%S%.f%:z").to_string())
     }
 
-    /// Sends the command's order, once; where a user's token was refused, once more with another. Each
-    /// time only if the permit holds.
-    pub(super) async fn send(&self, order: &Order, permit: &Permit) -> Result<Reply, ApplyFault> {
-        let reply = match self.exchange(self.who, order, Some(permit)).await {
-            Ok(reply) => reply,
-            Err(NoReply::Session(fault)) => return Err(ApplyFault::NotApplied(fault)),
-            Err(NoReply::Failure(failure)) => {
-                return Err(match failure.sent {
-                    talon_http::Sent::No => ApplyFault::NotApplied(failure.fault()),
-                    talon_http::Sent::Maybe => ApplyFault::Unclear(Answer::saying(failure.reason)),
-                });
-            }
-        };
-        errors::judge(order.endpoint, self.setting(self.who), &reply)?;
-        Ok(reply)
+    /// In the name of the command.
+    pub(super) fn own(&self) -> InName<'_> {
+        InName { scene: self, who: self.who }
     }
 
     /// Reads something; `None` where it is not there.
@@ -177,30 +87,8 @@ impl<'s> Scene<'s> {
         who: Who,
         order: Order,
     ) -> Result<Option<T>, Unseen> {
-        if who == Who::External && self.who == Who::User && self.sender.upstream.external.is_none()
-        {
-            return Err(Unseen::Blind(
-                "what a user does can be read back by the external system only; set \
-                 `auth.external.token`"
-                    .to_owned(),
-            ));
-        }
-        let endpoint = order.endpoint;
-        let reply = self.exchange(who, &order, None).await.map_err(|no_reply| match no_reply {
-            NoReply::Session(fault) => fault,
-            NoReply::Failure(failure) => failure.fault(),
-        })?;
-        if reply.status == 404 {
-            return Ok(None);
-        }
-        if let Some(fault) = fault_of(endpoint, &reply, self.setting(who)) {
-            return Err(fault.into());
-        }
-        let body = talon_http::read_json_body(endpoint, reply)?.as_it_came();
-        let read = read(&body).map_err(|_| {
-            Fault::unavailable(format!("`{endpoint}` was answered with other JSON than documented"))
-        })?;
-        Ok(Some(read))
+        self.may_read(who)?;
+        InName { scene: self, who }.read(&order).await
     }
 
     /// [`Scene::read`] of what must be there.
@@ -210,8 +98,21 @@ impl<'s> Scene<'s> {
         order: Order,
         missing: &str,
     ) -> Result<T, Unseen> {
-        let missing = || Answer { status: Some(404), ..Answer::saying(missing) };
-        self.read(who, order).await?.ok_or_else(|| Unseen::Missing(missing()))
+        self.may_read(who)?;
+        InName { scene: self, who }.read_existing(&order, missing).await
+    }
+
+    fn may_read(&self, who: Who) -> Result<(), Unseen> {
+        match who {
+            Who::External if self.who == Who::User && self.sender.upstream.external.is_none() => {
+                Err(Unseen::Blind(
+                    "what a user does can be read back by the external system only; set \
+                     `auth.external.token`"
+                        .to_owned(),
+                ))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What was modified since a mark, or since the last one that is known, and the highest mark now.
@@ -241,41 +142,42 @@ impl<'s> Scene<'s> {
         let unreadable = read.iter().any(Option::is_none);
         Ok(Modifications { mark, rows: read.into_iter().flatten().collect(), unreadable })
     }
+}
 
-    fn setting(&self, who: Who) -> Option<&str> {
-        match who {
-            Who::External => {
-                self.sender.upstream.external.as_ref().map(talon_http::Credentials::setting)
-            }
-            Who::User => self.session.map(|session| session.account.password_setting.as_str()),
+/// Asks in somebody's name.
+pub(super) struct InName<'s> {
+    scene: &'s Scene<'s>,
+    who: Who,
+}
+
+impl Asks for InName<'_> {
+    fn refusals(&self) -> &Refusals {
+        &REFUSALS
+    }
+
+    fn setting(&self) -> Option<&str> {
+        let Scene { sender, session, .. } = self.scene;
+        match self.who {
+            Who::External => sender.upstream.external.as_ref().map(Credentials::setting),
+            Who::User => session.map(|session| session.account.password_setting.as_str()),
             Who::Nobody => None,
         }
     }
 
-    /// Asks, with the permit of what changes something.
-    async fn exchange(
-        &self,
-        who: Who,
-        order: &Order,
-        permit: Option<&Permit>,
-    ) -> Result<Reply, NoReply> {
-        let http = &self.sender.upstream.http;
+    /// Where a user's token was refused, asks once more with another.
+    async fn exchange(&self, order: &Order, permit: Option<&Permit>) -> Result<Reply, NoReply> {
+        let upstream = &self.scene.sender.upstream;
+        let http = &upstream.http;
         let request = || {
-            let mut request =
-                Request::new(order.method.clone(), order.endpoint, order.path.clone())
-                    .lane(Lane::Command);
-            request.headers.insert("accept", HeaderValue::from_static("application/json"));
-            request.query.extend(order.token.clone().map(|token| ("token".into(), token)));
-            request.body = order.body.clone();
+            let mut request = order.request().lane(Lane::Command);
             request.permit = permit.cloned();
             request
         };
-        let Some(session) = self.session.filter(|_| who == Who::User) else {
-            let external = self.sender.upstream.external.as_ref();
-            let request = request().credentials(external.filter(|_| who == Who::External));
-            return http.send(request).await.map_err(NoReply::Failure);
+        let Some(session) = self.scene.session.filter(|_| self.who == Who::User) else {
+            let external = upstream.external.as_ref().filter(|_| self.who == Who::External);
+            return http.send(request().credentials(external)).await.map_err(NoReply::Failure);
         };
-        let access = session.access().await.map_err(NoReply::Session)?;
+        let access = session.access().await.map_err(NoReply::Unsent)?;
         let reply = http
             .send(request().credentials(&access.credentials))
             .await
@@ -284,7 +186,7 @@ impl<'s> Scene<'s> {
         if !matches!(reply.status, 401 | 403) || error_code(&reply).is_some() {
             return Ok(reply);
         }
-        let access = session.other_than(&access).await.map_err(NoReply::Session)?;
+        let access = session.other_than(&access).await.map_err(NoReply::Unsent)?;
         http.send(request().credentials(&access.credentials)).await.map_err(NoReply::Failure)
     }
 }

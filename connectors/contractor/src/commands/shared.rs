@@ -4,11 +4,12 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
-use talon_sdk::{Answer, ApplyFault, Finding};
+use talon_http::order::{Field, Order};
+use talon_sdk::action::Unseen;
+use talon_sdk::{Answer, ApplyFault, CommandSpec, Finding, OrderingKey, Repeat};
 
 use super::action::Action;
-use super::answer::Field;
-use super::scene::{Order, Scene, Unseen, Who};
+use super::scene::{Scene, Who};
 
 #[derive(Deserialize)]
 pub(super) struct CompleteSharedCall {
@@ -66,6 +67,12 @@ impl CompleteSharedCall {
 }
 
 impl Action for CompleteSharedCall {
+    const SPEC: &'static CommandSpec = &CommandSpec {
+        call: "POST /shared/call/done",
+        probe: "the call behind the link: its status and comment",
+        is_dangerous: true,
+        ..CommandSpec::of("CompleteSharedCall", OrderingKey::Own, Repeat::Never)
+    };
     const WHO: Who = Who::Nobody;
     const ANSWER: &'static [Field] =
         &[Field::Id("id"), Field::Token("status"), Field::Instant("finished")];
@@ -74,7 +81,7 @@ impl Action for CompleteSharedCall {
     type Mark = CompletionMark;
 
     async fn see(&self, scene: &Scene<'_>, _: Option<&CompletionMark>) -> Result<CallRow, Unseen> {
-        let order = Order::new("GET /shared/call", &[]).token(&self.token);
+        let order = Order::plain("GET /shared/call").query("token", &self.token);
         scene.read_existing(Who::Nobody, order, "there is no call behind the link").await
     }
 
@@ -116,6 +123,6 @@ impl Action for CompleteSharedCall {
                 })
             }).collect()),
         });
-        Ok(Order::new("POST /shared/call/done", &[]).token(&self.token).json(&body))
+        Ok(Order::plain(Self::SPEC.call).query("token", &self.token).json(&body))
     }
 }

@@ -3,12 +3,15 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
-use talon_sdk::{Answer, ApplyFault, Finding};
+use talon_http::order::{Field, Order};
+use talon_sdk::action::Unseen;
+use talon_sdk::{Answer, ApplyFault, CommandSpec, Finding, Repeat};
 
 use super::action::{Action, unseen};
-use super::answer::Field;
 use super::expect::Entity;
-use super::scene::{Order, Scene, Unseen, Who};
+use super::scene::{Scene, Who};
+use super::sender::Sender;
+use super::specs::{CALL, STATUS};
 use crate::entity::words;
 
 /// Something with a status.
@@ -55,8 +58,13 @@ pub(super) struct CloseCall {
 }
 
 impl Action for CloseCall {
+    const SPEC: &'static CommandSpec = &CommandSpec {
+        expect: STATUS,
+        call: "POST /call/{id}/close",
+        probe: "the call's status",
+        ..CommandSpec::of("CloseCall", CALL, Repeat::Converges)
+    };
     const WHO: Who = Who::External;
-    const ANSWER: &'static [Field] = &[];
     const CAN_BE_SO: bool = true;
     type Seen = Standing;
     type Mark = StatusMark;
@@ -82,7 +90,7 @@ impl Action for CloseCall {
     }
 
     async fn order(&self, _: &Scene<'_>) -> Result<Order, ApplyFault> {
-        Ok(Order::new("POST /call/{id}/close", &[self.call_id]))
+        Ok(Order::new(Self::SPEC.call, &[self.call_id]))
     }
 }
 
@@ -94,6 +102,12 @@ pub(super) struct SetCallStatus {
 }
 
 impl Action for SetCallStatus {
+    const SPEC: &'static CommandSpec = &CommandSpec {
+        expect: STATUS,
+        call: "POST /call/{id}/status",
+        probe: "the call's status, before and after",
+        ..CommandSpec::of("SetCallStatus", CALL, Repeat::Converges)
+    };
     const WHO: Who = Who::User;
     const ANSWER: &'static [Field] = &[Field::Instant("commited"), Field::Instant("finished")];
     const CAN_BE_SO: bool = true;
@@ -125,7 +139,7 @@ impl Action for SetCallStatus {
         if let Some(comments) = &self.comments {
             body["comments"] = json!(comments);
         }
-        Ok(Order::new("POST /call/{id}/status", &[self.call_id]).json(&body))
+        Ok(Order::new(Self::SPEC.call, &[self.call_id]).json(&body))
     }
 }
 
@@ -137,6 +151,12 @@ pub(super) struct PatchCall {
 }
 
 impl Action for PatchCall {
+    const SPEC: &'static CommandSpec = &CommandSpec {
+        expect: STATUS,
+        call: "PATCH /call/{id}",
+        probe: "not needed",
+        ..CommandSpec::of("PatchCall", CALL, Repeat::Always)
+    };
     const WHO: Who = Who::External;
     const ANSWER: &'static [Field] = &[Field::Itself("id")];
     unseen!("deadlines are set again rather than read back");
@@ -155,7 +175,7 @@ impl Action for PatchCall {
         if body.is_empty() {
             return Err(nothing_to_change());
         }
-        Ok(Order::new("PATCH /call/{id}", &[self.call_id]).json(&Json::Object(body)))
+        Ok(Order::new(Self::SPEC.call, &[self.call_id]).json(&Json::Object(body)))
     }
 }
 
@@ -169,15 +189,25 @@ pub(super) struct CreateTempLink {
 }
 
 impl Action for CreateTempLink {
+    const SPEC: &'static CommandSpec = &CommandSpec {
+        expect: STATUS,
+        call: "POST /call/{callId}/templink",
+        probe: "impossible: links cannot be read",
+        ..CommandSpec::of("CreateTempLink", CALL, Repeat::Never)
+    };
     const WHO: Who = Who::User;
-    const ANSWER: &'static [Field] = &[Field::Link];
     unseen!("the upstream does not tell which temporary links there are");
 
     fn entity(&self) -> Entity {
         Entity::Call(self.call_id)
     }
 
+    /// Who holds the link needs no sign-in.
+    fn answer(sender: &Sender) -> &'static [Field] {
+        if sender.publish_link { &[Field::Text(Some("link"))] } else { &[Field::Text(None)] }
+    }
+
     async fn order(&self, _: &Scene<'_>) -> Result<Order, ApplyFault> {
-        Ok(Order::new("POST /call/{callId}/templink", &[self.call_id]))
+        Ok(Order::new(Self::SPEC.call, &[self.call_id]))
     }
 }

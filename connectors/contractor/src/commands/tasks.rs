@@ -2,13 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use talon_sdk::{ApplyFault, Finding};
+use talon_http::order::{Field, Order};
+use talon_sdk::action::Unseen;
+use talon_sdk::{ApplyFault, CommandSpec, Finding, Repeat};
 
 use super::action::Action;
-use super::answer::Field;
 use super::expect::Entity;
 use super::messages::found;
-use super::scene::{Order, Scene, Unseen, Who};
+use super::scene::{Scene, Who};
+use super::specs::{STATUS, TASK};
 use super::statuses::{Standing, StatusMark, judge_status};
 use crate::entity::words;
 
@@ -19,8 +21,13 @@ pub(super) struct SetTaskStatus {
 }
 
 impl Action for SetTaskStatus {
+    const SPEC: &'static CommandSpec = &CommandSpec {
+        expect: STATUS,
+        call: "POST /calltask/{id}/status",
+        probe: "the task's status, before and after",
+        ..CommandSpec::of("SetTaskStatus", TASK, Repeat::Converges)
+    };
     const WHO: Who = Who::User;
-    const ANSWER: &'static [Field] = &[];
     const CAN_BE_SO: bool = true;
     type Seen = Standing;
     type Mark = StatusMark;
@@ -48,7 +55,7 @@ impl Action for SetTaskStatus {
 
     async fn order(&self, _: &Scene<'_>) -> Result<Order, ApplyFault> {
         let body = json!({ "status": self.status });
-        Ok(Order::new("POST /calltask/{id}/status", &[self.task_id]).json(&body))
+        Ok(Order::new(Self::SPEC.call, &[self.task_id]).json(&body))
     }
 }
 
@@ -79,6 +86,12 @@ pub(super) struct FilesMark {
 }
 
 impl Action for AddTaskAttachment {
+    const SPEC: &'static CommandSpec = &CommandSpec {
+        expect: STATUS,
+        call: "POST /calltask/{id}/attachment",
+        probe: "a new file of the task with the same name",
+        ..CommandSpec::of("AddTaskAttachment", TASK, Repeat::Never)
+    };
     const WHO: Who = Who::User;
     const ANSWER: &'static [Field] =
         &[Field::Id("id"), Field::Token("type"), Field::Instant("downloaded")];
@@ -121,7 +134,7 @@ impl Action for AddTaskAttachment {
             .attachments
             .bytes(&self.name, self.content.as_deref(), self.reference.as_deref())
             .await?;
-        let order = Order::new("POST /calltask/{id}/attachment", &[self.task_id]);
-        Ok(order.file(self.name.clone(), bytes))
+        let order = Order::new(Self::SPEC.call, &[self.task_id]);
+        Ok(order.file("Attachment", self.name.clone(), bytes))
     }
 }

@@ -30,7 +30,8 @@ pub(crate) struct CallCost<'a> {
 impl CallCost<'_> {
     fn take_cost(&mut self, _: &How<'_>) {
         if let Some(cost) = self.cost.take() {
-            (self.status, self.expenses, self.materials) = (cost.status, cost.expenses, cost.materials);
+            (self.status, self.expenses, self.materials) =
+                (cost.status, cost.expenses, cost.materials);
             self.extra.0.extend(cost.extra.0);
             self.is_estimate = true;
         }

@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 
 /// What a setting's text must be.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Type {
     /// Any text.
     Text,
@@ -26,7 +26,7 @@ pub enum Type {
     /// One of these.
     Choice(&'static [&'static str]),
     /// Some of these, separated by commas; each once.
-    List(&'static [&'static str]),
+    List(Cow<'static, [&'static str]>),
     /// An http or https URL without a query.
     Url,
     /// Http or https URLs, separated by commas.
@@ -110,8 +110,11 @@ impl Key {
     }
 
     /// Some of several words.
-    pub fn list(name: impl Into<Cow<'static, str>>, of: &'static [&'static str]) -> Key {
-        Key::new(name, Type::List(of))
+    pub fn list(
+        name: impl Into<Cow<'static, str>>,
+        of: impl Into<Cow<'static, [&'static str]>>,
+    ) -> Key {
+        Key::new(name, Type::List(of.into()))
     }
 
     /// An http or https URL.
@@ -174,17 +177,17 @@ impl Key {
     /// What is wrong with a text, as the end of the sentence "`key` …"; never quotes a secret.
     pub fn check(&self, text: &str) -> Result<(), String> {
         let show = |expected: String| Err(format!("is `{text}`, expected {expected}"));
-        match self.kind {
+        match &self.kind {
             Type::Text | Type::Secret => Ok(()),
             Type::Flag if matches!(text, "true" | "false") => Ok(()),
             Type::Flag => show("`true` or `false`".to_owned()),
             Type::Whole { min, max } => match text.parse::<u64>() {
-                Ok(number) if (min..=max).contains(&number) => Ok(()),
-                _ if max == u64::MAX => show(format!("a whole number from {min}")),
+                Ok(number) if (*min..=*max).contains(&number) => Ok(()),
+                _ if *max == u64::MAX => show(format!("a whole number from {min}")),
                 _ => show(format!("a whole number from {min} to {max}")),
             },
             Type::Decimal { min, max } => match text.parse::<f64>() {
-                Ok(number) if (min..=max).contains(&number) => Ok(()),
+                Ok(number) if (*min..=*max).contains(&number) => Ok(()),
                 _ => show(format!("a number from {min} to {max}")),
             },
             Type::Choice(words) if words.contains(&text) => Ok(()),

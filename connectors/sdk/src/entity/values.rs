@@ -190,7 +190,11 @@ impl<'a, C: Codes> Field<'a> for Code<C> {
     fn settle(&mut self, _: &Place<'_>, _: &mut Extra<'a>) {}
 
     fn describe(of: &Described<'_>, record: &mut Description<'_>) {
-        record.optional_as(&Described { doc: "", ..*of }, &format!("{}_code", of.name), json!("long"));
+        record.optional_as(
+            &Described { doc: "", ..*of },
+            &format!("{}_code", of.name),
+            json!("long"),
+        );
         record.optional(of, json!("string"));
     }
 

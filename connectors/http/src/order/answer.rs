@@ -2,15 +2,14 @@
 
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value as Json, json};
-use talon_http::Reply;
 use talon_sdk::spelling::respelled;
 use talon_sdk::{Answer, instant};
 
-use super::sender::Sender;
+use crate::Reply;
 
 /// A field of a reply that may be passed on. What is of another form than it should is left out.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Field {
+pub enum Field {
     /// A whole number under its name.
     Id(&'static str),
     /// The ids of a list of objects.
@@ -21,36 +20,33 @@ pub(super) enum Field {
     Token(&'static str),
     /// The reply is a whole number itself; passed on under this name.
     Itself(&'static str),
-    /// The reply is a temporary link, a text itself; passed on if `commands.templink.publish`.
-    Link,
+    /// The reply is a text itself; passed on under this name, if there is one.
+    Text(Option<&'static str>),
 }
 
 /// Whether the body of a success is what the document says.
 ///
 /// No content is: the status says all. Else a reply with an id must have it, a number or a text must be one,
-/// and any other must be no error: an ErrorDTO that comes with success says nothing of what was done. Such a
-/// command is unclear, and is read back.
-pub(super) fn is_documented(fields: &[Field], reply: &Reply) -> bool {
+/// and any other must be of its form. What is not leaves the command unclear, and it is read back.
+pub fn is_documented(fields: &[Field], reply: &Reply) -> bool {
     if reply.body.trim_ascii().is_empty() {
         return true;
     }
     let body: Option<Json> = serde_json::from_slice(&respelled(&reply.body)).ok();
-    let is_error = body.as_ref().is_some_and(|body| body["errorCode"].is_number());
     let is_object = body.as_ref().is_some_and(Json::is_object);
-    !is_error
-        && fields.iter().all(|field| match (field, &body) {
-            (Field::Id(name), Some(body)) => body[*name].as_i64().is_some(),
-            (Field::Itself(_), Some(body)) => body.as_i64().is_some(),
-            (Field::Link, Some(body)) => body.is_string(),
-            // As plain text, which the service offers too.
-            (Field::Link, None) => true,
-            (Field::Ids(_) | Field::Instant(_) | Field::Token(_), _) => is_object,
-            (Field::Id(_) | Field::Itself(_), None) => false,
-        })
+    fields.iter().all(|field| match (field, &body) {
+        (Field::Id(name), Some(body)) => body[*name].as_i64().is_some(),
+        (Field::Itself(_), Some(body)) => body.as_i64().is_some(),
+        (Field::Text(_), Some(body)) => body.is_string(),
+        // As plain text.
+        (Field::Text(_), None) => true,
+        (Field::Ids(_) | Field::Instant(_) | Field::Token(_), _) => is_object,
+        (Field::Id(_) | Field::Itself(_), None) => false,
+    })
 }
 
 /// The answer of a reply that says that the command was done.
-pub(super) fn of_reply(fields: &[Field], sender: &Sender, reply: &Reply) -> Answer {
+pub fn of_reply(fields: &[Field], reply: &Reply) -> Answer {
     let body: Json = serde_json::from_slice(&reply.body).unwrap_or_default();
     let mut out = Map::new();
     for field in fields {
@@ -60,8 +56,8 @@ pub(super) fn of_reply(fields: &[Field], sender: &Sender, reply: &Reply) -> Answ
             Field::Instant(name) => (*name, text(&body[*name], is_instant)),
             Field::Token(name) => (*name, text(&body[*name], is_token)),
             Field::Itself(name) => (*name, body.as_i64().map(Json::from)),
-            Field::Link if sender.publish_link => ("link", text(&body, |_| true)),
-            Field::Link => continue,
+            Field::Text(Some(name)) => (*name, text(&body, |_| true)),
+            Field::Text(None) => continue,
         };
         out.extend(value.map(|value| (name.to_owned(), value)));
     }
@@ -109,21 +105,6 @@ mod tests {
     }
 
     #[test]
-    fn a_200_with_an_error_is_no_reply_of_any_command() {
-        let all: [&[Field]; 5] = [
-            &[],
-            &[Field::Id("id")],
-            &[Field::Instant("date")],
-            &[Field::Itself("id")],
-            &[Field::Link],
-        ];
-        for fields in all {
-            assert!(!is_answer(fields, r#"{"errorCode":7}"#), "{fields:?}");
-            assert!(is_answer(fields, ""), "no content: {fields:?}");
-        }
-    }
-
-    #[test]
     fn a_reply_is_known_by_what_the_document_says_is_in_it() {
         const ID: &[Field] = &[Field::Id("id"), Field::Instant("date"), Field::Ids("tasks")];
         for (fields, good, bad) in [
@@ -134,10 +115,9 @@ mod tests {
             (ID, r#"{"id":7}"#, r#"{"id":7"#),
             (&[Field::Itself("day")], "7", "\"7\""),
             (&[Field::Itself("day")], "7e0", "{}"),
-            (&[Field::Link], "\"link\"", "{}"),
-            (&[Field::Link], "link", "null"),
+            (&[Field::Text(None)], "\"link\"", "{}"),
+            (&[Field::Text(None)], "link", "null"),
             (&[Field::Token("status")], r#"{"status":null}"#, "7"),
-            (&[], "{}", r#"{"errorCode":1}"#),
         ] {
             assert!(is_answer(fields, good), "{good}");
             assert!(!is_answer(fields, bad), "{bad}");
