@@ -1,6 +1,6 @@
 //! The contract with consumers: the Avro schemas of every feed, and how events are encoded.
 //!
-//! A feed's schema file (`contractor/call.avsc`) describes one entity.
+//! A feed's schema file (`contractor/call.avsc`) describes one entity; its connector declares it ([`contracts!`]).
 //! [`Contract`] wraps it into the Debezium-style envelope, encodes entities and envelopes, and takes
 //! envelopes apart again without decoding them: recovery reads millions of them.
 //! [`command`] has the schemas of what is put on a connector's topic of commands, and checks it;
@@ -20,16 +20,14 @@ pub mod canonical;
 pub mod command;
 pub mod compatibility;
 mod contract;
-pub mod contractor;
 pub mod datum;
-pub mod enter;
+mod declare;
 mod envelope;
 mod error;
 mod instants;
 mod json;
 mod message;
 pub mod plan;
-pub mod quickq;
 mod released;
 pub mod result;
 pub mod wire;

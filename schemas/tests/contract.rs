@@ -2,40 +2,15 @@
 //! a stock Avro library.
 #![allow(clippy::unwrap_used)]
 
+mod files;
+
 use std::collections::BTreeMap;
 
 use apache_avro::types::Value;
+use files::{commands, contract as of_feed, contracts};
 use serde::Serialize;
 use talon_schemas::wire::{Payload, Wire};
-use talon_schemas::{Contract, Envelope, Instants, Op, Source, Writer, contractor, enter, quickq};
-
-fn contracts() -> [(&'static str, &'static Contract); 23] {
-    [
-        ("contractor.call", &contractor::CALL),
-        ("contractor.call_message", &contractor::CALL_MESSAGE),
-        ("contractor.call_jeopardy", &contractor::CALL_JEOPARDY),
-        ("contractor.call_task", &contractor::CALL_TASK),
-        ("contractor.call_cost", &contractor::CALL_COST),
-        ("enter.branch", &enter::BRANCH),
-        ("enter.ticket_source", &enter::TICKET_SOURCE),
-        ("enter.ticket", &enter::TICKET),
-        ("enter.ticket_operation", &enter::TICKET_OPERATION),
-        ("quickq.operation", &quickq::OPERATION),
-        ("quickq.service", &quickq::SERVICE),
-        ("quickq.ticket_range", &quickq::TICKET_RANGE),
-        ("quickq.workplace", &quickq::WORKPLACE),
-        ("quickq.user_role", &quickq::USER_ROLE),
-        ("quickq.user", &quickq::USER),
-        ("quickq.qboard", &quickq::QBOARD),
-        ("quickq.scoreboard", &quickq::SCOREBOARD),
-        ("quickq.registrator", &quickq::REGISTRATOR),
-        ("quickq.consumer", &quickq::CONSUMER),
-        ("quickq.consumer_preregistered", &quickq::CONSUMER_PREREGISTERED),
-        ("quickq.queue", &quickq::QUEUE),
-        ("quickq.operation_state", &quickq::OPERATION_STATE),
-        ("quickq.server_info", &quickq::SERVER_INFO),
-    ]
-}
+use talon_schemas::{Contract, Envelope, Instants, Op, Source, Writer};
 
 #[derive(Serialize)]
 struct Message {
@@ -64,7 +39,7 @@ fn message(text: &'static str, mark: i64) -> Message {
 
 #[test]
 fn noise_in_texts_of_json_is_gone_from_what_is_encoded_and_from_what_is_read_back() {
-    let contract = &contractor::CALL_MESSAGE;
+    let contract = of_feed("contractor.call_message");
     let with = |extra: BTreeMap<&'static str, &'static str>| Message { extra, ..message("t", 9) };
     let canonical =
         encode(contract, &with(BTreeMap::from([("a", "{\"x\":1.5,\"y\":[100]}"), ("b", "0")])));
@@ -142,32 +117,25 @@ fn event<'a>(before: Option<&'a [u8]>, after: Option<&'a [u8]>, op: Op) -> Envel
 
 #[test]
 fn the_published_schemas_do_not_change_by_accident() {
-    let feeds = contracts().map(|(feed, contract)| (feed, contract.as_ref()));
-    let commands = [
-        ("contractor.commands", contractor::COMMANDS.as_ref()),
-        ("quickq.commands", quickq::COMMANDS.as_ref()),
-        ("result", &*talon_schemas::result::RESULT),
-    ];
-    let millis = [("contractor.call", &*contractor::CALL), ("enter.ticket", &enter::TICKET)];
-    let millis: Vec<(String, &talon_schemas::Message)> = millis
-        .into_iter()
-        .map(|(name, contract)| {
-            let contract: &'static Contract = contract;
-            (format!("millis/{name}"), contract.with_instants(Instants::Millis).as_ref())
-        })
-        .collect();
-    let all = feeds.into_iter().chain(commands).map(|(name, message)| (name.to_owned(), message));
-    for (name, message) in all.chain(millis) {
-        assert_golden(&name, message);
+    for (name, contract) in contracts() {
+        assert_golden(name, contract.as_ref());
+    }
+    for (class, contract) in commands() {
+        assert_golden(&format!("{class}.commands"), contract.as_ref());
+    }
+    assert_golden("result", &talon_schemas::result::RESULT);
+    for name in ["contractor.call", "enter-export.ticket"] {
+        let millis = of_feed(name).with_instants(Instants::Millis);
+        assert_golden(&format!("millis/{name}"), millis.as_ref());
     }
 }
 
 /// Debezium's transformations and sinks take an event for theirs by the end of this name.
 #[test]
 fn the_envelope_is_named_by_its_class_and_feed_and_the_entity_keeps_its_name() {
-    let call: &Contract = &contractor::CALL;
+    let call: &Contract = of_feed("contractor.call");
     assert_eq!(call.full_name(), "talon.contractor.call.Envelope");
-    assert_eq!(enter::TICKET.full_name(), "talon.enter_export.ticket.Envelope");
+    assert_eq!(of_feed("enter-export.ticket").full_name(), "talon.enter_export.ticket.Envelope");
     let json: serde_json::Value = serde_json::from_str(call.text()).unwrap();
     let [before, after, source, ..] = &json["fields"].as_array().unwrap()[..] else { panic!() };
     let entity = &before["type"][1];
@@ -214,10 +182,10 @@ fn logical(json: &serde_json::Value, found: &mut Vec<serde_json::Value>) {
 
 #[test]
 fn connect_knows_every_instant_in_microseconds_by_its_name() {
-    let feeds = contracts().map(|(_, contract)| contract.as_ref());
-    let more = [contractor::COMMANDS.as_ref(), &*talon_schemas::result::RESULT];
+    let feeds = contracts().into_iter().map(|(_, contract)| contract.as_ref());
+    let commands = commands().into_iter().map(|(_, contract)| contract.as_ref());
     let mut seen = 0;
-    for message in feeds.into_iter().chain(more) {
+    for message in feeds.chain(commands).chain([&*talon_schemas::result::RESULT]) {
         let mut found = Vec::new();
         logical(&serde_json::from_str(message.text()).unwrap(), &mut found);
         for instant in found {
@@ -229,7 +197,7 @@ fn connect_knows_every_instant_in_microseconds_by_its_name() {
     }
     assert!(seen > 60, "{seen} instants");
     // What is written for other readers does not change how the schema is known.
-    let call: &Contract = &contractor::CALL;
+    let call: &Contract = of_feed("contractor.call");
     let plain = call.text().replace(r#","connect.name":"io.debezium.time.MicroTimestamp""#, "");
     let plain = plain.replace(r#","connect.version":1"#, "");
     assert!(!plain.contains("connect."));
@@ -239,7 +207,7 @@ fn connect_knows_every_instant_in_microseconds_by_its_name() {
 
 #[test]
 fn in_milliseconds_the_schema_says_so_and_an_entity_is_put_into_it() {
-    let micros: &'static Contract = &contractor::CALL_MESSAGE;
+    let micros: &'static Contract = of_feed("contractor.call_message");
     let millis = micros.with_instants(Instants::Millis);
     assert!(std::ptr::eq(millis.with_instants(Instants::Micros), micros));
     assert_eq!(millis.full_name(), micros.full_name());
@@ -291,7 +259,7 @@ fn an_envelope_of_the_first_version_is_read_whatever_its_name_was() {
         };
         assert!(message.earlier(known).is_some(), "{name} is known by its fingerprint");
     }
-    let contract: &Contract = &contractor::CALL_MESSAGE;
+    let contract: &Contract = of_feed("contractor.call_message");
     let path = "released/0.1.0-pre/contractor.call_message.avsc";
     let text = std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
     let first = Writer::parse(&text).unwrap();
@@ -326,7 +294,7 @@ fn assert_golden(name: &str, message: &talon_schemas::Message) {
 
 #[test]
 fn an_event_decodes_with_a_stock_avro_library() {
-    let contract: &Contract = &contractor::CALL_MESSAGE;
+    let contract: &Contract = of_feed("contractor.call_message");
     let (old, new) =
         (encode(contract, &message("first", 1)), encode(contract, &message("second", 2)));
     let mut datum = Vec::new();
@@ -352,7 +320,7 @@ fn an_event_decodes_with_a_stock_avro_library() {
 
 #[test]
 fn an_event_is_cut_into_its_parts_without_decoding() {
-    let contract: &Contract = &contractor::CALL_MESSAGE;
+    let contract: &Contract = of_feed("contractor.call_message");
     let (old, new) =
         (encode(contract, &message("first", 1)), encode(contract, &message("second", 2)));
     for (before, after) in
@@ -369,7 +337,7 @@ fn an_event_is_cut_into_its_parts_without_decoding() {
 
 #[test]
 fn a_volatile_field_stands_behind_the_content() {
-    let contract: &Contract = &contractor::CALL_MESSAGE;
+    let contract: &Contract = of_feed("contractor.call_message");
     let (a, b) = (encode(contract, &message("same", 1)), encode(contract, &message("same", 200)));
     let (a_len, b_len) = (contract.stable_len(&a).unwrap(), contract.stable_len(&b).unwrap());
     assert_ne!(a, b);
@@ -379,7 +347,7 @@ fn a_volatile_field_stands_behind_the_content() {
 
 #[test]
 fn a_message_says_which_schema_wrote_it() {
-    let contract: &Contract = &contractor::CALL_MESSAGE;
+    let contract: &Contract = of_feed("contractor.call_message");
     let entity = encode(contract, &message("text", 1));
     for wire in [Wire::Confluent { id: 77 }, Wire::SingleObject, Wire::Json] {
         let mut bytes = Vec::new();
@@ -424,7 +392,7 @@ fn downgraded(contract: &Contract, earlier: &Writer, datum: &[u8]) -> Vec<u8> {
 
 #[test]
 fn an_earlier_schema_is_read_as_this_one() {
-    let contract: &Contract = &contractor::CALL_MESSAGE;
+    let contract: &Contract = of_feed("contractor.call_message");
     let earlier = Writer::parse(&before_extra(contract)).unwrap();
     let entity = encode(contract, &message("text", 5));
     let mut datum = Vec::new();
@@ -444,7 +412,7 @@ fn an_earlier_schema_is_read_as_this_one() {
 
 #[test]
 fn a_datum_is_recognised_by_the_schemas_that_are_shipped() {
-    let today: &Contract = &contractor::CALL_MESSAGE;
+    let today: &Contract = of_feed("contractor.call_message");
     let file = include_str!("../contractor/call_message.avsc");
     let text = before_extra(today);
     let contract = Contract::with_earlier("contractor", "call_message", file, &[&text]);
@@ -523,7 +491,7 @@ fn bytes_of_another_version_do_not_pass_for_todays() {
 
 #[test]
 fn an_events_op_stands_at_its_end_whatever_the_entity() {
-    let contract: &Contract = &contractor::CALL_MESSAGE;
+    let contract: &Contract = of_feed("contractor.call_message");
     let entity = encode(contract, &message("text", 5));
     for op in [Op::Read, Op::Create, Op::Update, Op::Delete] {
         let mut datum = Vec::new();
@@ -541,7 +509,7 @@ fn an_events_op_stands_at_its_end_whatever_the_entity() {
 
 #[test]
 fn json_of_an_earlier_version_has_defaults_for_what_it_lacks() {
-    let contract: &Contract = &contractor::CALL_MESSAGE;
+    let contract: &Contract = of_feed("contractor.call_message");
     let entity = encode(contract, &message("text", 5));
     let mut datum = Vec::new();
     event(None, Some(&entity), Op::Create).encode(&mut datum);
@@ -574,9 +542,9 @@ fn the_schemas_of_every_release_are_shipped() {
 
 #[test]
 fn personal_data_is_marked() {
-    assert_eq!(contractor::CALL_MESSAGE.pii(), ["message", "owner_name"]);
+    assert_eq!(of_feed("contractor.call_message").pii(), ["message", "owner_name"]);
     for field in ["contact_person_phone", "service_object_latitude", "answer_comment"] {
-        assert!(contractor::CALL.pii().iter().any(|name| name == field), "{field}");
+        assert!(of_feed("contractor.call").pii().iter().any(|name| name == field), "{field}");
     }
 }
 

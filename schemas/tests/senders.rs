@@ -1,23 +1,21 @@
-//! Commands as senders write them: each of both connectors, with every choice of optional parameters, in
+//! Commands as senders write them: each of all connectors, with every choice of optional parameters, in
 //! JSON and in Avro under this version's schema, another spelling of it, an older and a newer one, by a
 //! sender who names the branch and by one who does not.
 #![allow(clippy::unwrap_used)]
 
+mod files;
 #[path = "senders/sender.rs"]
 mod sender;
 #[path = "senders/spelling.rs"]
 mod spelling;
 
 use apache_avro::Schema;
+use files::{commands, commands_of};
 use sender::{Branch, encode};
 use serde_json::{Map, Value, json};
 use spelling::{ahead, older, respelled, shortest_last};
+use talon_schemas::Writer;
 use talon_schemas::command::{CommandContract, Params};
-use talon_schemas::{Writer, contractor, quickq};
-
-fn contracts() -> [&'static CommandContract; 2] {
-    [&contractor::COMMANDS, &quickq::COMMANDS]
-}
 
 /// What the checks say of a command that was read.
 fn parsed(
@@ -77,7 +75,7 @@ fn reads_as_json(contract: &CommandContract, text: &str, writer: Option<&'static
 
 #[test]
 fn every_spelling_of_a_command_reads_as_its_json() {
-    for contract in contracts() {
+    for (_, contract) in commands() {
         let text = contract.as_ref().text();
         assert_eq!(reads_as_json(contract, text, None), 0);
         for text in [text.to_owned(), respelled(text), ahead(text), shortest_last(text)] {
@@ -93,7 +91,7 @@ fn every_spelling_of_a_command_reads_as_its_json() {
 
 #[test]
 fn a_record_of_the_union_stands_before_those_that_contain_it() {
-    for contract in contracts() {
+    for (_, contract) in commands() {
         let schema: Value = serde_json::from_str(contract.as_ref().text()).unwrap();
         let params = schema["fields"].as_array().unwrap().iter();
         let params = params.into_iter().find(|field| field["name"] == "params").unwrap();
@@ -120,7 +118,7 @@ fn a_record_of_the_union_stands_before_those_that_contain_it() {
 
 #[test]
 fn what_a_sender_got_wrong_is_told_as_in_json() {
-    let contract: &CommandContract = &contractor::COMMANDS;
+    let contract: &CommandContract = commands_of("contractor");
     let text = contract.as_ref().text();
     let own = Schema::parse_str(text).unwrap();
     // The branch is that of another command: what has a value under a name that is unknown is said so.
@@ -145,7 +143,7 @@ fn what_a_sender_got_wrong_is_told_as_in_json() {
 
 #[test]
 fn a_parameter_that_is_an_object_is_one_in_json_and_its_text_in_avro() {
-    let contract: &CommandContract = &quickq::COMMANDS;
+    let contract: &CommandContract = commands_of("quickq");
     let params = contract.params("NewService").unwrap();
     let given = json!({"fields": {"name": "Справки", "priority": 50}});
     assert_eq!(Value::Object(params.read(&given).unwrap()), given);

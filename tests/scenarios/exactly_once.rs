@@ -12,7 +12,7 @@ use support::consumer::histories;
 use support::truth::{check, settled};
 use support::{On, Talon, configuration, live, settings, until, upstream};
 use talon_brokers::unique;
-use talon_schemas::contractor as contracts;
+use talon_contractor::contracts;
 use talon_simulators::contractor::{Settings, Simulator};
 
 #[tokio::test(flavor = "multi_thread")]

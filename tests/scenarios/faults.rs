@@ -12,7 +12,7 @@ use support::consumer::{histories, newest, read};
 use support::truth::{check, settled, summary_of_dto, summary_of_event};
 use support::{TOKEN, Talon, configuration, live, until, upstream};
 use talon_brokers::{Kafka, Registry, probe, unique};
-use talon_schemas::contractor as contracts;
+use talon_contractor::contracts;
 use talon_simulators::contractor::{Fault, FaultKind, Kind, Simulator};
 
 const CALLS: &str = "GET /call/modifications/{timestamp}";

@@ -145,9 +145,9 @@ fn a_schema_can_be_had_in_the_text_that_is_registered() {
         let mut lines = text.lines().filter_map(|line| line.split_once('\t'));
         lines.find(|(found, _)| *found == name).map(|(_, text)| text.to_owned())
     };
-    let call: &talon_schemas::Contract = &talon_schemas::contractor::CALL;
+    let call: &talon_schemas::Contract = &talon_contractor::contracts::CALL;
     assert_eq!(found("contractor.call").as_deref(), Some(call.text()));
-    let commands = talon_schemas::quickq::COMMANDS.as_ref();
+    let commands = talon_quickq::contracts::COMMANDS.as_ref();
     assert_eq!(found("quickq.commands").as_deref(), Some(commands.text()));
     assert_eq!(found("quickq.results").as_deref(), Some(talon_schemas::result::RESULT.text()));
 }

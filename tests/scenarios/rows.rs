@@ -12,8 +12,9 @@ use support::consumer::{Record, content, histories, read};
 use support::truth::{settled, summary_of_dto, summary_of_event};
 use support::{On, TOKEN, Talon, configuration, live, settings, until, upstream};
 use talon_brokers::{Kafka, unique};
+use talon_contractor::contracts;
+use talon_schemas::Contract;
 use talon_schemas::canonical::canonical;
-use talon_schemas::{Contract, contractor as contracts};
 use talon_simulators::contractor::{Fault, FaultKind, Kind, MarkBound, Settings, Simulator};
 
 const TASKS: &str = "GET /calltask";

@@ -22,6 +22,13 @@ use talon_runtime::{Engine, Parts, Setup};
 use talon_sdk::{Clock, Connector, Fault, Feed, FeedPlan, FeedSpec, Kind, Row, RowCodec, RowFault};
 use tokio::task::JoinHandle;
 
+mod contractor {
+    talon_schemas::contracts! {
+        "contractor":
+        CALL = "call",
+    }
+}
+
 /// A Kafka whose shards are never open: opening ends some time after the grant was taken back.
 struct Slow {
     kafka: Kafka,
@@ -108,20 +115,15 @@ fn setup(name: &str) -> Setup {
 /// A connector with a feed that is never read, since its shard is never open.
 struct NeverOpen;
 
-static FEED: FeedSpec = FeedSpec {
-    name: "call",
-    kind: Kind::Table,
-    key: "id",
-    from: "nowhere",
-    doc: "Nothing.",
-    contract: || &talon_schemas::contractor::CALL,
-};
+fn feed() -> Arc<FeedSpec> {
+    FeedSpec::table("call", &contractor::CALL).into()
+}
 
 #[async_trait]
 impl Connector for NeverOpen {
     fn feeds(&self) -> Vec<FeedPlan> {
         let codec = Arc::new(NeverOpen);
-        vec![FeedPlan { spec: &FEED, interval: Duration::from_secs(60), codec }]
+        vec![FeedPlan { spec: feed(), interval: Duration::from_secs(60), codec }]
     }
 
     fn open(&self, _: &str) -> Result<Box<dyn Feed>, Fault> {

@@ -15,21 +15,22 @@ use talon_runtime::health::State;
 use talon_runtime::metrics::Metrics;
 use talon_runtime::options::Options;
 use talon_runtime::{Engine, Parts, Setup};
-use talon_schemas::contractor;
 use talon_sdk::{Clock, Connector, Fault, Feed, FeedPlan, FeedSpec, Kind, Row, RowCodec, RowFault};
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
 use crate::support::World;
 
-static SPEC: FeedSpec = FeedSpec {
-    name: "nothing",
-    kind: Kind::Log,
-    key: "id",
-    from: "nowhere",
-    doc: "Nothing.",
-    contract: || &contractor::CALL_MESSAGE,
-};
+mod contractor {
+    talon_schemas::contracts! {
+        "contractor":
+        CALL_MESSAGE = "call_message",
+    }
+}
+
+fn spec() -> Arc<FeedSpec> {
+    FeedSpec::log("nothing", &contractor::CALL_MESSAGE).into()
+}
 
 /// A connector that is never asked.
 struct Silent;
@@ -37,7 +38,7 @@ struct Silent;
 #[async_trait]
 impl Connector for Silent {
     fn feeds(&self) -> Vec<FeedPlan> {
-        vec![FeedPlan { spec: &SPEC, interval: Duration::from_secs(1), codec: Arc::new(Silent) }]
+        vec![FeedPlan { spec: spec(), interval: Duration::from_secs(1), codec: Arc::new(Silent) }]
     }
 
     fn open(&self, _: &str) -> Result<Box<dyn Feed>, Fault> {

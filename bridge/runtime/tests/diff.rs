@@ -9,9 +9,16 @@ use std::sync::Arc;
 use serde::Serialize;
 use talon_runtime::diff::{Change, Changes, Differ, EventId, Summary};
 use talon_runtime::guard::{Guard, Withheld};
-use talon_schemas::{Contract, contractor};
+use talon_schemas::Contract;
 use talon_sdk::record::peek_scalar;
 use talon_sdk::{Coverage, Observation, Row, RowCodec, RowFault, Rows};
+
+mod contractor {
+    talon_schemas::contracts! {
+        "contractor":
+        CALL_MESSAGE = "call_message",
+    }
+}
 
 /// Messages as rows `{"id":1,"message":"text","timestamp":5}`.
 struct Messages;

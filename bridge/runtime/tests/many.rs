@@ -13,6 +13,13 @@ use talon_runtime::options::Options;
 use talon_runtime::{Engine, Parts, Setup};
 use talon_sdk::{Clock, Connector, Fault, Feed, FeedPlan, FeedSpec, Kind, Row, RowCodec, RowFault};
 
+mod contractor {
+    talon_schemas::contracts! {
+        "contractor":
+        CALL = "call",
+    }
+}
+
 /// More than the 512 threads that a Tokio runtime has for what blocks.
 const CONNECTORS: usize = 600;
 
@@ -74,20 +81,15 @@ impl RowCodec for NoRows {
     }
 }
 
-static SPEC: FeedSpec = FeedSpec {
-    name: "call",
-    kind: Kind::Table,
-    key: "",
-    from: "",
-    doc: "",
-    contract: || &talon_schemas::contractor::CALL,
-};
+fn spec() -> Arc<FeedSpec> {
+    FeedSpec::table("call", &contractor::CALL).into()
+}
 
 #[async_trait]
 impl Connector for Quiet {
     fn feeds(&self) -> Vec<FeedPlan> {
         let codec = Arc::new(NoRows);
-        vec![FeedPlan { spec: &SPEC, interval: Duration::from_secs(3_600), codec }]
+        vec![FeedPlan { spec: spec(), interval: Duration::from_secs(3_600), codec }]
     }
 
     fn open(&self, _: &str) -> Result<Box<dyn Feed>, Fault> {

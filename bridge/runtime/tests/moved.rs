@@ -13,28 +13,29 @@ use talon_runtime::health::State;
 use talon_runtime::metrics::Metrics;
 use talon_runtime::options::Options;
 use talon_runtime::{Engine, Parts, Setup};
-use talon_schemas::contractor;
 use talon_sdk::{
     Clock, Connector, Coverage, Fault, Feed, FeedPlan, FeedSpec, Kind, Observation, Row, RowCodec,
     RowFault, Rows,
 };
 use tokio::task::JoinHandle;
 
-static SPEC: FeedSpec = FeedSpec {
-    name: "doors",
-    kind: Kind::Table,
-    key: "id",
-    from: "nowhere",
-    doc: "Nothing.",
-    contract: || &contractor::CALL_MESSAGE,
-};
+mod contractor {
+    talon_schemas::contracts! {
+        "contractor":
+        CALL_MESSAGE = "call_message",
+    }
+}
+
+fn spec() -> Arc<FeedSpec> {
+    FeedSpec::table("doors", &contractor::CALL_MESSAGE).into()
+}
 
 struct Doors;
 
 #[async_trait]
 impl Connector for Doors {
     fn feeds(&self) -> Vec<FeedPlan> {
-        vec![FeedPlan { spec: &SPEC, interval: Duration::from_millis(2), codec: Arc::new(Doors) }]
+        vec![FeedPlan { spec: spec(), interval: Duration::from_millis(2), codec: Arc::new(Doors) }]
     }
 
     fn open(&self, _: &str) -> Result<Box<dyn Feed>, Fault> {

@@ -11,27 +11,21 @@ use talon_runtime::health::State;
 use talon_runtime::metrics::Metrics;
 use talon_runtime::options::{Format, Options};
 use talon_runtime::{Engine, Parts, Setup};
-use talon_schemas::contractor;
 use talon_sdk::{
     Clock, Connector, Coverage, Cursor, Fault, Feed, FeedPlan, FeedSpec, Kind, Observation, Row,
     RowCodec, RowFault, Rows,
 };
 
-macro_rules! spec {
-    ($name:literal) => {
-        FeedSpec {
-            name: $name,
-            kind: Kind::Table,
-            key: "id",
-            from: "nowhere",
-            doc: "A row with every read.",
-            contract: || &contractor::CALL_MESSAGE,
-        }
-    };
+mod contractor {
+    talon_schemas::contracts! {
+        "contractor":
+        CALL_MESSAGE = "call_message",
+    }
 }
 
-static SOUND: FeedSpec = spec!("sound");
-static POISONED: FeedSpec = spec!("poisoned");
+fn spec(name: &'static str) -> Arc<FeedSpec> {
+    FeedSpec::table(name, &contractor::CALL_MESSAGE).into()
+}
 
 /// What is wrong with the feed `poisoned`.
 #[derive(Clone, Copy, PartialEq)]
@@ -69,7 +63,7 @@ impl Hall {
 impl Connector for Hall {
     fn feeds(&self) -> Vec<FeedPlan> {
         let interval = Duration::from_millis(2);
-        [(&SOUND, None), (&POISONED, Some(self.defect))]
+        [(spec("sound"), None), (spec("poisoned"), Some(self.defect))]
             .map(|(spec, defect)| FeedPlan { spec, interval, codec: Arc::new(Codec(defect)) })
             .into()
     }

@@ -19,14 +19,14 @@ const SHOWN_READS: usize = 3;
 
 /// The topics, and what stands on them.
 pub(crate) struct Console {
-    feeds: HashMap<String, (&'static str, &'static Contract)>,
+    feeds: HashMap<String, (Arc<str>, &'static Contract)>,
     results: Vec<String>,
     recent: Recent,
 }
 
 /// Events of a first read that were not shown, by feed.
 struct Reads {
-    seen: HashMap<&'static str, usize>,
+    seen: HashMap<Arc<str>, usize>,
     said: Instant,
 }
 
@@ -34,8 +34,8 @@ impl Console {
     pub(crate) fn new(setups: &[Setup], prefix: &str, recent: Recent) -> Console {
         let feeds = setups.iter().flat_map(|setup| {
             setup.connector.feeds().into_iter().map(|plan| {
-                let name = topic(prefix, &setup.name, plan.spec.name);
-                (name, (plan.spec.name, setup.contract(&plan)))
+                let name = topic(prefix, &setup.name, &plan.spec.name);
+                (name, (plan.spec.name.clone(), setup.contract(&plan)))
             })
         });
         let results = setups.iter().filter(|setup| !setup.connector.commands().is_empty());
@@ -71,7 +71,7 @@ impl Console {
 
     fn line(
         &self,
-        feed: &'static str,
+        feed: &Arc<str>,
         contract: &Contract,
         key: &str,
         event: &Value,
@@ -79,7 +79,7 @@ impl Console {
     ) -> Option<String> {
         let op = event["op"].as_str().unwrap_or("?");
         if op == "r" {
-            let seen = reads.seen.entry(feed).or_default();
+            let seen = reads.seen.entry(feed.clone()).or_default();
             *seen += 1;
             if *seen > SHOWN_READS {
                 return reads.summary();
@@ -186,7 +186,7 @@ fn show(contract: &Contract, name: &str, value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use talon_schemas::contractor::CALL;
+    use talon_contractor::contracts::CALL;
 
     use super::*;
 

@@ -77,7 +77,7 @@ fn of_classes() -> Vec<Entry> {
             all.push(Entry { name: format!("{}.{name}", class.name()), about, message });
         };
         for feed in class.feeds() {
-            let contract: &'static Contract = (feed.contract)();
+            let contract: &'static Contract = feed.contract();
             add("feed", feed.name, contract.as_ref());
         }
         if let Some(commands) = class.commands() {
@@ -101,7 +101,7 @@ fn of_configuration(loaded: &Loaded) -> Vec<Entry> {
 pub(crate) fn topics(prefix: &str, setup: &Setup) -> Vec<(String, &'static Message)> {
     let feeds = setup.connector.feeds().into_iter().map(|plan| {
         let contract: &'static Contract = setup.contract(&plan);
-        (topic(prefix, &setup.name, plan.spec.name), contract.as_ref())
+        (topic(prefix, &setup.name, &plan.spec.name), contract.as_ref())
     });
     let mut topics: Vec<(String, &'static Message)> = feeds.collect();
     if let Some(commands) = setup.commands.filter(|_| !setup.connector.commands().is_empty()) {

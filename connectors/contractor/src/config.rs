@@ -1,23 +1,24 @@
 //! Settings of the connector `contractor`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use talon_http::{Credentials, HeaderName};
-use talon_sdk::CommandSpec;
 use talon_sdk::config::{Importance, Key, Settings};
 use talon_sdk::privacy::{self, Privacy};
+use talon_sdk::{CommandSpec, FeedSpec};
 
 use crate::commands;
 use crate::commands::config::CommandConfig;
 use crate::entity::all_contracts;
-use crate::feeds::NAMES;
+use crate::feeds;
 
 /// A configured instance's settings.
 pub(crate) struct Config {
     pub(crate) http: talon_http::Config,
     pub(crate) external: Option<Credentials>,
-    pub(crate) feeds: Vec<(String, Duration)>,
+    pub(crate) feeds: Vec<(Arc<FeedSpec>, Duration)>,
     pub(crate) overlap: i64,
     /// From one look from the beginning to the next.
     pub(crate) audit_ms: i64,
@@ -35,6 +36,7 @@ fn interval(feed: &str) -> String {
 
 /// Declares all settings.
 pub(crate) fn keys() -> Vec<Key> {
+    let feeds = feeds::all();
     let mut keys = talon_http::keys();
     keys.extend([
         Key::secret("auth.external.token")
@@ -46,10 +48,10 @@ pub(crate) fn keys() -> Vec<Key> {
         Key::text("auth.external.prefix")
             .default("")
             .doc("What stands before the token, such as `Bearer`; a blank is put between."),
-        Key::list("feeds", NAMES)
-            .default("call,call_message,call_jeopardy,call_task,call_cost")
-            .importance(Importance::Medium)
-            .doc("The feeds to read. `call_cost` costs one request for each call that changed."),
+        FeedSpec::key(
+            &feeds,
+            "The feeds to read. `call_cost` costs one request for each call that changed.",
+        ),
         Key::whole("timestamp.overlap", 0, i64::MAX as u64)
             .default("0")
             .importance(Importance::Medium)
@@ -65,8 +67,9 @@ pub(crate) fn keys() -> Vec<Key> {
             .default("3600000")
             .doc("How often the estimates of all calls are read, changed or not."),
     ]);
-    keys.extend(NAMES.iter().map(|feed| {
-        let default = match *feed {
+    keys.extend(feeds.iter().map(|spec| {
+        let feed = &spec.name;
+        let default = match &**feed {
             "call_task" => "10000",
             "call_cost" => "5000",
             _ => "2000",
@@ -95,7 +98,7 @@ pub(crate) fn read(settings: &mut Settings<'_>) -> Config {
         let prefix = settings.text("auth.external.prefix");
         Credentials::header(name, &prefix, token, "auth.external.token")
     });
-    let feeds = settings.list("feeds");
+    let feeds = FeedSpec::enabled(&feeds::all(), settings);
     let commands = commands::config::read(settings);
     let enabled = commands::enabled(settings, commands.has_user());
     if feeds.is_empty() && enabled.is_empty() {
@@ -107,9 +110,7 @@ pub(crate) fn read(settings: &mut Settings<'_>) -> Config {
         external,
         feeds: feeds
             .into_iter()
-            // Another name is a problem of the declaration already.
-            .filter(|feed| NAMES.contains(&feed.as_str()))
-            .map(|feed| (feed.clone(), settings.millis(&interval(&feed))))
+            .map(|spec| (spec.clone(), settings.millis(&interval(&spec.name))))
             .collect(),
         overlap: i64::try_from(settings.whole("timestamp.overlap")).unwrap_or(i64::MAX),
         audit_ms: i64::try_from(settings.whole("timestamp.audit.interval.ms")).unwrap_or(i64::MAX),

@@ -28,6 +28,7 @@
 mod client;
 mod commands;
 mod config;
+pub mod contracts;
 mod entity;
 mod feeds;
 mod session;
@@ -61,14 +62,14 @@ impl Class for Contractor {
         "ContractorPersonalArea: calls, messages, jeopardies, tasks and cost estimates of field contractors (REST with modification feeds)."
     }
 
-    fn feeds(&self) -> &'static [FeedSpec] {
-        &feeds::FEEDS
+    fn feeds(&self) -> Vec<FeedSpec> {
+        feeds::all()
     }
 
     fn commands(&self) -> Option<Commands> {
         Some(Commands {
             specs: commands::ACTIONS.specs(),
-            contract: || &talon_schemas::contractor::COMMANDS,
+            contract: || &crate::contracts::COMMANDS,
         })
     }
 
@@ -103,7 +104,7 @@ impl Class for Contractor {
 /// # Panics
 /// Where there is no such feed.
 pub fn plain_codec(feed: &str) -> Arc<dyn RowCodec> {
-    assert!(feeds::NAMES.contains(&feed), "no feed `{feed}`");
+    assert!(feeds::all().iter().any(|spec| *spec.name == *feed), "no feed `{feed}`");
     let privacy = talon_sdk::privacy::Privacy::keep_all(&entity::all_contracts());
     feeds::codec(feed, &jiff::tz::TimeZone::UTC, &privacy)
 }
@@ -132,10 +133,9 @@ impl Instance {
 #[async_trait]
 impl Connector for Instance {
     fn feeds(&self) -> Vec<FeedPlan> {
-        let configured = self.config.feeds.iter().filter_map(|(name, interval)| {
-            let spec = feeds::FEEDS.iter().find(|spec| spec.name == name)?;
-            let codec = feeds::codec(spec.name, &self.config.zone, &self.config.privacy);
-            Some(FeedPlan { spec, interval: *interval, codec })
+        let configured = self.config.feeds.iter().map(|(spec, interval)| {
+            let codec = feeds::codec(&spec.name, &self.config.zone, &self.config.privacy);
+            FeedPlan { spec: spec.clone(), interval: *interval, codec }
         });
         configured.collect()
     }
@@ -154,7 +154,7 @@ impl Connector for Instance {
             "call_jeopardy" => Box::new(modified(Modified::Jeopardies)),
             "call_task" => Box::new(CallTask::new(upstream, clock)),
             "call_cost" => {
-                let interval = self.config.feeds.iter().find(|(name, _)| name == feed);
+                let interval = self.config.feeds.iter().find(|(spec, _)| *spec.name == *feed);
                 let patience = interval.map(|(_, interval)| *interval).unwrap_or_default();
                 Box::new(CallCost::new(upstream, clock, overlap, patience, self.config.cost_cycle))
             }

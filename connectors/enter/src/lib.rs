@@ -7,7 +7,7 @@
 
 mod export;
 
-pub use export::EnterExport;
+pub use export::{EnterExport, contracts};
 // For the tests that feed it with anything.
 #[doc(hidden)]
 pub use export::slice::{SliceFault, Slicer};

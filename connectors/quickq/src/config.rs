@@ -1,20 +1,22 @@
 //! Settings of the connector `quickq`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use talon_http::{Proxy, Tls};
+use talon_sdk::FeedSpec;
 use talon_sdk::config::{Importance, Key, Secret, Settings};
 use talon_sdk::privacy::{self, Privacy};
 
 use crate::books::{BOOKS, Commands};
-use crate::feeds::NAMES;
+use crate::feeds;
 use crate::map::all_contracts;
 
 /// A configured instance's settings.
 pub(crate) struct Config {
     pub(crate) socket: SocketConfig,
     pub(crate) login: Login,
-    pub(crate) feeds: Vec<String>,
+    pub(crate) feeds: Vec<Arc<FeedSpec>>,
     /// Commands that are switched on.
     pub(crate) enabled: Vec<&'static talon_sdk::CommandSpec>,
     pub(crate) workplaces: Vec<i64>,
@@ -98,11 +100,9 @@ pub(crate) fn keys() -> Vec<Key> {
         Key::whole("auth.workplace", 0, i64::MAX as u64)
             .importance(Importance::Medium)
             .doc("The id of the workplace to log in at, where the account needs one."),
-        Key::list("feeds", NAMES)
-            .default("operation,service,ticket_range,workplace,user_role,user,qboard,scoreboard,registrator,consumer,consumer_preregistered,operation_state,server_info")
-            .importance(Importance::Medium)
-            .doc("The feeds to read. `queue` needs `queue.workplaces`."),
-        Key::list("queue.workplaces", &[])
+        FeedSpec::key(&feeds::all(), "The feeds to read. `queue` needs `queue.workplaces`.")
+            .default("operation,service,ticket_range,workplace,user_role,user,qboard,scoreboard,registrator,consumer,consumer_preregistered,operation_state,server_info"),
+        Key::words("queue.workplaces")
             .default("")
             .importance(Importance::Medium)
             .doc("The ids of the workplaces whose queues the feed `queue` follows; each takes a socket of its own."),
@@ -173,18 +173,19 @@ pub(crate) fn read(settings: &mut Settings<'_>) -> Config {
         settings.problem("auth.password", "is not set; a workplace logs in with a password");
     }
     let workplaces = workplaces(settings);
-    let mut feeds = settings.list("feeds");
-    // Another name is a problem of the declaration already.
-    feeds.retain(|feed| NAMES.contains(&feed.as_str()));
+    let all = feeds::all();
+    let mut feeds = FeedSpec::enabled(&all, settings);
     let enabled = crate::commands::config::read(settings);
     if feeds.is_empty() && enabled.is_empty() {
         let problem = "names no feed and `commands` no command, so the connector would do nothing";
         settings.problem("feeds", problem);
     }
-    let follows_queue = feeds.iter().any(|feed| feed == "queue");
+    let follows_queue = feeds.iter().any(|spec| &*spec.name == "queue");
     match (follows_queue, workplaces.is_empty()) {
         (true, true) => settings.problem("queue.workplaces", "is empty, but `feeds` has `queue`"),
-        (false, false) if !settings.is_set("feeds") => feeds.push("queue".to_owned()),
+        (false, false) if !settings.is_set("feeds") => {
+            feeds.extend(all.into_iter().filter(|spec| &*spec.name == "queue").map(Arc::new))
+        }
         _ => {}
     }
     let whole = |name: &str| i64::try_from(settings.whole(name)).unwrap_or(i64::MAX);

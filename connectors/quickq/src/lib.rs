@@ -23,6 +23,7 @@ mod blank;
 mod books;
 mod commands;
 mod config;
+pub mod contracts;
 mod entity;
 mod feeds;
 pub mod frame;
@@ -68,13 +69,13 @@ impl Class for QuickQ {
         "QuickQ: reference books, queues and service statistics of a queue hall (WebSocket pushes of whole lists)."
     }
 
-    fn feeds(&self) -> &'static [FeedSpec] {
-        &feeds::FEEDS
+    fn feeds(&self) -> Vec<FeedSpec> {
+        feeds::all()
     }
 
     fn commands(&self) -> Option<CommandsOfClass> {
-        let contract = || &*talon_schemas::quickq::COMMANDS;
-        Some(CommandsOfClass { specs: commands::SPECS, contract })
+        let contract = || &*crate::contracts::COMMANDS;
+        Some(CommandsOfClass { specs: commands::SPECS.iter().collect(), contract })
     }
 
     fn keys(&self) -> Vec<Key> {
@@ -158,22 +159,17 @@ fn hub(config: &Config, context: &Context) -> Arc<Hub> {
 #[async_trait]
 impl Connector for Instance {
     fn feeds(&self) -> Vec<FeedPlan> {
-        let configured = feeds::FEEDS
-            .iter()
-            .filter(|spec| self.config.feeds.iter().any(|feed| feed == spec.name));
+        let configured = self.config.feeds.iter();
         configured
             .map(|spec| {
-                let interval = match spec.name {
+                let interval = match &*spec.name {
                     "operation_state" => self.config.statistics.interval,
                     "server_info" => self.config.info_interval,
                     // These wait for a push themselves.
                     _ => Duration::ZERO,
                 };
-                FeedPlan {
-                    spec,
-                    interval,
-                    codec: feeds::codec::codec(spec.name, self.mapper.clone()),
-                }
+                let codec = feeds::codec::codec(&spec.name, self.mapper.clone());
+                FeedPlan { spec: spec.clone(), interval, codec }
             })
             .collect()
     }

@@ -16,7 +16,7 @@ pub trait Class: Send + Sync {
     /// What it connects to, in one sentence.
     fn doc(&self) -> &'static str;
     /// All its feeds.
-    fn feeds(&self) -> &'static [FeedSpec];
+    fn feeds(&self) -> Vec<FeedSpec>;
     /// All its commands; `None` where it carries none.
     fn commands(&self) -> Option<Commands> {
         None
@@ -91,7 +91,7 @@ pub trait Connector: Send + Sync {
 #[derive(Clone)]
 pub struct FeedPlan {
     /// The feed.
-    pub spec: &'static FeedSpec,
+    pub spec: Arc<FeedSpec>,
     /// How long after the start of a read the next one starts.
     pub interval: Duration,
     /// How its rows read.

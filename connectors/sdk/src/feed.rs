@@ -1,9 +1,11 @@
-use std::sync::Arc;
+use std::borrow::Cow;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use talon_schemas::Contract;
 
+use crate::config::{Importance, Key, Settings};
 use crate::{Cursor, Fault, Observation};
 
 /// Whether entities change.
@@ -16,20 +18,108 @@ pub enum Kind {
 }
 
 /// What is known of a feed before anything is configured.
-#[derive(Debug)]
+///
+/// ```
+/// use std::sync::LazyLock;
+///
+/// use talon_schemas::Contract;
+/// use talon_sdk::FeedSpec;
+///
+/// static TASK: LazyLock<Contract> = LazyLock::new(|| {
+///     let file = r#"{"type":"record","name":"Task","namespace":"talon.desk","fields":[]}"#;
+///     Contract::of("desk", "task", file)
+/// });
+/// let spec = FeedSpec::table("task", &TASK).by("id").from("GET /tasks").doc("All tasks.");
+/// assert_eq!(spec.contract().full_name(), "talon.desk.task.Envelope");
+/// ```
+#[derive(Clone)]
 pub struct FeedSpec {
     /// Name, as in topics, settings and metrics: `call_message`.
-    pub name: &'static str,
+    pub name: Arc<str>,
     /// Table or log.
     pub kind: Kind,
     /// What the key is made of, for people.
-    pub key: &'static str,
+    pub key: Cow<'static, str>,
     /// Where it is read from, for people.
-    pub from: &'static str,
+    pub from: Cow<'static, str>,
     /// One sentence for `talon plugins`.
-    pub doc: &'static str,
+    pub doc: Cow<'static, str>,
+    contract: Arc<dyn Fn() -> &'static Contract + Send + Sync>,
+}
+
+impl FeedSpec {
+    /// A feed whose events have the schema that `contract` gives, when it is needed: to compile one takes
+    /// a while.
+    pub fn new(
+        kind: Kind,
+        name: impl Into<Arc<str>>,
+        contract: impl Fn() -> &'static Contract + Send + Sync + 'static,
+    ) -> FeedSpec {
+        FeedSpec {
+            name: name.into(),
+            kind,
+            key: Cow::Borrowed(""),
+            from: Cow::Borrowed(""),
+            doc: Cow::Borrowed(""),
+            contract: Arc::new(contract),
+        }
+    }
+
+    /// Mutable entities under a key.
+    pub fn table(name: impl Into<Arc<str>>, contract: &'static LazyLock<Contract>) -> FeedSpec {
+        FeedSpec::new(Kind::Table, name, move || contract)
+    }
+
+    /// Immutable facts under an id.
+    pub fn log(name: impl Into<Arc<str>>, contract: &'static LazyLock<Contract>) -> FeedSpec {
+        FeedSpec::new(Kind::Log, name, move || contract)
+    }
+
+    /// What the key is made of, for people.
+    #[must_use]
+    pub fn by(self, key: impl Into<Cow<'static, str>>) -> FeedSpec {
+        FeedSpec { key: key.into(), ..self }
+    }
+
+    /// Where it is read from, for people.
+    #[must_use]
+    pub fn from(self, from: impl Into<Cow<'static, str>>) -> FeedSpec {
+        FeedSpec { from: from.into(), ..self }
+    }
+
+    /// One sentence for `talon plugins`.
+    #[must_use]
+    pub fn doc(self, doc: impl Into<Cow<'static, str>>) -> FeedSpec {
+        FeedSpec { doc: doc.into(), ..self }
+    }
+
+    /// The setting `feeds`: which of a class's feeds are read, by default all.
+    pub fn key(specs: &[FeedSpec], doc: impl Into<Cow<'static, str>>) -> Key {
+        let names: Vec<String> = specs.iter().map(|spec| spec.name.to_string()).collect();
+        Key::list("feeds", names.clone())
+            .default(names.join(","))
+            .importance(Importance::Medium)
+            .doc(doc)
+    }
+
+    /// The feeds that the setting `feeds` switches on, in its order.
+    pub fn enabled(specs: &[FeedSpec], settings: &mut Settings<'_>) -> Vec<Arc<FeedSpec>> {
+        let wanted = settings.list("feeds");
+        // Another name is a problem of the declaration already.
+        let find = |name: &String| specs.iter().find(|spec| *spec.name == **name);
+        wanted.iter().filter_map(find).cloned().map(Arc::new).collect()
+    }
+
     /// The schema of its events.
-    pub contract: fn() -> &'static Contract,
+    pub fn contract(&self) -> &'static Contract {
+        (self.contract)()
+    }
+}
+
+impl std::fmt::Debug for FeedSpec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FeedSpec").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 /// Reads one resource of an upstream.

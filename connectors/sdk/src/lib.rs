@@ -30,6 +30,7 @@ mod connector;
 pub mod entity;
 mod fault;
 mod feed;
+pub mod feeds;
 pub mod instant;
 mod metrics;
 mod observation;

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::Fault;
+use crate::feeds::MarkedRows;
 use crate::rows::Rows;
 use crate::split::fields_of;
 
@@ -91,6 +92,18 @@ impl Received {
             };
             NoAnswer { reason, body: self.body }
         })
+    }
+
+    /// [`Received::rows`] with the mark of each, as `mark` takes it from what `Head` asks for.
+    ///
+    /// # Errors
+    /// As [`Received::rows`].
+    pub fn marked_rows<Head: DeserializeOwned>(
+        self,
+        mark: impl Fn(Head) -> Option<i64>,
+    ) -> Result<MarkedRows, NoAnswer> {
+        let (rows, heads) = self.rows_with_heads::<Head>()?;
+        Ok(MarkedRows { rows, marks: heads.into_iter().map(|head| head.and_then(&mark)).collect() })
     }
 
     /// An answer that is an object with at least one of these fields, in this form; `None` where there was

@@ -4,8 +4,8 @@ use std::process::Command;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
+use talon_contractor::contracts::CALL;
 use talon_runtime::diff::Differ;
-use talon_schemas::contractor::CALL;
 use talon_sdk::{Row, Rows};
 use talon_simulators::contractor::{Settings, Simulator};
 use tokio::task::block_in_place;

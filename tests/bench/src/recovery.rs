@@ -2,9 +2,9 @@
 
 use clap::Args;
 use talon_brokers::unique;
+use talon_contractor::contracts::CALL;
 use talon_runtime::bus::{Append, Grant, Place, ShardSpec};
 use talon_runtime::diff::{Differ, EventId};
-use talon_schemas::contractor::CALL;
 use talon_schemas::wire::{Payload, Wire};
 use talon_schemas::{Envelope, Op, Source};
 use talon_simulators::contractor::{Settings, Simulator};

@@ -8,12 +8,12 @@ use anyhow::Context;
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde::Deserialize;
+use talon_contractor::contracts::CALL;
 use talon_runtime::bus::{Append, Bus, BusFault, Grant, Place, Recovered, ShardLog, ShardSpec};
 use talon_runtime::health::State;
 use talon_runtime::metrics::Metrics;
 use talon_runtime::options::Options;
 use talon_runtime::{Engine, Parts, Setup};
-use talon_schemas::contractor::CALL;
 use talon_sdk::{
     Clock, Connector, Coverage, Cursor, Fault, Feed, FeedPlan, FeedSpec, Kind, Observation, Rows,
 };
@@ -25,14 +25,9 @@ use crate::measure::{Lap, Started};
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The only feed.
-static SPEC: FeedSpec = FeedSpec {
-    name: "call",
-    kind: Kind::Table,
-    key: "id",
-    from: "a benchmark",
-    doc: "Calls from memory.",
-    contract: || &CALL,
-};
+fn spec() -> Arc<FeedSpec> {
+    FeedSpec::table("call", &CALL).into()
+}
 
 /// The settings of a connector as they are by default, but for the before image.
 pub(crate) fn options(before_images: bool) -> Options {
@@ -131,7 +126,7 @@ struct Played {
 impl Connector for Played {
     fn feeds(&self) -> Vec<FeedPlan> {
         let codec = talon_contractor::plain_codec("call");
-        vec![FeedPlan { spec: &SPEC, interval: Duration::ZERO, codec }]
+        vec![FeedPlan { spec: spec(), interval: Duration::ZERO, codec }]
     }
 
     fn open(&self, _feed: &str) -> Result<Box<dyn Feed>, Fault> {

@@ -6,8 +6,8 @@ use std::hint::black_box;
 use clap::Args;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
+use talon_contractor::contracts::CALL;
 use talon_runtime::diff::{Change, Changes, Differ};
-use talon_schemas::contractor::CALL;
 use talon_sdk::{Coverage, Observation, RowFault, Rows};
 
 use crate::calls::{self, Lists, Size};

@@ -149,7 +149,7 @@ async fn body(site: &Site, day: Date) -> String {
 fn states(site: &Site) -> Vec<(bool, bool)> {
     let mut newest = BTreeMap::new();
     for record in site.records("branch") {
-        let event = record.event(&talon_schemas::enter::BRANCH).unwrap();
+        let event = record.event(&talon_enter::contracts::BRANCH).unwrap();
         let flag = |name: &str| event["after"][name].as_bool().unwrap();
         newest.insert(record.key, (flag("is_connected"), flag("has_wrong_protocol")));
     }

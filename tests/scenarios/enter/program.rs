@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan, Zoned};
 use serde_json::Value;
 use talon_brokers::unique;
-use talon_schemas::enter as contracts;
+use talon_enter::contracts;
 use talon_simulators::enter_export::Simulator;
 
 use crate::hall::{of_event, of_upstream};

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use talon_brokers::unique;
-use talon_schemas::quickq as contracts;
+use talon_quickq::contracts;
 use talon_simulators::quickq::{Book, Fault, FaultKind, Simulator};
 
 use crate::discreet::Secrets;

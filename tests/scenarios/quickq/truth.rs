@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use talon_schemas::{Contract, quickq as contracts};
+use talon_quickq::contracts;
+use talon_schemas::Contract;
 use talon_simulators::quickq::{Book, Simulator};
 
 use crate::support::agreed;

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 use talon_brokers::{Registry, unique};
-use talon_schemas::{Contract, Instants, contractor, enter};
+use talon_contractor::contracts as contractor;
+use talon_enter::contracts as enter;
+use talon_schemas::{Contract, Instants};
 use talon_sdk::{Clock, Observation, Rows};
 
 use crate::bus::Site;

@@ -2,9 +2,9 @@
 
 use serde_json::{Value as Json, json};
 use talon_brokers::{Registry, unique};
+use talon_contractor::contracts::CALL;
 use talon_runtime::bus::BusFault;
 use talon_runtime::registry::{Options, Registry as Client};
-use talon_schemas::contractor::CALL;
 
 use crate::record::unchecked;
 use crate::released;

@@ -1,7 +1,7 @@
 //! What the topics must tell: the upstream as it is, and nothing that it never was.
 
 use serde_json::Value;
-use talon_schemas::contractor as contracts;
+use talon_contractor::contracts;
 use talon_simulators::contractor::{Kind, Simulator};
 
 use super::agreed;

@@ -40,14 +40,7 @@ static AFTER: LazyLock<CommandContract> = LazyLock::new(|| {
     CommandContract::with_earlier(&file(&[FIELD, LATER]), &[before.text()])
 });
 
-static SPECS: [CommandSpec; 1] = [CommandSpec {
-    name: "Do",
-    key: OrderingKey::Own,
-    repeat: Repeat::Never,
-    expect: &[],
-    call: "",
-    probe: "",
-}];
+static SPECS: [CommandSpec; 1] = [CommandSpec::of("Do", OrderingKey::Own, Repeat::Never)];
 
 /// An upstream that notes what was done.
 #[derive(Clone, Default)]
@@ -112,7 +105,7 @@ fn start(
             class: "test",
             options: Options::default(),
             connector: Arc::new(upstream.clone()),
-            commands: Some(Commands { specs: &SPECS, contract }),
+            commands: Some(Commands { specs: SPECS.iter().collect(), contract }),
         }],
         clock: Clock::System,
         metrics: Metrics::new().unwrap(),

@@ -130,7 +130,7 @@ impl CommandReader {
             Some(Json::String(kind)) => {
                 let spec = self.commands.spec(&kind);
                 if spec.is_none() {
-                    problems.push(unknown_type(self.commands.specs, &kind));
+                    problems.push(unknown_type(&self.commands.specs, &kind));
                 }
                 spec
             }
@@ -227,7 +227,7 @@ fn bounded(mut problems: Vec<String>) -> Vec<String> {
     problems
 }
 
-fn unknown_type(specs: &[CommandSpec], kind: &str) -> String {
+fn unknown_type(specs: &[&CommandSpec], kind: &str) -> String {
     let nearest = specs
         .iter()
         .map(|spec| (strsim::jaro_winkler(spec.name, kind), spec.name))
@@ -316,14 +316,10 @@ mod tests {
 
     fn reader() -> CommandReader {
         static SPECS: [CommandSpec; 1] = [CommandSpec {
-            name: "SetStatus",
-            key: OrderingKey::Params(&["call_id"]),
-            repeat: Repeat::Converges,
             expect: &["status"],
-            call: "",
-            probe: "",
+            ..CommandSpec::of("SetStatus", OrderingKey::Params(&["call_id"]), Repeat::Converges)
         }];
-        let commands = Commands { specs: &SPECS, contract: || &CONTRACT };
+        let commands = Commands { specs: SPECS.iter().collect(), contract: || &CONTRACT };
         CommandReader { commands, wire: Wire::SingleObject, registry: None }
     }
 

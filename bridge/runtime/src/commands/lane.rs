@@ -79,7 +79,7 @@ pub(crate) struct Open {
 impl Lane {
     /// `None` where the connector carries no commands.
     pub(crate) fn of(shared: &Shared, setup: &Setup) -> Option<Lane> {
-        let commands = setup.commands?;
+        let commands = setup.commands.clone()?;
         if setup.connector.commands().is_empty() {
             return None;
         }
@@ -113,7 +113,8 @@ impl Service for Lane {
     fn wake(&self) {}
 
     async fn open(&self, hold: &Hold) -> Result<Open, BusFault> {
-        let (shared, setup, commands) = (self.shared.clone(), self.setup.clone(), self.commands);
+        let (shared, setup, commands) =
+            (self.shared.clone(), self.setup.clone(), self.commands.clone());
         let (hold, schemas) = (hold.clone(), Schemas::new(shared.registry.clone()));
         let name = format!("{} opens", self.component);
         thread::run(&name, move || open(&shared, &setup, commands, &schemas, &hold)).await
@@ -139,7 +140,7 @@ impl Service for Lane {
                 component: self.component.clone(),
             },
             reader: CommandReader {
-                commands: self.commands,
+                commands: self.commands.clone(),
                 wire: open.commands,
                 registry: self.shared.registry.clone(),
             },

@@ -86,11 +86,11 @@ impl Engine {
                 .feeds()
                 .into_iter()
                 .map(|plan| {
-                    let metrics = parts.metrics.feed(&setup.name, plan.spec.name, &parts.clock);
+                    let metrics = parts.metrics.feed(&setup.name, &plan.spec.name, &parts.clock);
                     let row = FeedRow {
                         connector: setup.name.clone(),
-                        feed: plan.spec.name,
-                        topic: topic(&parts.prefix, &setup.name, plan.spec.name),
+                        feed: plan.spec.name.clone(),
+                        topic: topic(&parts.prefix, &setup.name, &plan.spec.name),
                         interval_ms: plan.interval.as_millis() as u64,
                     };
                     rows.push((row, metrics.clone()));

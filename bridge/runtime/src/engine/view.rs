@@ -28,7 +28,7 @@ pub struct FeedRow {
     /// Name of the connector.
     pub connector: String,
     /// Name of the feed.
-    pub feed: &'static str,
+    pub feed: Arc<str>,
     /// Its topic.
     pub topic: String,
     /// How often it is read, milliseconds.

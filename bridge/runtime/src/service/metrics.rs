@@ -184,7 +184,7 @@ impl Metrics {
     }
 
     /// Those of one feed.
-    pub fn feed(&self, connector: &str, feed: &'static str, clock: &Clock) -> FeedMetrics {
+    pub fn feed(&self, connector: &str, feed: &str, clock: &Clock) -> FeedMetrics {
         let with_op = |op: Op| self.changes.with_label_values(&[connector, feed, op.letter()]);
         FeedMetrics(Arc::new(Feed {
             labels: [connector.to_owned(), feed.to_owned()],

@@ -29,7 +29,7 @@ pub struct Setup {
 impl Setup {
     /// The contract of one of its feeds, with instants in the unit that is configured.
     pub fn contract(&self, plan: &FeedPlan) -> &'static Contract {
-        (plan.spec.contract)().with_instants(self.options.instants)
+        plan.spec.contract().with_instants(self.options.instants)
     }
 }
 

@@ -194,10 +194,16 @@ fn change<'a>(topic: &str, fact: &'a Row, value: &'a [u8], snapshot: bool) -> Ch
 mod tests {
     use std::convert::Infallible;
 
-    use talon_schemas::enter;
     use talon_sdk::FactCodec;
 
     use super::*;
+
+    mod enter {
+        talon_schemas::contracts! {
+            "enter-export":
+            TICKET_OPERATION = "ticket_operation",
+        }
+    }
 
     /// Values are keys with blanks between.
     struct Words;

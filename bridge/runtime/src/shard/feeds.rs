@@ -42,7 +42,7 @@ pub fn shard_spec(prefix: &str, setup: &Setup) -> ShardSpec {
         .feeds()
         .iter()
         .map(|plan| {
-            let name = topic(prefix, &setup.name, plan.spec.name);
+            let name = topic(prefix, &setup.name, &plan.spec.name);
             let keep_ms = match plan.spec.kind {
                 Kind::Table => options.table_keep_ms,
                 Kind::Log => options.log_keep_ms,
@@ -139,7 +139,7 @@ fn open(
             let frame = FeedFrame {
                 class: setup.class,
                 connector: setup.name.clone(),
-                feed: plan.spec.name,
+                feed: plan.spec.name.clone(),
                 kind: plan.spec.kind,
                 topic,
                 contract,
@@ -223,7 +223,7 @@ async fn serve(feeds: &Feeds, shard: Shard, hold: &Hold) -> Result<(), BusFault>
         }
         let poll = Poll {
             connector: setup.connector.clone(),
-            name: plan.spec.name,
+            name: plan.spec.name.clone(),
             component: format!("{}/{}", setup.name, plan.spec.name),
             place,
             interval: plan.interval,
@@ -232,7 +232,7 @@ async fn serve(feeds: &Feeds, shard: Shard, hold: &Hold) -> Result<(), BusFault>
             health: shared.health.clone(),
             metrics: metrics.clone(),
             grant: hold.grant().clone(),
-            aside_until: aside.until(plan.spec.name),
+            aside_until: aside.until(&plan.spec.name),
         };
         polls.spawn(poll.run());
     }

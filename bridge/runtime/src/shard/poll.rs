@@ -35,7 +35,7 @@ const LARGEST_CURSOR: usize = 256 * 1024;
 /// What a feed's loop needs.
 pub(crate) struct Poll {
     pub(crate) connector: Arc<dyn Connector>,
-    pub(crate) name: &'static str,
+    pub(crate) name: Arc<str>,
     /// Name in the health report: `field-service/call`.
     pub(crate) component: String,
     pub(crate) place: usize,
@@ -134,7 +134,7 @@ impl Poll {
         let read = async {
             let open = match feed {
                 Some(open) => open,
-                None => feed.insert(self.connector.open(self.name)?),
+                None => feed.insert(self.connector.open(&self.name)?),
             };
             let observation = open.next(cursor).await?;
             let doubt = open.doubt();

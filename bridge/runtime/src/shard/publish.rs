@@ -1,6 +1,7 @@
 //! From changes to records: envelope, wire format, headers, tombstones, dead letters.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use talon_schemas::wire::Wire;
 use talon_schemas::{Contract, Envelope, Op, Source};
@@ -37,7 +38,7 @@ pub(crate) struct FeedFrame {
     /// Name of the connector.
     pub connector: String,
     /// Name of the feed.
-    pub feed: &'static str,
+    pub feed: Arc<str>,
     /// Table or log.
     pub kind: Kind,
     /// Full name of the feed's topic.
@@ -107,7 +108,7 @@ impl Publisher<'_> {
                 version: env!("CARGO_PKG_VERSION"),
                 connector: frame.class,
                 name: &frame.connector,
-                feed: frame.feed,
+                feed: &frame.feed,
                 scope: self.scope,
                 ts_ms: change.ts_ms.unwrap_or(self.as_of_ms),
                 snapshot: self.snapshot && change.op == Op::Read,

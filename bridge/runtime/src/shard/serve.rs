@@ -85,7 +85,7 @@ impl Shard {
         let places: HashMap<String, usize> = feeds
             .iter()
             .enumerate()
-            .map(|(i, feed)| (checkpoint::key(name, feed.frame.feed), i))
+            .map(|(i, feed)| (checkpoint::key(name, &feed.frame.feed), i))
             .collect();
         let mut records = 0_u64;
         log.recover(&mut |place, record| {
@@ -168,8 +168,8 @@ impl Shard {
     /// An observation ended in a panic.
     fn set_aside(&self, sighting: &Sighting, aside: &SetAside) -> BusFault {
         let Some(feed) = self.feeds.get(sighting.feed) else { return no_such_feed() };
-        aside.add(feed.frame.feed);
-        let name = feed.frame.feed;
+        aside.add(&feed.frame.feed);
+        let name = &feed.frame.feed;
         BusFault::Aborted(format!("a defect of Talon: an observation of `{name}` ended in a panic"))
     }
 
@@ -261,7 +261,7 @@ impl Shard {
         for feed in self.feeds.iter_mut().filter(|feed| due(feed)) {
             let entities = feed.published();
             let value = Checkpoint::encode(feed.cursor.as_ref(), now, entities);
-            checkpoints.push((checkpoint::key(&self.name, feed.frame.feed), value));
+            checkpoints.push((checkpoint::key(&self.name, &feed.frame.feed), value));
             feed.checkpointed_ms = Some(now);
             feed.checkpointed_entities = Some(entities);
             feed.cursor_moved = false;
@@ -303,7 +303,7 @@ impl Shard {
         };
         feed.frame.metrics.observation(result);
         shown(feed, withheld);
-        let (connector, name) = (&feed.frame.connector, feed.frame.feed);
+        let (connector, name) = (&feed.frame.connector, &*feed.frame.feed);
         match summary.withheld {
             Some((entities, why)) if !was_withheld => {
                 tracing::warn!(
@@ -334,7 +334,7 @@ impl Shard {
 fn report(feed: &mut FeedState) {
     let missing = feed.check_memory();
     let FeedState { frame, known, strange, unreadable, .. } = feed;
-    let (connector, name, topic) = (&frame.connector, frame.feed, &frame.topic);
+    let (connector, name, topic) = (&frame.connector, &*frame.feed, &frame.topic);
     frame.metrics.entities(known.len());
     if *strange > 0 {
         tracing::warn!(

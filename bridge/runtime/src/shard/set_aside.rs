@@ -16,7 +16,7 @@ const FORGOTTEN: Duration = Duration::from_secs(2 * 3600);
 
 /// The feeds of a connector that are set aside, by name. Outlives the shard. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct SetAside(Arc<Mutex<HashMap<&'static str, Defect>>>);
+pub(crate) struct SetAside(Arc<Mutex<HashMap<Arc<str>, Defect>>>);
 
 #[derive(Debug, Clone, Copy)]
 struct Defect {
@@ -26,25 +26,25 @@ struct Defect {
 
 impl SetAside {
     /// An observation of the feed ended the shard.
-    pub(crate) fn add(&self, feed: &'static str) {
+    pub(crate) fn add(&self, feed: &str) {
         self.add_at(feed, Instant::now());
     }
 
-    fn add_at(&self, feed: &'static str, now: Instant) {
+    fn add_at(&self, feed: &str, now: Instant) {
         let mut feeds = self.feeds();
         let last = feeds.get(feed).filter(|defect| now < defect.until + FORGOTTEN);
         let before = last.map_or(0, |defect| defect.times);
         let wait = FIRST_WAIT.saturating_mul(1 << before.min(16)).min(LONGEST_WAIT);
-        feeds.insert(feed, Defect { times: before.saturating_add(1), until: now + wait });
+        feeds.insert(feed.into(), Defect { times: before.saturating_add(1), until: now + wait });
     }
 
     /// Until when the feed is not read; `None` if it may be read now.
-    pub(crate) fn until(&self, feed: &'static str) -> Option<Instant> {
+    pub(crate) fn until(&self, feed: &str) -> Option<Instant> {
         let until = self.feeds().get(feed)?.until;
         (until > Instant::now()).then_some(until)
     }
 
-    fn feeds(&self) -> MutexGuard<'_, HashMap<&'static str, Defect>> {
+    fn feeds(&self) -> MutexGuard<'_, HashMap<Arc<str>, Defect>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

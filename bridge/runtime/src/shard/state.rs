@@ -136,7 +136,7 @@ impl FeedState {
             }
             let is_ours = |datum: &[u8]| {
                 let parts = contract.cut(datum);
-                parts.is_ok_and(|parts| parts.name == frame.connector && parts.feed == frame.feed)
+                parts.is_ok_and(|parts| parts.name == frame.connector && *parts.feed == *frame.feed)
             };
             let read = schemas.read_back(contract.as_ref(), payload, is_ours)?;
             if let Some(parts) = read.as_deref().and_then(|datum| contract.cut(datum).ok()) {
@@ -157,7 +157,7 @@ impl FeedState {
             Some((Op::Delete, ts_ms)) => deleted(differ, ts_ms),
             _ => {
                 *unreadable += 1;
-                let source = [frame.class, &frame.connector, frame.feed];
+                let source = [frame.class, &frame.connector, &frame.feed];
                 let scope = match payload {
                     Payload::Json(json) => Source::scope_in_json(json),
                     Payload::Foreign => None,
@@ -229,7 +229,7 @@ pub(crate) fn pair(feeds: &mut [FeedState]) {
     for log in 0..feeds.len() {
         let Known::Facts(facts) = &feeds[log].known else { continue };
         let teller = facts.told_by();
-        if let Some(table) = feeds.iter_mut().find(|feed| feed.frame.feed == teller) {
+        if let Some(table) = feeds.iter_mut().find(|feed| *feed.frame.feed == *teller) {
             table.told = Some(log);
         }
     }

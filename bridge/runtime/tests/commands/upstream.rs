@@ -28,7 +28,7 @@ pub(crate) static CONTRACT: LazyLock<CommandContract> = LazyLock::new(|| {
 
 const fn spec(name: &'static str, repeat: Repeat) -> CommandSpec {
     let key = OrderingKey::Params(&["call_id"]);
-    CommandSpec { name, key, repeat, expect: &["status"], call: "", probe: "" }
+    CommandSpec { expect: &["status"], ..CommandSpec::of(name, key, repeat) }
 }
 
 static SPECS: [CommandSpec; 4] = [
@@ -109,7 +109,7 @@ impl Upstream {
             class: "test",
             options,
             connector: Arc::new(self.clone()),
-            commands: Some(Commands { specs: &SPECS, contract: || &CONTRACT }),
+            commands: Some(Commands { specs: SPECS.iter().collect(), contract: || &CONTRACT }),
         }
     }
 

@@ -4,20 +4,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use talon_schemas::contractor;
 use talon_sdk::{
     Connector, Coverage, Cursor, Fault, Feed, FeedPlan, FeedSpec, Kind, Observation, Row, RowCodec,
     RowFault, Rows,
 };
 
-static SPEC: FeedSpec = FeedSpec {
-    name: "log",
-    kind: Kind::Log,
-    key: "id",
-    from: "nowhere",
-    doc: "A row with every read.",
-    contract: || &contractor::CALL_MESSAGE,
-};
+mod contractor {
+    talon_schemas::contracts! {
+        "contractor":
+        CALL_MESSAGE = "call_message",
+    }
+}
+
+fn spec() -> Arc<FeedSpec> {
+    FeedSpec::log("log", &contractor::CALL_MESSAGE).into()
+}
 
 /// Says which row a read gives.
 type Read = Arc<dyn Fn() -> String + Send + Sync>;
@@ -34,7 +35,7 @@ impl OneLog {
 #[async_trait]
 impl Connector for OneLog {
     fn feeds(&self) -> Vec<FeedPlan> {
-        vec![FeedPlan { spec: &SPEC, interval: Duration::from_millis(1), codec: Arc::new(Codec) }]
+        vec![FeedPlan { spec: spec(), interval: Duration::from_millis(1), codec: Arc::new(Codec) }]
     }
 
     fn open(&self, _: &str) -> Result<Box<dyn Feed>, Fault> {

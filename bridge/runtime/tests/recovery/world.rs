@@ -10,11 +10,52 @@ use serde_json::{Value as Json, json};
 use talon_runtime::Setup;
 use talon_runtime::options::Options;
 use talon_schemas::wire::{Payload, Wire};
-use talon_schemas::{Contract, Op, contractor, enter, quickq};
+use talon_schemas::{Contract, Op};
 use talon_sdk::{
     Connector, Coverage, Cursor, Fault, Feed, FeedPlan, FeedSpec, Kind, Observation, Row, RowCodec,
     RowFault, Rows,
 };
+
+mod contractor {
+    talon_schemas::contracts! {
+        "contractor":
+        CALL = "call",
+        CALL_COST = "call_cost",
+        CALL_JEOPARDY = "call_jeopardy",
+        CALL_MESSAGE = "call_message",
+        CALL_TASK = "call_task",
+    }
+}
+
+mod enter {
+    talon_schemas::contracts! {
+        "enter-export":
+        BRANCH = "branch",
+        TICKET = "ticket",
+        TICKET_OPERATION = "ticket_operation",
+        TICKET_SOURCE = "ticket_source",
+    }
+}
+
+mod quickq {
+    talon_schemas::contracts! {
+        "quickq":
+        CONSUMER = "consumer",
+        CONSUMER_PREREGISTERED = "consumer_preregistered",
+        OPERATION = "operation",
+        OPERATION_STATE = "operation_state",
+        QBOARD = "qboard",
+        QUEUE = "queue",
+        REGISTRATOR = "registrator",
+        SCOREBOARD = "scoreboard",
+        SERVER_INFO = "server_info",
+        SERVICE = "service",
+        TICKET_RANGE = "ticket_range",
+        USER = "user",
+        USER_ROLE = "user_role",
+        WORKPLACE = "workplace",
+    }
+}
 
 /// Which version of the contracts a process has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -264,9 +305,8 @@ impl Connector for Upstream {
         let all = all.filter(|(name, _)| self.only.as_ref().is_none_or(|only| only.contains(name)));
         all.map(|(name, contracts)| {
             let contract = contracts[self.version as usize];
-            let spec = FeedSpec { name, kind: Kind::Table, key: "", from: "", doc: "", contract };
             FeedPlan {
-                spec: Box::leak(Box::new(spec)),
+                spec: FeedSpec::new(Kind::Table, name, contract).into(),
                 interval: Duration::from_millis(20),
                 codec: Arc::new(Codec { contract, came: self.as_it_came.then(Mutex::default) }),
             }

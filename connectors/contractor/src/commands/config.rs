@@ -79,7 +79,7 @@ pub(crate) fn keys() -> Vec<Key> {
             .doc("The largest file that is attached to a task."),
         Key::text("attachments.file.root")
             .doc("Folder below which `file:` references of AddTaskAttachment may lead. Without it there are none."),
-        Key::list("attachments.http.hosts", &[])
+        Key::words("attachments.http.hosts")
             .default("")
             .doc("Hosts, with a port where it is not the usual one, from which http and https references of AddTaskAttachment may be read. Without any there are none."),
     ]

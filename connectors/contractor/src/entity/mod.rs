@@ -9,7 +9,8 @@ pub(crate) use call::{Call, Jeopardy, Task};
 pub(crate) use cost::CallCost;
 pub(crate) use message::Message;
 
-use talon_schemas::{Contract, contractor as contracts};
+use crate::contracts;
+use talon_schemas::Contract;
 use talon_sdk::entity::Words;
 
 /// All contracts of the connector.

@@ -1,15 +1,17 @@
 //! Settings of the connector `enter-export`.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use talon_http::{Credentials, HeaderName};
+use talon_sdk::FeedSpec;
 use talon_sdk::config::{Importance, Key, Settings};
 use talon_sdk::privacy::{self, POLICIES, Policy, Privacy};
 
 use super::day::Day;
-use super::feeds::{NAMES, all_contracts};
+use super::feeds::{self, all_contracts};
 use super::zone::Zones;
 
 const DAY_MS: u64 = 24 * 3_600_000;
@@ -18,7 +20,7 @@ const DAY_MS: u64 = 24 * 3_600_000;
 pub(crate) struct Config {
     pub(crate) http: talon_http::Config,
     pub(crate) token: Option<Credentials>,
-    pub(crate) feeds: Vec<String>,
+    pub(crate) feeds: Vec<Arc<FeedSpec>>,
     pub(crate) catalogue_interval: Duration,
     pub(crate) plan: PlanConfig,
     pub(crate) data_fields: bool,
@@ -69,11 +71,8 @@ pub(crate) fn keys() -> Vec<Key> {
         Key::secret("auth.token")
             .importance(Importance::Medium)
             .doc("System token, sent in the header `Token`. The document describes no authentication; other interfaces of the same server take this header."),
-        Key::list("feeds", NAMES)
-            .default("branch,ticket_source,ticket,ticket_operation")
-            .importance(Importance::Medium)
-            .doc("The feeds to read. `ticket_operation` comes with the rows of `ticket` and needs it. Switched on later, it tells only of tickets that change."),
-        Key::list("branches", &[])
+        FeedSpec::key(&feeds::all(), "The feeds to read. `ticket_operation` comes with the rows of `ticket` and needs it. Switched on later, it tells only of tickets that change."),
+        Key::words("branches")
             .default("all")
             .importance(Importance::Medium)
             .doc("The identifiers of the branches whose tickets are read, or `all`."),
@@ -133,11 +132,11 @@ pub(crate) fn read(settings: &mut Settings<'_>) -> Config {
     let token = settings.secret("auth.token").map(|token| {
         Credentials::header(HeaderName::from_static("token"), "", token, "auth.token")
     });
-    let feeds = settings.list("feeds");
+    let feeds = FeedSpec::enabled(&feeds::all(), settings);
     if feeds.is_empty() {
         settings.problem("feeds", "names no feed, so the connector would do nothing");
     }
-    let has = |name: &str| feeds.iter().any(|feed| feed == name);
+    let has = |name: &str| feeds.iter().any(|spec| *spec.name == *name);
     if has("ticket_operation") && !has("ticket") {
         settings.problem("feeds", "has `ticket_operation` without `ticket`, whose rows tell it");
     }

@@ -18,6 +18,7 @@
 mod catalogue;
 mod client;
 mod config;
+pub mod contracts;
 mod day;
 mod entity;
 mod feeds;
@@ -56,8 +57,8 @@ impl Class for EnterExport {
         "СУО Enter, ticket export of the central server: branches, ticket sources, tickets and their operations, with backfill (REST, whole branch-days)."
     }
 
-    fn feeds(&self) -> &'static [FeedSpec] {
-        &feeds::FEEDS
+    fn feeds(&self) -> Vec<FeedSpec> {
+        feeds::all()
     }
 
     fn keys(&self) -> Vec<Key> {
@@ -110,14 +111,13 @@ impl Instance {
 #[async_trait]
 impl Connector for Instance {
     fn feeds(&self) -> Vec<FeedPlan> {
-        let configured = self.config.feeds.iter().filter_map(|name| {
-            let spec = feeds::FEEDS.iter().find(|spec| spec.name == name)?;
-            let interval = match spec.name {
+        let configured = self.config.feeds.iter().map(|spec| {
+            let interval = match &*spec.name {
                 "branch" | "ticket_source" => self.config.catalogue_interval,
                 _ => self.config.plan.poll_interval,
             };
-            let codec = feeds::codec(spec.name, &self.mapper, &self.late, &self.config);
-            Some(FeedPlan { spec, interval, codec })
+            let codec = feeds::codec(&spec.name, &self.mapper, &self.late, &self.config);
+            FeedPlan { spec: spec.clone(), interval, codec }
         });
         configured.collect()
     }

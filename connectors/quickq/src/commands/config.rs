@@ -10,7 +10,7 @@ pub(crate) fn keys() -> Vec<Key> {
     let usual = NAMES.iter().filter(|name| !is_dangerous(name));
     let usual: Vec<&str> = usual.copied().collect();
     vec![
-        Key::list("commands", NAMES)
+        Key::list("commands", NAMES.iter().copied())
             .default(usual.join(","))
             .importance(Importance::Medium)
             .doc("The commands that are carried; empty for none. Those that remove items of the books for good are off unless named here."),

@@ -16,7 +16,7 @@ const fn spec(
     call: &'static str,
     probe: &'static str,
 ) -> CommandSpec {
-    CommandSpec { name, key, repeat, expect, call, probe }
+    CommandSpec { expect, call, probe, ..CommandSpec::of(name, key, repeat) }
 }
 
 macro_rules! commands {

@@ -1,8 +1,9 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
+use crate::contracts;
 use serde::Serialize;
-use talon_schemas::{Contract, quickq as contracts};
+use talon_schemas::Contract;
 use talon_sdk::record::{decode, peek_scalar};
 use talon_sdk::{Row, RowCodec, RowFault};
 

@@ -10,7 +10,7 @@ pub(crate) mod unended;
 
 use talon_sdk::{Coverage, Observation, Rows};
 
-pub(crate) use self::specs::{FEEDS, NAMES};
+pub(crate) use self::specs::all;
 use crate::session::Live;
 
 /// The scope of an observation whose rows are messages that could not be read: every one of them is a

@@ -1,85 +1,32 @@
-use talon_schemas::{Contract, quickq as contracts};
-use talon_sdk::{FeedSpec, Kind};
+use talon_sdk::FeedSpec;
 
-const fn book(
-    name: &'static str,
-    from: &'static str,
-    doc: &'static str,
-    contract: fn() -> &'static Contract,
-) -> FeedSpec {
-    FeedSpec { name, kind: Kind::Table, key: "id", from, doc, contract }
-}
+use crate::contracts;
 
 /// All feeds of the connector; the books in the order of [`crate::books::BOOKS`].
-pub(crate) static FEEDS: [FeedSpec; 14] = [
-    book("operation", "operationList", "Operations that services are made of.", || {
-        &contracts::OPERATION
-    }),
-    book("service", "serviceList", "Services with their stages.", || &contracts::SERVICE),
-    book("ticket_range", "ticketRangeList", "Ranges of ticket numbers.", || {
-        &contracts::TICKET_RANGE
-    }),
-    book("workplace", "workplaceList", "Workplaces, and whom each serves.", || {
-        &contracts::WORKPLACE
-    }),
-    book("user_role", "userRoleList", "Roles of users.", || &contracts::USER_ROLE),
-    book("user", "userList", "Users; password hashes never leave the process.", || {
-        &contracts::USER
-    }),
-    book("qboard", "qBoardList", "LCD boards.", || &contracts::QBOARD),
-    book("scoreboard", "scoreBoardList", "LED boards.", || &contracts::SCOREBOARD),
-    book("registrator", "registratorList", "Terminals that give out tickets.", || {
-        &contracts::REGISTRATOR
-    }),
-    book(
-        "consumer",
-        "consumerList",
-        "Visitors of the live queue, and what is done for them.",
-        || &contracts::CONSUMER,
-    ),
-    book("consumer_preregistered", "consumerPreRegisteredList", "Visitors by appointment.", || {
-        &contracts::CONSUMER_PREREGISTERED
-    }),
-    FeedSpec {
-        name: "queue",
-        kind: Kind::Table,
-        key: "workplace/consumer id",
-        from: "currentQueue",
-        doc: "Who waits for each of `queue.workplaces`.",
-        contract: || &contracts::QUEUE,
-    },
-    FeedSpec {
-        name: "operation_state",
-        kind: Kind::Log,
-        key: "consumer/service/stage/operation/index",
-        from: "statistics",
-        doc: "Who served what, when, and how long: each state of each operation of each visitor.",
-        contract: || &contracts::OPERATION_STATE,
-    },
-    FeedSpec {
-        name: "server_info",
-        kind: Kind::Table,
-        key: "`server`",
-        from: "info",
-        doc: "Versions of the server's modules; the licence's number never leaves the process.",
-        contract: || &contracts::SERVER_INFO,
-    },
-];
-
-/// Names of all feeds, for the setting `feeds`.
-pub(crate) const NAMES: &[&str] = &[
-    "operation",
-    "service",
-    "ticket_range",
-    "workplace",
-    "user_role",
-    "user",
-    "qboard",
-    "scoreboard",
-    "registrator",
-    "consumer",
-    "consumer_preregistered",
-    "queue",
-    "operation_state",
-    "server_info",
-];
+pub(crate) fn all() -> Vec<FeedSpec> {
+    vec![
+        FeedSpec::table("operation", &contracts::OPERATION).by("id").from("operationList").doc("Operations that services are made of."),
+        FeedSpec::table("service", &contracts::SERVICE).by("id").from("serviceList").doc("Services with their stages."),
+        FeedSpec::table("ticket_range", &contracts::TICKET_RANGE).by("id").from("ticketRangeList").doc("Ranges of ticket numbers."),
+        FeedSpec::table("workplace", &contracts::WORKPLACE).by("id").from("workplaceList").doc("Workplaces, and whom each serves."),
+        FeedSpec::table("user_role", &contracts::USER_ROLE).by("id").from("userRoleList").doc("Roles of users."),
+        FeedSpec::table("user", &contracts::USER).by("id").from("userList").doc("Users; password hashes never leave the process."),
+        FeedSpec::table("qboard", &contracts::QBOARD).by("id").from("qBoardList").doc("LCD boards."),
+        FeedSpec::table("scoreboard", &contracts::SCOREBOARD).by("id").from("scoreBoardList").doc("LED boards."),
+        FeedSpec::table("registrator", &contracts::REGISTRATOR).by("id").from("registratorList").doc("Terminals that give out tickets."),
+        FeedSpec::table("consumer", &contracts::CONSUMER).by("id").from("consumerList").doc("Visitors of the live queue, and what is done for them."),
+        FeedSpec::table("consumer_preregistered", &contracts::CONSUMER_PREREGISTERED).by("id").from("consumerPreRegisteredList").doc("Visitors by appointment."),
+        FeedSpec::table("queue", &contracts::QUEUE)
+            .by("workplace/consumer id")
+            .from("currentQueue")
+            .doc("Who waits for each of `queue.workplaces`."),
+        FeedSpec::log("operation_state", &contracts::OPERATION_STATE)
+            .by("consumer/service/stage/operation/index")
+            .from("statistics")
+            .doc("Who served what, when, and how long: each state of each operation of each visitor."),
+        FeedSpec::table("server_info", &contracts::SERVER_INFO)
+            .by("`server`")
+            .from("info")
+            .doc("Versions of the server's modules; the licence's number never leaves the process."),
+    ]
+}

@@ -4,8 +4,9 @@ mod visitors;
 
 use std::borrow::Cow;
 
+use crate::contracts;
 use jiff::tz::TimeZone;
-use talon_schemas::{Contract, quickq as contracts};
+use talon_schemas::Contract;
 use talon_sdk::instant;
 use talon_sdk::privacy::{Policy, Privacy};
 use talon_sdk::record::{Extra, Text};

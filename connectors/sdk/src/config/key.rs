@@ -26,7 +26,7 @@ pub enum Type {
     /// One of these.
     Choice(&'static [&'static str]),
     /// Some of these, separated by commas; each once.
-    List(Cow<'static, [&'static str]>),
+    List(Vec<Cow<'static, str>>),
     /// An http or https URL without a query.
     Url,
     /// Http or https URLs, separated by commas.
@@ -110,11 +110,16 @@ impl Key {
     }
 
     /// Some of several words.
-    pub fn list(
+    pub fn list<W: Into<Cow<'static, str>>>(
         name: impl Into<Cow<'static, str>>,
-        of: impl Into<Cow<'static, [&'static str]>>,
+        of: impl IntoIterator<Item = W>,
     ) -> Key {
-        Key::new(name, Type::List(of.into()))
+        Key::new(name, Type::List(of.into_iter().map(Into::into).collect()))
+    }
+
+    /// Any words.
+    pub fn words(name: impl Into<Cow<'static, str>>) -> Key {
+        Key::new(name, Type::List(Vec::new()))
     }
 
     /// An http or https URL.
@@ -195,7 +200,7 @@ impl Key {
             Type::List(words) => {
                 let mut seen = Vec::new();
                 for word in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {
-                    if !words.is_empty() && !words.contains(&word) {
+                    if !words.is_empty() && !words.iter().any(|known| known == word) {
                         return Err(format!("has `{word}`, expected some of {}", quote(words)));
                     }
                     if seen.contains(&word) {
@@ -254,7 +259,7 @@ fn check_url(text: &str, schemes: [&str; 2]) -> Result<(), String> {
     }
 }
 
-fn quote(words: &[&str]) -> String {
+fn quote<W: std::fmt::Display>(words: &[W]) -> String {
     words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }
 

@@ -11,7 +11,7 @@ use rdkafka::message::{Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use talon_brokers::unique;
-use talon_schemas::contractor::CALL;
+use talon_contractor::contracts::CALL;
 
 use super::{PATIENCE, event_id};
 

@@ -10,7 +10,7 @@ use async_nats::jetstream::context::PublishAckFuture;
 use async_nats::jetstream::message::PublishMessage;
 use bytes::Bytes;
 use futures_util::StreamExt;
-use talon_schemas::contractor::CALL;
+use talon_contractor::contracts::CALL;
 use tokio::runtime::Handle;
 
 use super::event_id;

@@ -13,7 +13,7 @@ use anyhow::Context;
 use apache_avro::writer::datum::GenericDatumWriter;
 use serde::Serialize;
 use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
-use talon_schemas::contractor::CALL;
+use talon_contractor::contracts::CALL;
 use talon_schemas::{Envelope, Op, Source as OwnSource};
 
 use entity::Call;

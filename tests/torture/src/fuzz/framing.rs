@@ -1,9 +1,12 @@
 //! Messages that were published before, as recovery and consumers of results read them.
 
+use talon_contractor::contracts as contractor;
+use talon_enter::contracts as enter;
+use talon_quickq::contracts as quickq;
 use talon_runtime::commands::ResultRecord;
 use talon_schemas::result::RESULT;
 use talon_schemas::wire::{Payload, Wire};
-use talon_schemas::{Contract, Datum, contractor, enter, quickq};
+use talon_schemas::{Contract, Datum};
 
 const WIRES: [Wire; 3] = [Wire::Confluent { id: 7 }, Wire::SingleObject, Wire::Json];
 

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
-use talon_schemas::contractor as contracts;
+use talon_contractor::contracts;
 use talon_simulators::contractor::{Fault, FaultKind, Kind, Settings, Simulator};
 
 use super::codecs::Codecs;

@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
-use talon_schemas::enter as contracts;
+use talon_enter::contracts;
 use talon_simulators::enter_export::{Fault, FaultKind, Settings, Simulator};
 use tokio::task::JoinHandle;
 

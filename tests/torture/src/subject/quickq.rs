@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value, json};
-use talon_schemas::quickq as contracts;
+use talon_quickq::contracts;
 use talon_simulators::quickq::{Book, Fault, FaultKind, Kind, Settings, Simulator};
 
 use super::codecs::Codecs;

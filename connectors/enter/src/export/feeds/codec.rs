@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
+use crate::export::contracts;
 use serde::Serialize;
-use talon_schemas::{Contract, enter as contracts};
+use talon_schemas::Contract;
 use talon_sdk::record::{decode, peek_scalar};
 use talon_sdk::{FactCodec, Row, RowCodec, RowFault};
 

@@ -6,4 +6,4 @@ mod specs;
 pub(crate) mod ticket;
 
 pub(crate) use codec::codec;
-pub(crate) use specs::{FEEDS, NAMES, all_contracts};
+pub(crate) use specs::{all, all_contracts};

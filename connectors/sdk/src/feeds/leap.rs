@@ -9,26 +9,26 @@
 //! milliseconds since 1970. Counters make smaller ones.
 
 /// So many rows beyond a leap are believed.
-pub(crate) const FEW: usize = 100;
+pub const FEW: usize = 100;
 
 const SMALLEST: i64 = 1_000_000_000;
 
 /// What is believed of the marks of a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Believed {
+pub struct Believed {
     /// The highest mark that is believed; `None` where there is none.
-    pub(crate) highest: Option<i64>,
+    pub highest: Option<i64>,
     /// The leap behind it.
-    pub(crate) leap: Option<Leap>,
+    pub leap: Option<Leap>,
 }
 
 /// A leap that is not believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Leap {
-    pub(crate) from: i64,
-    pub(crate) to: i64,
+pub struct Leap {
+    pub from: i64,
+    pub to: i64,
     /// Rows beyond it.
-    pub(crate) rows: usize,
+    pub rows: usize,
 }
 
 /// The mark is a leap from that below it.
@@ -37,7 +37,7 @@ fn is_leap(from: i64, to: i64) -> bool {
 }
 
 /// How far the marks of a reply are believed; `known` is the highest that was before.
-pub(crate) fn believed(known: Option<i64>, marks: impl IntoIterator<Item = i64>) -> Believed {
+pub fn believed(known: Option<i64>, marks: impl IntoIterator<Item = i64>) -> Believed {
     let mut marks: Vec<i64> =
         marks.into_iter().filter(|mark| known.is_none_or(|k| *mark > k)).collect();
     marks.sort_unstable();
@@ -59,7 +59,7 @@ pub(crate) fn believed(known: Option<i64>, marks: impl IntoIterator<Item = i64>)
 
 impl Leap {
     /// For people.
-    pub(crate) fn doubt(self) -> String {
+    pub fn doubt(self) -> String {
         let Leap { from, to, rows } = self;
         format!(
             "{rows} rows have modification marks that leap from `{from}` to `{to}`: the mark stays below, and \

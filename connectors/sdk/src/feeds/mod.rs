@@ -1,0 +1,47 @@
+//! Feeds of the usual kinds, so that a plain one is its declaration and its path.
+//!
+//! | Kind | What it reads |
+//! | --- | --- |
+//! | [`ListFeed`] | a whole list each time: what is not in it is absent |
+//! | [`ScopedListFeed`] | the whole lists of several scopes, one after another |
+//! | [`MarkedFeed`] | what was modified since a mark, with an overlap and looks from the beginning |
+//!
+//! ```
+//! use bytes::Bytes;
+//! use talon_sdk::feeds::ListFeed;
+//! use talon_sdk::{Clock, Feed, Received};
+//!
+//! let feed = ListFeed::new(Clock::System, || async {
+//!     // `client.read_json(Request::get("GET /tasks", ["tasks"])).await?`
+//!     Ok(Received::new("GET /tasks", Bytes::from_static(b"[]")).rows()?)
+//! });
+//! let feed: Box<dyn Feed> = Box::new(feed);
+//! # drop(feed);
+//! ```
+
+mod leap;
+mod list;
+mod marked;
+mod marks;
+mod scoped;
+
+pub use leap::{Believed, FEW, Leap, believed};
+pub use list::{List, ListFeed};
+pub use marked::{Marked, MarkedFeed};
+pub use marks::{MarkedRows, Marks};
+pub use scoped::{ScopedListFeed, ScopedLists};
+
+use crate::{Coverage, Cursor, Observation, Rows};
+
+/// An observation of a whole list. There is no place to read on from: the cursor only says that the first
+/// read is over.
+fn whole(scope: String, rows: Rows, is_first: bool, as_of_ms: i64) -> Observation {
+    Observation {
+        scope,
+        coverage: Coverage::Full,
+        rows,
+        cursor: Some(Cursor("read".to_owned())),
+        snapshot: is_first,
+        as_of_ms,
+    }
+}
