@@ -19,7 +19,7 @@ use talon_runtime::health::State;
 use talon_runtime::metrics::Metrics;
 use talon_runtime::options::Options;
 use talon_runtime::{Engine, Parts, Setup};
-use talon_sdk::{Clock, Connector, Fault, Feed, FeedPlan, FeedSpec, Kind, Row, RowCodec, RowFault};
+use talon_sdk::{Clock, Connector, Fault, Feed, FeedPlan, FeedSpec, Row, RowCodec, RowFault};
 use tokio::task::JoinHandle;
 
 mod contractor {

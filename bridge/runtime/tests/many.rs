@@ -11,7 +11,7 @@ use talon_runtime::health::State;
 use talon_runtime::metrics::Metrics;
 use talon_runtime::options::Options;
 use talon_runtime::{Engine, Parts, Setup};
-use talon_sdk::{Clock, Connector, Fault, Feed, FeedPlan, FeedSpec, Kind, Row, RowCodec, RowFault};
+use talon_sdk::{Clock, Connector, Fault, Feed, FeedPlan, FeedSpec, Row, RowCodec, RowFault};
 
 mod contractor {
     talon_schemas::contracts! {

@@ -14,7 +14,7 @@ use talon_runtime::metrics::Metrics;
 use talon_runtime::options::Options;
 use talon_runtime::{Engine, Parts, Setup};
 use talon_sdk::{
-    Clock, Connector, Coverage, Fault, Feed, FeedPlan, FeedSpec, Kind, Observation, Row, RowCodec,
+    Clock, Connector, Coverage, Fault, Feed, FeedPlan, FeedSpec, Observation, Row, RowCodec,
     RowFault, Rows,
 };
 use tokio::task::JoinHandle;

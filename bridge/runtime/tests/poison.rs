@@ -12,7 +12,7 @@ use talon_runtime::metrics::Metrics;
 use talon_runtime::options::{Format, Options};
 use talon_runtime::{Engine, Parts, Setup};
 use talon_sdk::{
-    Clock, Connector, Coverage, Cursor, Fault, Feed, FeedPlan, FeedSpec, Kind, Observation, Row,
+    Clock, Connector, Coverage, Cursor, Fault, Feed, FeedPlan, FeedSpec, Observation, Row,
     RowCodec, RowFault, Rows,
 };
 

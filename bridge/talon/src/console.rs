@@ -1,6 +1,7 @@
 //! Events as readable lines, for `talon dev`: read back from the topics as any consumer would.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};

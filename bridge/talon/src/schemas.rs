@@ -78,7 +78,7 @@ fn of_classes() -> Vec<Entry> {
         };
         for feed in class.feeds() {
             let contract: &'static Contract = feed.contract();
-            add("feed", feed.name, contract.as_ref());
+            add("feed", &feed.name, contract.as_ref());
         }
         if let Some(commands) = class.commands() {
             add("topic", "commands", (commands.contract)().as_ref());
@@ -104,7 +104,9 @@ pub(crate) fn topics(prefix: &str, setup: &Setup) -> Vec<(String, &'static Messa
         (topic(prefix, &setup.name, &plan.spec.name), contract.as_ref())
     });
     let mut topics: Vec<(String, &'static Message)> = feeds.collect();
-    if let Some(commands) = setup.commands.filter(|_| !setup.connector.commands().is_empty()) {
+    if let Some(commands) =
+        setup.commands.as_ref().filter(|_| !setup.connector.commands().is_empty())
+    {
         let lane = lane_spec(prefix, setup);
         topics.push((lane.commands.name, (commands.contract)().as_ref()));
         topics.push((lane.results.name, &RESULT));

@@ -131,7 +131,7 @@ impl Send {
 
     fn arguments(&self, setup: &Setup, problems: &mut Vec<String>) -> Map<String, Value> {
         let kind = self.r#type.as_deref().unwrap_or_default();
-        let contract = setup.commands.map(|commands| (commands.contract)());
+        let contract = setup.commands.as_ref().map(|commands| (commands.contract)());
         let list = contract.and_then(|contract| contract.params(kind)).map(Params::list);
         let is_text =
             |key: &str| list.iter().flatten().any(|param| param.name == key && param.text);
@@ -183,7 +183,7 @@ async fn check(
     command: &[u8],
     problems: &mut Vec<String>,
 ) -> anyhow::Result<Option<Command>> {
-    let Some(commands) = setup.commands else {
+    let Some(commands) = setup.commands.clone() else {
         problems.push(format!("`{}` carries no commands", setup.name));
         return Ok(None);
     };

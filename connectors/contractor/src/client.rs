@@ -1,9 +1,9 @@
 //! The requests of the feeds: `contractor-personal-area.txt`, sections Call, CallCost, CallTask.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
 use bytes::Bytes;
+use serde::Deserialize;
 use talon_http::{Client, Credentials, HeaderValue, Lane, Method, Request};
+use talon_sdk::feeds::{MarkedRows, Marks};
 use talon_sdk::{Fault, Form, NoAnswer, Received, Rows};
 
 use crate::session::error_code;
@@ -14,14 +14,20 @@ pub(crate) struct Upstream {
     pub(crate) http: Client,
     pub(crate) external: Option<Credentials>,
     lane: Lane,
-    marks: Arc<Mutex<[Option<i64>; 3]>>,
-    /// The turn of the last look from the beginning.
-    turns: Arc<Mutex<[Option<i64>; 3]>>,
+    marks: [Marks; 3],
 }
 
 impl Upstream {
-    pub(crate) fn new(http: Client, external: Option<Credentials>) -> Upstream {
-        Upstream { http, external, lane: Lane::Feed, marks: Arc::default(), turns: Arc::default() }
+    /// Marks overlap, and those of tables are looked at from the beginning once in `audit_ms`.
+    pub(crate) fn new(
+        http: Client,
+        external: Option<Credentials>,
+        overlap: i64,
+        audit_ms: i64,
+    ) -> Upstream {
+        // A log is not looked at again.
+        let marks = [Some(audit_ms), None, Some(audit_ms)].map(|audit| Marks::new(overlap, audit));
+        Upstream { http, external, lane: Lane::Feed, marks }
     }
 
     /// The same upstream, asked on behalf of commands.
@@ -29,29 +35,22 @@ impl Upstream {
         Upstream { lane: Lane::Command, ..self }
     }
 
-    /// Notes a mark that was seen, by a feed or before a command.
-    pub(crate) fn saw_mark(&self, of: Modified, mark: i64) {
-        let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = &mut marks[of as usize];
-        *last = (*last).max(Some(mark));
-    }
-
-    /// Whether it is another turn to look from the beginning than at the last call; `false` for the first.
-    pub(crate) fn takes_turn(&self, of: Modified, turn: i64) -> bool {
-        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        turns[of as usize].replace(turn).is_some_and(|last| last != turn)
-    }
-
-    /// The highest mark seen so far; later rows have none below it, but for the overlap.
-    pub(crate) fn last_mark(&self, of: Modified) -> Option<i64> {
-        self.marks.lock().unwrap_or_else(PoisonError::into_inner)[of as usize]
+    /// How far a resource was read, by its feed or before a command.
+    pub(crate) fn marks(&self, of: Modified) -> &Marks {
+        &self.marks[of as usize]
     }
 
     /// GET /call/modifications/{timestamp} and its two siblings: a list.
-    pub(crate) async fn modifications(&self, of: Modified, mark: i64) -> Result<Received, Fault> {
+    pub(crate) async fn since(&self, of: Modified, mark: i64) -> Result<Received, Fault> {
         let mut path: Vec<String> = of.path().iter().map(|part| (*part).to_owned()).collect();
         path.push(mark.to_string());
         self.http.read_json(self.get(of.endpoint(), path)).await
+    }
+
+    /// [`Upstream::since`], as rows with their marks.
+    pub(crate) async fn modifications(&self, of: Modified, mark: i64) -> Result<MarkedRows, Fault> {
+        let received = self.since(of, mark).await?;
+        Ok(received.marked_rows(|head: Head| head.timestamp)?)
     }
 
     /// GET /calltask: a list of all tasks.
@@ -91,6 +90,11 @@ impl Upstream {
         request.headers.insert("accept", HeaderValue::from_static("application/json"));
         request
     }
+}
+
+#[derive(Deserialize)]
+struct Head {
+    timestamp: Option<i64>,
 }
 
 /// By what a CallCostDTO is known: all of its fields are optional in the document. The `status` of a problem

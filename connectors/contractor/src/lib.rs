@@ -38,6 +38,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use talon_sdk::config::{Key, Settings};
+use talon_sdk::feeds::{ListFeed, MarkedFeed};
 use talon_sdk::{
     Applier, Class, CommandSpec, Commands, Connector, Context, Fault, Feed, FeedPlan, FeedSpec,
     RowCodec,
@@ -47,7 +48,6 @@ use crate::client::{Modified, Upstream};
 use crate::commands::Sender;
 use crate::config::Config;
 use crate::feeds::call_cost::CallCost;
-use crate::feeds::call_task::CallTask;
 use crate::feeds::modifications::Modifications;
 
 /// The class `contractor`.
@@ -125,7 +125,8 @@ impl Instance {
             return Ok(upstream.clone());
         }
         let http = talon_http::Client::new(self.config.http.clone(), &self.context)?;
-        let made = Upstream::new(http, self.config.external.clone());
+        let Config { external, overlap, audit_ms, .. } = &self.config;
+        let made = Upstream::new(http, external.clone(), *overlap, *audit_ms);
         Ok(self.upstream.get_or_init(|| made).clone())
     }
 }
@@ -142,21 +143,23 @@ impl Connector for Instance {
 
     fn open(&self, feed: &str) -> Result<Box<dyn Feed>, Fault> {
         let upstream = self.upstream()?;
-        let (overlap, clock) = (self.config.overlap, self.context.clock.clone());
+        let clock = self.context.clock.clone();
         let modified = |of| {
-            let audit_ms = (of != Modified::Messages).then_some(self.config.audit_ms);
-            let upstream = upstream.clone();
-            Modifications::new(upstream, of, overlap, audit_ms, clock.clone())
+            let (marks, upstream) = (upstream.marks(of).clone(), upstream.clone());
+            MarkedFeed::new(clock.clone(), marks, Modifications { upstream, of })
         };
         Ok(match feed {
             "call" => Box::new(modified(Modified::Calls)),
             "call_message" => Box::new(modified(Modified::Messages)),
             "call_jeopardy" => Box::new(modified(Modified::Jeopardies)),
-            "call_task" => Box::new(CallTask::new(upstream, clock)),
+            "call_task" => Box::new(ListFeed::new(clock, move || {
+                let upstream = upstream.clone();
+                async move { upstream.tasks().await }
+            })),
             "call_cost" => {
                 let interval = self.config.feeds.iter().find(|(spec, _)| *spec.name == *feed);
                 let patience = interval.map(|(_, interval)| *interval).unwrap_or_default();
-                Box::new(CallCost::new(upstream, clock, overlap, patience, self.config.cost_cycle))
+                Box::new(CallCost::new(upstream, clock, patience, self.config.cost_cycle))
             }
             other => return Err(Fault::Internal { reason: format!("no feed `{other}`") }),
         })
@@ -168,10 +171,9 @@ impl Connector for Instance {
 
     fn applier(&self) -> Result<Arc<dyn Applier>, Fault> {
         let upstream = self.upstream()?;
-        let Config { commands, http, zone, overlap, .. } = &self.config;
+        let Config { commands, http, zone, .. } = &self.config;
         let made = || {
-            let sender =
-                Sender::new(upstream, commands, http, zone.clone(), *overlap, &self.context);
+            let sender = Sender::new(upstream, commands, http, zone.clone(), &self.context);
             Arc::new(sender)
         };
         Ok(commands::ACTIONS.applier(self.sender.get_or_init(made).clone()))
@@ -183,8 +185,7 @@ impl Connector for Instance {
 
     async fn probe(&self) -> Result<String, Fault> {
         // The highest mark there can be: the cheapest question that needs the credentials.
-        let received = self.upstream()?.modifications(Modified::Calls, i64::MAX).await?;
-        let rows = received.rows()?;
+        let rows = self.upstream()?.modifications(Modified::Calls, i64::MAX).await?.rows;
         Ok(format!(
             "answers, and takes the credentials ({} calls beyond the last mark)",
             rows.len()

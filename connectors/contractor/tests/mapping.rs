@@ -31,10 +31,11 @@ fn decoded(
     let context = Context { name: "field".to_owned(), clock: Clock::System, metrics };
     let connector = Contractor.configure(&mut settings, context);
     assert_eq!(settings.problems(), []);
-    let plan = connector.unwrap().feeds().into_iter().find(|plan| plan.spec.name == feed).unwrap();
+    let plan =
+        connector.unwrap().feeds().into_iter().find(|plan| *plan.spec.name == *feed).unwrap();
     let mut out = Row::default();
     plan.codec.decode(row.to_string().as_bytes(), "", &mut out)?;
-    Ok((out, (plan.spec.contract)()))
+    Ok((out, plan.spec.contract()))
 }
 
 #[test]
@@ -193,6 +194,6 @@ fn invariant_8_a_personal_value_of_another_type_is_not_kept_by_the_back_door() {
     assert_eq!(dropped["contact_person_name"], "Иван Петров", "one field's policy is its own");
 }
 
-fn talon_contractor_contracts() -> BTreeMap<&'static str, &'static Contract> {
-    Contractor.feeds().iter().map(|feed| (feed.name, (feed.contract)())).collect()
+fn talon_contractor_contracts() -> BTreeMap<std::sync::Arc<str>, &'static Contract> {
+    Contractor.feeds().iter().map(|feed| (feed.name.clone(), feed.contract())).collect()
 }

@@ -34,7 +34,7 @@ fn configured(settings: &[(&str, &str)]) -> Result<Arc<dyn Connector>, Vec<Strin
 
 fn plan(feed: &str, settings: &[(&str, &str)]) -> FeedPlan {
     let plans = configured(settings).unwrap().feeds();
-    plans.into_iter().find(|plan| plan.spec.name == feed).unwrap()
+    plans.into_iter().find(|plan| *plan.spec.name == *feed).unwrap()
 }
 
 /// The entity that a feed makes of a row, under some settings.
@@ -47,7 +47,7 @@ fn entity(feed: &str, row: &Value, settings: &[(&str, &str)]) -> Result<Value, R
     if plan.codec.peek_key(row.to_string().as_bytes(), &scope, &mut key) {
         assert_eq!(key, out.key);
     }
-    Ok(shown((plan.spec.contract)(), &out.value))
+    Ok(shown(plan.spec.contract(), &out.value))
 }
 
 fn shown(contract: &Contract, value: &[u8]) -> Value {
@@ -223,7 +223,7 @@ fn facts(row: &Value, settings: &[(&str, &str)]) -> (Vec<Value>, usize) {
     let tickets = plan("ticket", settings).codec;
     tickets.decode(row.to_string().as_bytes(), &scope, &mut out).unwrap();
     let told = out.facts.iter().map(|fact| {
-        let shown = shown((operations.spec.contract)(), &fact.value);
+        let shown = shown(operations.spec.contract(), &fact.value);
         assert_eq!(shown["id"], fact.key);
         shown
     });

@@ -42,21 +42,21 @@ static COMMANDS: LazyLock<Vec<(String, CommandContract)>> = LazyLock::new(|| {
 });
 
 /// The contracts of all feeds, by `{class}.{feed}`.
-pub fn contracts() -> Vec<(&'static str, &'static Contract)> {
+pub(crate) fn contracts() -> Vec<(&'static str, &'static Contract)> {
     CONTRACTS.iter().map(|(name, contract)| (name.as_str(), contract)).collect()
 }
 
 /// The contracts of all commands, by class.
-pub fn commands() -> Vec<(&'static str, &'static CommandContract)> {
+pub(crate) fn commands() -> Vec<(&'static str, &'static CommandContract)> {
     COMMANDS.iter().map(|(class, contract)| (class.as_str(), contract)).collect()
 }
 
 /// The contract of a feed.
-pub fn contract(name: &str) -> &'static Contract {
+pub(crate) fn contract(name: &str) -> &'static Contract {
     &CONTRACTS.iter().find(|(of, _)| of == name).unwrap_or_else(|| panic!("no `{name}`")).1
 }
 
 /// The contract of the commands of a class.
-pub fn commands_of(class: &str) -> &'static CommandContract {
+pub(crate) fn commands_of(class: &str) -> &'static CommandContract {
     &COMMANDS.iter().find(|(of, _)| of == class).unwrap_or_else(|| panic!("no `{class}`")).1
 }

@@ -15,7 +15,7 @@ use talon_runtime::metrics::Metrics;
 use talon_runtime::options::Options;
 use talon_runtime::{Engine, Parts, Setup};
 use talon_sdk::{
-    Clock, Connector, Coverage, Cursor, Fault, Feed, FeedPlan, FeedSpec, Kind, Observation, Rows,
+    Clock, Connector, Coverage, Cursor, Fault, Feed, FeedPlan, FeedSpec, Observation, Rows,
 };
 use tokio::sync::{Mutex, mpsc};
 

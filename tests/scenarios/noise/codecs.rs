@@ -25,7 +25,7 @@ fn connector(class: &dyn Class, texts: &[(&str, &str)]) -> Arc<dyn Connector> {
 
 /// What a row comes to: key, value, time, and the facts that it tells.
 fn read(connector: &dyn Connector, feed: &str, scope: &str, row: &str) -> Vec<u8> {
-    let plan = connector.feeds().into_iter().find(|plan| plan.spec.name == feed).unwrap();
+    let plan = connector.feeds().into_iter().find(|plan| *plan.spec.name == *feed).unwrap();
     let mut out = Row::default();
     plan.codec
         .decode(row.as_bytes(), scope, &mut out)

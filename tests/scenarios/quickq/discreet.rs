@@ -36,7 +36,8 @@ impl Secrets {
 
     /// Personal data are in records of feeds and in the bytes of dead letters, and nowhere else.
     pub(crate) fn are_on_no_topic(&self, address: &str, prefix: &str) {
-        let feeds = QuickQ.feeds().iter().map(|feed| feed.name);
+        let feeds = QuickQ.feeds();
+        let feeds = feeds.iter().map(|feed| &*feed.name);
         for topic in feeds.chain(["results", "dlq"]) {
             let records = read(address, &format!("{prefix}.hall.{topic}"));
             assert!(!records.is_empty(), "`{topic}` is empty");

@@ -143,7 +143,7 @@ async fn left(on: On, registry: Option<&Registry>, seen: &Seen) -> Left {
             let plans = setup.connector.feeds().into_iter();
             let mut wanted: Vec<(String, &Message)> = plans
                 .map(|plan| {
-                    let contract = (plan.spec.contract)();
+                    let contract = plan.spec.contract();
                     (format!("{}.{}", setup.name, plan.spec.name), contract.as_ref())
                 })
                 .collect();

@@ -64,7 +64,7 @@ pub(crate) fn read_feeds(setups: &[Setup]) -> Vec<Of> {
     let of = |setup: &Setup| {
         let plans = setup.connector.feeds().into_iter();
         let read = plans.filter(|plan| plan.codec.facts().is_none());
-        read.map(|plan| (setup.name.clone(), plan.spec.name.to_owned())).collect::<Vec<_>>()
+        read.map(|plan| (setup.name.clone(), plan.spec.name.to_string())).collect::<Vec<_>>()
     };
     setups.iter().flat_map(of).collect()
 }
@@ -232,7 +232,7 @@ pub(crate) fn at_the_end(seen: &Seen, setups: &[Setup]) -> Seen {
     for ((connector, feed), all) in seen {
         let setup = setups.iter().find(|setup| setup.name == *connector).unwrap();
         let plans = setup.connector.feeds();
-        let codec = &plans.iter().find(|plan| plan.spec.name == feed).unwrap().codec;
+        let codec = &plans.iter().find(|plan| *plan.spec.name == *feed).unwrap().codec;
         let mut scopes: BTreeMap<&str, Vec<Observation>> = BTreeMap::new();
         for observation in all {
             let last = scopes.entry(&observation.scope).or_default();

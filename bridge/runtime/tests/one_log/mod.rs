@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use talon_sdk::{
-    Connector, Coverage, Cursor, Fault, Feed, FeedPlan, FeedSpec, Kind, Observation, Row, RowCodec,
+    Connector, Coverage, Cursor, Fault, Feed, FeedPlan, FeedSpec, Observation, Row, RowCodec,
     RowFault, Rows,
 };
 

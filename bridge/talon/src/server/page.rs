@@ -214,7 +214,7 @@ fn connector(
         write!(
             f,
             "<tr><th scope=\"row\"><span class=\"feed\">{}</span><code class=\"topic\">{}</code></th>",
-            Text(row.feed),
+            Text(&row.feed),
             Text(&row.topic),
         )?;
         let age = match status.observed_ms {

@@ -104,7 +104,7 @@ fn component(severity: Severity, state: Word, message: &str) -> Component {
 fn glance(observed_ms: Option<i64>, withheld: u64) -> Glance {
     let row = FeedRow {
         connector: "c".to_owned(),
-        feed: "doors",
+        feed: "doors".into(),
         topic: "talon.c.doors".to_owned(),
         interval_ms: 2_000,
     };

@@ -11,7 +11,6 @@ use talon_sdk::{Answer, ApplyFault, Command, Permit};
 use super::errors::REFUSALS;
 use super::sender::Sender;
 use crate::client::Modified;
-use crate::feeds::modifications::{asked, rows_since};
 use crate::session::{Session, error_code};
 
 /// In whose name something is asked.
@@ -132,12 +131,13 @@ impl<'s> Scene<'s> {
                     .to_owned(),
             ));
         }
-        let from = mark.or_else(|| upstream.last_mark(of)).unwrap_or(0);
-        let overlap = self.sender.overlap.saturating_add(1);
-        let received = upstream.modifications(of, asked(from, overlap)).await?;
-        let (rows, believed) = rows_since(received, Some(from))?;
+        let marks = upstream.marks(of);
+        let from = mark.or_else(|| marks.last()).unwrap_or(0);
+        let before = from.saturating_sub(1).max(0.min(from));
+        let modified = upstream.modifications(of, marks.asked(before)).await?;
+        let (rows, believed) = modified.sorted(Some(from));
         let mark = believed.highest.unwrap_or(from);
-        upstream.saw_mark(of, mark);
+        marks.saw(mark);
         let read: Vec<Option<T>> = rows.iter().map(|row| read(row).ok()).collect();
         let unreadable = read.iter().any(Option::is_none);
         Ok(Modifications { mark, rows: read.into_iter().flatten().collect(), unreadable })

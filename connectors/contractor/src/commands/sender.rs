@@ -15,7 +15,6 @@ pub(crate) struct Sender {
     pub(super) upstream: Upstream,
     pub(super) users: Users,
     pub(super) zone: TimeZone,
-    pub(super) overlap: i64,
     pub(super) marker: Marker,
     pub(super) publish_link: bool,
     pub(super) attachments: Attachments,
@@ -43,7 +42,6 @@ impl Sender {
         config: &CommandConfig,
         http: &talon_http::Config,
         zone: TimeZone,
-        overlap: i64,
         context: &Context,
     ) -> Sender {
         let CommandConfig { accounts, form, marker, publish_link, limits } = config;
@@ -57,7 +55,6 @@ impl Sender {
                 named: named.map(|(name, account)| (name.clone(), session(account))).collect(),
             },
             zone,
-            overlap,
             marker: *marker,
             publish_link: *publish_link,
             attachments: Attachments {

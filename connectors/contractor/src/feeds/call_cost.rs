@@ -20,16 +20,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use talon_sdk::feeds::believed;
 use talon_sdk::{Clock, Coverage, Cursor, Fault, Feed, NoAnswer, Observation, Rows};
 use tokio::time::Instant;
 
-use super::marks::believed;
 use crate::client::{Cost, Modified, Upstream};
 
 pub(crate) struct CallCost {
     upstream: Upstream,
     clock: Clock,
-    overlap: i64,
     /// How long one observation may go on collecting.
     patience: Duration,
     cycle: Duration,
@@ -105,18 +104,17 @@ impl CallCost {
     pub(crate) fn new(
         upstream: Upstream,
         clock: Clock,
-        overlap: i64,
         patience: Duration,
         cycle: Duration,
     ) -> CallCost {
-        CallCost { upstream, clock, overlap, patience, cycle, known: None, cut_by: None }
+        CallCost { upstream, clock, patience, cycle, known: None, cut_by: None }
     }
 
     /// Reads which calls were modified, and queues them.
     async fn look(&mut self, done: Option<Position>) -> Result<&mut Known, Fault> {
-        let from =
-            self.known.as_ref().map_or(0, |known| known.mark.saturating_sub(self.overlap).max(0));
-        let received = self.upstream.modifications(Modified::Calls, from).await?;
+        let marks = self.upstream.marks(Modified::Calls);
+        let from = self.known.as_ref().map_or(0, |known| marks.asked(known.mark));
+        let received = self.upstream.since(Modified::Calls, from).await?;
         let (_, heads) = received.rows_with_heads::<Head>()?;
         let first = self.known.is_none();
         let next_round = Instant::now() + self.cycle;

@@ -1,9 +1,7 @@
 //! The feeds: what each reads, how often, and how its rows read.
 
 pub(crate) mod call_cost;
-pub(crate) mod call_task;
 mod codec;
-pub(crate) mod marks;
 pub(crate) mod modifications;
 
 use crate::contracts;

@@ -84,7 +84,7 @@ async fn one_call_with_another_answer_than_an_estimate_is_put_aside_and_the_othe
         assert_eq!(read.cursor, sound.cursor);
         // It is no estimate of nulls.
         let plans = connector.feeds();
-        let plan = plans.iter().find(|plan| plan.spec.name == "call_cost").unwrap();
+        let plan = plans.iter().find(|plan| &*plan.spec.name == "call_cost").unwrap();
         let decoded = plan.codec.decode(odd[0].as_bytes(), "", &mut Default::default());
         assert!(decoded.is_err());
     }

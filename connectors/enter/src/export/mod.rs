@@ -35,12 +35,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use talon_sdk::config::{Key, Settings};
+use talon_sdk::feeds::ListFeed;
 use talon_sdk::{Class, Connector, Context, Fault, Feed, FeedPlan, FeedSpec};
 
 use self::catalogue::Catalogue;
 use self::client::Upstream;
 use self::config::Config;
-use self::feeds::list::WholeList;
 use self::feeds::ticket::Tickets;
 use self::late::Late;
 use self::map::Mapper;
@@ -125,8 +125,14 @@ impl Connector for Instance {
     fn open(&self, feed: &str) -> Result<Box<dyn Feed>, Fault> {
         let (catalogue, clock) = (self.catalogue()?, self.context.clock.clone());
         Ok(match feed {
-            "branch" => Box::new(WholeList::branches(catalogue, clock)),
-            "ticket_source" => Box::new(WholeList::sources(catalogue, clock)),
+            "branch" => Box::new(ListFeed::new(clock, move || {
+                let catalogue = catalogue.clone();
+                async move { Ok(catalogue.read_branches().await?.rows) }
+            })),
+            "ticket_source" => Box::new(ListFeed::new(clock, move || {
+                let catalogue = catalogue.clone();
+                async move { Ok(catalogue.upstream.sources().await?.rows()?) }
+            })),
             "ticket" => {
                 Box::new(Tickets::new(&self.config, catalogue, self.late.clone(), &self.context))
             }

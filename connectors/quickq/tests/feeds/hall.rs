@@ -40,11 +40,11 @@ impl Hall {
     /// A reader under another mass-delete guard than the usual one.
     pub(crate) fn guarded_reader(&self, feed: &str, guard: Guard) -> Reader {
         let plan = plan(self.connector.as_ref(), feed);
-        let contract = (plan.spec.contract)();
+        let contract = plan.spec.contract();
         let topic = format!("talon.hall.{feed}");
         Reader {
             connector: self.connector.clone(),
-            name: plan.spec.name,
+            name: plan.spec.name.clone(),
             feed: None,
             cursor: None,
             differ: Differ::new(topic, contract, plan.codec, guard, true),
@@ -64,7 +64,7 @@ impl Hall {
 /// A feed with its differ, driven as the runtime drives it.
 pub(crate) struct Reader {
     connector: Arc<dyn Connector>,
-    name: &'static str,
+    name: Arc<str>,
     feed: Option<Box<dyn Feed>>,
     cursor: Option<Cursor>,
     differ: Differ,
@@ -112,7 +112,7 @@ impl Reader {
     pub(crate) async fn next(&mut self) -> Result<Observation, Fault> {
         let mut feed = match self.feed.take() {
             Some(feed) => feed,
-            None => self.connector.open(self.name)?,
+            None => self.connector.open(&self.name)?,
         };
         let observation = feed.next(self.cursor.as_ref()).await?;
         self.feed = Some(feed);

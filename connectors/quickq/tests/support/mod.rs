@@ -33,7 +33,7 @@ pub(crate) fn connector(settings: &[(&str, &str)]) -> Result<Arc<dyn Connector>,
 
 /// The plan of a feed.
 pub(crate) fn plan(connector: &dyn Connector, feed: &str) -> FeedPlan {
-    connector.feeds().into_iter().find(|plan| plan.spec.name == feed).unwrap()
+    connector.feeds().into_iter().find(|plan| *plan.spec.name == *feed).unwrap()
 }
 
 /// The key and the entity that a feed makes of a row, under some settings.
@@ -52,7 +52,7 @@ pub(crate) fn entity(
     let mut peeked = String::new();
     assert!(plan.codec.peek_key(row.as_bytes(), scope, &mut peeked), "{row}");
     assert_eq!(peeked, out.key, "peeked and decoded keys are the same");
-    Ok((out.key, shown((plan.spec.contract)(), &out.value)))
+    Ok((out.key, shown(plan.spec.contract(), &out.value)))
 }
 
 /// An entity's datum as JSON.

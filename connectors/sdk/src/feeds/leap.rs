@@ -25,7 +25,9 @@ pub struct Believed {
 /// A leap that is not believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Leap {
+    /// The highest mark below it.
     pub from: i64,
+    /// The lowest mark beyond it.
     pub to: i64,
     /// Rows beyond it.
     pub rows: usize,

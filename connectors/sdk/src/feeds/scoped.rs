@@ -65,7 +65,11 @@ impl<L: ScopedLists> ScopedListFeed<L> {
     }
 
     fn nothing(&self, as_of_ms: i64, coverage: Coverage) -> Observation {
-        Observation { coverage, cursor: None, ..whole(String::new(), Rows::default(), false, as_of_ms) }
+        Observation {
+            coverage,
+            cursor: None,
+            ..whole(String::new(), Rows::default(), false, as_of_ms)
+        }
     }
 
     /// Ends a round.

@@ -87,7 +87,7 @@ impl Backfill {
             let standing = metrics.upstream.backfills.standing("bench");
             // The standing counts what is read; what is committed is in the index.
             let entities = engine.view().glance().feeds.into_iter();
-            let tickets = entities.filter(|(row, _)| row.feed == "ticket");
+            let tickets = entities.filter(|(row, _)| &*row.feed == "ticket");
             let committed: u64 = tickets.map(|(_, feed)| feed.entities).sum();
             if standing.is_some_and(|now| now.total > 0 && now.done == now.total)
                 && committed >= u64::try_from(self.all_tickets()?)?

@@ -27,12 +27,13 @@ fn classes() -> [Commands; 2] {
 /// The first byte chooses the class and how its schema is written, the rest is the record's value.
 pub(super) fn run(data: &[u8]) {
     let Some((&choice, value)) = data.split_first() else { return };
-    let commands = classes()[usize::from(choice) % 2];
+    let [contractor, quickq] = classes();
+    let commands = if choice % 2 == 0 { contractor } else { quickq };
     let wire = match choice / 2 % 2 {
         0 => Wire::SingleObject,
         _ => Wire::Confluent { id: SCHEMA_ID },
     };
-    let reading = CommandReader { commands, wire, registry: None };
+    let reading = CommandReader { commands: commands.clone(), wire, registry: None };
     match read(&reading, value) {
         Intake::Command(command) => check(&reading, &command),
         Intake::Malformed { id, kind, problems } => {
@@ -96,8 +97,8 @@ fn assert_discreet(reading: &CommandReader, value: &[u8], problems: &[String]) {
 pub(super) fn seeds() -> Vec<Vec<u8>> {
     let mut seeds = Vec::new();
     for (choice, commands) in classes().into_iter().enumerate() {
-        for spec in commands.specs {
-            let object = sample(commands, spec.name);
+        for spec in &commands.specs {
+            let object = sample(&commands, spec.name);
             let text = Value::Object(object.clone()).to_string();
             seeds.push([&[choice as u8], text.as_bytes()].concat());
             for (at, wire) in
@@ -106,7 +107,7 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
                 let message: &Message = (commands.contract)().as_ref();
                 let mut value = vec![(choice + 2 * at) as u8];
                 wire.put_prefix(message, &mut value);
-                if let Some(datum) = datum(commands, &object) {
+                if let Some(datum) = datum(&commands, &object) {
                     value.extend(datum);
                     seeds.push(value);
                 }
@@ -116,14 +117,14 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
     seeds
 }
 
-fn datum(commands: Commands, object: &Map<String, Value>) -> Option<Vec<u8>> {
+fn datum(commands: &Commands, object: &Map<String, Value>) -> Option<Vec<u8>> {
     let message: &Message = (commands.contract)().as_ref();
     // Of the records of all types the first one fits that has these fields.
     message.from_json(Value::Object(object.clone()).to_string().as_bytes()).ok()
 }
 
 /// A command of a type, with what it must have.
-fn sample(commands: Commands, name: &str) -> Map<String, Value> {
+fn sample(commands: &Commands, name: &str) -> Map<String, Value> {
     let params = (commands.contract)().params(name).expect("every command has parameters");
     let values = params.list().into_iter().filter_map(|param| {
         let value = match param.kind.split([',', ' ']).next().unwrap_or_default() {

@@ -48,7 +48,7 @@ static QUICKQ: LazyLock<Vec<FeedPlan>> = LazyLock::new(|| {
 fn plans(class: &dyn Class, settings: &[(&str, &str)]) -> Vec<FeedPlan> {
     let mut texts: BTreeMap<String, String> =
         settings.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect();
-    let all: Vec<&str> = class.feeds().iter().map(|feed| feed.name).collect();
+    let all: Vec<String> = class.feeds().iter().map(|feed| feed.name.to_string()).collect();
     texts.insert("feeds".to_owned(), all.join(","));
     let (keys, secrets) = (class.keys(), Secrets::Resolve(Arc::default()));
     let mut settings = Settings::new("", &keys, texts, &secrets);
@@ -79,12 +79,12 @@ fn run(plans: &[FeedPlan], data: &[u8]) {
     let plan = &plans[usize::from(feed) % plans.len()];
     let told = plans
         .iter()
-        .find(|other| other.codec.facts().is_some_and(|facts| facts.told_by() == plan.spec.name));
+        .find(|other| other.codec.facts().is_some_and(|facts| facts.told_by() == &*plan.spec.name));
     check(plan, told, row);
 }
 
 fn check(plan: &FeedPlan, told: Option<&FeedPlan>, row: &[u8]) {
-    let scope = match plan.spec.name {
+    let scope = match &*plan.spec.name {
         "ticket" | "ticket_operation" => BRANCH_DAY,
         "queue" => "11",
         _ => "",
@@ -100,7 +100,7 @@ fn check(plan: &FeedPlan, told: Option<&FeedPlan>, row: &[u8]) {
             return;
         }
     };
-    let contract = (plan.spec.contract)();
+    let contract = plan.spec.contract();
     if is_peeked {
         assert_eq!(peeked, entity.key, "the key without decoding and with it");
     }
@@ -170,7 +170,7 @@ fn event(value: &[u8]) -> Vec<u8> {
 /// The facts of a row are the ones that its entity lists, and the same each time.
 fn assert_told(told: &FeedPlan, entity: &Row, second: &Row) {
     let Some(facts) = told.codec.facts() else { return };
-    let contract = (told.spec.contract)();
+    let contract = told.spec.contract();
     let of = |row: &Row| -> Vec<_> {
         let told = row.facts.iter();
         told.map(|fact| (fact.key.clone(), fingerprint(content(contract, fact)))).collect()
@@ -262,7 +262,7 @@ fn add(seeds: &mut Vec<Vec<u8>>, plans: &[FeedPlan], feed: &str, rows: &Rows) {
 }
 
 fn of_feed(plans: &[FeedPlan], feed: &str, row: &[u8]) -> Vec<u8> {
-    let at = plans.iter().position(|plan| plan.spec.name == feed);
+    let at = plans.iter().position(|plan| *plan.spec.name == *feed);
     let at = at.unwrap_or_else(|| panic!("no feed `{feed}`"));
     // Blanks cost mutations that say nothing.
     let row: &RawValue = serde_json::from_slice(row).expect("a row is JSON");
@@ -281,11 +281,11 @@ pub(super) fn event_as_json(of: &Contract) -> Option<Vec<u8>> {
         sets.iter().flat_map(|(plans, seeds)| seeds.iter().map(move |seed| (plans, seed)));
     rows.find_map(|(plans, seed)| {
         let plan = &plans[usize::from(seed[0])];
-        let contract = (plan.spec.contract)();
+        let contract = plan.spec.contract();
         if !std::ptr::eq(contract, of) {
             return None;
         }
-        let scope = if plan.spec.name == "ticket" { BRANCH_DAY } else { "" };
+        let scope = if &*plan.spec.name == "ticket" { BRANCH_DAY } else { "" };
         let entity = decoded(plan, scope, &seed[1..]).ok()?;
         let json = contract.to_json(&event(&entity.value)).ok()?;
         serde_json::to_vec(&json).ok()

@@ -9,7 +9,7 @@ use talon_sdk::config::{Secrets, Settings};
 use talon_sdk::{Class, Clock, Context, Row, RowCodec, UpstreamMetrics};
 
 /// The codecs of all feeds that the settings switch on.
-pub(super) struct Codecs(BTreeMap<&'static str, Arc<dyn RowCodec>>);
+pub(super) struct Codecs(BTreeMap<Arc<str>, Arc<dyn RowCodec>>);
 
 impl Codecs {
     /// Those of a connector with these settings.
@@ -25,7 +25,7 @@ impl Codecs {
         let problems = settings.into_problems();
         let connector = connector.with_context(|| format!("wrong settings: {problems:?}"))?;
         let plans = connector.feeds().into_iter();
-        Ok(Codecs(plans.map(|plan| (plan.spec.name, plan.codec)).collect()))
+        Ok(Codecs(plans.map(|plan| (plan.spec.name.clone(), plan.codec)).collect()))
     }
 
     /// A row, encoded.

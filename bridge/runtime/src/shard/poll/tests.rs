@@ -87,7 +87,7 @@ async fn an_hour(interval: Duration, script: Script) -> Hour {
     let attempts = Arc::new(AtomicUsize::new(0));
     let poll = Poll {
         connector: Arc::new(Upstream { script, attempts: attempts.clone() }),
-        name: "f",
+        name: "f".into(),
         component: "c/f".to_owned(),
         place: 0,
         interval,

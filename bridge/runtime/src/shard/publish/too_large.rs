@@ -99,7 +99,7 @@ fn published(
     let frame = FeedFrame {
         class: "test",
         connector: "things".to_owned(),
-        feed: "thing",
+        feed: "thing".into(),
         kind: Kind::Table,
         topic: "talon.things.thing".to_owned(),
         contract: &CONTRACT,

@@ -28,7 +28,7 @@ pub(crate) fn codec(
             mapper,
             late: late.clone(),
             deletes: config.plan.deletes,
-            tells: config.feeds.iter().any(|feed| feed == "ticket_operation"),
+            tells: config.feeds.iter().any(|spec| &*spec.name == "ticket_operation"),
         }),
     }
 }

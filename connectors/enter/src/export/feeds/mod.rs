@@ -1,7 +1,6 @@
 //! The feeds: what each reads, and how its rows read.
 
 mod codec;
-pub(crate) mod list;
 mod specs;
 pub(crate) mod ticket;
 

@@ -3,30 +3,42 @@ use std::sync::{Arc, Mutex};
 
 use super::*;
 
-/// Scopes with whether each can be read, and what was asked.
 #[derive(Clone, Default)]
-struct Halls(Arc<Mutex<(BTreeMap<String, bool>, Vec<String>)>>);
+struct Halls(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    /// Scopes, and whether each can be read.
+    works: BTreeMap<String, bool>,
+    asked: Vec<String>,
+}
 
 impl Halls {
+    fn of<const N: usize>(scopes: [(&str, bool); N]) -> Halls {
+        let halls = Halls::default();
+        scopes.into_iter().for_each(|(scope, works)| halls.put(scope, works));
+        halls
+    }
+
     fn put(&self, scope: &str, works: bool) {
-        self.0.lock().unwrap().0.insert(scope.to_owned(), works);
+        self.0.lock().unwrap().works.insert(scope.to_owned(), works);
     }
 
     fn asked(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().unwrap().1)
+        std::mem::take(&mut self.0.lock().unwrap().asked)
     }
 }
 
 #[async_trait]
 impl ScopedLists for Halls {
     async fn scopes(&mut self) -> Result<Vec<String>, Fault> {
-        Ok(self.0.lock().unwrap().0.keys().cloned().collect())
+        Ok(self.0.lock().unwrap().works.keys().cloned().collect())
     }
 
     async fn rows(&mut self, scope: &str) -> Result<Rows, Fault> {
         let mut halls = self.0.lock().unwrap();
-        halls.1.push(scope.to_owned());
-        match halls.0[scope] {
+        halls.asked.push(scope.to_owned());
+        match halls.works[scope] {
             true => Ok(Rows::default()),
             false => Err(Fault::unavailable("away")),
         }
@@ -58,8 +70,7 @@ fn block_on<F: Future>(future: F) -> F::Output {
 
 #[test]
 fn a_round_reads_each_scope_once_and_only_its_end_ends_the_first_read() {
-    let halls = Halls::default();
-    ["a", "b", "c"].map(|scope| halls.put(scope, true));
+    let halls = Halls::of(["a", "b", "c"].map(|scope| (scope, true)));
     let mut feed = feed(&halls);
     let seen = [(); 3].map(|()| block_on(next(&mut feed, None)).unwrap());
     let whole = |scope: &str, ends| (scope.to_owned(), true, ends);
@@ -70,8 +81,7 @@ fn a_round_reads_each_scope_once_and_only_its_end_ends_the_first_read() {
 
 #[test]
 fn a_scope_that_cannot_be_read_holds_up_no_other_and_is_told() {
-    let halls = Halls::default();
-    [("a", true), ("b", false), ("c", true)].map(|(scope, works)| halls.put(scope, works));
+    let halls = Halls::of([("a", true), ("b", false), ("c", true)]);
     let mut feed = feed(&halls);
     let first = block_on(next(&mut feed, None)).unwrap();
     assert_eq!((first.0.as_str(), feed.due()), ("a", Some(Duration::ZERO)), "the round goes on");
@@ -85,8 +95,7 @@ fn a_scope_that_cannot_be_read_holds_up_no_other_and_is_told() {
 
 #[test]
 fn where_the_last_scope_fails_the_others_stand() {
-    let halls = Halls::default();
-    [("a", true), ("b", false)].map(|(scope, works)| halls.put(scope, works));
+    let halls = Halls::of([("a", true), ("b", false)]);
     let mut feed = feed(&halls);
     assert_eq!(block_on(next(&mut feed, None)).unwrap().0, "a");
     assert_eq!(block_on(next(&mut feed, None)).unwrap(), (String::new(), false, false));
@@ -95,8 +104,7 @@ fn where_the_last_scope_fails_the_others_stand() {
 
 #[test]
 fn where_no_scope_can_be_read_the_feed_fails() {
-    let halls = Halls::default();
-    ["a", "b"].map(|scope| halls.put(scope, false));
+    let halls = Halls::of(["a", "b"].map(|scope| (scope, false)));
     assert_eq!(block_on(next(&mut feed(&halls), None)).unwrap_err().kind(), "unavailable");
     assert_eq!(halls.asked(), ["a", "b"]);
 }
