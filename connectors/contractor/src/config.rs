@@ -10,8 +10,8 @@ use talon_sdk::privacy::{self, Privacy};
 
 use crate::commands;
 use crate::commands::config::CommandConfig;
-use crate::feeds::NAMES;
 use crate::entity::all_contracts;
+use crate::feeds::NAMES;
 
 /// A configured instance's settings.
 pub(crate) struct Config {

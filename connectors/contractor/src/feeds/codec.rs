@@ -14,9 +14,7 @@ pub(crate) fn codec(feed: &str, zone: &TimeZone, privacy: &Privacy) -> Arc<dyn R
     match feed {
         "call" => Arc::new(Codec::<Call<'_>>::new(zone, privacy)),
         "call_message" => Arc::new(Codec::<Message<'_>>::new(zone, privacy)),
-        "call_jeopardy" => {
-            Arc::new(Codec::<Jeopardy<'_>>::new(zone, privacy))
-        }
+        "call_jeopardy" => Arc::new(Codec::<Jeopardy<'_>>::new(zone, privacy)),
         "call_task" => Arc::new(Codec::<Task<'_>>::new(zone, privacy)),
         _ => Arc::new(Codec::<CallCost<'_>>::new(zone, privacy)),
     }
