@@ -32,6 +32,23 @@
 //! assert_eq!(schema["fields"][2]["talon.pii"], true);
 //! ```
 //!
+//! What an author may say besides the type, whose [`Field`] or [`Item`] knows the rest:
+//!
+//! | Of a field | |
+//! | --- | --- |
+//! | `#[from("…")]` | what the upstream calls it |
+//! | `#[record(made)]` | it is not read: `finish`, or the scope, fills it |
+//! | `#[record(hidden)]` | it is read and no field of the record, for `finish` or to be dropped for good |
+//! | `#[record(name = "…")]` | its name in the record, where that is not the name in the code |
+//! | `#[record(pii)]` | it is personal, and so is what stands in `extra` under its upstream name |
+//! | `#[record(volatile)]` | a change of it alone is no change; such fields stand last |
+//!
+//! | Of a record | |
+//! | --- | --- |
+//! | `namespace`, `name` | in the schema; the name is that of the struct by default |
+//! | `order(…)` | the fields by which a list of such records is sorted, for upstreams that promise no order |
+//! | `finish = …` | a method that is called when all fields have settled |
+//!
 //! A row becomes an entity in three steps, all without a generic value:
 //!
 //! 1. It is read ([`decode`](crate::record::decode)): what is not declared, or has another type, goes to
