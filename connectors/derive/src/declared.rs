@@ -15,8 +15,8 @@ pub(crate) struct Declared {
     /// Namespace, for the outermost record of a schema.
     pub(crate) namespace: Option<String>,
     pub(crate) doc: String,
-    /// The field that lists of such records are sorted by.
-    pub(crate) order: Option<Ident>,
+    /// The fields that lists of such records are sorted by, the first of them first.
+    pub(crate) order: Vec<Ident>,
     /// Called when all fields have settled.
     pub(crate) finish: Option<Path>,
     pub(crate) fields: Vec<Field>,
@@ -60,7 +60,7 @@ impl Declared {
             lifetime: lifetime.lifetime.clone(),
             namespace: None,
             doc: doc(&input.attrs),
-            order: None,
+            order: Vec::new(),
             finish: None,
             fields: Vec::new(),
         };
@@ -72,7 +72,10 @@ impl Declared {
                 } else if meta.path.is_ident("namespace") {
                     declared.namespace = Some(meta.value()?.parse::<LitStr>()?.value());
                 } else if meta.path.is_ident("order") {
-                    declared.order = Some(meta.value()?.parse()?);
+                    meta.parse_nested_meta(|field| {
+                        declared.order.push(field.path.require_ident()?.clone());
+                        Ok(())
+                    })?;
                 } else if meta.path.is_ident("finish") {
                     declared.finish = Some(meta.value()?.parse()?);
                 } else {
@@ -90,11 +93,32 @@ impl Declared {
                 "a record has one field `extra: Extra<'_>`, which collects what is not declared",
             ));
         }
+        declared.refuse_twins()?;
         let behind = declared.fields.iter().skip_while(|field| !field.volatile);
         if let Some(field) = behind.filter(|field| !field.hidden).find(|field| !field.volatile) {
             return Err(Error::new_spanned(&field.ident, "volatile fields stand last"));
         }
         Ok(declared)
+    }
+}
+
+impl Declared {
+    /// Of two fields with one name, one would be lost.
+    fn refuse_twins(&self) -> Result<()> {
+        for (place, field) in self.fields.iter().enumerate() {
+            for other in &self.fields[..place] {
+                let read = other.from.as_ref().zip(field.from.as_ref());
+                if let Some((_, from)) = read.filter(|(one, two)| one.value() == two.value()) {
+                    let what = format!("two fields are read from `{}`", from.value());
+                    return Err(Error::new_spanned(from, what));
+                }
+                if !other.hidden && !field.hidden && other.name == field.name {
+                    let what = format!("two fields are called `{}`", field.name);
+                    return Err(Error::new_spanned(&field.ident, what));
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -166,4 +190,46 @@ fn doc(attributes: &[Attribute]) -> String {
         text.push_str(line.value().trim());
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_declaration_that_makes_no_record_is_refused_with_what_it_lacks() {
+        for (source, reason) in [
+            ("enum E<'a> { A(&'a str) }", "a record is a struct"),
+            ("struct R<'a>(&'a str);", "a record has named fields"),
+            ("struct R { extra: Extra<'static> }", "a record has one parameter, the lifetime"),
+            ("struct R<'a, T> { extra: Extra<'a>, t: T }", "a record has one parameter"),
+            ("struct R<'a> { #[from(\"id\")] id: i64 }", "a record has one field `extra"),
+            ("struct R<'a> { id: i64, extra: Extra<'a> }", "says what the upstream calls it"),
+            (
+                "struct R<'a> { #[from(\"id\")] #[record(made)] id: i64, extra: Extra<'a> }",
+                "this field is not read from the upstream",
+            ),
+            (
+                "struct R<'a> { #[from(\"m\")] #[record(volatile)] m: i64, extra: Extra<'a> }",
+                "volatile fields stand last",
+            ),
+            (
+                "struct R<'a> { #[from(\"m\")] #[record(secret)] m: i64, extra: Extra<'a> }",
+                "one of `pii`, `volatile`, `hidden`, `made`, `name`",
+            ),
+            ("#[record(key = id)] struct R<'a> { extra: Extra<'a> }", "one of `name`, `namespace`"),
+            (
+                "struct R<'a> { #[from(\"a\")] a: i64, #[from(\"a\")] b: i64, extra: Extra<'a> }",
+                "two fields are read from `a`",
+            ),
+            (
+                "struct R<'a> { #[from(\"a\")] a: i64, #[from(\"b\")] #[record(name = \"a\")] b: i64, extra: Extra<'a> }",
+                "two fields are called `a`",
+            ),
+        ] {
+            let input: DeriveInput = syn::parse_str(source).unwrap();
+            let refused = Declared::of(&input).err().unwrap_or_else(|| panic!("{source}"));
+            assert!(refused.to_string().contains(reason), "{source}: {refused}");
+        }
+    }
 }

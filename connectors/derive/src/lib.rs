@@ -3,6 +3,7 @@
 //! What it makes, and what a declaration looks like, is described at `talon_sdk::entity`, which is where
 //! authors take it from.
 #![forbid(unsafe_code)]
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod declared;
 mod read;

@@ -9,8 +9,8 @@ use talon_sdk::config::{Importance, Key, Secret, Settings};
 use talon_sdk::privacy::{self, Privacy};
 
 use crate::books::{BOOKS, Commands};
+use crate::entity::all_contracts;
 use crate::feeds;
-use crate::map::all_contracts;
 
 /// A configured instance's settings.
 pub(crate) struct Config {

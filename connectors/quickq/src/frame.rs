@@ -23,12 +23,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use talon_sdk::Rows;
-use talon_sdk::record::Text;
+use talon_sdk::entity::{Int, RawJson, Record};
+use talon_sdk::record::{Extra, Text};
 use talon_sdk::spelling::respelled;
 use talon_sdk::split::fields_of;
 
 use crate::blank::{blanked, command_in};
-use crate::model::Int;
 use crate::repair::repaired;
 
 /// A message that could be read. Cheap to clone.
@@ -80,22 +80,34 @@ pub struct Read {
     pub token: Option<SecretString>,
 }
 
-talon_sdk::upstream_record! {
-    /// The top of a message.
-    struct Top<'a> {
-        command: Option<Text<'a>> = "command",
-        data: Option<&'a RawValue> = "data",
-        id: Option<&'a RawValue> = "id",
-        token: Option<&'a RawValue> = "token",
-        error: Option<&'a RawValue> = "error",
-        code_error: Option<Int> = "codeError",
-        code_module: Option<Int> = "codeModule",
-        code: Option<Int> = "code",
-        desc: Option<&'a RawValue> = "desc",
-        children: Option<&'a RawValue> = "children",
-        date_time: Option<&'a RawValue> = "dateTime",
-        datetime: Option<&'a RawValue> = "datetime",
-    }
+/// The top of a message.
+#[derive(Record)]
+struct Top<'a> {
+    #[from("command")]
+    command: Option<Text<'a>>,
+    #[from("data")]
+    data: Option<RawJson<'a>>,
+    #[from("id")]
+    id: Option<RawJson<'a>>,
+    #[from("token")]
+    token: Option<RawJson<'a>>,
+    #[from("error")]
+    error: Option<RawJson<'a>>,
+    #[from("codeError")]
+    code_error: Option<Int>,
+    #[from("codeModule")]
+    code_module: Option<Int>,
+    #[from("code")]
+    code: Option<Int>,
+    #[from("desc")]
+    desc: Option<RawJson<'a>>,
+    #[from("children")]
+    children: Option<RawJson<'a>>,
+    #[from("dateTime")]
+    date_time: Option<RawJson<'a>>,
+    #[from("datetime")]
+    datetime: Option<RawJson<'a>>,
+    extra: Extra<'a>,
 }
 
 #[derive(Deserialize)]
@@ -149,7 +161,7 @@ impl Frame {
     /// Reads what is around the data in `around`, which is the text but for the data.
     fn with_data(text: &Bytes, around: &[u8], data: Option<Range<usize>>) -> Option<Read> {
         let top: Top<'_> = serde_json::from_slice(around).ok()?;
-        let place = |raw: &RawValue| place_in(around, raw.get());
+        let place = |raw: RawJson<'_>| place_in(around, raw.0.get());
         let error = error_of(&top);
         let command = match &top.command {
             Some(command) => command.0.clone().into_owned(),
@@ -158,7 +170,7 @@ impl Frame {
         let token = (command == "login" && error.is_none()).then(|| token_of(&top)).flatten();
         // `id` on top is what we gave, or a visitor's id that stands outside `data`.
         let mut outside: Vec<(String, Range<usize>)> = Vec::new();
-        let ours = top.id.and_then(|id| serde_json::from_str::<String>(id.get()).ok());
+        let ours = top.id.and_then(|id| serde_json::from_str::<String>(id.0.get()).ok());
         if ours.is_none() {
             outside.extend(top.id.map(|id| ("id".to_owned(), place(id))));
         }
@@ -166,7 +178,7 @@ impl Frame {
             outside.push((name.clone().into_owned(), place_in(around, json)));
         }
         let data = data.unwrap_or_else(|| top.data.map_or(0..0, place));
-        let made_ms = top.date_time.or(top.datetime).and_then(instant_of);
+        let made_ms = top.date_time.or(top.datetime).and_then(|raw| instant_of(raw.0));
         let frame =
             Frame { command, id: ours, error, made_ms, text: blanked(text.clone()), data, outside };
         Some(Read { frame, token })
@@ -257,7 +269,7 @@ fn instant_of(raw: &RawValue) -> Option<i64> {
 
 fn error_of(top: &Top<'_>) -> Option<UpstreamError> {
     let number = |number: Option<Int>| number.map_or(0, |number| number.0);
-    let of = |raw: &RawValue| {
+    let of = |RawJson(raw): RawJson<'_>| {
         if !raw.get().starts_with('{') {
             return None;
         }
@@ -272,7 +284,7 @@ fn error_of(top: &Top<'_>) -> Option<UpstreamError> {
     };
     let bare = || {
         let code_error = top.code_error?.0;
-        let desc = top.desc.and_then(|desc| serde_json::from_str(desc.get()).ok());
+        let desc = top.desc.and_then(|desc| serde_json::from_str(desc.0.get()).ok());
         Some(UpstreamError {
             code_error,
             code_module: number(top.code_module),
@@ -291,9 +303,9 @@ fn token_of(top: &Top<'_>) -> Option<SecretString> {
         token: Option<Cow<'a, str>>,
     }
     let in_data = || {
-        let data: InData<'_> = serde_json::from_str(top.data?.get()).ok()?;
+        let data: InData<'_> = serde_json::from_str(top.data?.0.get()).ok()?;
         data.token.map(Cow::into_owned)
     };
-    let on_top = top.token.and_then(|token| serde_json::from_str::<String>(token.get()).ok());
+    let on_top = top.token.and_then(|token| serde_json::from_str::<String>(token.0.get()).ok());
     in_data().or(on_top).filter(|token| !token.is_empty()).map(SecretString::from)
 }

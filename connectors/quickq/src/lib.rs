@@ -27,9 +27,6 @@ pub mod contracts;
 mod entity;
 mod feeds;
 pub mod frame;
-mod map;
-#[allow(missing_docs, reason = "the records name the upstream's fields")]
-pub mod model;
 mod repair;
 mod session;
 mod texts;
@@ -53,8 +50,6 @@ use crate::feeds::operation_state::OperationState;
 use crate::feeds::queue::{Queue, Workplace};
 use crate::feeds::server_info::ServerInfo;
 use crate::feeds::unended::Unended;
-use crate::map::Mapper;
-use crate::model::InfoDto;
 use crate::session::{Account, Hub, Line};
 
 /// The class `quickq`.
@@ -110,7 +105,6 @@ fn is_loopback(url: &str) -> bool {
 struct Instance {
     config: Config,
     context: Context,
-    mapper: Arc<Mapper>,
     hub: Arc<Hub>,
     /// The socket of everything but the queues.
     main: Arc<Line>,
@@ -127,7 +121,6 @@ impl Instance {
         let hub = hub(&config, &context);
         let line = || Arc::new(Line::new(hub.clone(), Lane::Feed));
         Instance {
-            mapper: Arc::new(Mapper::new(config.privacy.clone())),
             main: line(),
             commands: Arc::new(Line::new(hub.clone(), Lane::Command)),
             queues: config.workplaces.iter().map(|_| line()).collect(),
@@ -168,7 +161,7 @@ impl Connector for Instance {
                     // These wait for a push themselves.
                     _ => Duration::ZERO,
                 };
-                let codec = feeds::codec::codec(&spec.name, self.mapper.clone());
+                let codec = feeds::codec::codec(&spec.name, &self.config.privacy);
                 FeedPlan { spec: spec.clone(), interval, codec }
             })
             .collect()
@@ -215,7 +208,7 @@ impl Connector for Instance {
         line.log_out().await;
         let frame = asked?;
         let data = frame.data();
-        let info: InfoDto<'_> = serde_json::from_slice(&data)
+        let info: entity::ServerInfo<'_> = serde_json::from_slice(&data)
             .map_err(|_| Fault::unavailable("`info` was answered strangely"))?;
         let version = |text: Option<talon_sdk::record::Text<'_>>| {
             text.map_or("unknown".to_owned(), |text| text.0.into_owned())

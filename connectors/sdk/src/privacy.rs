@@ -13,6 +13,7 @@ use talon_schemas::Contract;
 use crate::config::{Importance, Key, Settings};
 
 /// What to do with a marked field.
+///
 /// In the order of how little they let through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Policy {

@@ -1,7 +1,7 @@
 //! Rows of an upstream as typed records that lose nothing.
 //!
-//! [`upstream_record!`](crate::upstream_record) declares what an upstream sends. Unlike a derived
-//! `Deserialize`, it keeps the fields that it does not know: they end up in `extra`.
+//! [`derive(Record)`](crate::entity::Record) declares what an upstream sends. Unlike serde's
+//! `derive(Deserialize)`, it keeps the fields that it does not know: they end up in `extra`.
 //! [`decode`] reads one row as such a record, and moves a field whose value has another type than
 //! declared into `extra` too, so that one odd value costs neither the row nor the value.
 
@@ -29,6 +29,13 @@ impl<'a> Extra<'a> {
     /// Keeps a value as JSON text.
     pub fn keep(&mut self, name: impl Into<Cow<'a, str>>, json: impl Into<Cow<'a, str>>) {
         self.0.insert(name.into(), json.into());
+    }
+
+    /// Takes over what was kept of an object inside, under the names of both.
+    pub fn take(&mut self, object: &str, of: Extra<'a>) {
+        for (name, json) in of.0 {
+            self.keep(format!("{object}.{name}"), json);
+        }
     }
 
     /// Lets a policy hold for what stands under that name.
@@ -96,7 +103,7 @@ fn may_fit(error: &serde_json::Error) -> bool {
     error.is_data() || error.is_syntax()
 }
 
-/// A record that borrows from its row. Implemented by [`upstream_record!`](crate::upstream_record).
+/// A record that borrows from its row. Implemented by [`derive(Record)`](crate::entity::Record).
 pub trait Record {
     /// The record with the lifetime of a row.
     type Of<'a>: Deserialize<'a>;
@@ -146,9 +153,10 @@ fn fit_after<T: Record>(row: &[u8], first: &serde_json::Error) -> Result<Fitted,
     let (mut fit, mut odd) = (String::from("{"), Vec::new());
     for (name, value) in &fields {
         let field = format!("{}:{}", serde_json::Value::from(&**name), value.get());
-        match serde_json::from_str::<T::Of<'_>>(&format!("{{{field}}}")) {
+        let alone = format!("{{{field}}}");
+        match serde_json::from_str::<T::Of<'_>>(&alone) {
             // A required field that is missing from this one-field object says nothing about it.
-            Err(error) if may_fit(&error) && !is_missing(&error) => {
+            Err(error) if may_fit(&error) && !(is_missing(&error) && is_at_end(&error, &alone)) => {
                 odd.push((name.clone().into_owned(), value.get().to_owned()));
             }
             _ => {
@@ -202,6 +210,12 @@ impl<'de> Visitor<'de> for Fields<'de> {
 fn is_missing(error: &serde_json::Error) -> bool {
     // serde gives no kinds of data errors; the wording of this one is its documented constructor's.
     error.to_string().starts_with("missing field")
+}
+
+/// Whether an error is of an object itself: of one inside, it is told where that one ends.
+fn is_at_end(error: &serde_json::Error, object: &str) -> bool {
+    let last = object.lines().last().unwrap_or_default();
+    (error.line(), error.column()) == (object.lines().count(), last.len())
 }
 
 /// Says where and of which kind, not what: the library's text may quote the value.
@@ -272,127 +286,6 @@ impl<'de> Visitor<'de> for Peek<'_> {
         }
         Ok(())
     }
-}
-
-/// What the type of a field says of a row that lacks it.
-pub trait Field<'de>: Sized {
-    /// What is read where the field is there.
-    type Wire: Deserialize<'de>;
-
-    /// The field's value; `None` where the row is nothing without it.
-    fn of(wire: Option<Self::Wire>) -> Option<Self>;
-}
-
-/// Missing and `null` are the same.
-impl<'de, T: Deserialize<'de>> Field<'de> for Option<T> {
-    type Wire = Option<T>;
-
-    fn of(wire: Option<Self::Wire>) -> Option<Self> {
-        Some(wire.flatten())
-    }
-}
-
-/// Missing and `null` are empty.
-impl<'de, T: Deserialize<'de>> Field<'de> for Vec<T> {
-    type Wire = Option<Vec<T>>;
-
-    fn of(wire: Option<Self::Wire>) -> Option<Self> {
-        Some(wire.flatten().unwrap_or_default())
-    }
-}
-
-/// Without it the row is no entity.
-impl Field<'_> for i64 {
-    type Wire = i64;
-
-    fn of(wire: Option<Self::Wire>) -> Option<Self> {
-        wire
-    }
-}
-
-/// Declares a record of an upstream: its fields with their types and the upstream's names.
-///
-/// A type says through [`Field`](crate::record::Field) whether the field may be missing.
-/// Every record has `extra`, which collects what it does not declare.
-///
-/// ```
-/// talon_sdk::upstream_record! {
-///     /// A ticket.
-///     pub struct TicketDto<'a> {
-///         id: i64 = "id",
-///         state: Option<talon_sdk::record::Text<'a>> = "stateName",
-///         steps: Vec<i64> = "steps",
-///     }
-/// }
-/// let ticket: TicketDto = serde_json::from_str(r#"{"id":7,"stateName":null,"new":[1]}"#).unwrap();
-/// assert_eq!((ticket.id, ticket.state, ticket.steps), (7, None, vec![]));
-/// assert_eq!(ticket.extra.0["new"], "[1]");
-/// ```
-#[macro_export]
-macro_rules! upstream_record {
-    ($(#[$doc:meta])* $vis:vis struct $name:ident<$lt:lifetime> {
-        $($field:ident : $type:ty = $wire:literal),* $(,)?
-    }) => {
-        $(#[$doc])*
-        #[derive(Debug)]
-        $vis struct $name<$lt> {
-            $(#[doc = concat!("Upstream: `", $wire, "`.")] pub $field: $type,)*
-            /// What is declared nowhere, or has another type.
-            pub extra: $crate::record::Extra<$lt>,
-        }
-
-        impl $crate::record::Record for $name<'_> {
-            type Of<'x> = $name<'x>;
-
-            fn keep<'x>(record: &mut $name<'x>, name: &'x str, json: &'x str) {
-                record.extra.keep(name, json);
-            }
-        }
-
-        impl<'de: $lt, $lt> $crate::serde::Deserialize<'de> for $name<$lt> {
-            fn deserialize<D: $crate::serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-                struct Fields<$lt>(std::marker::PhantomData<&$lt ()>);
-
-                impl<'de: $lt, $lt> $crate::serde::de::Visitor<'de> for Fields<$lt> {
-                    type Value = $name<$lt>;
-
-                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                        f.write_str("an object")
-                    }
-
-                    fn visit_map<A: $crate::serde::de::MapAccess<'de>>(
-                        self,
-                        mut map: A,
-                    ) -> Result<Self::Value, A::Error> {
-                        $(let mut $field = None;)*
-                        let mut extra = $crate::record::Extra::default();
-                        while let Some($crate::record::Text(name)) = map.next_key()? {
-                            match &*name {
-                                $($wire if $field.is_none() => $field = Some(map.next_value()?),
-                                $wire => {
-                                    return Err($crate::serde::de::Error::duplicate_field($wire));
-                                })*
-                                _ => {
-                                    let json: &'de $crate::serde_json::value::RawValue =
-                                        map.next_value()?;
-                                    if extra.0.insert(name, json.get().into()).is_some() {
-                                        return Err($crate::serde::de::Error::custom("twice"));
-                                    }
-                                }
-                            }
-                        }
-                        Ok($name {
-                            $($field: <$type as $crate::record::Field<'de>>::of($field)
-                                .ok_or_else(|| $crate::serde::de::Error::missing_field($wire))?,)*
-                            extra,
-                        })
-                    }
-                }
-
-                d.deserialize_map(Fields(std::marker::PhantomData))
-            }
-        }
-    };
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 use talon_sdk::entity::{How, Instant, Record, Word};
 use talon_sdk::record::{Extra, Text};
 
-use super::{AttachmentType, CallStatus, TaskStatus};
+use super::words::{AttachmentType, CallStatus, TaskStatus};
 
 /// A call (обращение): what a customer asked for, who does it, and how far it is. Upstream: CallDTO.
 #[derive(Record)]
@@ -89,7 +89,7 @@ pub(crate) struct Call<'a> {
 
 /// A task of a call. Upstream: CallTasktOutputDTO.
 #[derive(Record)]
-#[record(name = "CallTask", namespace = "talon.contractor", order = id, finish = Task::take_result)]
+#[record(name = "CallTask", namespace = "talon.contractor", order(id), finish = Task::take_result)]
 pub(crate) struct Task<'a> {
     /// Key.
     #[from("id")]
@@ -126,7 +126,7 @@ struct TaskResult<'a> {
 
 /// Upstream: CallTaskAttachmentDTO.
 #[derive(Record)]
-#[record(name = "CallTaskAttachment", order = id)]
+#[record(name = "CallTaskAttachment", order(id))]
 struct Attachment<'a> {
     #[from("id")]
     id: Option<i64>,
@@ -145,7 +145,7 @@ struct Attachment<'a> {
 
 /// A risk that the call will not be done in time. Upstream: CallJeopardyDTO.
 #[derive(Record)]
-#[record(name = "CallJeopardy", namespace = "talon.contractor", order = id)]
+#[record(name = "CallJeopardy", namespace = "talon.contractor", order(id))]
 pub(crate) struct Jeopardy<'a> {
     /// Key.
     #[from("id")]
@@ -172,7 +172,7 @@ pub(crate) struct Jeopardy<'a> {
 }
 
 #[derive(Record)]
-#[record(order = id)]
+#[record(order(id))]
 struct ExpenditureItem<'a> {
     #[from("id")]
     id: Option<i64>,

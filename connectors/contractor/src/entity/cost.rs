@@ -1,7 +1,7 @@
 use talon_sdk::entity::{How, Record, Word};
 use talon_sdk::record::{Extra, Text};
 
-use super::{CostStatus, ItemStatus, MaterialOwner};
+use super::words::{CostStatus, ItemStatus, MaterialOwner};
 
 /// The cost estimate of a call. Upstream: CallCostDTO.
 #[derive(Record)]
@@ -52,7 +52,7 @@ struct Cost<'a> {
 
 /// Upstream: ExpenseDTO.
 #[derive(Record)]
-#[record(order = id)]
+#[record(order(id))]
 struct Expense<'a> {
     #[from("id")]
     id: Option<i64>,
@@ -67,7 +67,7 @@ struct Expense<'a> {
 
 /// Spare part used. Upstream: MaterialDTO.
 #[derive(Record)]
-#[record(order = id)]
+#[record(order(id))]
 struct Material<'a> {
     #[from("id")]
     id: Option<i64>,

@@ -1,6 +1,5 @@
 //! Settings of the connector `enter-export`.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use talon_sdk::config::{Importance, Key, Settings};
 use talon_sdk::privacy::{self, POLICIES, Policy, Privacy};
 
 use super::day::Day;
+use super::entity::Personal;
 use super::feeds::{self, all_contracts};
 use super::zone::Zones;
 
@@ -23,7 +23,6 @@ pub(crate) struct Config {
     pub(crate) feeds: Vec<Arc<FeedSpec>>,
     pub(crate) catalogue_interval: Duration,
     pub(crate) plan: PlanConfig,
-    pub(crate) data_fields: bool,
     pub(crate) zones: Zones,
     pub(crate) privacy: Personal,
 }
@@ -55,13 +54,6 @@ impl PlanConfig {
         let settle_ms = i64::try_from(self.settle.as_millis()).unwrap_or(i64::MAX);
         day.end_ms(zone).saturating_add(settle_ms)
     }
-}
-
-/// Policies for personal data, of data fields by their type too.
-#[derive(Debug, Clone)]
-pub(crate) struct Personal {
-    pub(crate) privacy: Privacy,
-    pub(crate) field_types: HashMap<String, Policy>,
 }
 
 /// Declares all settings.
@@ -166,10 +158,10 @@ pub(crate) fn read(settings: &mut Settings<'_>) -> Config {
             concurrency: usize::try_from(settings.whole("backfill.concurrency")).unwrap_or(1),
             deletes,
         },
-        data_fields: settings.flag("data.fields"),
         zones: Zones::read(settings),
         privacy: Personal {
             privacy: Privacy::read(settings, &all_contracts()),
+            data_fields: settings.flag("data.fields"),
             field_types: settings
                 .instances("pii.policy.field.{FieldTypeId}")
                 .into_iter()

@@ -23,10 +23,9 @@ mod day;
 mod entity;
 mod feeds;
 mod late;
-mod map;
-mod model;
 mod plan;
 mod reading;
+mod row;
 pub(crate) mod slice;
 mod zone;
 
@@ -43,7 +42,6 @@ use self::client::Upstream;
 use self::config::Config;
 use self::feeds::ticket::Tickets;
 use self::late::Late;
-use self::map::Mapper;
 
 /// The class `enter-export`.
 pub struct EnterExport;
@@ -78,16 +76,13 @@ impl Class for EnterExport {
             tracing::warn!(connector = context.name, "{warning}");
         }
         let late = Arc::new(Late::new(context.clock.clone(), config.plan.late_max_age));
-        let mapper =
-            Arc::new(Mapper::new(config.zones.clone(), config.privacy.clone(), config.data_fields));
-        Some(Arc::new(Instance { config, context, mapper, late, catalogue: OnceLock::new() }))
+        Some(Arc::new(Instance { config, context, late, catalogue: OnceLock::new() }))
     }
 }
 
 struct Instance {
     config: Config,
     context: Context,
-    mapper: Arc<Mapper>,
     /// What recovery and publication tell of open tickets; outlives the feed, which reads it.
     late: Arc<Late>,
     catalogue: OnceLock<Arc<Catalogue>>,
@@ -101,8 +96,8 @@ impl Instance {
             return Ok(catalogue.clone());
         }
         let http = talon_http::Client::new(self.config.http.clone(), &self.context)?;
-        let Config { token, data_fields, plan, .. } = &self.config;
-        let upstream = Upstream::new(http, token.clone(), *data_fields, plan.late_interval);
+        let Config { token, privacy, plan, .. } = &self.config;
+        let upstream = Upstream::new(http, token.clone(), privacy.data_fields, plan.late_interval);
         let made = Arc::new(Catalogue::new(upstream, self.config.catalogue_interval));
         Ok(self.catalogue.get_or_init(|| made).clone())
     }
@@ -116,7 +111,7 @@ impl Connector for Instance {
                 "branch" | "ticket_source" => self.config.catalogue_interval,
                 _ => self.config.plan.poll_interval,
             };
-            let codec = feeds::codec(&spec.name, &self.mapper, &self.late, &self.config);
+            let codec = feeds::codec(&spec.name, &self.late, &self.config);
             FeedPlan { spec: spec.clone(), interval, codec }
         });
         configured.collect()

@@ -4,7 +4,7 @@ use talon_http::Stream;
 use talon_sdk::{Clock, Fault, Rows};
 
 use super::client::{DayFault, Upstream};
-use super::model::HeadDto;
+use super::entity::Head;
 use super::plan::{Told, Work};
 use super::slice::{SliceFault, Slicer};
 use super::zone::{Zone, Zones};
@@ -86,9 +86,8 @@ impl Reading {
     /// The zone that the reply told, by name or offset.
     fn zone(&self, zones: &Zones) -> Option<Zone> {
         let head = self.slicer.head();
-        let head: HeadDto<'_> = serde_json::from_slice(&head).ok()?;
-        let told = head.department?.time_zone?;
-        let zone = zones.of(&self.work.branch, Some(&told));
+        let head: Head<'_> = serde_json::from_slice(&head).ok()?;
+        let zone = zones.of(&self.work.branch, Some(head.zone()?));
         matches!(zone.origin, "upstream" | "offset").then_some(zone)
     }
 }

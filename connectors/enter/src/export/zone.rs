@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use jiff::tz::{Offset, TimeZone};
 use talon_sdk::config::Settings;
 
-use super::model::TimeZoneDto;
+use super::entity::ToldZone;
 
 /// A zone, its name in events, and who said so.
 #[derive(Debug, Clone)]
@@ -58,7 +58,7 @@ impl Zones {
     }
 
     /// The zone of a branch, with what the upstream says of it.
-    pub(crate) fn of(&self, branch: &str, told: Option<&TimeZoneDto<'_>>) -> Zone {
+    pub(crate) fn of(&self, branch: &str, told: Option<&ToldZone<'_>>) -> Zone {
         let told = told.and_then(|told| {
             let id = told.id.as_ref().map(|id| &*id.0);
             let offset = told.utc_offset.as_ref().map(|offset| &*offset.0);

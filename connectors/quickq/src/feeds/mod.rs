@@ -2,6 +2,7 @@
 
 pub(crate) mod book;
 pub(crate) mod codec;
+mod level;
 pub(crate) mod operation_state;
 pub(crate) mod queue;
 pub(crate) mod server_info;

@@ -24,10 +24,11 @@ use serde_json::value::RawValue;
 use talon_sdk::record::peek_scalar;
 use talon_sdk::{Clock, Coverage, Cursor, Fault, Feed, Observation, Rows, instant};
 
+use super::level::Level;
 use super::stray;
 use super::unended::{Open, Unended};
 use crate::config::Statistics;
-use crate::model::{LAST_STATES, Level};
+use crate::entity::LAST_STATES;
 use crate::session::Line;
 
 pub(crate) struct OperationState {

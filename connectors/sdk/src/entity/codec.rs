@@ -4,7 +4,8 @@ use std::marker::PhantomData;
 
 use jiff::tz::TimeZone;
 
-use super::{How, Item, Place};
+use super::how::{How, Place};
+use super::item::Item;
 use crate::privacy::{Policy, Privacy};
 use crate::record::{Extra, Record, decode, peek_scalar};
 use crate::{Row, RowCodec, RowFault};
@@ -14,7 +15,15 @@ pub trait Entity: for<'a> Record<Of<'a>: Item<'a>> {
     /// The upstream's name of the key.
     const KEY: &'static str;
 
-    /// Writes the key of an entity, once it has settled.
+    /// Takes what only the scope tells of an entity, once it has settled.
+    ///
+    /// # Errors
+    /// Where no entity can be of that scope.
+    fn take_scope(_: &mut Self::Of<'_>, _scope: &str) -> Result<(), RowFault> {
+        Ok(())
+    }
+
+    /// Writes the key of an entity, once it has settled and taken its scope.
     ///
     /// # Errors
     /// Where there is no entity in the row.
@@ -25,9 +34,10 @@ pub trait Entity: for<'a> Record<Of<'a>: Item<'a>> {
         None
     }
 
-    /// Whether a scalar under [`Entity::KEY`] is a key. By default, a whole number.
-    fn is_key(text: &str) -> bool {
-        text.parse::<i64>().is_ok()
+    /// Writes the key of a row without reading all of it; `false` where it takes more than that.
+    /// By default the key is the whole number under [`Entity::KEY`].
+    fn peek(row: &[u8], _scope: &str, key: &mut String) -> bool {
+        peek_scalar(row, Self::KEY, key) && key.parse::<i64>().is_ok()
     }
 }
 
@@ -46,21 +56,22 @@ impl<E: Entity> Codec<E> {
 }
 
 impl<E: Entity> RowCodec for Codec<E> {
-    fn peek_key(&self, row: &[u8], _scope: &str, key: &mut String) -> bool {
-        let is_key = peek_scalar(row, E::KEY, key) && E::is_key(key);
+    fn peek_key(&self, row: &[u8], scope: &str, key: &mut String) -> bool {
+        let is_key = E::peek(row, scope, key);
         if !is_key {
             key.clear();
         }
         is_key
     }
 
-    fn decode(&self, row: &[u8], _scope: &str, out: &mut Row) -> Result<(), RowFault> {
+    fn decode(&self, row: &[u8], scope: &str, out: &mut Row) -> Result<(), RowFault> {
         decode::<E, _>(row, |mut entity| {
             let how = How { zone: &self.zone, privacy: &self.privacy };
             entity.settle(
                 &Place { from: "", policy: Policy::Keep, how: &how },
                 &mut Extra::default(),
             );
+            E::take_scope(&mut entity, scope)?;
             E::key(&entity, &mut out.key)?;
             out.ts_ms = E::changed_at(&entity).map(|micros| micros.div_euclid(1000));
             entity.write(&mut out.value);

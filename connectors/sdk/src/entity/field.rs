@@ -4,9 +4,9 @@ use serde::Deserialize;
 use talon_schemas::canonical::canonical;
 use talon_schemas::datum::{put_end, put_long, put_text};
 
+use super::how::{How, Place};
 use super::item::Item;
 use super::schema::{Described, Description};
-use super::{How, Place};
 use crate::privacy::Policy;
 use crate::record::Extra;
 
@@ -126,7 +126,37 @@ impl<'a> Field<'a> for Extra<'a> {
     }
 }
 
-/// Items without which the row is no entity.
+/// An item without which the row is no entity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Required<T>(pub T);
+
+impl<'a, T: Item<'a>> Field<'a> for Required<T> {
+    type Wire = T;
+
+    fn read(wire: Option<T>) -> Option<Required<T>> {
+        wire.map(Required)
+    }
+
+    fn settle(&mut self, place: &Place<'_>, extra: &mut Extra<'a>) {
+        // It has no policy: without it there is nothing.
+        self.0.settle(place, extra);
+    }
+
+    fn describe(of: &Described<'_>, record: &mut Description<'_>) {
+        let avro = T::avro(record.names);
+        record.required(of, avro);
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        self.0.write(out);
+    }
+
+    fn strictest(how: &How<'_>) -> Policy {
+        T::strictest(how)
+    }
+}
+
+/// Items that stand for themselves where a row must have them; see [`Required`].
 macro_rules! required {
     ($($item:ty),*) => {$(
         impl<'a> Field<'a> for $item {

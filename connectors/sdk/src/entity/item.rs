@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use talon_schemas::datum::{put_long, put_text};
 
+use super::how::{How, Place};
 use super::schema::{Described, Description, Names};
-use super::{How, Place};
 use crate::privacy::Policy;
 use crate::record::{Extra, Text, steady};
 
@@ -39,6 +39,11 @@ pub trait Item<'a>: Deserialize<'a> {
     fn before(&self, _: &Self) -> Ordering {
         Ordering::Equal
     }
+}
+
+/// The schema of a record, as JSON.
+pub fn schema_of<'a, T: Item<'a>>() -> Json {
+    T::avro(&mut Names::default())
 }
 
 /// Of what is neither text nor record there is no half: it is kept, or it is not there.

@@ -32,6 +32,23 @@
 //! assert_eq!(schema["fields"][2]["talon.pii"], true);
 //! ```
 //!
+//! What an author may say besides the type, whose [`Field`] or [`Item`] knows the rest:
+//!
+//! | Of a field | |
+//! | --- | --- |
+//! | `#[from("…")]` | what the upstream calls it |
+//! | `#[record(made)]` | it is not read: `finish`, or the scope, fills it |
+//! | `#[record(hidden)]` | it is read and no field of the record, for `finish` or to be dropped for good |
+//! | `#[record(name = "…")]` | its name in the record, where that is not the name in the code |
+//! | `#[record(pii)]` | it is personal, and so is what stands in `extra` under its upstream name |
+//! | `#[record(volatile)]` | a change of it alone is no change; such fields stand last |
+//!
+//! | Of a record | |
+//! | --- | --- |
+//! | `namespace`, `name` | in the schema; the name is that of the struct by default |
+//! | `order(…)` | the fields by which a list of such records is sorted, for upstreams that promise no order |
+//! | `finish = …` | a method that is called when all fields have settled |
+//!
 //! A row becomes an entity in three steps, all without a generic value:
 //!
 //! 1. It is read ([`decode`](crate::record::decode)): what is not declared, or has another type, goes to
@@ -42,50 +59,20 @@
 
 mod codec;
 mod field;
+mod how;
 mod item;
+mod loose;
 mod schema;
 mod values;
 
 pub use codec::{Codec, Entity};
-pub use field::Field;
-pub use item::Item;
-pub use schema::{Described, Description, Names, schema_of};
+pub use field::{Field, Required};
+pub use how::{How, Place};
+pub use item::{Item, schema_of};
+pub use loose::{Flag, Int, RawJson};
+pub use schema::{Described, Description, Names};
 pub use talon_derive::Record;
 pub use values::{Code, Codes, Instant, Stamp, Word, Words};
 
-use jiff::tz::TimeZone;
-
-use crate::privacy::{Policy, Privacy};
-use crate::record::Extra;
-
-/// Under which configuration rows are read.
-#[derive(Debug, Clone, Copy)]
-pub struct How<'h> {
-    /// The zone of instants that say none.
-    pub zone: &'h TimeZone,
-    /// What happens to personal data.
-    pub privacy: &'h Privacy,
-}
-
-impl How<'_> {
-    /// The policy of a personal field.
-    pub fn policy(&self, field: &str) -> Policy {
-        if self.privacy.keeps_all() { Policy::Keep } else { self.privacy.field(field) }
-    }
-
-    /// Whether personal data may stand in these fields that did not fit.
-    pub fn guards(&self, extra: &Extra<'_>) -> bool {
-        !extra.0.is_empty() && !self.privacy.keeps_all()
-    }
-}
-
-/// Where a field settles.
-#[derive(Debug, Clone, Copy)]
-pub struct Place<'p> {
-    /// The upstream's name of the field.
-    pub from: &'static str,
-    /// What happens to it.
-    pub policy: Policy,
-    /// Under which configuration.
-    pub how: &'p How<'p>,
-}
+#[cfg(test)]
+mod tests;

@@ -4,8 +4,6 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::item::Item;
-
 /// The records that a schema has defined so far.
 #[derive(Debug, Default)]
 pub struct Names(BTreeSet<&'static str>);
@@ -33,11 +31,6 @@ pub struct Description<'n> {
 
 /// What stands in `extra`, where a declaration says nothing else of it.
 const EXTRA: &str = "What this schema does not know, as JSON text under its upstream name.";
-
-/// The schema of a record, as JSON.
-pub fn schema_of<'a, T: Item<'a>>() -> Json {
-    T::avro(&mut Names::default())
-}
 
 impl Names {
     /// A record: its definition where it stands for the first time, its name after that.
@@ -79,7 +72,7 @@ impl Description<'_> {
     /// As [`Description::optional`], of a word; see [`Word`](super::Word).
     pub fn word(&mut self, of: &Described<'_>, known: &[&str]) {
         let known = format!("{}; another text appears as unknown(text).", known.join(", "));
-        let doc = if of.doc.is_empty() { known } else { format!("{} {known}", of.doc) };
+        let doc = if of.doc.is_empty() { known } else { format!("{known} {}", of.doc) };
         self.optional(&Described { doc: &doc, ..*of }, json!("string"));
     }
 
@@ -103,6 +96,17 @@ impl Description<'_> {
         let doc = if of.doc.is_empty() { EXTRA } else { of.doc };
         let avro = json!({"type": "map", "values": "string"});
         self.add(&Described { doc, ..*of }, of.name, avro, Some(json!({})));
+        self.of_json();
+    }
+
+    /// A field whose text is JSON, or null.
+    pub fn json(&mut self, of: &Described<'_>) {
+        self.optional(of, json!("string"));
+        self.of_json();
+    }
+
+    /// Says that the texts of the field that was added last are JSON.
+    fn of_json(&mut self) {
         if let Some(Json::Object(field)) = self.fields.last_mut() {
             field.insert("talon.json".to_owned(), json!(true));
         }

@@ -8,9 +8,9 @@ use serde_json::{Value as Json, json};
 use talon_schemas::datum::{put_long, put_text};
 
 use super::field::Field;
+use super::how::{How, Place};
 use super::item::Item;
 use super::schema::{Described, Description, Names};
-use super::{How, Place};
 use crate::instant;
 use crate::privacy::Policy;
 use crate::record::{Extra, Text, word};
@@ -63,10 +63,10 @@ impl<'a> Item<'a> for Instant<'a> {
 }
 
 /// An instant, and its text as it came: two fields, `{name}_at` and `{name}_local`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stamp<'a> {
-    text: Option<Cow<'a, str>>,
     micros: Option<i64>,
+    text: Option<Cow<'a, str>>,
 }
 
 impl Stamp<'_> {
@@ -99,7 +99,7 @@ impl<'a> Field<'a> for Stamp<'a> {
     fn describe(of: &Described<'_>, record: &mut Description<'_>) {
         let avro = <Instant<'_> as Item<'_>>::avro(record.names);
         record.optional_as(of, &format!("{}_at", of.name), avro);
-        let local = Described { doc: "As it came.", ..*of };
+        let local = Described { doc: "The same as it came: local time without a zone.", ..*of };
         record.optional_as(&local, &format!("{}_local", of.name), json!("string"));
     }
 
@@ -172,7 +172,8 @@ pub trait Codes {
     const KNOWN: &'static [(i64, &'static str)];
 }
 
-/// A number of an enumeration: two fields, `{name}_code` and `{name}` with its name.
+/// A number of an enumeration: two fields, `{name}_code` and `{name}` with its name. The field's doc is that
+/// of the number.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Code<C> {
     /// The number, as it came.
@@ -190,12 +191,11 @@ impl<'a, C: Codes> Field<'a> for Code<C> {
     fn settle(&mut self, _: &Place<'_>, _: &mut Extra<'a>) {}
 
     fn describe(of: &Described<'_>, record: &mut Description<'_>) {
-        record.optional_as(
-            &Described { doc: "", ..*of },
-            &format!("{}_code", of.name),
-            json!("long"),
-        );
-        record.optional(of, json!("string"));
+        record.optional_as(of, &format!("{}_code", of.name), json!("long"));
+        let known: Vec<String> =
+            C::KNOWN.iter().map(|(number, name)| format!("{name} {number}")).collect();
+        let known = format!("{}; another number appears as unknown(number).", known.join(", "));
+        record.optional(&Described { doc: &known, ..*of }, json!("string"));
     }
 
     fn write(&self, out: &mut Vec<u8>) {

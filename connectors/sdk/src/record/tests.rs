@@ -1,13 +1,18 @@
 use super::*;
+use crate::entity::Record;
 use crate::spelling::read;
 
-crate::upstream_record! {
-    struct Dto<'a> {
-        id: i64 = "id",
-        text: Option<Text<'a>> = "text",
-        size: Option<f64> = "size",
-        items: Vec<i64> = "items",
-    }
+#[derive(Record)]
+struct Dto<'a> {
+    #[from("id")]
+    id: i64,
+    #[from("text")]
+    text: Option<Text<'a>>,
+    #[from("size")]
+    size: Option<f64>,
+    #[from("items")]
+    items: Vec<i64>,
+    extra: Extra<'a>,
 }
 
 fn show(row: &str) -> Result<String, RowFault> {
@@ -37,6 +42,38 @@ fn a_value_of_another_type_goes_to_extra_and_the_rest_stays() {
         show(r#"{"size":"large","id":1,"items":null,"text":"t"}"#).unwrap(),
         r#"1 Some("t") None [] {"size": "\"large\""}"#
     );
+}
+
+#[test]
+fn an_object_inside_that_lacks_its_key_costs_that_field_alone() {
+    #[derive(Record)]
+    struct Outer<'a> {
+        #[from("id")]
+        id: i64,
+        #[from("inner")]
+        inner: Option<Inner<'a>>,
+        extra: Extra<'a>,
+    }
+    #[derive(Record)]
+    struct Inner<'a> {
+        #[from("id")]
+        id: i64,
+        extra: Extra<'a>,
+    }
+    let show = |row: &str| {
+        decode::<Outer<'_>, _>(row.as_bytes(), |outer| {
+            let inner = outer.inner.map(|inner| (inner.id, inner.extra.0.len()));
+            Ok(format!("{} {inner:?} {:?}", outer.id, outer.extra.0))
+        })
+    };
+    let whole = r#"{"id":1,"inner":{"id":2,"x":3}}"#;
+    assert_eq!(show(whole).unwrap(), "1 Some((2, 1)) {}");
+    let lacking = r#"{"inner":{"x":3},"id":1}"#;
+    assert_eq!(show(lacking).unwrap(), r#"1 None {"inner": "{\"x\":3}"}"#);
+    let lines = "{\"id\":1,\n\"inner\":{\n\"x\":3\n}}";
+    assert!(show(lines).unwrap().starts_with("1 None"));
+    let outer = r#"{"inner":{"x":3}}"#;
+    assert_eq!(show(outer).unwrap_err(), RowFault("missing field `id`".to_owned()));
 }
 
 #[test]

@@ -1,31 +1,27 @@
 use std::sync::Arc;
 
-use crate::export::contracts;
-use serde::Serialize;
-use talon_schemas::Contract;
-use talon_sdk::record::{decode, peek_scalar};
+use jiff::tz::TimeZone;
+use talon_sdk::entity::{Codec, Entity, Item};
+use talon_sdk::record::peek_scalar;
 use talon_sdk::{FactCodec, Row, RowCodec, RowFault};
 
 use crate::export::config::Config;
-use crate::export::entity::Operation;
+use crate::export::entity::{Branch, Found, Personal, Source};
 use crate::export::late::{self, Late};
-use crate::export::map::{Mapper, Tell};
-use crate::export::model::{BranchDto, SourceDto};
+use crate::export::row;
+use crate::export::zone::Zones;
 
 /// How the rows of a feed read.
-pub(crate) fn codec(
-    feed: &str,
-    mapper: &Arc<Mapper>,
-    late: &Arc<Late>,
-    config: &Config,
-) -> Arc<dyn RowCodec> {
-    let mapper = mapper.clone();
+pub(crate) fn codec(feed: &str, late: &Arc<Late>, config: &Config) -> Arc<dyn RowCodec> {
+    // Neither has instants.
+    let (zone, personal) = (TimeZone::UTC, config.privacy.clone());
     match feed {
-        "branch" => Arc::new(Listed { mapper, read: branch }),
-        "ticket_source" => Arc::new(Listed { mapper, read: source }),
+        "branch" => Arc::new(Codec::<Branch<'_>>::new(zone, personal.privacy)),
+        "ticket_source" => Arc::new(Codec::<Source<'_>>::new(zone, personal.privacy)),
         "ticket_operation" => Arc::new(Operations),
         _ => Arc::new(Tickets {
-            mapper,
+            zones: config.zones.clone(),
+            personal,
             late: late.clone(),
             deletes: config.plan.deletes,
             tells: config.feeds.iter().any(|spec| &*spec.name == "ticket_operation"),
@@ -33,41 +29,29 @@ pub(crate) fn codec(
     }
 }
 
-/// Rows of a whole list, under their `Id`.
-struct Listed {
-    mapper: Arc<Mapper>,
-    read: fn(&Mapper, &[u8], &mut Row) -> Result<(), RowFault>,
+macro_rules! by_guid {
+    ($($entity:ident),*) => {$(
+        impl Entity for $entity<'_> {
+            const KEY: &'static str = "Id";
+
+            fn peek(row: &[u8], _scope: &str, key: &mut String) -> bool {
+                peek_guid(row, key)
+            }
+
+            fn key(of: &$entity<'_>, key: &mut String) -> Result<(), RowFault> {
+                key.push_str(&of.id.0);
+                Ok(())
+            }
+        }
+    )*};
 }
 
-impl RowCodec for Listed {
-    fn peek_key(&self, row: &[u8], _scope: &str, key: &mut String) -> bool {
-        peek_guid(row, key)
-    }
-
-    fn decode(&self, row: &[u8], _scope: &str, out: &mut Row) -> Result<(), RowFault> {
-        (self.read)(&self.mapper, row, out)
-    }
-}
-
-fn branch(mapper: &Mapper, row: &[u8], out: &mut Row) -> Result<(), RowFault> {
-    decode::<BranchDto<'_>, _>(row, |dto| {
-        let branch = mapper.branch(dto);
-        out.key.push_str(&branch.id);
-        encode(&contracts::BRANCH, &branch, &mut out.value)
-    })
-}
-
-fn source(mapper: &Mapper, row: &[u8], out: &mut Row) -> Result<(), RowFault> {
-    decode::<SourceDto<'_>, _>(row, |dto| {
-        let source = mapper.source(dto);
-        out.key.push_str(&source.id);
-        encode(&contracts::TICKET_SOURCE, &source, &mut out.value)
-    })
-}
+by_guid!(Branch, Source);
 
 /// Rows as `slice` makes them; the scope says branch and day.
 struct Tickets {
-    mapper: Arc<Mapper>,
+    zones: Zones,
+    personal: Personal,
     late: Arc<Late>,
     deletes: bool,
     /// Whether the operations are read too.
@@ -90,21 +74,27 @@ impl RowCodec for Tickets {
     fn decode(&self, row: &[u8], scope: &str, out: &mut Row) -> Result<(), RowFault> {
         let (branch, day) = split(scope);
         let Row { key, value, ts_ms, facts } = out;
-        let mut tell = |operation: Result<Operation<'_>, RowFault>| {
-            facts.put(|fact| {
-                let operation = operation?;
-                fact.key.push_str(&operation.id);
-                fact.ts_ms = operation.operated_at.map(millis);
-                encode(&contracts::TICKET_OPERATION, &operation, &mut fact.value)
-            });
-        };
-        let tell: Option<Tell<'_>> = if self.tells { Some(&mut tell) } else { None };
-        self.mapper.ticket(row, branch, day, tell, |ticket| {
+        row::read(row, |row| {
+            let zone = self.zones.of(branch, row.zone());
+            let found = Found { branch, day, zone: &zone, personal: &self.personal };
+            let mut ticket = row.settled(&found);
             key.push_str(branch);
             key.push('/');
-            key.push_str(&ticket.id);
+            key.push_str(&ticket.id.0);
             *ts_ms = ticket.changed_at.map(millis);
-            encode(&contracts::TICKET, &ticket, value)
+            ticket.write(value);
+            if self.tells {
+                ticket.tell(|operation| {
+                    facts.put(|fact| {
+                        let operation = operation?;
+                        fact.key.push_str(&operation.id);
+                        fact.ts_ms = operation.operated.micros().map(millis);
+                        operation.write(&mut fact.value);
+                        Ok(())
+                    });
+                });
+            }
+            Ok(())
         })
     }
 
@@ -161,15 +151,6 @@ fn peek_guid(row: &[u8], key: &mut String) -> bool {
         key.clear();
     }
     is_guid
-}
-
-fn encode<T: Serialize>(
-    contract: &Contract,
-    entity: &T,
-    value: &mut Vec<u8>,
-) -> Result<(), RowFault> {
-    let encoded = contract.encode(entity, value);
-    encoded.map_err(|_| RowFault("the row does not fit the schema of its feed".to_owned()))
 }
 
 fn millis(micros: i64) -> i64 {

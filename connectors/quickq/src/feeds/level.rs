@@ -2,10 +2,9 @@
 
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
+use talon_sdk::entity::Int;
 use talon_sdk::record::Text;
 use talon_sdk::spelling::read;
-
-use super::Int;
 
 /// A level of `statistics`: its children apart from the rest of it.
 pub(crate) struct Level<'a> {

@@ -1,20 +1,31 @@
-//! Values as builds write them.
+//! Values that builds of an upstream write in one way or another.
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Unexpected, Visitor};
-use talon_sdk::record::{Field, Text};
+use serde_json::value::RawValue;
+use serde_json::{Value as Json, json};
+use std::cmp::Ordering;
+use talon_schemas::canonical::canonical;
+use talon_schemas::datum::{put_long, put_text};
+
+use super::how::Place;
+use super::item::Item;
+use super::schema::{Described, Description, Names};
+use crate::privacy::Policy;
+use crate::record::Extra;
 
 /// A whole number, also as a text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Int(pub i64);
 
 /// A switch: a boolean, or 0 or 1, also as a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Flag(pub bool);
 
-/// A number that the row is nothing without.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Id(pub i64);
+/// A value that stays JSON, whatever it is: a text with JSON in it.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(transparent)]
+pub struct RawJson<'a>(#[serde(borrow)] pub &'a RawValue);
 
 impl<'de> Deserialize<'de> for Int {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Int, D::Error> {
@@ -97,22 +108,52 @@ impl<'de> Deserialize<'de> for Flag {
     }
 }
 
-impl Field<'_> for Id {
-    type Wire = Int;
+impl Item<'_> for Int {
+    fn avro(_: &mut Names) -> Json {
+        json!("long")
+    }
 
-    fn of(wire: Option<Int>) -> Option<Id> {
-        wire.map(|number| Id(number.0))
+    fn settle(&mut self, place: &Place<'_>, _: &mut Extra<'_>) -> bool {
+        place.policy == Policy::Keep
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        put_long(out, self.0);
+    }
+
+    fn before(&self, other: &Int) -> Ordering {
+        self.cmp(other)
     }
 }
 
-/// Texts, also one alone.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
-pub enum Texts<'a> {
-    /// One.
-    #[serde(borrow)]
-    One(Text<'a>),
-    /// Several.
-    #[serde(borrow)]
-    Many(Vec<Text<'a>>),
+impl Item<'_> for Flag {
+    fn avro(_: &mut Names) -> Json {
+        json!("boolean")
+    }
+
+    fn settle(&mut self, place: &Place<'_>, _: &mut Extra<'_>) -> bool {
+        place.policy == Policy::Keep
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(u8::from(self.0));
+    }
+}
+
+impl<'a> Item<'a> for RawJson<'a> {
+    fn avro(_: &mut Names) -> Json {
+        json!("string")
+    }
+
+    fn describe(of: &Described<'_>, record: &mut Description<'_>) {
+        record.json(of);
+    }
+
+    fn settle(&mut self, place: &Place<'_>, _: &mut Extra<'a>) -> bool {
+        place.policy == Policy::Keep
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        put_text(out, &canonical(self.0.get()));
+    }
 }

@@ -9,15 +9,15 @@ use talon_sdk::RowFault;
 use talon_sdk::record::{Fitted, Record, decode, fields, fit};
 use talon_sdk::spelling::respelled;
 
-use crate::export::model::{ProductDto, RowDto, TicketDto};
+use super::entity::{Product, Ticket, TicketRow};
 
 /// Reads a row down to its products and their operations, in one pass.
 ///
 /// A value of an unexpected type costs neither its product nor its ticket: it goes to the `extra` of
 /// the nearest of them.
-pub(super) fn read<R>(
+pub(crate) fn read<R>(
     row: &[u8],
-    use_row: impl FnOnce(RowDto<'_>) -> Result<R, RowFault>,
+    use_row: impl FnOnce(TicketRow<'_>) -> Result<R, RowFault>,
 ) -> Result<R, RowFault> {
     if let Ok(row) = serde_json::from_slice(row) {
         return use_row(row);
@@ -27,14 +27,14 @@ pub(super) fn read<R>(
         return use_row(row);
     }
     let Some(Mended { row, ticket, products }) = mend(&row)? else {
-        return decode::<RowDto<'_>, _>(&row, use_row);
+        return decode::<TicketRow<'_>, _>(&row, use_row);
     };
-    let mut dto: RowDto<'_> = serde_json::from_str(&row.json)
+    let mut dto: TicketRow<'_> = serde_json::from_str(&row.json)
         .map_err(|_| RowFault("a ticket that does not decode".to_owned()))?;
-    put_back::<RowDto<'_>>(&mut dto, &row);
-    put_back::<TicketDto<'_>>(&mut dto.ticket, &ticket);
-    for (dto, product) in dto.ticket.products.iter_mut().zip(&products) {
-        put_back::<ProductDto<'_>>(dto, product);
+    put_back::<TicketRow<'_>>(&mut dto, &row);
+    put_back::<Ticket<'_>>(&mut dto.ticket.0, &ticket);
+    for (dto, product) in dto.ticket.0.products.iter_mut().zip(&products) {
+        put_back::<Product<'_>>(dto, product);
     }
     use_row(dto)
 }
@@ -61,7 +61,7 @@ fn mend(row: &[u8]) -> Result<Option<Mended>, RowFault> {
         ticket.get("Products").map(|list| serde_json::from_str::<Vec<&RawValue>>(list.get()));
     let products = match list {
         Some(Ok(list)) => {
-            let fitted = list.iter().map(|raw| fit::<ProductDto<'_>>(raw.get().as_bytes()));
+            let fitted = list.iter().map(|raw| fit::<Product<'_>>(raw.get().as_bytes()));
             Some(fitted.collect::<Result<Vec<_>, _>>()?)
         }
         _ => None,
@@ -70,8 +70,8 @@ fn mend(row: &[u8]) -> Result<Option<Mended>, RowFault> {
         let list: Vec<&str> = products.iter().map(|product| &*product.json).collect();
         format!("[{}]", list.join(","))
     });
-    let ticket = fit::<TicketDto<'_>>(object(&ticket, "Products", list.as_deref()).as_bytes())?;
-    let row = fit::<RowDto<'_>>(object(&row, "Ticket", Some(&ticket.json)).as_bytes())?;
+    let ticket = fit::<Ticket<'_>>(object(&ticket, "Products", list.as_deref()).as_bytes())?;
+    let row = fit::<TicketRow<'_>>(object(&row, "Ticket", Some(&ticket.json)).as_bytes())?;
     Ok(Some(Mended { row, ticket, products: products.unwrap_or_default() }))
 }
 

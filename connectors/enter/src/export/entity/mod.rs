@@ -1,0 +1,47 @@
+//! The entities, each declared once: what the four methods of `enter-central-export.txt` send, and what
+//! becomes of it on a topic.
+
+mod catalogue;
+mod department;
+mod operation;
+mod parts;
+mod personal;
+mod product;
+mod states;
+mod ticket;
+
+pub(crate) use catalogue::{Branch, Source};
+pub(crate) use department::{Head, ToldZone};
+#[cfg(test)]
+use operation::Operation;
+pub(crate) use personal::Personal;
+pub(crate) use product::Product;
+pub(crate) use ticket::{Found, Ticket, TicketRow};
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value as Json;
+    use talon_sdk::entity::{Item, schema_of};
+
+    use super::*;
+
+    fn is_as_checked_in<'a, T: Item<'a>>(text: &str) {
+        let checked_in: Json = serde_json::from_str(text).unwrap();
+        let declared = schema_of::<T>();
+        assert_eq!(declared, checked_in, "\n{declared:#}\n");
+    }
+
+    macro_rules! checked_in {
+        ($name:literal) => {
+            include_str!(concat!("../../../../../schemas/enter-export/", $name, ".avsc"))
+        };
+    }
+
+    #[test]
+    fn schemas_are_what_is_declared() {
+        is_as_checked_in::<Branch<'_>>(checked_in!("branch"));
+        is_as_checked_in::<Source<'_>>(checked_in!("ticket_source"));
+        is_as_checked_in::<Ticket<'_>>(checked_in!("ticket"));
+        is_as_checked_in::<Operation<'_>>(checked_in!("ticket_operation"));
+    }
+}

@@ -1,0 +1,84 @@
+//! The entities, each declared once: the items of `quickq-websocket.txt`, with the fields of newer
+//! builds, and what becomes of them on a topic.
+//!
+//! Numbers come as strings here and there, switches as 0/1 or true/false, none as −1.
+
+mod books;
+mod info;
+mod operation_state;
+mod services;
+mod states;
+mod users;
+mod values;
+mod visitors;
+
+pub(crate) use books::{
+    Operation, QBoard, Registrator, ScoreBoard, Service, TicketRange, Workplace,
+};
+pub(crate) use info::ServerInfo;
+pub(crate) use operation_state::OperationState;
+pub(crate) use states::LAST_STATES;
+pub(crate) use users::{User, UserRole};
+pub(crate) use visitors::{Consumer, ConsumerPreRegistered, QueuedConsumer};
+
+use talon_schemas::Contract;
+
+use crate::contracts;
+
+/// All contracts of the connector.
+pub(crate) fn all_contracts() -> [&'static Contract; 14] {
+    [
+        &contracts::OPERATION,
+        &contracts::SERVICE,
+        &contracts::TICKET_RANGE,
+        &contracts::WORKPLACE,
+        &contracts::USER_ROLE,
+        &contracts::USER,
+        &contracts::QBOARD,
+        &contracts::SCOREBOARD,
+        &contracts::REGISTRATOR,
+        &contracts::CONSUMER,
+        &contracts::CONSUMER_PREREGISTERED,
+        &contracts::QUEUE,
+        &contracts::OPERATION_STATE,
+        &contracts::SERVER_INFO,
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value as Json;
+    use talon_sdk::entity::{Item, schema_of};
+
+    use super::*;
+
+    fn is_as_checked_in<'a, T: Item<'a>>(text: &str) {
+        let checked_in: Json = serde_json::from_str(text).unwrap();
+        let declared = schema_of::<T>();
+        assert_eq!(declared, checked_in, "\n{declared:#}\n");
+    }
+
+    macro_rules! checked_in {
+        ($name:literal) => {
+            include_str!(concat!("../../../../schemas/quickq/", $name, ".avsc"))
+        };
+    }
+
+    #[test]
+    fn schemas_are_what_is_declared() {
+        is_as_checked_in::<Operation<'_>>(checked_in!("operation"));
+        is_as_checked_in::<Service<'_>>(checked_in!("service"));
+        is_as_checked_in::<TicketRange<'_>>(checked_in!("ticket_range"));
+        is_as_checked_in::<Workplace<'_>>(checked_in!("workplace"));
+        is_as_checked_in::<UserRole<'_>>(checked_in!("user_role"));
+        is_as_checked_in::<User<'_>>(checked_in!("user"));
+        is_as_checked_in::<QBoard<'_>>(checked_in!("qboard"));
+        is_as_checked_in::<ScoreBoard<'_>>(checked_in!("scoreboard"));
+        is_as_checked_in::<Registrator<'_>>(checked_in!("registrator"));
+        is_as_checked_in::<Consumer<'_>>(checked_in!("consumer"));
+        is_as_checked_in::<ConsumerPreRegistered<'_>>(checked_in!("consumer_preregistered"));
+        is_as_checked_in::<QueuedConsumer<'_>>(checked_in!("queue"));
+        is_as_checked_in::<OperationState<'_>>(checked_in!("operation_state"));
+        is_as_checked_in::<ServerInfo<'_>>(checked_in!("server_info"));
+    }
+}
