@@ -153,9 +153,9 @@ fn a_policy_that_loses_state_is_found_also_when_it_is_changed_while_it_runs() {
     let Some(broker) = Broker::shared("loses_state") else { return };
     let world = World::new(broker.bootstrap());
     let kafka = world.process();
-    let (shard, lane) = (world.spec("field"), world.lane_spec("field"));
+    let lane = world.lane_spec("field");
     let _inside = world.runtime.enter();
-    let found = || kafka.inspect(&shard, Some(&lane)).unwrap();
+    let found = || world.look(&kafka, "field");
     // What is not there yet loses nothing.
     assert_eq!(found(), [""; 0]);
     world.create_topic_with("field.call", 1, &[("cleanup.policy", "delete")]);
@@ -168,6 +168,7 @@ fn a_policy_that_loses_state_is_found_also_when_it_is_changed_while_it_runs() {
     for (topic, name, value) in [
         ("field.call", "cleanup.policy", "compact,delete"),
         ("field.message", "retention.ms", "60000"),
+        ("field.dlq", "message.timestamp.before.max.ms", "1000"),
         ("field.commands", "cleanup.policy", "compact"),
         ("field.results", "retention.bytes", "1000"),
         ("checkpoints", "cleanup.policy", "delete"),
@@ -175,7 +176,7 @@ fn a_policy_that_loses_state_is_found_also_when_it_is_changed_while_it_runs() {
         world.alter_topic(topic, name, value);
         until("it is told", || found().iter().any(|told| told.contains(&world.name(topic))));
     }
-    assert_eq!(found().len(), 5);
+    assert_eq!(found().len(), 6);
 }
 
 #[test]
@@ -183,7 +184,7 @@ fn an_open_transaction_on_the_topic_of_commands_counts_as_lag_and_is_told() {
     let Some(broker) = Broker::shared("open_transaction") else { return };
     let world = World::new(broker.bootstrap());
     let kafka = world.process();
-    let (shard, lane) = (world.spec("field"), world.lane_spec("field"));
+    let lane = world.lane_spec("field");
     let _inside = world.runtime.enter();
     // A broker that has just started has no coordinators yet.
     let mut opened = None;
@@ -192,7 +193,7 @@ fn an_open_transaction_on_the_topic_of_commands_counts_as_lag_and_is_told() {
         opened.is_some()
     });
     let (mut reader, _log) = opened.unwrap();
-    let found = || kafka.inspect(&shard, Some(&lane)).unwrap();
+    let found = || world.look(&kafka, "field");
     assert_eq!((found(), found()), (vec![], vec![]));
     let sender = world.transaction("sender", "field.commands", "k");
     until("it counts as lag", || {

@@ -33,7 +33,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use talon_runtime::bus::{
-    Bus, BusFault, Grant, LaneSpec, Membership, OpenLane, ShardLog, ShardSpec, Start, Stop, Tailed,
+    Bus, BusFault, ConnectorTopics, Grant, LaneSpec, Membership, OpenLane, ShardLog, ShardSpec, Start, Stop, Tailed,
 };
 use talon_sdk::config::Settings;
 use tokio::runtime::Handle;
@@ -111,7 +111,7 @@ impl Bus for Nats {
         session.set_replication(membership.replication);
         tokio::spawn(async move {
             while !membership.stop.is_set() {
-                match session.connection(&Grant::unlimited("")).await {
+                match session.aside().await {
                     Ok(connection) => {
                         return Member::new(connection, &session, membership).run().await;
                     }
@@ -148,8 +148,8 @@ impl Bus for Nats {
         Ok((Box::new(reader), Box::new(log)))
     }
 
-    fn inspect(&self, shard: &ShardSpec, lane: Option<&LaneSpec>) -> Result<Vec<String>, BusFault> {
-        Handle::current().block_on(inspection::inspect(&self.session, shard, lane))
+    fn inspect(&self, connectors: &[ConnectorTopics]) -> Vec<Result<Vec<String>, BusFault>> {
+        Handle::current().block_on(inspection::inspect(&self.session, connectors))
     }
 
     fn send(&self, lane: &LaneSpec, key: &str, value: &[u8]) -> Result<(), BusFault> {

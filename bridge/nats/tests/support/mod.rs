@@ -9,7 +9,7 @@ use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use futures_util::StreamExt;
 use talon_nats::Nats;
 use talon_runtime::bus::{
-    Append, Bus, BusFault, Delivery, Grant, LaneSpec, Place, Purpose, Recovered, ShardLog,
+    Append, Bus, BusFault, ConnectorTopics, Delivery, Grant, LaneSpec, Place, Purpose, Recovered, ShardLog,
     ShardSpec, TopicSpec,
 };
 use talon_sdk::Kind;
@@ -99,6 +99,12 @@ impl World {
                 record_bytes: None,
             },
         }
+    }
+
+    /// What is found at a look at the streams of the shard and its lane.
+    pub(crate) fn look(&self, nats: &Nats) -> Vec<String> {
+        let topics = ConnectorTopics { shard: self.spec(), lane: Some(self.lane_spec()) };
+        nats.inspect(&[topics]).remove(0).unwrap()
     }
 
     pub(crate) fn lane_spec(&self) -> LaneSpec {
