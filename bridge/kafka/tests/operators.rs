@@ -149,6 +149,44 @@ fn a_topic_that_is_made_anew_under_a_connector_with_nothing_to_publish_is_notice
 }
 
 #[test]
+fn ends_say_what_was_restored() {
+    let Some(broker) = Broker::shared("ends") else { return };
+    let mut world = World::new(broker.bootstrap());
+    world.partitions = 2;
+    let kafka = world.process().looking_every(Duration::ZERO);
+    let mut log = None;
+    until("it is opened", || {
+        log = world.try_open(&kafka, "field").ok();
+        log.is_some()
+    });
+    let mut log = log.unwrap();
+    log.recover().unwrap();
+    assert_eq!(log.ends(support::TABLE), [0, 0]);
+    assert_eq!(log.ends(support::DEAD_LETTERS), [0; 0], "they are not read back");
+    (0..10).for_each(|key| log.put(&key.to_string(), "v"));
+    log.commit(Some("c")).unwrap();
+    // Records, and the marker of the transaction in each.
+    until("the ends are told", || {
+        log.idle().unwrap();
+        log.ends(support::TABLE).iter().sum::<u64>() == 12
+    });
+    let ends = log.ends(support::TABLE);
+    drop(log);
+    let (log, _) = world.open("field");
+    assert_eq!(log.ends(support::TABLE), ends, "as it was when it is read back");
+    drop(log);
+    world.delete_topic("field.call");
+    until("it is made anew", || {
+        world
+            .try_open(&world.process(), "field")
+            .and_then(|mut log| log.recover().map(|_| ()))
+            .is_ok()
+    });
+    let (log, _) = world.open("field");
+    assert!(log.ends(support::TABLE).iter().zip(&ends).all(|(now, then)| now < then));
+}
+
+#[test]
 fn a_policy_that_loses_state_is_found_also_when_it_is_changed_while_it_runs() {
     let Some(broker) = Broker::shared("loses_state") else { return };
     let world = World::new(broker.bootstrap());

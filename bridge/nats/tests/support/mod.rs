@@ -9,8 +9,8 @@ use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use futures_util::StreamExt;
 use talon_nats::Nats;
 use talon_runtime::bus::{
-    Append, Bus, BusFault, ConnectorTopics, Delivery, Grant, LaneSpec, Place, Purpose, Recovered, ShardLog,
-    ShardSpec, TopicSpec,
+    Append, Bus, BusFault, ConnectorTopics, Delivery, Grant, LaneSpec, Place, Purpose, Recovered,
+    ShardLog, ShardSpec, TopicSpec,
 };
 use talon_sdk::Kind;
 use talon_sdk::config::{Secrets, Settings};
@@ -290,6 +290,11 @@ impl Log<'_> {
         let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), value.as_bytes().to_vec());
         let checkpoints: Vec<_> = checkpoints.iter().map(owned).collect();
         self.log.commit(&checkpoints)
+    }
+
+    /// Where the parts of a topic end.
+    pub(crate) fn ends(&self, topic: usize) -> Vec<u64> {
+        self.log.ends(topic)
     }
 
     pub(crate) fn idle(&mut self) -> Result<(), BusFault> {
