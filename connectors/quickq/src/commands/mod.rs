@@ -75,7 +75,8 @@ impl Applier for Sender {
         let live = self.live(command).await.map_err(ApplyFault::NotApplied)?;
         let _asking = live.asking();
         let call = Commands::spelled(&self.books, command.spec.name).unwrap_or(command.spec.call);
-        match live.change(call, &data, permit).await {
+        let sent = live.change(call, &data, permit).await;
+        match sent.and_then(|frame| judged(command, frame)) {
             Ok(frame) => Ok(answer(command, &frame)),
             Err(Failure::Refused { error, .. }) => {
                 // A session that the server has forgotten is refused everything. Where that cannot be
@@ -175,6 +176,22 @@ fn data(command: &Command) -> Value {
         data.insert("comment".to_owned(), comment.into());
     }
     Value::Object(data)
+}
+
+/// A reply, if it is one: a result object, or the entity that the command was about, known by its id or by a
+/// visitor's services. Empty data answers a call for the next visitor where nobody waits, and no other command.
+/// What else comes under the command's name, such as an error in another form, is told by nobody.
+fn judged(command: &Command, frame: Arc<Frame>) -> Result<Arc<Frame>, Failure> {
+    let is_known = match frame.entity() {
+        Some(entity) => {
+            scene::id_in(&entity).is_some() || entity.get("services").is_some_and(Value::is_object)
+        }
+        None => command.spec.name == "NextConsumer" && frame.has_empty_data(),
+    };
+    if frame.is_success || is_known {
+        return Ok(frame);
+    }
+    Err(Failure::Strange(command.spec.call.to_owned()))
 }
 
 /// What of a reply is passed on: ids, the ticket, states; the ticket's picture if asked for.

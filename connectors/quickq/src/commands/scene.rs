@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use talon_sdk::spelling::respelled;
 use talon_sdk::{Command, Fault};
 
@@ -99,14 +99,18 @@ impl Scene<'_> {
         Ok(seen)
     }
 
-    /// One item, or how the upstream says that it does not know it.
+    /// One item, or how the upstream says that it does not know it. An answer that is not that item tells
+    /// nothing: without its fields, it would say that nobody is at the workplace.
     async fn item(
         &self,
         command: &str,
         id: i64,
     ) -> Result<Result<Arc<Frame>, UpstreamError>, Fault> {
         match self.live.ask(command, &json!({ "id": id })).await {
-            Ok(frame) => Ok(Ok(frame)),
+            Ok(frame) if frame.entity().is_some_and(|item| id_in(&item) == Some(id)) => {
+                Ok(Ok(frame))
+            }
+            Ok(_) => Err(Failure::Strange(command.to_owned()).fault()),
             Err(Failure::Refused { error, .. }) => self.confirm().await.map(|()| Err(error)),
             Err(failure) => Err(failure.fault()),
         }
@@ -205,6 +209,11 @@ pub(super) fn operations(entity: &Value) -> BTreeMap<String, String> {
 
 fn id_of(row: &Value) -> Option<i64> {
     number(&row["id"])
+}
+
+/// The id of an entity.
+pub(super) fn id_in(entity: &Map<String, Value>) -> Option<i64> {
+    number(entity.get("id")?)
 }
 
 fn number(value: &Value) -> Option<i64> {
