@@ -37,8 +37,8 @@ use std::time::Duration;
 
 use rdkafka::producer::Producer as _;
 use talon_runtime::bus::{
-    Bus, BusFault, ConnectorTopics, Delivery, Grant, LaneSpec, Membership, OpenLane, ShardLog, ShardSpec, Start,
-    Stop, Tailed, TopicSpec,
+    Bus, BusFault, ConnectorTopics, Delivery, Grant, LaneSpec, Membership, OpenLane, ShardLog,
+    ShardSpec, Start, Stop, Tailed, TopicSpec,
 };
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
@@ -168,6 +168,14 @@ impl Bus for Kafka {
         let (cluster, group) = (self.cluster.clone(), self.group.clone());
         let member = Member { cluster, group, topic, membership, name: group::name() };
         tokio::task::spawn_blocking(move || member.run())
+    }
+
+    fn owner(&self, shard: &str) -> Result<Option<String>, BusFault> {
+        if !self.shared {
+            return Ok(None);
+        }
+        let topic = group::topic(&self.prefix, 0).name;
+        group::owner(&self.cluster, &self.group, &topic, shard)
     }
 
     fn tail(

@@ -33,7 +33,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use talon_runtime::bus::{
-    Bus, BusFault, ConnectorTopics, Grant, LaneSpec, Membership, OpenLane, ShardLog, ShardSpec, Start, Stop, Tailed,
+    Bus, BusFault, ConnectorTopics, Grant, LaneSpec, Membership, OpenLane, ShardLog, ShardSpec,
+    Start, Stop, Tailed,
 };
 use talon_sdk::config::Settings;
 use tokio::runtime::Handle;
@@ -120,6 +121,10 @@ impl Bus for Nats {
                 tokio::time::sleep(RETRY).await;
             }
         })
+    }
+
+    fn owner(&self, shard: &str) -> Result<Option<String>, BusFault> {
+        Handle::current().block_on(group::owner(&self.session, shard))
     }
 
     fn tail(

@@ -41,8 +41,8 @@ use serde_json::json;
 use talon_http::Lane;
 use talon_sdk::config::{Key, Settings};
 use talon_sdk::{
-    Applier, Class, CommandSpec, Commands as CommandsOfClass, Connector, Context, Fault, Feed,
-    FeedPlan, FeedSpec,
+    Applier, Class, CommandSpec, Commands as CommandsOfClass, Connector, Context, Cursor, Fault,
+    Feed, FeedPlan, FeedSpec,
 };
 
 use crate::books::BOOKS;
@@ -210,6 +210,11 @@ impl Connector for Instance {
 
     fn request_timeout(&self) -> Duration {
         self.config.socket.request_timeout
+    }
+
+    fn offset_problem(&self, feed: &str, Cursor(offset): &Cursor) -> Option<String> {
+        let is_sound = feed != "operation_state" || feeds::operation_state::is_position(offset);
+        (!is_sound).then(|| "expected it as `talon offsets list` prints it".to_owned())
     }
 
     async fn probe(&self) -> Result<String, Fault> {

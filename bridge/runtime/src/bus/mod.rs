@@ -52,6 +52,15 @@ pub trait Bus: Send + Sync {
         membership.alone()
     }
 
+    /// Which process of the group runs a shard, for people; none where nobody does. For tools that are no
+    /// member. Blocks, for as long as it takes to tell a process that is gone from one that is quiet.
+    ///
+    /// On a bus that only one process uses nobody else does.
+    fn owner(&self, shard: &str) -> Result<Option<String>, BusFault> {
+        let _ = shard;
+        Ok(None)
+    }
+
     /// Takes a shard over: makes sure of its topics and fences earlier owners. Asks the grant right
     /// before it fences: whoever has lost the shard must not fence its new owner.
     fn open(&self, shard: &ShardSpec, grant: &Grant) -> Result<Box<dyn ShardLog>, BusFault>;
