@@ -16,6 +16,7 @@ mod cluster;
 mod coordinator;
 mod fault;
 mod group;
+mod inspection;
 mod lane;
 mod limits;
 mod listing;
@@ -36,8 +37,8 @@ use std::time::Duration;
 
 use rdkafka::producer::Producer as _;
 use talon_runtime::bus::{
-    Bus, BusFault, Delivery, Grant, LaneSpec, Membership, OpenLane, ShardLog, ShardSpec, Start,
-    Stop, Tailed, TopicSpec,
+    Bus, BusFault, ConnectorTopics, Delivery, Grant, LaneSpec, Membership, OpenLane, ShardLog,
+    ShardSpec, Start, Stop, Tailed, TopicSpec,
 };
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
@@ -47,9 +48,9 @@ use crate::client::EARSHOT;
 use crate::cluster::{Cluster, Use};
 use crate::fault::fault_of;
 use crate::group::Member;
+use crate::inspection::Inspection;
 use crate::lane::{KafkaLane, KafkaReader};
 use crate::log::{KafkaLog, LOOK_EVERY};
-use crate::open_transactions::OpenTransactions;
 use crate::patience::PATIENCE;
 use crate::producer::KafkaProducer;
 
@@ -68,7 +69,7 @@ pub struct Kafka {
     group: String,
     shared: bool,
     look_every: Duration,
-    open_transactions: OpenTransactions,
+    inspection: Inspection,
 }
 
 impl Kafka {
@@ -86,7 +87,7 @@ impl Kafka {
             group: group.to_owned(),
             shared: true,
             look_every: LOOK_EVERY,
-            open_transactions: OpenTransactions::default(),
+            inspection: Inspection::default(),
         }
     }
 
@@ -169,6 +170,14 @@ impl Bus for Kafka {
         tokio::task::spawn_blocking(move || member.run())
     }
 
+    fn owner(&self, shard: &str) -> Result<Option<String>, BusFault> {
+        if !self.shared {
+            return Ok(None);
+        }
+        let topic = group::topic(&self.prefix, 0).name;
+        group::owner(&self.cluster, &self.group, &topic, shard)
+    }
+
     fn tail(
         &self,
         topics: &[String],
@@ -205,17 +214,11 @@ impl Bus for Kafka {
         Ok((Box::new(reader), Box::new(log)))
     }
 
-    fn inspect(&self, shard: &ShardSpec, lane: Option<&LaneSpec>) -> Result<Vec<String>, BusFault> {
-        let of_lane = lane.into_iter().flat_map(|lane| [&lane.commands, &lane.results]);
-        let topics: Vec<&TopicSpec> =
-            shard.topics.iter().chain([&shard.checkpoints]).chain(of_lane).collect();
-        let mut found = Handle::current().block_on(policy::inspect(&self.cluster, &topics))?;
-        if let Some(lane) = lane {
-            let held_up = self.open_transactions.look(&self.cluster, &lane.commands.name);
-            // A topic that is not there holds nothing up.
-            found.extend(held_up.unwrap_or_default());
+    fn inspect(&self, connectors: &[ConnectorTopics]) -> Vec<Result<Vec<String>, BusFault>> {
+        match self.inspection.look(&self.cluster, connectors) {
+            Ok(found) => found.into_iter().map(Ok).collect(),
+            Err(fault) => connectors.iter().map(|_| Err(fault.clone())).collect(),
         }
-        Ok(found)
     }
 
     fn send(&self, lane: &LaneSpec, key: &str, value: &[u8]) -> Result<(), BusFault> {

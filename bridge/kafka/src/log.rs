@@ -136,6 +136,14 @@ impl ShardLog for KafkaLog {
         self.producer.commit()
     }
 
+    /// As of the last look.
+    fn ends(&self, topic: usize) -> Vec<u64> {
+        let Some(at) = self.sources.place_of(Place::Topic(topic)) else { return Vec::new() };
+        let count = self.read.partitions.get(at).copied().unwrap_or_default();
+        let end = |partition| self.read.ends.get(&(at, partition)).copied().unwrap_or_default();
+        (0..count).map(|partition| end(partition).try_into().unwrap_or_default()).collect()
+    }
+
     fn idle(&mut self) -> Result<(), BusFault> {
         self.look_at_topics()?;
         self.producer.look(&self.shard.checkpoints.name)

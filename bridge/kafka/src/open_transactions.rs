@@ -8,8 +8,6 @@ use rdkafka::consumer::BaseConsumer;
 use rdkafka::topic_partition_list::Offset;
 use talon_runtime::bus::BusFault;
 
-use crate::client::refused;
-use crate::cluster::Cluster;
 use crate::patience::LOOK;
 use crate::reader::{offsets, partitions};
 
@@ -17,14 +15,56 @@ use crate::reader::{offsets, partitions};
 #[derive(Debug, Default)]
 pub(crate) struct OpenTransactions(Mutex<HashMap<String, BTreeMap<i32, i64>>>);
 
+/// Consumers that only ask: one to which a partition ends at the first open transaction, and one to which it
+/// does not.
+pub(crate) struct Askers {
+    pub(crate) committed: BaseConsumer,
+    pub(crate) all: BaseConsumer,
+}
+
 impl OpenTransactions {
-    /// The partitions of a topic that are held up now where they were held up at the last look, each a
-    /// sentence.
-    pub(crate) fn look(&self, cluster: &Cluster, topic: &str) -> Result<Vec<String>, BusFault> {
-        let now = held_up(cluster, topic)?;
+    /// The partitions of topics that are held up now where they were held up at the last look, each a
+    /// sentence, by topic.
+    pub(crate) fn look<'t>(
+        &self,
+        askers: &Askers,
+        topics: &[&'t str],
+    ) -> Result<HashMap<&'t str, Vec<String>>, BusFault> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = known.insert(topic.to_owned(), now.clone()).unwrap_or_default();
-        Ok(told(&before, &now, topic))
+        let mut found = HashMap::new();
+        for (topic, now) in askers.held_up(topics)? {
+            let before = known.insert(topic.to_owned(), now.clone()).unwrap_or_default();
+            found.insert(topic, told(&before, &now, topic));
+        }
+        Ok(found)
+    }
+}
+
+impl Askers {
+    /// Partitions that have records behind the last one that can be read, and where that ends.
+    fn held_up<'t>(
+        &self,
+        topics: &[&'t str],
+    ) -> Result<HashMap<&'t str, BTreeMap<i32, i64>>, BusFault> {
+        let mut found: HashMap<&'t str, BTreeMap<i32, i64>> = HashMap::new();
+        let mut places = Vec::new();
+        for topic in topics {
+            // Each by itself: a topic that is not there holds nothing up, and hides no other.
+            if let Ok(count) = partitions(&self.all, &[topic], LOOK) {
+                found.entry(topic).or_default();
+                places.extend((0..count[0]).map(|partition| (*topic, partition)));
+            }
+        }
+        // In this order, what is committed between the two is held up now and not at the next look.
+        let stable = offsets(&self.committed, &places, Offset::End, LOOK)?;
+        let ends = offsets(&self.all, &places, Offset::End, LOOK)?;
+        for ((topic, partition), (at, end)) in places.into_iter().zip(stable.into_iter().zip(ends))
+        {
+            if at < end {
+                found.entry(topic).or_default().insert(partition, at);
+            }
+        }
+        Ok(found)
     }
 }
 
@@ -37,23 +77,6 @@ fn told(before: &BTreeMap<i32, i64>, now: &BTreeMap<i32, i64>, topic: &str) -> V
             )
         })
         .collect()
-}
-
-/// Partitions that have records behind the last one that can be read, and where that ends.
-fn held_up(cluster: &Cluster, topic: &str) -> Result<BTreeMap<i32, i64>, BusFault> {
-    let client = |isolation: &str| -> Result<BaseConsumer, BusFault> {
-        let mut config = cluster.config();
-        config.set("isolation.level", isolation);
-        config.create().map_err(|error| refused(&config, &error))
-    };
-    let (committed, all) = (client("read_committed")?, client("read_uncommitted")?);
-    let count = partitions(&all, &[topic], LOOK)?[0];
-    let places: Vec<(&str, i32)> = (0..count).map(|partition| (topic, partition)).collect();
-    // In this order, what is committed between the two is held up now and not at the next look.
-    let stable = offsets(&committed, &places, Offset::End, LOOK)?;
-    let ends = offsets(&all, &places, Offset::End, LOOK)?;
-    let each = (0..count).zip(stable.into_iter().zip(ends));
-    Ok(each.filter(|(_, (at, end))| at < end).map(|(number, (at, _))| (number, at)).collect())
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Settings of topics that lose what Talon keeps on them. Such a topic is used all the same, since what is
 //! lost is lost later, if at all: it is shown for as long as it is so.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use rdkafka::admin::{
@@ -10,48 +11,50 @@ use rdkafka::client::DefaultClientContext;
 use talon_runtime::bus::{BusFault, Purpose, TopicSpec};
 use talon_sdk::Kind;
 
-use crate::client::refused;
-use crate::cluster::Cluster;
 use crate::fault::fault_of;
 
 /// One look, at most.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// What these topics lose by their settings.
-pub(crate) async fn inspect(
-    cluster: &Cluster,
-    topics: &[&TopicSpec],
-) -> Result<Vec<String>, BusFault> {
-    let config = cluster.config();
-    let admin: AdminClient<DefaultClientContext> =
-        config.create().map_err(|error| refused(&config, &error))?;
-    let resources: Vec<ResourceSpecifier<'_>> =
-        topics.iter().map(|topic| ResourceSpecifier::Topic(&topic.name)).collect();
+/// Topics that are asked for at a time: each answers with some thirty settings.
+const AT_A_TIME: usize = 500;
+
+/// How old a record must be able to be when it comes to the broker, milliseconds: it waits in the client for
+/// as long as a transaction may take, and the marker of a transaction bears the time of its own broker.
+const LATE_MS: u64 = 600_000;
+
+/// The policies of topics. What is not there, or may not be looked at, has none.
+pub(crate) async fn policies(
+    admin: &AdminClient<DefaultClientContext>,
+    topics: &[&str],
+) -> Result<HashMap<String, Policy>, BusFault> {
     let options = AdminOptions::new().request_timeout(Some(LOOK));
-    let described = admin.describe_configs(&resources, &options).await;
-    // Its thread ends within 100 ms, for which nobody waits.
-    tokio::task::spawn_blocking(move || drop(admin));
-    let described = described.map_err(|error| fault_of(&error))?;
-    let mut found = Vec::new();
-    // What is not there, or may not be looked at, has nothing to say.
-    for config in described.into_iter().flatten() {
-        let OwnedResourceSpecifier::Topic(name) = &config.specifier else { continue };
-        let Some(topic) = topics.iter().find(|topic| topic.name == *name) else { continue };
-        let losses = Policy::of(&config).losses(topic);
-        found.extend(losses.into_iter().map(|loss| format!("topic `{name}`: {loss}")));
+    let mut found = HashMap::with_capacity(topics.len());
+    for some in topics.chunks(AT_A_TIME) {
+        let resources: Vec<ResourceSpecifier<'_>> =
+            some.iter().map(|topic| ResourceSpecifier::Topic(topic)).collect();
+        let described = admin.describe_configs(&resources, &options).await;
+        for config in described.map_err(|error| fault_of(&error))?.into_iter().flatten() {
+            let policy = Policy::of(&config);
+            if let OwnedResourceSpecifier::Topic(name) = config.specifier {
+                found.insert(name, policy);
+            }
+        }
     }
     Ok(found)
 }
 
 /// What of a topic's settings decides how long records stay.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Policy {
+pub(crate) struct Policy {
     compacts: bool,
     deletes: bool,
     /// Milliseconds; none is for ever.
     age: Option<u64>,
     /// Bytes of a partition; none is without a bound.
     bytes: Option<u64>,
+    /// How old a record may be that the broker takes, milliseconds; none is as old as it likes.
+    late: Option<u64>,
 }
 
 impl Policy {
@@ -60,11 +63,14 @@ impl Policy {
         // -1 is "without a bound", and so is what is not told.
         let bound = |name: &str| text(name)?.parse().ok();
         let policy = text("cleanup.policy").unwrap_or_default();
+        // Else the broker puts in its own time.
+        let is_told = text("message.timestamp.type") != Some("LogAppendTime");
         Policy {
             compacts: policy.contains("compact"),
             deletes: policy.contains("delete"),
             age: bound("retention.ms"),
             bytes: bound("retention.bytes"),
+            late: bound("message.timestamp.before.max.ms").filter(|_| is_told),
         }
     }
 
@@ -75,8 +81,14 @@ impl Policy {
         age.into_iter().chain(bytes).filter(|_| self.deletes).collect()
     }
 
-    fn losses(&self, topic: &TopicSpec) -> Vec<String> {
+    /// What a topic loses by it, or why it may not take what is written to it.
+    pub(crate) fn losses(&self, topic: &TopicSpec) -> Vec<String> {
         let mut losses = Vec::new();
+        if let Some(late) = self.late.filter(|late| *late < LATE_MS) {
+            losses.push(format!(
+                "`message.timestamp.before.max.ms` is {late}: a record that waits in a slow transaction is refused, and so is the marker that would end the transaction if brokers pause for as long or their clocks differ by it; set it to {LATE_MS} or more"
+            ));
+        }
         let bounds = self.bounds();
         let is_early =
             self.deletes && (self.bytes.is_some() || self.age.is_some_and(|ms| ms < topic.keep_ms));
@@ -132,7 +144,7 @@ mod tests {
 
     fn losses(purpose: Purpose, policy: &str, age: Option<u64>, bytes: Option<u64>) -> Vec<String> {
         let (compacts, deletes) = (policy.contains("compact"), policy.contains("delete"));
-        Policy { compacts, deletes, age, bytes }.losses(&topic(purpose))
+        Policy { compacts, deletes, age, bytes, late: None }.losses(&topic(purpose))
     }
 
     #[test]
@@ -161,6 +173,18 @@ mod tests {
         ] {
             let told = losses(purpose, policy, age, bytes);
             assert_eq!(told.len(), expected, "{purpose:?} {policy} {age:?} {bytes:?}: {told:?}");
+        }
+    }
+
+    #[test]
+    fn a_topic_that_refuses_what_is_a_little_late_is_told() {
+        let losses = |late| {
+            Policy { compacts: true, deletes: false, age: None, bytes: None, late }
+                .losses(&topic(Purpose::Changes(Kind::Table)))
+        };
+        assert!(losses(Some(1_000))[0].contains("message.timestamp.before.max.ms"));
+        for late in [None, Some(LATE_MS), Some(u64::MAX)] {
+            assert_eq!(losses(late), [""; 0]);
         }
     }
 }

@@ -149,13 +149,51 @@ fn a_topic_that_is_made_anew_under_a_connector_with_nothing_to_publish_is_notice
 }
 
 #[test]
+fn ends_say_what_was_restored() {
+    let Some(broker) = Broker::shared("ends") else { return };
+    let mut world = World::new(broker.bootstrap());
+    world.partitions = 2;
+    let kafka = world.process().looking_every(Duration::ZERO);
+    let mut log = None;
+    until("it is opened", || {
+        log = world.try_open(&kafka, "field").ok();
+        log.is_some()
+    });
+    let mut log = log.unwrap();
+    log.recover().unwrap();
+    assert_eq!(log.ends(support::TABLE), [0, 0]);
+    assert_eq!(log.ends(support::DEAD_LETTERS), [0; 0], "they are not read back");
+    (0..10).for_each(|key| log.put(&key.to_string(), "v"));
+    log.commit(Some("c")).unwrap();
+    // Records, and the marker of the transaction in each.
+    until("the ends are told", || {
+        log.idle().unwrap();
+        log.ends(support::TABLE).iter().sum::<u64>() == 12
+    });
+    let ends = log.ends(support::TABLE);
+    drop(log);
+    let (log, _) = world.open("field");
+    assert_eq!(log.ends(support::TABLE), ends, "as it was when it is read back");
+    drop(log);
+    world.delete_topic("field.call");
+    until("it is made anew", || {
+        world
+            .try_open(&world.process(), "field")
+            .and_then(|mut log| log.recover().map(|_| ()))
+            .is_ok()
+    });
+    let (log, _) = world.open("field");
+    assert!(log.ends(support::TABLE).iter().zip(&ends).all(|(now, then)| now < then));
+}
+
+#[test]
 fn a_policy_that_loses_state_is_found_also_when_it_is_changed_while_it_runs() {
     let Some(broker) = Broker::shared("loses_state") else { return };
     let world = World::new(broker.bootstrap());
     let kafka = world.process();
-    let (shard, lane) = (world.spec("field"), world.lane_spec("field"));
+    let lane = world.lane_spec("field");
     let _inside = world.runtime.enter();
-    let found = || kafka.inspect(&shard, Some(&lane)).unwrap();
+    let found = || world.look(&kafka, "field");
     // What is not there yet loses nothing.
     assert_eq!(found(), [""; 0]);
     world.create_topic_with("field.call", 1, &[("cleanup.policy", "delete")]);
@@ -168,6 +206,7 @@ fn a_policy_that_loses_state_is_found_also_when_it_is_changed_while_it_runs() {
     for (topic, name, value) in [
         ("field.call", "cleanup.policy", "compact,delete"),
         ("field.message", "retention.ms", "60000"),
+        ("field.dlq", "message.timestamp.before.max.ms", "1000"),
         ("field.commands", "cleanup.policy", "compact"),
         ("field.results", "retention.bytes", "1000"),
         ("checkpoints", "cleanup.policy", "delete"),
@@ -175,7 +214,7 @@ fn a_policy_that_loses_state_is_found_also_when_it_is_changed_while_it_runs() {
         world.alter_topic(topic, name, value);
         until("it is told", || found().iter().any(|told| told.contains(&world.name(topic))));
     }
-    assert_eq!(found().len(), 5);
+    assert_eq!(found().len(), 6);
 }
 
 #[test]
@@ -183,7 +222,7 @@ fn an_open_transaction_on_the_topic_of_commands_counts_as_lag_and_is_told() {
     let Some(broker) = Broker::shared("open_transaction") else { return };
     let world = World::new(broker.bootstrap());
     let kafka = world.process();
-    let (shard, lane) = (world.spec("field"), world.lane_spec("field"));
+    let lane = world.lane_spec("field");
     let _inside = world.runtime.enter();
     // A broker that has just started has no coordinators yet.
     let mut opened = None;
@@ -192,7 +231,7 @@ fn an_open_transaction_on_the_topic_of_commands_counts_as_lag_and_is_told() {
         opened.is_some()
     });
     let (mut reader, _log) = opened.unwrap();
-    let found = || kafka.inspect(&shard, Some(&lane)).unwrap();
+    let found = || world.look(&kafka, "field");
     assert_eq!((found(), found()), (vec![], vec![]));
     let sender = world.transaction("sender", "field.commands", "k");
     until("it counts as lag", || {

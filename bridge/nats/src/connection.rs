@@ -1,4 +1,4 @@
-//! The connection to the servers, which all shards of a process share.
+//! A connection to the servers, which all shards of a process share.
 //!
 //! The client connects again for ever. What it has in its buffers when a connection is lost may reach
 //! the server later; a record that is late so is told by its expected sequence, or noticed by its

@@ -1,9 +1,12 @@
 //! What streams lose by their settings, looked at while a connector runs: an operator can change a stream at
 //! any time. What breaks a guarantee is refused when the connector is opened next; until then it is shown.
 
-use async_nats::jetstream::stream::{Config, Info};
-use talon_runtime::bus::{BusFault, Grant, LaneSpec, ShardSpec};
+use std::collections::HashMap;
 
+use async_nats::jetstream::stream::{Config, Info};
+use talon_runtime::bus::{BusFault, ConnectorTopics};
+
+use crate::connection::Connection;
 use crate::lane;
 use crate::layout::Layout;
 use crate::policy::{Role, violations};
@@ -13,32 +16,71 @@ use crate::streams::info;
 /// A stream is nearly full when so many hundredths of a limit are used.
 const NEARLY: u64 = 90;
 
-/// What the streams of a connector lose, and of its lane if it has one.
+/// What the streams of each connector lose.
 pub(crate) async fn inspect(
     session: &Session,
-    shard: &ShardSpec,
-    lane: Option<&LaneSpec>,
-) -> Result<Vec<String>, BusFault> {
-    let connection = session.connection(&Grant::unlimited(&shard.name)).await?;
-    let Session { access, prefix, .. } = session;
-    // The settings that a newer server adds lose nothing.
-    let Layout { feeds, dead_letters, checkpoints, .. } = Layout::new(prefix, shard, access, false);
-    let mut wanted = vec![
-        (Role::Feeds, feeds),
-        (Role::DeadLetters, dead_letters),
-        (Role::Checkpoints, checkpoints.below),
-    ];
-    wanted.extend(lane.into_iter().flat_map(|lane| lane::streams(session, lane)));
-    let mut found = Vec::new();
-    for (role, wanted) in wanted {
-        // One that is gone is noticed elsewhere.
-        let Some(stream) = info(&connection, &wanted.name).await? else { continue };
-        let mut losses = violations(role, &stream.config, &wanted);
-        losses.extend(early(role, &stream.config, &wanted));
-        losses.extend(nearly_full(&stream));
-        found.extend(losses.into_iter().map(|loss| format!("stream `{}`: {loss}", wanted.name)));
+    connectors: &[ConnectorTopics],
+) -> Vec<Result<Vec<String>, BusFault>> {
+    let mut look = match session.aside().await {
+        Ok(connection) => Look { connection, found: HashMap::new() },
+        Err(fault) => return connectors.iter().map(|_| Err(fault.clone())).collect(),
+    };
+    let mut all = Vec::with_capacity(connectors.len());
+    let mut silent = None;
+    for connector in connectors {
+        let found = match &silent {
+            None => look.losses(session, connector).await,
+            Some(fault) => Err(BusFault::clone(fault)),
+        };
+        // Each of the others would be waited for as long.
+        silent = found.as_ref().err().filter(|f| matches!(f, BusFault::Unavailable(_))).cloned();
+        all.push(found);
     }
-    Ok(found)
+    all
+}
+
+/// One look, in which no stream is asked for twice.
+struct Look {
+    connection: Connection,
+    found: HashMap<String, Option<Info>>,
+}
+
+impl Look {
+    async fn losses(
+        &mut self,
+        session: &Session,
+        connector: &ConnectorTopics,
+    ) -> Result<Vec<String>, BusFault> {
+        let Session { access, prefix, .. } = session;
+        let ConnectorTopics { shard, lane } = connector;
+        // The settings that a newer server adds lose nothing.
+        let Layout { feeds, dead_letters, checkpoints, .. } =
+            Layout::new(prefix, shard, access, false);
+        let mut wanted = vec![
+            (Role::Feeds, feeds),
+            (Role::DeadLetters, dead_letters),
+            (Role::Checkpoints, checkpoints.below),
+        ];
+        wanted.extend(lane.iter().flat_map(|lane| lane::streams(session, lane)));
+        let mut told = Vec::new();
+        for (role, wanted) in wanted {
+            // One that is gone is noticed elsewhere.
+            let Some(stream) = self.info(&wanted.name).await? else { continue };
+            let mut losses = violations(role, &stream.config, &wanted);
+            losses.extend(early(role, &stream.config, &wanted));
+            losses.extend(nearly_full(stream));
+            told.extend(losses.into_iter().map(|loss| format!("stream `{}`: {loss}", wanted.name)));
+        }
+        Ok(told)
+    }
+
+    async fn info(&mut self, stream: &str) -> Result<Option<&Info>, BusFault> {
+        if !self.found.contains_key(stream) {
+            let found = info(&self.connection, stream).await?;
+            self.found.insert(stream.to_owned(), found);
+        }
+        Ok(self.found.get(stream).and_then(Option::as_ref))
+    }
 }
 
 /// An age that is shorter than meant, where what goes by it is missed.

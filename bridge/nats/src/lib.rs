@@ -33,7 +33,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use talon_runtime::bus::{
-    Bus, BusFault, Grant, LaneSpec, Membership, OpenLane, ShardLog, ShardSpec, Start, Stop, Tailed,
+    Bus, BusFault, ConnectorTopics, Grant, LaneSpec, Membership, OpenLane, ShardLog, ShardSpec,
+    Start, Stop, Tailed,
 };
 use talon_sdk::config::Settings;
 use tokio::runtime::Handle;
@@ -111,7 +112,7 @@ impl Bus for Nats {
         session.set_replication(membership.replication);
         tokio::spawn(async move {
             while !membership.stop.is_set() {
-                match session.connection(&Grant::unlimited("")).await {
+                match session.aside().await {
                     Ok(connection) => {
                         return Member::new(connection, &session, membership).run().await;
                     }
@@ -120,6 +121,10 @@ impl Bus for Nats {
                 tokio::time::sleep(RETRY).await;
             }
         })
+    }
+
+    fn owner(&self, shard: &str) -> Result<Option<String>, BusFault> {
+        Handle::current().block_on(group::owner(&self.session, shard))
     }
 
     fn tail(
@@ -148,8 +153,8 @@ impl Bus for Nats {
         Ok((Box::new(reader), Box::new(log)))
     }
 
-    fn inspect(&self, shard: &ShardSpec, lane: Option<&LaneSpec>) -> Result<Vec<String>, BusFault> {
-        Handle::current().block_on(inspection::inspect(&self.session, shard, lane))
+    fn inspect(&self, connectors: &[ConnectorTopics]) -> Vec<Result<Vec<String>, BusFault>> {
+        Handle::current().block_on(inspection::inspect(&self.session, connectors))
     }
 
     fn send(&self, lane: &LaneSpec, key: &str, value: &[u8]) -> Result<(), BusFault> {

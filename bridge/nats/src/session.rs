@@ -1,4 +1,7 @@
-//! What all connectors of a process share: the settings, and one connection.
+//! What all connectors of a process share: the settings, and two connections.
+//!
+//! Records fill their connection where the line is thin. What the process is judged by must not wait behind
+//! them: the leases, and looks at the streams, go over a connection of their own.
 
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -12,9 +15,29 @@ use crate::connection::Connection;
 pub(crate) struct Session {
     pub(crate) access: Access,
     pub(crate) prefix: String,
-    connection: Mutex<Option<Connection>>,
+    connection: Kept,
+    /// Carries no records.
+    aside: Kept,
     /// Replicas of what all connectors share.
     replication: AtomicU16,
+}
+
+/// A connection that is made at the first use and kept.
+#[derive(Default)]
+struct Kept(Mutex<Option<Connection>>);
+
+impl Kept {
+    /// Waits until it is up.
+    async fn get(&self, access: &Access, grant: &Grant) -> Result<Connection, BusFault> {
+        let mut kept = self.0.lock().await;
+        let connection = match &*kept {
+            Some(connection) => connection.clone(),
+            None => kept.insert(Connection::open(access).await?).clone(),
+        };
+        drop(kept);
+        connection.up(access.connect_timeout, grant).await?;
+        Ok(connection)
+    }
 }
 
 impl Session {
@@ -22,21 +45,20 @@ impl Session {
         Session {
             access,
             prefix: prefix.to_owned(),
-            connection: Mutex::new(None),
+            connection: Kept::default(),
+            aside: Kept::default(),
             replication: AtomicU16::new(0),
         }
     }
 
-    /// The connection, made at the first use and kept. Waits until it is up.
+    /// The connection of the records, and of what belongs to them. Waits until it is up.
     pub(crate) async fn connection(&self, grant: &Grant) -> Result<Connection, BusFault> {
-        let mut kept = self.connection.lock().await;
-        let connection = match &*kept {
-            Some(connection) => connection.clone(),
-            None => kept.insert(Connection::open(&self.access).await?).clone(),
-        };
-        drop(kept);
-        connection.up(self.access.connect_timeout, grant).await?;
-        Ok(connection)
+        self.connection.get(&self.access, grant).await
+    }
+
+    /// The connection on which nothing waits behind records. Waits until it is up.
+    pub(crate) async fn aside(&self) -> Result<Connection, BusFault> {
+        self.aside.get(&self.access, &Grant::unlimited("")).await
     }
 
     /// Replicas of what all connectors share; 0 is the server's default.

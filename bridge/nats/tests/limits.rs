@@ -95,12 +95,11 @@ fn a_full_stream_is_told_as_what_it_is_and_a_larger_size_mends_it() {
     let mut world = World::new(server.url());
     world.extra.push(("feeds.max.bytes", "20000".to_owned()));
     let nats = world.process();
-    let (shard, lane) = (world.spec(), world.lane_spec());
     let (mut log, _) = world.open(&nats);
     assert_eq!(
         {
             let _inside = world.runtime.enter();
-            nats.inspect(&shard, Some(&lane)).unwrap()
+            world.look(&nats)
         },
         [""; 0]
     );
@@ -118,7 +117,7 @@ fn a_full_stream_is_told_as_what_it_is_and_a_larger_size_mends_it() {
     assert!(why.contains("full") && why.contains("max_bytes"), "{why}");
     {
         let _inside = world.runtime.enter();
-        let told = nats.inspect(&shard, Some(&lane)).unwrap();
+        let told = world.look(&nats);
         assert!(told.len() == 1 && told[0].contains("max_bytes"), "{told:?}");
     }
     // Talon's own stream gets the larger size.
@@ -156,11 +155,11 @@ fn a_stream_that_is_changed_while_it_runs_is_found() {
     let Some(server) = Server::shared("changed_stream") else { return };
     let world = World::new(server.url());
     let nats = world.process();
-    let (shard, lane) = (world.spec(), world.lane_spec());
+    let lane = world.lane_spec();
     world.open(&nats);
     let _inside = world.runtime.enter();
     nats.open_lane(&lane, &Grant::unlimited("field")).unwrap();
-    let found = || nats.inspect(&shard, Some(&lane)).unwrap();
+    let found = || world.look(&nats);
     assert_eq!(found(), [""; 0]);
     let jetstream = world.jetstream();
     let change = |stream: &str, change: fn(&mut async_nats::jetstream::stream::Config)| {

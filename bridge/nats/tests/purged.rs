@@ -50,6 +50,33 @@ fn is_published_again(world: &World) {
 }
 
 #[test]
+fn ends_say_what_was_restored() {
+    let Some(server) = Server::shared("ends_say") else { return };
+    let world = World::new(server.url());
+    let (mut log, _) = world.open_when_up(&world.process());
+    first_read(&mut log);
+    log.commit(Some("c1")).unwrap();
+    let end = log.ends(TABLE);
+    assert_eq!((end[0], log.ends(DEAD_LETTERS)), (ENTITIES as u64, vec![]));
+    drop(log);
+    // A purge takes no sequence back, and its loss is counted.
+    purge(&world, &world.stream());
+    let (log, _) = world.open_when_up(&world.process());
+    assert_eq!(log.ends(TABLE), end);
+    drop(log);
+    // A stream that somebody fills anew begins anew.
+    let jetstream = world.jetstream();
+    world.runtime.block_on(async {
+        let stream = jetstream.get_stream(world.stream()).await.unwrap();
+        let config = stream.cached_info().config.clone();
+        jetstream.delete_stream(world.stream()).await.unwrap();
+        jetstream.create_stream(config).await.unwrap();
+    });
+    let (log, _) = world.open_when_up(&world.process());
+    assert_eq!(log.ends(TABLE), [0]);
+}
+
+#[test]
 fn what_was_purged_is_published_again_within_the_duplicate_window() {
     let Some(server) = Server::shared("what_was_purged_is_published_again") else { return };
     is_published_again(&World::new(server.url()));

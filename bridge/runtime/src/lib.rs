@@ -20,4 +20,4 @@ pub use commands::lane_spec;
 pub use engine::{Engine, Parts};
 pub use service::setup::{Setup, topic};
 pub use service::{health, metrics, options, registry};
-pub use shard::{checkpoint, diff, facts, guard, index, shard_spec};
+pub use shard::{checkpoint, diff, facts, guard, index, offsets, shard_spec};

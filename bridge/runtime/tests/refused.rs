@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use one_log::OneLog;
 use talon_runtime::bus::{
-    Append, Bus, BusFault, Grant, LaneSpec, Place, Recovered, ShardLog, ShardSpec,
+    Append, Bus, BusFault, ConnectorTopics, Grant, Place, Recovered, ShardLog, ShardSpec,
 };
 use talon_runtime::health::State;
 use talon_runtime::metrics::Metrics;
@@ -23,6 +23,8 @@ struct Failing {
     fault: Option<BusFault>,
     opened: Arc<Mutex<Vec<Instant>>>,
     losses: Arc<Mutex<Vec<String>>>,
+    /// How many connectors were looked at together.
+    looks: Arc<Mutex<Vec<usize>>>,
 }
 
 impl Bus for Failing {
@@ -34,8 +36,9 @@ impl Bus for Failing {
         Ok(String::new())
     }
 
-    fn inspect(&self, _: &ShardSpec, _: Option<&LaneSpec>) -> Result<Vec<String>, BusFault> {
-        Ok(self.losses.lock().unwrap().clone())
+    fn inspect(&self, connectors: &[ConnectorTopics]) -> Vec<Result<Vec<String>, BusFault>> {
+        self.looks.lock().unwrap().push(connectors.len());
+        connectors.iter().map(|_| Ok(self.losses.lock().unwrap().clone())).collect()
     }
 
     fn open(&self, _: &ShardSpec, _: &Grant) -> Result<Box<dyn ShardLog>, BusFault> {
@@ -76,18 +79,25 @@ async fn until(mut met: impl FnMut() -> bool) {
 }
 
 fn start(bus: &Failing) -> Engine {
+    start_with(bus, &["one".to_owned()])
+}
+
+fn start_with(bus: &Failing, connectors: &[String]) -> Engine {
     let options = Options { before_images: false, ..Options::default() };
     Engine::start(Parts {
         prefix: "t".to_owned(),
         bus: Arc::new(bus.clone()),
         registry: None,
-        connectors: vec![Setup {
-            name: "one".to_owned(),
-            class: "test",
-            options,
-            connector: Arc::new(OneLog::of(|| "1".to_owned())),
-            commands: None,
-        }],
+        connectors: connectors
+            .iter()
+            .map(|name| Setup {
+                name: name.clone(),
+                class: "test",
+                options,
+                connector: Arc::new(OneLog::of(|| "1".to_owned())),
+                commands: None,
+            })
+            .collect(),
         clock: Clock::System,
         metrics: Metrics::new().unwrap(),
     })
@@ -111,6 +121,18 @@ async fn what_topics_lose_is_a_state_and_a_metric_while_it_is_so_and_stops_nothi
     assert!(view.health.ready(), "the connector works");
     bus.losses.lock().unwrap().clear();
     until(|| up(1)).await;
+    engine.stop(Duration::from_secs(5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_looks_at_the_topics_of_all_its_connectors_together() {
+    let bus = Failing::default();
+    bus.losses.lock().unwrap().push("it loses".to_owned());
+    let names: Vec<String> = (0..30).map(|number| format!("c{number}")).collect();
+    let engine = start_with(&bus, &names);
+    let components = || engine.view().health.components();
+    until(|| names.iter().all(|name| components().contains_key(&format!("{name}/topics")))).await;
+    assert_eq!(bus.looks.lock().unwrap()[0], 30);
     engine.stop(Duration::from_secs(5)).await;
 }
 

@@ -17,6 +17,7 @@ mod descriptors;
 mod dev;
 mod end;
 mod log;
+mod offsets;
 mod plugins;
 mod print;
 mod run;
@@ -85,6 +86,8 @@ enum Command {
     },
     /// Puts a command on the topic of a connector, as any client can
     Send(send::Send),
+    /// How far the feeds of a connector have read: shown, set, reset
+    Offsets(offsets::Offsets),
     /// The contract with consumers: the Avro schema of every feed, of commands and of their results
     Schemas {
         /// The YAML file; with it, the subjects of this configuration
@@ -162,6 +165,7 @@ fn run_command(cli: Cli) -> ExitCode {
             Command::Plugins { class } => plugins::plugins(class.as_deref()),
             Command::Commands { class } => commands::commands(class.as_deref()),
             Command::Send(send) => send.run().await,
+            Command::Offsets(offsets) => offsets.run().await,
             Command::Schemas { config, register: true, .. } => schemas::register(config).await,
             Command::Schemas { config, compact, .. } => schemas::show(config.as_deref(), compact),
         }

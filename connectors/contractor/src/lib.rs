@@ -40,8 +40,8 @@ use async_trait::async_trait;
 use talon_sdk::config::{Key, Settings};
 use talon_sdk::feeds::{ListFeed, MarkedFeed};
 use talon_sdk::{
-    Applier, Class, CommandSpec, Commands, Connector, Context, Fault, Feed, FeedPlan, FeedSpec,
-    RowCodec,
+    Applier, Class, CommandSpec, Commands, Connector, Context, Cursor, Fault, Feed, FeedPlan,
+    FeedSpec, RowCodec,
 };
 
 use crate::client::{Modified, Upstream};
@@ -177,6 +177,15 @@ impl Connector for Instance {
             Arc::new(sender)
         };
         Ok(commands::ACTIONS.applier(self.sender.get_or_init(made).clone()))
+    }
+
+    fn offset_problem(&self, feed: &str, Cursor(offset): &Cursor) -> Option<String> {
+        let is_sound = match feed {
+            "call" | "call_message" | "call_jeopardy" => offset.parse::<i64>().is_ok(),
+            "call_cost" => feeds::call_cost::is_position(offset),
+            _ => return None,
+        };
+        (!is_sound).then(|| "expected it as `talon offsets list` prints it".to_owned())
     }
 
     fn request_timeout(&self) -> Duration {

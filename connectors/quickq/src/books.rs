@@ -137,7 +137,7 @@ mod tests {
                 VERBS.map(|(verb, _)| book.usual(verb));
             Commands { list, subscribe, get, new, set, remove, remove_all }
         });
-        for spec in crate::commands::SPECS {
+        for spec in crate::commands::ACTIONS.specs() {
             let is_of_book =
                 ["New", "Set", "Remove"].iter().any(|verb| spec.name.starts_with(verb));
             let expected = is_of_book.then_some(spec.call);

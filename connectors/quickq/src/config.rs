@@ -9,6 +9,7 @@ use talon_sdk::config::{Importance, Key, Secret, Settings};
 use talon_sdk::privacy::{self, Privacy};
 
 use crate::books::{BOOKS, Commands};
+use crate::commands::ACTIONS;
 use crate::entity::all_contracts;
 use crate::feeds;
 
@@ -153,7 +154,9 @@ pub(crate) fn keys() -> Vec<Key> {
             .importance(Importance::Medium)
             .doc("After so long without a message, though it was asked, the peer is taken for dead."),
     ];
-    keys.extend(crate::commands::config::keys());
+    keys.push(
+        ACTIONS.key("Those that remove items of the books for good are off unless named here."),
+    );
     keys.extend(talon_http::tls_keys());
     keys.extend(talon_http::proxy::keys("upstream"));
     keys.extend(BOOKS.into_iter().flat_map(crate::books::Book::keys));
@@ -175,7 +178,7 @@ pub(crate) fn read(settings: &mut Settings<'_>) -> Config {
     let workplaces = workplaces(settings);
     let all = feeds::all();
     let mut feeds = FeedSpec::enabled(&all, settings);
-    let enabled = crate::commands::config::read(settings);
+    let enabled = ACTIONS.enabled(settings);
     if feeds.is_empty() && enabled.is_empty() {
         let problem = "names no feed and `commands` no command, so the connector would do nothing";
         settings.problem("feeds", problem);

@@ -41,6 +41,8 @@ pub struct Frame {
     pub id: Option<String>,
     /// The failure that it tells, if it does.
     pub error: Option<UpstreamError>,
+    /// Whether it has the result object of a success.
+    pub is_success: bool,
     /// When the upstream made it, milliseconds since 1970 UTC by its clock, if it says so.
     pub made_ms: Option<i64>,
     text: Bytes,
@@ -162,7 +164,9 @@ impl Frame {
     fn with_data(text: &Bytes, around: &[u8], data: Option<Range<usize>>) -> Option<Read> {
         let top: Top<'_> = serde_json::from_slice(around).ok()?;
         let place = |raw: RawJson<'_>| place_in(around, raw.0.get());
-        let error = error_of(&top);
+        let result = result_of(&top);
+        let is_success = result.as_ref().is_some_and(|result| result.code_error == 0);
+        let error = result.filter(|_| !is_success);
         let command = match &top.command {
             Some(command) => command.0.clone().into_owned(),
             None => error.as_ref().map(|_| String::new())?,
@@ -179,8 +183,8 @@ impl Frame {
         }
         let data = data.unwrap_or_else(|| top.data.map_or(0..0, place));
         let made_ms = top.date_time.or(top.datetime).and_then(|raw| instant_of(raw.0));
-        let frame =
-            Frame { command, id: ours, error, made_ms, text: blanked(text.clone()), data, outside };
+        let (id, text) = (ours, blanked(text.clone()));
+        let frame = Frame { command, id, error, is_success, made_ms, text, data, outside };
         Some(Read { frame, token })
     }
 
@@ -192,6 +196,11 @@ impl Frame {
     /// The data as JSON text; empty where there is none.
     pub fn data(&self) -> Bytes {
         self.text.slice(self.data.clone())
+    }
+
+    /// Whether the data is an object without fields.
+    pub fn has_empty_data(&self) -> bool {
+        fields_of(&self.data()).is_some_and(|fields| fields.is_empty())
     }
 
     /// Whether the data is a list.
@@ -267,7 +276,8 @@ fn instant_of(raw: &RawValue) -> Option<i64> {
     Some(micros.div_euclid(1000))
 }
 
-fn error_of(top: &Top<'_>) -> Option<UpstreamError> {
+/// The result object, of a failure or a success.
+fn result_of(top: &Top<'_>) -> Option<UpstreamError> {
     let number = |number: Option<Int>| number.map_or(0, |number| number.0);
     let of = |RawJson(raw): RawJson<'_>| {
         if !raw.get().starts_with('{') {
@@ -292,8 +302,7 @@ fn error_of(top: &Top<'_>) -> Option<UpstreamError> {
             desc: desc.unwrap_or_default(),
         })
     };
-    let told = top.error.and_then(of).or_else(bare).or_else(|| top.data.and_then(of));
-    told.filter(|told| told.code_error != 0)
+    top.error.and_then(of).or_else(bare).or_else(|| top.data.and_then(of))
 }
 
 fn token_of(top: &Top<'_>) -> Option<SecretString> {

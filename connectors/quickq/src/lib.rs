@@ -39,8 +39,8 @@ use serde_json::json;
 use talon_http::Lane;
 use talon_sdk::config::{Key, Settings};
 use talon_sdk::{
-    Applier, Class, CommandSpec, Commands as CommandsOfClass, Connector, Context, Fault, Feed,
-    FeedPlan, FeedSpec,
+    Applier, Class, CommandSpec, Commands as CommandsOfClass, Connector, Context, Cursor, Fault,
+    Feed, FeedPlan, FeedSpec,
 };
 
 use crate::books::BOOKS;
@@ -70,7 +70,7 @@ impl Class for QuickQ {
 
     fn commands(&self) -> Option<CommandsOfClass> {
         let contract = || &*crate::contracts::COMMANDS;
-        Some(CommandsOfClass { specs: commands::SPECS.iter().collect(), contract })
+        Some(CommandsOfClass { specs: commands::ACTIONS.specs(), contract })
     }
 
     fn keys(&self) -> Vec<Key> {
@@ -194,11 +194,17 @@ impl Connector for Instance {
 
     fn applier(&self) -> Result<Arc<dyn Applier>, Fault> {
         let books = self.config.commands.clone();
-        Ok(Arc::new(commands::Sender::new(self.commands.clone(), books)))
+        let sender = commands::Sender::new(self.commands.clone(), books);
+        Ok(commands::ACTIONS.applier(Arc::new(sender)))
     }
 
     fn request_timeout(&self) -> Duration {
         self.config.socket.request_timeout
+    }
+
+    fn offset_problem(&self, feed: &str, Cursor(offset): &Cursor) -> Option<String> {
+        let is_sound = feed != "operation_state" || feeds::operation_state::is_position(offset);
+        (!is_sound).then(|| "expected it as `talon offsets list` prints it".to_owned())
     }
 
     async fn probe(&self) -> Result<String, Fault> {

@@ -206,6 +206,61 @@ async fn invariant_5_a_lost_request_is_found_absent() {
     }
 }
 
+/// What comes under a command's name in place of its answer.
+const NO_ANSWERS: [&str; 8] = [
+    "{}",
+    "null",
+    "[]",
+    "7",
+    r#""Сервис недоступен""#,
+    r#"{"error":"down"}"#,
+    r#"{"status":502,"title":"Bad gateway"}"#,
+    r#"{"id":null,"services":[]}"#,
+];
+
+#[tokio::test]
+async fn invariant_5_what_is_no_answer_of_a_command_is_read_back() {
+    for json in NO_ANSWERS {
+        for name in ALL {
+            if json == "{}" && name == "NextConsumer" {
+                // Nobody waits.
+                continue;
+            }
+            let world = world(newer()).await;
+            let params = prepared(&world, name).await;
+            let command = command("c1", name, params, Value::Null);
+            let before = world.applier.look(&command).await.unwrap();
+            let other = FaultKind::OtherData { json: json.to_owned() };
+            world.simulator.fault(Fault::from(other).at(command.spec.call).times(1));
+            let unclear = world.applier.apply(&command, &before, &Permit::always()).await;
+            assert!(matches!(unclear, Err(ApplyFault::Unclear(_))), "{name} {json}: {unclear:?}");
+            if name != "SetQBoard" {
+                let found = world.applier.probe(&command, &before, 0).await.unwrap();
+                assert!(matches!(found, Finding::Applied(_)), "{name} {json}: {found:?}");
+            }
+            assert_eq!(effects(&world, name), 1, "{name} {json}");
+        }
+    }
+}
+
+/// Such an answer would say that nobody is at the workplace.
+#[tokio::test]
+async fn invariant_5_what_is_no_answer_tells_nothing_before_a_command() {
+    for json in NO_ANSWERS {
+        let world = world(newer()).await;
+        world.visitor().await;
+        let serve = json!({ "workplace_id": 1 });
+        let command = command("c1", "ServeConsumer", serve, Value::Null);
+        for call in ["getWorkplace", "getConsumer"] {
+            let other = FaultKind::OtherData { json: json.to_owned() };
+            world.simulator.fault(Fault::from(other).at(call).times(1));
+            let looked = world.applier.look(&command).await;
+            assert!(matches!(looked, Err(ApplyFault::NotApplied(_))), "{call} {json}: {looked:?}");
+        }
+        world.applier.look(&command).await.unwrap();
+    }
+}
+
 /// Where the server repeats no ids, an answer that comes too late looks like that to the next question.
 #[tokio::test]
 async fn invariant_5_a_late_answer_is_not_taken_for_that_about_another_visitor() {

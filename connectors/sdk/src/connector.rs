@@ -5,7 +5,7 @@ use async_trait::async_trait;
 
 use crate::config::{Key, Settings};
 use crate::{
-    Applier, Clock, CommandSpec, Commands, Fault, Feed, FeedSpec, Progress, RowCodec,
+    Applier, Clock, CommandSpec, Commands, Cursor, Fault, Feed, FeedSpec, Progress, RowCodec,
     UpstreamMetrics,
 };
 
@@ -81,6 +81,10 @@ pub trait Connector: Send + Sync {
     /// Asks the upstream whether it answers and takes the credentials; says what it saw. For
     /// `talon check --probe`.
     async fn probe(&self) -> Result<String, Fault>;
+    /// Why a feed cannot go on from a cursor that a person gave; asked before it is set.
+    fn offset_problem(&self, _feed: &str, _offset: &Cursor) -> Option<String> {
+        None
+    }
     /// Ends what the upstream counts, such as a session. Called when neither feeds nor commands run any
     /// more, at shutdown or when another process took over, also if they never ran; given two seconds.
     /// They may be opened again afterwards.

@@ -28,7 +28,7 @@ fixture! {
 /// A transaction left open is aborted within a second of its time-out; the cleaner looks twice a second.
 ///
 /// The session time-out is how long a broker that was killed cannot come back under its number.
-const SETTINGS: &str = include_str!("../kafka/server.properties");
+pub(crate) const SETTINGS: &str = include_str!("../kafka/server.properties");
 const LOGGING: &str = include_str!("../kafka/log4j2.properties");
 
 const FORMAT_LIMIT: Duration = Duration::from_secs(120);
@@ -138,13 +138,16 @@ impl Kafka {
         Some((kafka, addresses.remove(0)))
     }
 
+    /// The file of its settings; none where it is not a process of ours.
+    pub(crate) fn settings(&self) -> Option<PathBuf> {
+        let Instance::Process(process) = &self.broker.instance else { return None };
+        process.arguments().last().map(PathBuf::from)
+    }
+
     /// Starts it again with a text of its settings replaced by another. Panics where it is not a process
     /// of ours.
     pub fn restart_with(&mut self, text: &str, by: &str) {
-        let Instance::Process(process) = &self.broker.instance else {
-            panic!("its settings are not ours");
-        };
-        let path = process.arguments().last().map(PathBuf::from).unwrap_or_default();
+        let Some(path) = self.settings() else { panic!("its settings are not ours") };
         let changed = fs::read_to_string(&path).map(|settings| settings.replace(text, by));
         if let Err(error) = changed.and_then(|settings| fs::write(&path, settings)) {
             panic!("its settings cannot be changed: {error}");
@@ -197,14 +200,21 @@ fn packaged(house: &House) -> Result<Broker, Failure> {
         let failed = |error| Failure::broken("kafka", error);
         let settings = write_settings(port, data, house).map_err(failed)?;
         copy_formatted(&formatted, &house.log(data)).map_err(failed)?;
-        let logging = format!("-Dlog4j2.configurationFile={}", logging(data));
-        let settings = settings.display().to_string();
-        let arguments = ["-Xmx512m", "-XX:+UseSerialGC", &logging, "-cp", &class_path];
-        let arguments = arguments.into_iter().chain(["kafka.Kafka", &settings]);
-        let arguments = arguments.map(str::to_owned).collect();
-        Ok(launch(port, java.clone(), arguments, Vec::new()))
+        launch_packaged(port, data, &settings)
     })?;
     Ok(Broker::of_process(loopback(port), process))
+}
+
+/// A broker of the packages, with these settings, whose directories are formatted.
+pub(crate) fn launch_packaged(port: u16, data: &Path, settings: &Path) -> Result<Launch, Failure> {
+    let class_path = format!("{}/*", fetch::kafka()?.display());
+    fs::write(data.join("log4j2.properties"), LOGGING).map_err(|e| Failure::broken("kafka", e))?;
+    let logging = format!("-Dlog4j2.configurationFile={}", logging(data));
+    let settings = settings.display().to_string();
+    let arguments = ["-Xmx512m", "-XX:+UseSerialGC", &logging, "-cp", &class_path];
+    let arguments = arguments.into_iter().chain(["kafka.Kafka", &settings]);
+    let arguments = arguments.map(str::to_owned).collect();
+    Ok(launch(port, command::java()?, arguments, Vec::new()))
 }
 
 impl House {
@@ -228,7 +238,7 @@ fn launch(
     }
 }
 
-fn loopback(port: u16) -> String {
+pub(crate) fn loopback(port: u16) -> String {
     format!("127.0.0.1:{port}")
 }
 
@@ -302,7 +312,7 @@ fn copy_formatted(formatted: &Path, log: &Path) -> io::Result<()> {
 }
 
 /// 128 random bits as Kafka writes them: 22 characters of base64, the last with 2 bits.
-fn cluster_id() -> String {
+pub(crate) fn cluster_id() -> String {
     let hash = |part: u8| RandomState::new().hash_one(part);
     let digits = format!("{:016x}{:016x}", hash(0), hash(1));
     format!("{}A", &digits[..21])

@@ -41,6 +41,7 @@ mod fetch;
 mod fixture;
 mod guard;
 mod kafka;
+mod kafka_second;
 mod names;
 mod nats;
 mod nats_cluster;
@@ -53,6 +54,7 @@ mod skip;
 mod workspace;
 
 pub use crate::kafka::Kafka;
+pub use crate::kafka_second::SecondKafka;
 pub use crate::names::unique;
 pub use crate::nats::Nats;
 pub use crate::nats_cluster::NatsCluster;

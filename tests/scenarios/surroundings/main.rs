@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod descriptors;
+mod hands;
 mod output;
 mod places;
 mod rotation;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use talon_brokers::{Kafka, Nats, unique};
@@ -56,10 +57,9 @@ async fn a_first_read_under_a_producer_quota_is_committed_in_parts() {
     until("the bus is in time again", async || talon.message("field").await.is_empty()).await;
 }
 
-/// What waits for the line also holds up the leases, which go over it, so the connector may be let go. What
-/// was committed until then stands, and the parts are smaller from then on.
+/// The line is one for all connections of the process, as a real one is.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_first_read_over_a_thin_line_to_nats_is_committed_in_parts() {
+async fn a_first_read_over_a_thin_line_to_nats_is_committed_in_parts_and_no_lease_waits_for_it() {
     let Some(nats) = Nats::start("thin") else { return };
     let line = thin_line(nats.url().trim_start_matches("nats://").parse().unwrap());
     let prefix = unique("thin");
@@ -68,6 +68,8 @@ async fn a_first_read_over_a_thin_line_to_nats_is_committed_in_parts() {
     texts.insert("bus.nats.lease.ttl.ms".to_owned(), "10000".to_owned());
     let mut talon = Talon::run(&texts);
     ends(&mut talon, nats.url(), &prefix).await;
+    assert_eq!(talon.lines(&["no lease could be renewed"]), 0, "{}", talon.log());
+    assert_eq!(talon.lines(&["fenced"]), 0, "{}", talon.log());
 }
 
 /// `AlterClientQuotas`, version 0, of which the client of the tests knows nothing.
@@ -106,28 +108,33 @@ fn set_quota(bootstrap: &str, bytes_a_second: usize) {
 fn thin_line(server: SocketAddr) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
+    let line = Arc::new(Mutex::new(Instant::now()));
     std::thread::spawn(move || {
         for from in listener.incoming().map_while(Result::ok) {
             let Ok(to) = TcpStream::connect(server) else { continue };
             let (back_from, back_to) = (to.try_clone().unwrap(), from.try_clone().unwrap());
-            std::thread::spawn(move || carry(from, to, Some(A_SECOND)));
+            let line = line.clone();
+            std::thread::spawn(move || carry(from, to, Some(&line)));
             std::thread::spawn(move || carry(back_from, back_to, None));
         }
     });
     address
 }
 
-fn carry(mut from: TcpStream, mut to: TcpStream, a_second: Option<usize>) {
+/// Carries what comes, over the line if there is one: that is when it is free again.
+fn carry(mut from: TcpStream, mut to: TcpStream, line: Option<&Mutex<Instant>>) {
     let mut bytes = [0; 16_384];
-    let mut free = Instant::now();
     while let Ok(read) = from.read(&mut bytes)
         && read > 0
     {
-        if let Some(a_second) = a_second {
+        if let Some(line) = line {
             // By the clock: sleeping takes longer than asked for, and is made up for.
-            let took = Duration::from_secs_f64(read as f64 / a_second as f64);
-            free = free.max(Instant::now() - Duration::from_secs(1)) + took;
-            std::thread::sleep(free.saturating_duration_since(Instant::now()));
+            let took = Duration::from_secs_f64(read as f64 / A_SECOND as f64);
+            let mut free = line.lock().unwrap();
+            *free = (*free).max(Instant::now() - Duration::from_secs(1)) + took;
+            let turn = *free;
+            drop(free);
+            std::thread::sleep(turn.saturating_duration_since(Instant::now()));
         }
         if to.write_all(&bytes[..read]).is_err() {
             break;

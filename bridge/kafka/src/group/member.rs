@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use talon_runtime::bus::{BusFault, Membership, TopicSpec};
 
@@ -36,6 +37,16 @@ pub(crate) fn name() -> String {
         0 => format!("{host}/{process}"),
         more => format!("{host}/{process}#{more}"),
     }
+}
+
+/// How long the group waits for a silent process.
+pub(super) fn session(config: &ClientConfig) -> Duration {
+    millis(config, "session.timeout.ms", SESSION_MS)
+}
+
+fn millis(config: &ClientConfig, name: &str, otherwise: u64) -> Duration {
+    let set = config.get(name).and_then(|ms| ms.parse().ok());
+    Duration::from_millis(set.unwrap_or(otherwise))
 }
 
 /// Pause before a group is joined again after a failure.
@@ -84,13 +95,10 @@ impl Member {
             .set("enable.auto.commit", "false")
             .set("auto.offset.reset", "latest")
             .set("partition.assignment.strategy", "cooperative-sticky");
-        let millis = |name: &str, otherwise: u64| {
-            let set = config.get(name).and_then(|ms| ms.parse().ok());
-            Duration::from_millis(set.unwrap_or(otherwise))
-        };
-        let session = millis("session.timeout.ms", SESSION_MS);
+        let session = session(&config);
         // The broker's session counts from the last heartbeat that it got.
-        let good = session.saturating_sub(millis("heartbeat.interval.ms", HEARTBEAT_MS));
+        let heartbeat = millis(&config, "heartbeat.interval.ms", HEARTBEAT_MS);
+        let good = session.saturating_sub(heartbeat);
         config.set("session.timeout.ms", session.as_millis().to_string());
         let context = Context::new(&self.topic.name, &self.membership);
         let consumer: BaseConsumer<Context> =

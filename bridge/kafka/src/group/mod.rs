@@ -19,12 +19,14 @@
 //!   all grants are over, and the client joins again with the new ones. As long as its connections live, it
 //!   goes on with the old ones, since to join again moves connectors.
 //!
-//! Who runs a shard is told to people by [`presence`]; nothing rests on it.
+//! Who runs a shard is told to people, and to tools, by [`presence`]; nothing in the group rests on it.
 
 mod member;
+mod owner;
 mod presence;
 mod rebalance;
 mod shards;
 
 pub(crate) use member::{Member, name};
+pub(crate) use owner::owner;
 pub(crate) use shards::topic;

@@ -5,7 +5,7 @@
 //! them. Where there is none for longer than it takes to say it again, the group has assigned the
 //! shard's partition to a process that does not have the connector, and nobody runs it.
 //!
-//! Nothing rests on it: the group says who may run a shard.
+//! Nothing in the group rests on it: the group says who may run a shard. [`owner`](super::owner) asks it for tools.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -30,7 +30,7 @@ const REPEAT: u32 = 6;
 const MISSING: u32 = 7;
 
 /// After so many a record that was not repeated is one of a process that is gone.
-const STALE: u32 = 13;
+pub(super) const STALE: u32 = 13;
 
 /// Pause between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -57,17 +57,19 @@ pub(super) struct Presence<'m> {
 }
 
 /// What others have said.
-struct Reader {
+pub(super) struct Reader {
     consumer: BaseConsumer,
     /// Partitions that were read to their ends.
-    whole: BTreeSet<i32>,
-    heard: BTreeMap<String, Heard>,
+    pub(super) whole: BTreeSet<i32>,
+    pub(super) heard: BTreeMap<String, Heard>,
 }
 
 #[derive(Debug, Clone)]
-struct Heard {
+pub(super) struct Heard {
     /// None where there is no record.
-    name: Option<String>,
+    pub(super) name: Option<String>,
+    /// When it was said, by the clock of who said it.
+    pub(super) said_ms: Option<i64>,
     at: Instant,
 }
 
@@ -179,7 +181,11 @@ impl<'m> Presence<'m> {
                 continue;
             }
             let now = Instant::now();
-            let heard = reader.heard.entry(shard.clone()).or_insert(Heard { name: None, at: now });
+            let heard = reader.heard.entry(shard.clone()).or_insert(Heard {
+                name: None,
+                said_ms: None,
+                at: now,
+            });
             if !well {
                 // Others can say nothing either.
                 heard.at = now;
@@ -202,7 +208,7 @@ impl<'m> Presence<'m> {
 }
 
 impl Reader {
-    fn new(cluster: &Cluster, group: &str, topic: &str) -> Result<Reader, BusFault> {
+    pub(super) fn new(cluster: &Cluster, group: &str, topic: &str) -> Result<Reader, BusFault> {
         let mut config = cluster.config();
         config
             .set("group.id", format!("{group}.presence"))
@@ -218,7 +224,7 @@ impl Reader {
     }
 
     /// Takes in what has come.
-    fn read(&mut self, group: &str) -> Result<(), BusFault> {
+    pub(super) fn read(&mut self, group: &str) -> Result<(), BusFault> {
         while let Some(polled) = self.consumer.poll(Duration::ZERO) {
             match polled {
                 Ok(message) => {
@@ -226,7 +232,8 @@ impl Reader {
                     let shard = key.and_then(|key| key.strip_prefix(group)?.strip_prefix('/'));
                     if let Some(shard) = shard {
                         let name = message.payload().and_then(name);
-                        self.heard.insert(shard.to_owned(), Heard { name, at: Instant::now() });
+                        let (said_ms, at) = (message.timestamp().to_millis(), Instant::now());
+                        self.heard.insert(shard.to_owned(), Heard { name, said_ms, at });
                     }
                 }
                 Err(KafkaError::PartitionEOF(partition)) => {

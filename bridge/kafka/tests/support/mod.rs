@@ -16,8 +16,8 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use talon_kafka::Kafka;
 use talon_runtime::bus::{
-    Append, Bus, BusFault, Delivery, Grant, LaneSpec, Place, Purpose, Recovered, ShardLog,
-    ShardSpec, TopicSpec,
+    Append, Bus, BusFault, ConnectorTopics, Delivery, Grant, LaneSpec, Place, Purpose, Recovered,
+    ShardLog, ShardSpec, TopicSpec,
 };
 use talon_sdk::Kind;
 use tokio::runtime::Runtime;
@@ -99,6 +99,12 @@ impl World {
                 record_bytes: None,
             },
         }
+    }
+
+    /// What is found at a look at the topics of a shard and its lane.
+    pub(crate) fn look(&self, kafka: &Kafka, shard: &str) -> Vec<String> {
+        let topics = ConnectorTopics { shard: self.spec(shard), lane: Some(self.lane_spec(shard)) };
+        kafka.inspect(&[topics]).remove(0).unwrap()
     }
 
     pub(crate) fn lane_spec(&self, shard: &str) -> LaneSpec {
@@ -353,6 +359,11 @@ impl Log<'_> {
         let checkpoints: Vec<_> =
             checkpoint.map(|value| (key, value.as_bytes().to_vec())).into_iter().collect();
         self.log.commit(&checkpoints)
+    }
+
+    /// Where the parts of a topic end.
+    pub(crate) fn ends(&self, topic: usize) -> Vec<u64> {
+        self.log.ends(topic)
     }
 
     pub(crate) fn idle(&mut self) -> Result<(), BusFault> {

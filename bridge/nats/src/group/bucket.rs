@@ -56,9 +56,32 @@ impl LeaseBucket {
         if info(connection, &wanted.below.name).await?.is_none() {
             create(connection, &wanted.below).await?;
         }
-        let opening = connection.jetstream.get_key_value(&wanted.name);
-        let store = within(connection, opening).await?;
+        LeaseBucket::existing(connection, &wanted.name).await
+    }
+
+    /// Opens it where it is there.
+    pub(crate) async fn of(
+        connection: &Connection,
+        session: &Session,
+    ) -> Result<Option<LeaseBucket>, BusFault> {
+        let wanted = leases(&session.prefix, 0, FORGOTTEN, &session.access);
+        match info(connection, &wanted.below.name).await? {
+            Some(_) => LeaseBucket::existing(connection, &wanted.name).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn existing(connection: &Connection, name: &str) -> Result<LeaseBucket, BusFault> {
+        let store = within(connection, connection.jetstream.get_key_value(name)).await?;
         Ok(LeaseBucket { connection: connection.clone(), store })
+    }
+
+    /// What stands under the key of a shard, and its revision.
+    pub(crate) async fn stored(&self, key: &str) -> Result<Option<(Lease, u64)>, BusFault> {
+        self.lease(key).await.map_err(|error| match error {
+            WriteError::Silence => silence(&self.connection),
+            WriteError::Fault(fault) => fault,
+        })
     }
 
     /// Follows all entries, beginning with those that are there; none where there is none.

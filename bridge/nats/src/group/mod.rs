@@ -7,6 +7,7 @@
 mod bucket;
 mod entries;
 mod held;
+mod owner;
 mod plan;
 mod requests;
 mod view;
@@ -30,6 +31,8 @@ use held::HeldLeases;
 use plan::{Own, Step, decide};
 use requests::{Action, Outcome, Requests};
 use view::Group;
+
+pub(crate) use owner::owner;
 
 /// Pause before the bucket is opened again after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -115,6 +118,7 @@ impl Member {
             seen_all = entry.seen_current;
             self.see(&mut group, &entry);
         }
+        self.connection.status.over();
         (self.membership.report)(None);
         // In the group also where there is nothing to be had.
         self.held().join();

@@ -219,6 +219,14 @@ impl ShardLog for NatsLog {
         too_large.map_or(Ok(()), Err)
     }
 
+    /// The last sequence of the stream, which all feeds share; only where sequences are followed.
+    fn ends(&self, topic: usize) -> Vec<u64> {
+        match self.layout.routes.get(topic) {
+            Some(Route::Feed { .. }) if self.exactly_once() => vec![self.writer.sequences.known()],
+            _ => Vec::new(),
+        }
+    }
+
     fn idle(&mut self) -> Result<(), BusFault> {
         if !self.connection.is_up() {
             self.runtime.block_on(self.connection.up(RECONNECT, &self.grant))?;

@@ -93,6 +93,11 @@ impl Sequences {
         self.endings.make_contiguous().sort_unstable();
     }
 
+    /// The last sequence of the stream that is known, without gaps before it.
+    pub(crate) fn known(&self) -> u64 {
+        self.known
+    }
+
     /// Whether a record is certainly not the one that the server remembers by its id, and which had this
     /// sequence. The memory of ids outlives what it names: that record is an older one of an entity that
     /// came back as it was, or is purged, or stood in a stream before it was purged.

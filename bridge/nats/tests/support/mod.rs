@@ -9,8 +9,8 @@ use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use futures_util::StreamExt;
 use talon_nats::Nats;
 use talon_runtime::bus::{
-    Append, Bus, BusFault, Delivery, Grant, LaneSpec, Place, Purpose, Recovered, ShardLog,
-    ShardSpec, TopicSpec,
+    Append, Bus, BusFault, ConnectorTopics, Delivery, Grant, LaneSpec, Place, Purpose, Recovered,
+    ShardLog, ShardSpec, TopicSpec,
 };
 use talon_sdk::Kind;
 use talon_sdk::config::{Secrets, Settings};
@@ -99,6 +99,12 @@ impl World {
                 record_bytes: None,
             },
         }
+    }
+
+    /// What is found at a look at the streams of the shard and its lane.
+    pub(crate) fn look(&self, nats: &Nats) -> Vec<String> {
+        let topics = ConnectorTopics { shard: self.spec(), lane: Some(self.lane_spec()) };
+        nats.inspect(&[topics]).remove(0).unwrap()
     }
 
     pub(crate) fn lane_spec(&self) -> LaneSpec {
@@ -284,6 +290,11 @@ impl Log<'_> {
         let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), value.as_bytes().to_vec());
         let checkpoints: Vec<_> = checkpoints.iter().map(owned).collect();
         self.log.commit(&checkpoints)
+    }
+
+    /// Where the parts of a topic end.
+    pub(crate) fn ends(&self, topic: usize) -> Vec<u64> {
+        self.log.ends(topic)
     }
 
     pub(crate) fn idle(&mut self) -> Result<(), BusFault> {

@@ -54,6 +54,14 @@ pub trait ShardLog: Send {
     /// Commits what was appended, and with it, or after it, these checkpoints: key and value.
     fn commit(&mut self, checkpoints: &[(String, Vec<u8>)]) -> Result<(), BusFault>;
 
+    /// Where the parts of a topic end, as far as this log knows: right after [`ShardLog::recover`] as it is,
+    /// later as it was a while ago. What is published takes each of these numbers forward, and nothing but
+    /// a loss takes one back. Empty on a bus that cannot say.
+    fn ends(&self, topic: usize) -> Vec<u64> {
+        let _ = topic;
+        Vec::new()
+    }
+
     /// Called instead of a commit where there was nothing to commit, so that a bus that is away is
     /// noticed all the same. Must not take longer than a look at what the client knows.
     fn idle(&mut self) -> Result<(), BusFault>;

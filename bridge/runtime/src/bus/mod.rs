@@ -22,7 +22,7 @@ pub use log::{Append, Place, Recovered, ShardLog};
 pub use membership::{Membership, Report, Stop};
 pub use ownership::{Grant, Owner, Ownership, Release};
 pub(crate) use ownership::{Hold, Standing};
-pub use spec::{Delivery, LaneSpec, Purpose, ShardSpec, TopicSpec};
+pub use spec::{ConnectorTopics, Delivery, LaneSpec, Purpose, ShardSpec, TopicSpec};
 pub use stall::Stall;
 pub use tail::{Start, Tailed};
 pub use trouble::Trouble;
@@ -52,6 +52,15 @@ pub trait Bus: Send + Sync {
         membership.alone()
     }
 
+    /// Which process of the group runs a shard, for people; none where nobody does. For tools that are no
+    /// member. Blocks, for as long as it takes to tell a process that is gone from one that is quiet.
+    ///
+    /// On a bus that only one process uses nobody else does.
+    fn owner(&self, shard: &str) -> Result<Option<String>, BusFault> {
+        let _ = shard;
+        Ok(None)
+    }
+
     /// Takes a shard over: makes sure of its topics and fences earlier owners. Asks the grant right
     /// before it fences: whoever has lost the shard must not fence its new owner.
     fn open(&self, shard: &ShardSpec, grant: &Grant) -> Result<Box<dyn ShardLog>, BusFault>;
@@ -63,13 +72,12 @@ pub trait Bus: Send + Sync {
         Err(BusFault::Misconfigured(format!("{} carries no commands", self.describe())))
     }
 
-    /// Looks at the settings of the topics of a connector, and of its lane if it has one: what there loses
-    /// what Talon keeps on them, each a sentence with the topic's name. What is not there, or may not be
-    /// seen, loses nothing. Blocks for seconds at most; called when a shard is granted, and some times a
-    /// minute while it is.
-    fn inspect(&self, shard: &ShardSpec, lane: Option<&LaneSpec>) -> Result<Vec<String>, BusFault> {
-        let _ = (shard, lane);
-        Ok(Vec::new())
+    /// Looks at the settings of the topics of connectors: what there loses what Talon keeps on them. Gives
+    /// for each connector, in the order asked, sentences with the topic's name, or why it could not be
+    /// looked. What is not there, or may not be seen, loses nothing. Blocks for seconds; called by one task of
+    /// a process, for all its connectors together some times a minute, and for those that were just granted.
+    fn inspect(&self, connectors: &[ConnectorTopics]) -> Vec<Result<Vec<String>, BusFault>> {
+        connectors.iter().map(|_| Ok(Vec::new())).collect()
     }
 
     /// Puts a command on the topic of a connector, as any client would, and waits for the

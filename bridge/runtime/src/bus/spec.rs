@@ -73,3 +73,12 @@ pub struct LaneSpec {
     /// Where what is no command goes: the same topic as that of the feeds.
     pub dead_letters: TopicSpec,
 }
+
+/// The topics of a connector.
+#[derive(Debug, Clone)]
+pub struct ConnectorTopics {
+    /// Those of its feeds.
+    pub shard: ShardSpec,
+    /// Those of its commands, if it carries any.
+    pub lane: Option<LaneSpec>,
+}

@@ -21,6 +21,7 @@ use crate::commands::scheduler::{Incoming, Scheduler, SchedulerParts};
 use crate::commands::writer;
 use crate::service::health::{Severity, State};
 use crate::service::options::Format;
+use crate::service::progress::Progress;
 use crate::service::registry::Schemas;
 use crate::service::setup::{Setup, Shared, topic};
 use crate::service::{Service, thread};
@@ -120,7 +121,7 @@ impl Service for Lane {
         thread::run(&name, move || open(&shared, &setup, commands, &schemas, &hold)).await
     }
 
-    async fn serve(&self, open: Open, hold: &Hold) -> Result<(), BusFault> {
+    async fn serve(&self, open: Open, hold: &Hold, progress: &Progress) -> Result<(), BusFault> {
         self.shared.health.set(&self.component, Severity::Feed, State::Up, "");
         let (writer, writing) =
             writer::writer(&self.setup.name, open.log, open.results, self.shared.metrics.clone());
@@ -156,8 +157,9 @@ impl Service for Lane {
             drop(reads);
             read
         });
+        let progress = progress.clone();
         let writing = thread::run(&self.component, move || {
-            let written = writing.run();
+            let written = writing.run(&progress);
             drop(writes);
             written
         });

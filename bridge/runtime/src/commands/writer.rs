@@ -9,6 +9,7 @@ use crate::bus::dead_letter::{CUT_VALUE, VALUE_BYTES, cut_key};
 use crate::bus::{BusFault, LaneLog, LaneRecord, LaneTopic, Position};
 use crate::commands::record::ResultRecord;
 use crate::service::metrics::Metrics;
+use crate::service::progress::Progress;
 
 /// Writes that wait; each is a command that waits for it.
 const INBOX: usize = 1024;
@@ -109,7 +110,7 @@ impl Writer {
 
 impl Writing {
     /// Writes until all writers are gone. Blocks.
-    pub(crate) fn run(mut self) -> Result<(), BusFault> {
+    pub(crate) fn run(mut self, progress: &Progress) -> Result<(), BusFault> {
         let mut done = Vec::new();
         let mut settled = Vec::new();
         while let Some(write) = self.inbox.blocking_recv() {
@@ -132,6 +133,7 @@ impl Writing {
                 next = self.inbox.try_recv().ok();
             }
             self.log.commit(&settled)?;
+            progress.committed();
             settled.clear();
             self.metrics.published(&self.name, started.elapsed());
             for (done, written) in done.drain(..) {

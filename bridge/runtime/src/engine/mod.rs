@@ -10,7 +10,7 @@ use talon_sdk::{Clock, Connector, FeedPlan};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout_at};
 
-use crate::bus::{Bus, Membership, Ownership, Report, Stop};
+use crate::bus::{Bus, ConnectorTopics, Membership, Ownership, Report, Stop};
 use crate::commands::{Lane, lane_spec};
 use crate::service::health::Health;
 use crate::service::metrics::{FeedMetrics, Metrics};
@@ -48,8 +48,8 @@ pub struct Engine {
     ownership: Ownership,
     leave: Stop,
     tasks: JoinSet<()>,
-    /// Nothing waits for these: they only look.
-    inspections: JoinSet<()>,
+    /// Nothing waits for it: it only looks.
+    inspection: JoinSet<()>,
     member: JoinHandle<()>,
     view: View,
     connectors: Vec<Arc<dyn Connector>>,
@@ -77,7 +77,7 @@ impl Engine {
             stop: leave.clone(),
         });
         let connectors = parts.connectors.iter().map(|setup| setup.connector.clone()).collect();
-        let (mut tasks, mut inspections) = (JoinSet::new(), JoinSet::new());
+        let (mut tasks, mut inspected) = (JoinSet::new(), Vec::new());
         let mut rows = Vec::new();
         let mut lanes = Vec::new();
         for setup in parts.connectors {
@@ -107,13 +107,10 @@ impl Engine {
                 ownership: ownership.clone(),
                 replication,
             };
-            let mut inspection = Inspection {
-                shared: shared.clone(),
-                shard: shard_spec(&parts.prefix, &setup),
-                lane: None,
-            };
+            let mut topics =
+                ConnectorTopics { shard: shard_spec(&parts.prefix, &setup), lane: None };
             if let Some(lane) = Lane::of(&shared, &setup) {
-                inspection.lane = Some(lane_spec(&parts.prefix, &setup));
+                topics.lane = Some(lane_spec(&parts.prefix, &setup));
                 lanes.push(lane.metrics.clone());
                 tasks.spawn(keep(shared.clone(), lane));
             }
@@ -122,8 +119,16 @@ impl Engine {
                 let pace = Pace::new(&setup.name, health.clone(), shared.metrics.clone());
                 tasks.spawn(keep(shared.clone(), Feeds { shared, setup, plans, aside, pace }));
             }
-            inspections.spawn(inspection.run());
+            inspected.push(topics);
         }
+        let looks = Inspection {
+            bus: parts.bus,
+            health: health.clone(),
+            ownership: ownership.clone(),
+            connectors: inspected,
+        };
+        let mut inspection = JoinSet::new();
+        inspection.spawn(looks.run());
         let view = View {
             health,
             metrics: parts.metrics,
@@ -131,7 +136,7 @@ impl Engine {
             lanes: Arc::new(lanes),
             clock: parts.clock,
         };
-        Engine { ownership, leave, tasks, inspections, member, view, connectors }
+        Engine { ownership, leave, tasks, inspection, member, view, connectors }
     }
 
     /// What it shows of itself.
@@ -144,7 +149,7 @@ impl Engine {
     pub async fn stop(mut self, timeout: Duration) -> bool {
         let end = Instant::now() + timeout;
         self.ownership.stop();
-        self.inspections.abort_all();
+        self.inspection.abort_all();
         let drained = async { while self.tasks.join_next().await.is_some() {} };
         let drained = timeout_at(end - LEAVE.min(timeout / LEAVE_PART), drained).await.is_ok();
         self.ownership.finish();

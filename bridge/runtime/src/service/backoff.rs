@@ -44,6 +44,11 @@ impl Backoff {
         *self.works_since.get_or_insert_with(Instant::now)
     }
 
+    /// It has worked since then.
+    pub(crate) fn worked(&mut self, since: Instant) {
+        self.works_since.get_or_insert(since);
+    }
+
     /// How long it has to work until a failure is the first of new ones.
     pub(crate) fn proof(&self) -> Duration {
         self.waited.max(self.least)

@@ -7,6 +7,7 @@ pub(crate) mod backoff;
 pub mod health;
 pub mod metrics;
 pub mod options;
+pub(crate) mod progress;
 pub mod registry;
 pub(crate) mod setup;
 pub(crate) mod thread;
@@ -15,19 +16,23 @@ use std::future::Future;
 use std::time::Duration;
 
 use talon_sdk::Connector;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::bus::{BusFault, Grant, Hold, Owner, Standing};
 use backoff::Backoff;
 use health::{Severity, State};
+use progress::Progress;
 use setup::Shared;
 
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
-/// A service that has served for so long without failing has made progress: the next failure is a new
-/// one. One that fails sooner each time is retried more and more slowly.
+/// A service that has committed, and has not failed for so long since, has made progress: the next failure is a
+/// new one. One that fails sooner each time, or at its first commit, is retried more and more slowly.
 const PROGRESS: Duration = Duration::from_secs(30);
+
+/// One that had nothing to commit for so long, and did not fail, works too.
+const QUIET: Duration = Duration::from_secs(600);
 
 /// How long a fenced process waits for the group to take the shard from it. If it does not, nobody
 /// took over: the broker gave up on a transaction of a process that was paused for too long.
@@ -54,11 +59,12 @@ pub(crate) trait Service: Send + Sync {
     fn wake(&self);
     /// Takes it over and reads back what was published. Ends early when the grant closes.
     fn open(&self, hold: &Hold) -> impl Future<Output = Result<Self::Open, BusFault>> + Send;
-    /// Serves until the grant closes (`Ok`, all is committed) or it fails.
+    /// Serves until the grant closes (`Ok`, all is committed) or it fails; says when it commits.
     fn serve(
         &self,
         open: Self::Open,
         hold: &Hold,
+        progress: &Progress,
     ) -> impl Future<Output = Result<(), BusFault>> + Send;
     /// It does not run any more.
     fn ended(&self);
@@ -152,8 +158,13 @@ async fn run<S: Service>(service: &S, hold: &Hold, backoff: &mut Backoff) -> Res
         // hold of its own until it has ended.
         () = hold.grant().closing() => return Err(BusFault::Revoked),
     };
-    backoff.works();
-    service.serve(open, hold).await
+    let (opened, progress) = (Instant::now(), Progress::default());
+    let served = service.serve(open, hold, &progress).await;
+    let quiet = (opened.elapsed() > QUIET).then_some(opened);
+    if let Some(since) = progress.since().or(quiet) {
+        backoff.worked(since);
+    }
+    served
 }
 
 /// After a failure: shows it, and waits.
@@ -183,5 +194,80 @@ async fn pause(grant: &Grant, wait: Duration) {
     tokio::select! {
         () = sleep(wait) => {}
         () = grant.closing() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    /// Works for a while, and then fails; in between it commits, or does not.
+    struct Failing {
+        works: Duration,
+        commits: bool,
+    }
+
+    impl Service for Failing {
+        type Open = ();
+
+        fn shard(&self) -> &str {
+            "one"
+        }
+
+        fn component(&self) -> &str {
+            "one"
+        }
+
+        fn standby(&self) {}
+
+        fn wake(&self) {}
+
+        async fn open(&self, _: &Hold) -> Result<(), BusFault> {
+            Ok(())
+        }
+
+        async fn serve(&self, (): (), _: &Hold, progress: &Progress) -> Result<(), BusFault> {
+            if self.commits {
+                progress.committed();
+            }
+            advance(self.works).await;
+            Err(BusFault::Unavailable("refused".to_owned()))
+        }
+
+        fn ended(&self) {}
+
+        fn connector(&self) -> &dyn Connector {
+            unreachable!("nothing takes leave of it")
+        }
+    }
+
+    /// The last of ten waits.
+    async fn last_wait(service: &Failing) -> Duration {
+        let hold = Grant::unlimited("one").hold().unwrap();
+        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT).recovered_after(PROGRESS);
+        let mut last = Duration::ZERO;
+        for _ in 0..10 {
+            run(service, &hold, &mut backoff).await.unwrap_err();
+            last = backoff.next(None);
+        }
+        last
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_first_read_of_any_length_whose_commit_fails_each_time_is_no_progress() {
+        for (seconds, commits, is_progress) in [
+            (40, false, false),
+            (300, false, false),
+            (5, true, false),
+            (40, true, true),
+            // Nothing changes upstream.
+            (3_600, false, true),
+        ] {
+            let works = Duration::from_secs(seconds);
+            let wait = last_wait(&Failing { works, commits }).await;
+            assert_eq!(wait <= FIRST_WAIT, is_progress, "{seconds} {commits}: {wait:?}");
+        }
     }
 }

@@ -11,6 +11,7 @@ use crate::bus::{BusFault, Hold, Purpose, ShardSpec, TopicSpec};
 use crate::service::health::{Severity, State};
 use crate::service::metrics::FeedMetrics;
 use crate::service::options::{Format, Options};
+use crate::service::progress::Progress;
 use crate::service::registry::Schemas;
 use crate::service::setup::{Setup, Shared, topic};
 use crate::service::{Service, thread};
@@ -99,10 +100,10 @@ impl Service for Feeds {
         thread::run(&name, move || open(&shared, &setup, plans, &schemas, &hold)).await
     }
 
-    async fn serve(&self, shard: Shard, hold: &Hold) -> Result<(), BusFault> {
+    async fn serve(&self, shard: Shard, hold: &Hold, progress: &Progress) -> Result<(), BusFault> {
         self.shared.health.set(&self.setup.name, Severity::Vital, State::Up, "");
         self.shared.metrics.owned(&self.setup.name, true);
-        serve(self, shard, hold).await
+        serve(self, shard, hold, progress).await
     }
 
     fn ended(&self) {
@@ -212,7 +213,12 @@ fn wires(
     wires
 }
 
-async fn serve(feeds: &Feeds, shard: Shard, hold: &Hold) -> Result<(), BusFault> {
+async fn serve(
+    feeds: &Feeds,
+    shard: Shard,
+    hold: &Hold,
+    progress: &Progress,
+) -> Result<(), BusFault> {
     let Feeds { shared, setup, plans, aside, pace } = feeds;
     let (sender, inbox) = mpsc::channel::<Sighting>(INBOX);
     let mut polls = JoinSet::new();
@@ -239,8 +245,9 @@ async fn serve(feeds: &Feeds, shard: Shard, hold: &Hold) -> Result<(), BusFault>
     // The shard ends when the last feed has let go of its sender.
     drop(sender);
     let (of_thread, aside, pace) = (hold.clone(), aside.clone(), pace.clone());
+    let progress = progress.clone();
     let serving = thread::run(&setup.name, move || {
-        let served = shard.serve(inbox, &aside, &pace);
+        let served = shard.serve(inbox, &aside, &pace, &progress);
         drop(of_thread);
         served
     });

@@ -15,6 +15,7 @@ pub(crate) mod feeds;
 pub mod guard;
 pub mod index;
 mod list;
+pub mod offsets;
 mod pace;
 mod poll;
 mod publish;

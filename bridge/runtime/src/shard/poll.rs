@@ -196,7 +196,8 @@ impl Poll {
         (missed > 0).then(|| {
             format!(
                 "a look from the beginning found {missed} changes below the feed's offset, which reading \
-                 on from there does not see: it is too far, or they became visible late"
+                 on from there does not see: it is too far, or they became visible late; \
+                 see `talon offsets`"
             )
         })
     }

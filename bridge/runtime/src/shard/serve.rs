@@ -26,13 +26,14 @@ use tokio::sync::mpsc;
 
 use crate::bus::{BusFault, Hold, Place, ShardLog};
 use crate::service::metrics::Metrics;
+use crate::service::progress::Progress;
 use crate::service::registry::Schemas;
 use crate::shard::checkpoint::{self, Checkpoint};
 use crate::shard::diff::Summary;
 use crate::shard::pace::Pace;
 use crate::shard::publish::{Publisher, Told};
 use crate::shard::set_aside::SetAside;
-use crate::shard::state::{FeedState, Known, pair, with_told};
+use crate::shard::state::{FeedState, Known, Loss, pair, with_told};
 use crate::shard::transaction::Transaction;
 
 /// Observations are committed together until their rows have so many bytes.
@@ -107,7 +108,10 @@ impl Shard {
             }
             Ok(())
         })?;
-        feeds.iter_mut().for_each(report);
+        for feed in &mut feeds {
+            let loss = feed.check_memory(&log.ends(feed.frame.changes));
+            report(feed, loss);
+        }
         let took = started.elapsed();
         metrics.recovered(name, took);
         let entities: usize = feeds.iter().map(|feed| feed.known.len()).sum();
@@ -126,11 +130,12 @@ impl Shard {
         mut inbox: mpsc::Receiver<Sighting>,
         aside: &SetAside,
         pace: &Pace,
+        progress: &Progress,
     ) -> Result<(), BusFault> {
         let mut settled = Vec::new();
         while let Some(sighting) = inbox.blocking_recv() {
             let started = Instant::now();
-            let mut transaction = Transaction::new(pace);
+            let mut transaction = Transaction::new(pace, progress);
             let mut bytes = 0;
             let mut next = Some(sighting);
             // What arrived while the last commit ran is committed together.
@@ -148,7 +153,10 @@ impl Shard {
                 self.commit(&checkpoints)?;
                 match has_events {
                     true => transaction.committed(Instant::now()),
-                    false => self.metrics.published(&self.name, started.elapsed()),
+                    false => {
+                        progress.committed();
+                        self.metrics.published(&self.name, started.elapsed());
+                    }
                 }
             } else {
                 self.log.idle()?;
@@ -158,7 +166,7 @@ impl Shard {
             }
             self.forget_old();
         }
-        let last = self.checkpoints(|feed| feed.cursor_moved);
+        let last = self.checkpoints(|feed, ends| feed.cursor_moved || feed.ends_have_moved(ends));
         if !last.is_empty() {
             self.commit(&last)?;
         }
@@ -221,16 +229,18 @@ impl Shard {
 
     /// With events, every cursor that moved, or that stands on fewer entities than its checkpoint says;
     /// without, only those that have waited long enough. The first checkpoint of a feed never waits: it
-    /// says that the first read is over.
+    /// says that the first read is over. Where a commit has taken its topic, a checkpoint says a little later.
     fn due_checkpoints(&mut self, appended: bool) -> Vec<(String, Vec<u8>)> {
         let now = self.clock.now_ms();
-        self.checkpoints(|feed| match feed.checkpointed_ms {
+        self.checkpoints(|feed, ends| match feed.checkpointed_ms {
             None => feed.cursor_moved,
             Some(last) => {
-                let waited = appended || now - last >= IDLE_CHECKPOINT_MS;
+                let is_old = now - last >= IDLE_CHECKPOINT_MS;
                 let is_fewer =
                     || feed.checkpointed_entities.is_some_and(|known| feed.published() < known);
-                feed.cursor_moved && waited || appended && feed.cursor.is_some() && is_fewer()
+                feed.cursor_moved && (appended || is_old)
+                    || feed.ends_have_moved(ends) && is_old
+                    || appended && feed.cursor.is_some() && is_fewer()
             }
         })
     }
@@ -255,15 +265,20 @@ impl Shard {
         self.log.commit(&[])
     }
 
-    fn checkpoints(&mut self, due: impl Fn(&FeedState) -> bool) -> Vec<(String, Vec<u8>)> {
+    fn checkpoints(&mut self, due: impl Fn(&FeedState, &[u64]) -> bool) -> Vec<(String, Vec<u8>)> {
         let now = self.clock.now_ms();
         let mut checkpoints = Vec::new();
-        for feed in self.feeds.iter_mut().filter(|feed| due(feed)) {
+        for feed in &mut self.feeds {
+            let ends = self.log.ends(feed.frame.changes);
+            if !due(feed, &ends) {
+                continue;
+            }
             let entities = feed.published();
-            let value = Checkpoint::encode(feed.cursor.as_ref(), now, entities);
+            let value = Checkpoint::encode(feed.cursor.as_ref(), now, entities, ends.clone());
             checkpoints.push((checkpoint::key(&self.name, &feed.frame.feed), value));
             feed.checkpointed_ms = Some(now);
             feed.checkpointed_entities = Some(entities);
+            feed.checkpointed_ends = ends;
             feed.cursor_moved = false;
         }
         checkpoints
@@ -330,9 +345,8 @@ impl Shard {
     }
 }
 
-/// Says what was read back of a feed, and drops a cursor that stands on what is gone.
-fn report(feed: &mut FeedState) {
-    let missing = feed.check_memory();
+/// Says what was read back of a feed, and what was lost of it.
+fn report(feed: &mut FeedState, loss: Option<Loss>) {
     let FeedState { frame, known, strange, unreadable, .. } = feed;
     let (connector, name, topic) = (&frame.connector, &*frame.feed, &frame.topic);
     frame.metrics.entities(known.len());
@@ -354,15 +368,24 @@ fn report(feed: &mut FeedState) {
             "events on the topic were written with a schema that is known neither to this version nor to the registry: of their entities the keys are known, and their next rows are published as updates without a before image"
         );
     }
-    if let Some(missing) = missing {
+    if loss.is_some() {
         frame.metrics.memory_lost();
-        tracing::warn!(
+    }
+    match loss {
+        None => {}
+        Some(Loss::End) => tracing::warn!(
+            connector,
+            feed = name,
+            topic,
+            "the topic ends before where it ended when the feed's checkpoint was written: it was restored from a backup, copied, or lost records; the feed is read from the beginning, and publishes again what differs"
+        ),
+        Some(Loss::Entities(missing)) => tracing::warn!(
             connector,
             feed = name,
             topic,
             missing,
             "the topic holds fewer entities that can be read than the feed's checkpoint says: it was deleted or purged, lost records, or has some of an unknown schema; the feed is read from the beginning, and publishes again what is missing"
-        );
+        ),
     }
 }
 

@@ -63,6 +63,17 @@ pub(crate) struct FeedState {
     deleted_ms: Vec<i64>,
     /// Of what the last checkpoint was written; see [`crate::shard::checkpoint`].
     pub(crate) checkpointed_entities: Option<u64>,
+    /// Where the topic ended by the last checkpoint.
+    pub(crate) checkpointed_ends: Vec<u64>,
+}
+
+/// Why what a cursor stands on is not there any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// So many entities are missing.
+    Entities(u64),
+    /// The topic ends before where it ended.
+    End,
 }
 
 impl FeedState {
@@ -80,6 +91,7 @@ impl FeedState {
             unreadable: 0,
             deleted_ms: Vec::new(),
             checkpointed_entities: None,
+            checkpointed_ends: Vec::new(),
         }
     }
 
@@ -186,12 +198,18 @@ impl FeedState {
     pub(crate) fn take_checkpoint(&mut self, checkpoint: Option<Checkpoint>) {
         self.checkpointed_ms = checkpoint.as_ref().map(|checkpoint| checkpoint.ts_ms);
         self.checkpointed_entities = checkpoint.as_ref().and_then(|checkpoint| checkpoint.entities);
-        self.cursor = checkpoint.and_then(|checkpoint| checkpoint.cursor).map(Cursor);
+        let (cursor, ends) = checkpoint.map(|c| (c.cursor, c.ends)).unwrap_or_default();
+        (self.cursor, self.checkpointed_ends) = (cursor.map(Cursor), ends);
     }
 
-    /// When all is read back: drops the cursor if what it stands on is not there any more. Gives how many
-    /// entities are missing then; why that is so is written in [`crate::shard::checkpoint`].
-    pub(crate) fn check_memory(&mut self) -> Option<u64> {
+    /// Whether the checkpoint says of the topic's ends less than what is known, where that matters.
+    pub(crate) fn ends_have_moved(&self, ends: &[u64]) -> bool {
+        self.frame.kind == Kind::Table && self.cursor.is_some() && self.checkpointed_ends != ends
+    }
+
+    /// When all is read back, and the topic ends so: drops the cursor if what it stands on is not there any
+    /// more. Gives why; the rules are written in [`crate::shard::checkpoint`].
+    pub(crate) fn check_memory(&mut self, ends: &[u64]) -> Option<Loss> {
         let deleted_ms = std::mem::take(&mut self.deleted_ms);
         let since = self.checkpointed_ms.unwrap_or_default();
         let before = deleted_ms.iter().filter(|ts_ms| **ts_ms < since).count() as u64;
@@ -201,13 +219,24 @@ impl FeedState {
         let expected = self.checkpointed_entities.unwrap_or(differ.index().len() as u64);
         let missing = expected.saturating_sub(recovered);
         let excused = differ.recovered_deletes() - before;
-        if self.frame.kind == Kind::Log || self.cursor.is_none() || missing <= excused {
+        let loss = match missing > excused {
+            true => Loss::Entities(missing),
+            false if has_gone_back(&self.checkpointed_ends, ends) => Loss::End,
+            false => return None,
+        };
+        if self.frame.kind == Kind::Log || self.cursor.is_none() {
             return None;
         }
         differ.lose(since);
         self.cursor = None;
-        Some(missing)
+        Some(loss)
     }
+}
+
+/// Whether a part ends before where it did. Nothing is known of the ends where the bus says none.
+fn has_gone_back(then: &[u64], now: &[u64]) -> bool {
+    let at = |part| now.get(part).copied().unwrap_or_default();
+    !now.is_empty() && then.iter().enumerate().any(|(part, end)| at(part) < *end)
 }
 
 /// A feed, and the log that its rows tell.

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::bus::{Append, BusFault, ShardLog};
+use crate::service::progress::Progress;
 use crate::shard::pace::Pace;
 
 /// A transaction is committed after so long, also in the middle of an observation: a broker gives up on
@@ -17,6 +18,7 @@ const RECORDS_PER_LOOK: u32 = 64;
 /// What is appended and not yet committed. Dropped with something in it, it has failed.
 pub(crate) struct Transaction {
     pace: Pace,
+    progress: Progress,
     since: Option<Instant>,
     /// Appended since then.
     bytes: usize,
@@ -26,9 +28,9 @@ pub(crate) struct Transaction {
 
 impl Transaction {
     /// Nothing is appended yet.
-    pub(crate) fn new(pace: &Pace) -> Transaction {
-        let pace = pace.clone();
-        Transaction { pace, since: None, bytes: 0, records: 0, has_committed: false }
+    pub(crate) fn new(pace: &Pace, progress: &Progress) -> Transaction {
+        let (pace, progress) = (pace.clone(), progress.clone());
+        Transaction { pace, progress, since: None, bytes: 0, records: 0, has_committed: false }
     }
 
     /// Whether something is appended and not yet committed.
@@ -70,6 +72,7 @@ impl Transaction {
 
     /// What was appended is committed now.
     pub(crate) fn committed(&mut self, now: Instant) {
+        self.progress.committed();
         if let Some(since) = self.since.take() {
             self.pace.committed(self.bytes, now - since);
         }
@@ -127,7 +130,8 @@ mod tests {
 
     #[test]
     fn what_takes_long_is_committed_in_between() {
-        let (mut log, mut transaction) = (Log::default(), Transaction::new(&pace().0));
+        let (mut log, mut transaction) =
+            (Log::default(), Transaction::new(&pace().0, &Progress::default()));
         let (start, passed) = (Instant::now(), Cell::new(0));
         let record = Append { topic: 0, key: "k", value: None, headers: &[] };
         for _ in 0..1_000 {
@@ -144,7 +148,8 @@ mod tests {
         let (pace, _) = pace();
         let value = vec![0; 1_000_000];
         let record = Append { topic: 0, key: "k", value: Some(&value), headers: &[] };
-        let (mut log, mut transaction) = (Log::default(), Transaction::new(&pace));
+        let (mut log, mut transaction) =
+            (Log::default(), Transaction::new(&pace, &Progress::default()));
         (0..20).for_each(|_| transaction.append(&mut log, &record).unwrap());
         assert_eq!(log.0[0], 9, "of 8 MiB");
         let before = pace.most();

@@ -12,6 +12,8 @@ pub(crate) use message::Message;
 
 use talon_schemas::Contract;
 
+use crate::contracts;
+
 /// All contracts of the connector.
 pub(crate) fn all_contracts() -> [&'static Contract; 5] {
     [

@@ -239,6 +239,11 @@ impl Feed for CallCost {
     }
 }
 
+/// Whether a text is a cursor of the feed.
+pub(crate) fn is_position(offset: &str) -> bool {
+    serde_json::from_str::<Position>(offset).is_ok()
+}
+
 /// The estimate does not say whose it is. What is no estimate stands under another name.
 fn row(call_id: i64, name: &str, answer: &[u8]) -> Bytes {
     let mut row = format!("{{\"callId\":{call_id},\"{name}\":").into_bytes();

@@ -35,7 +35,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use talon_sdk::config::{Key, Settings};
 use talon_sdk::feeds::ListFeed;
-use talon_sdk::{Class, Connector, Context, Fault, Feed, FeedPlan, FeedSpec};
+use talon_sdk::{Class, Connector, Context, Cursor, Fault, Feed, FeedPlan, FeedSpec};
 
 use self::catalogue::Catalogue;
 use self::client::Upstream;
@@ -133,6 +133,11 @@ impl Connector for Instance {
             }
             other => return Err(Fault::Internal { reason: format!("no feed `{other}` to read") }),
         })
+    }
+
+    fn offset_problem(&self, feed: &str, Cursor(offset): &Cursor) -> Option<String> {
+        let is_sound = feed != "ticket" || plan::cursor::is_position(offset);
+        (!is_sound).then(|| "expected it as `talon offsets list` prints it".to_owned())
     }
 
     fn request_timeout(&self) -> Duration {

@@ -13,7 +13,7 @@
 
 mod branch;
 mod choose;
-mod cursor;
+pub(crate) mod cursor;
 mod now;
 mod standing;
 #[cfg(test)]

@@ -72,6 +72,11 @@ impl Place {
     }
 }
 
+/// Whether a text is a cursor of the feed.
+pub(crate) fn is_position(offset: &str) -> bool {
+    Place::decode(offset).is_some()
+}
+
 #[async_trait]
 impl Feed for OperationState {
     async fn next(&mut self, from: Option<&Cursor>) -> Result<Observation, Fault> {

@@ -48,12 +48,24 @@ pub enum FaultKind {
         /// How many.
         keep: usize,
     },
+    /// An answer has other data.
+    OtherData {
+        /// The JSON.
+        json: String,
+    },
 }
 
 impl FaultKind {
     /// Whether it happens to what is sent, rather than to requests.
     pub fn is_of_messages(&self) -> bool {
-        matches!(self, Self::Malformed | Self::Garbage | Self::EmptyList | Self::ShortList { .. })
+        matches!(
+            self,
+            Self::Malformed
+                | Self::Garbage
+                | Self::EmptyList
+                | Self::ShortList { .. }
+                | Self::OtherData { .. }
+        )
     }
 }
 

@@ -145,9 +145,16 @@ pub(super) fn spoilt(settings: &Settings, text: String, faults: &[FaultKind]) ->
         FaultKind::Garbage => "\u{1}no JSON {\"at all".to_owned(),
         FaultKind::EmptyList => with_list(text, |rows| rows.clear()),
         FaultKind::ShortList { keep } => with_list(text, |rows| rows.truncate(*keep)),
+        FaultKind::OtherData { json } => with_data(&text, json),
         _ => text,
     });
     Noise { seed: settings.seed, share: settings.noise }.respelled(text)
+}
+
+fn with_data(text: &str, data: &str) -> String {
+    let mut json: Value = serde_json::from_str(text).unwrap_or_default();
+    json["data"] = serde_json::from_str(data).unwrap_or_default();
+    json.to_string()
 }
 
 fn with_list(text: String, change: impl FnOnce(&mut Vec<Value>)) -> String {

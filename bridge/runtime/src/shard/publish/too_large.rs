@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use super::*;
 use crate::bus::{Place, Recovered};
 use crate::service::metrics::Metrics;
+use crate::service::progress::Progress;
 use crate::shard::change::EventId;
 use crate::shard::pace::tests::pace;
 
@@ -121,7 +122,7 @@ fn published(
         as_of_ms: 1,
         now_ms: 1,
         buffer: &mut Vec::new(),
-        transaction: &mut Transaction::new(&pace().0),
+        transaction: &mut Transaction::new(&pace().0, &Progress::default()),
         tally: &mut tally,
         told: None,
     };

@@ -21,6 +21,15 @@ struct BranchPosition {
     off: Option<String>,
 }
 
+/// Whether a text is a cursor of the feed.
+pub(crate) fn is_position(cursor: &str) -> bool {
+    let Ok(position) = serde_json::from_str::<Position>(cursor) else { return false };
+    position.0.values().all(|BranchPosition { start, done, off }| {
+        let has_days = Day::parse(start).is_some() && Days::decode(done).is_some();
+        has_days && off.as_deref().is_none_or(|off| Day::parse(off).is_some())
+    })
+}
+
 impl Plan {
     /// The cursor: about a hundred bytes a branch.
     pub(crate) fn position(&self) -> String {

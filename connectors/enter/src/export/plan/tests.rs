@@ -3,6 +3,7 @@ use std::sync::Arc;
 use talon_sdk::Clock;
 use tokio::time::Instant;
 
+use super::cursor::is_position;
 use super::*;
 use crate::export::catalogue::BranchHead;
 use crate::export::zone::Zones;
@@ -72,6 +73,7 @@ impl Played {
 
     fn restarted(&self, config: PlanConfig, branches: &[&str]) -> Played {
         let mut other = Played::new(config, &[]);
+        assert!(is_position(&self.plan.position()));
         other.plan.restore(&self.plan.position()).unwrap();
         other.now = self.now;
         other.list(branches, &[]);
@@ -293,4 +295,14 @@ fn a_branch_whose_row_of_the_list_cannot_be_read_is_read_on() {
     assert_eq!(reads(&played), ["a", "b"]);
     played.list_of(&["a"], &[], true);
     assert_eq!(reads(&played), ["a"]);
+}
+
+#[test]
+fn what_a_person_gives_as_a_position_is_looked_at_whole() {
+    for strange in
+        ["", "5", "soon", r#"{"a":{"start":"x"}}"#, r#"{"a":{"start":"2026-01-02","off":"x"}}"#]
+    {
+        assert!(!is_position(strange), "{strange}");
+    }
+    assert!(is_position("{}"));
 }
