@@ -242,9 +242,12 @@ fn in_milliseconds_the_schema_says_so_and_an_entity_is_put_into_it() {
 
 #[test]
 fn an_envelope_of_the_first_version_is_read_whatever_its_name_was() {
+    let mut seen = 0;
     for (name, contract) in contracts() {
         let path = format!("{}/released/0.1.0-pre/{name}.avsc", env!("CARGO_MANIFEST_DIR"));
-        let text = std::fs::read_to_string(path).unwrap();
+        // What came later has no first version.
+        let Ok(text) = std::fs::read_to_string(path) else { continue };
+        seen += 1;
         let first = Writer::parse(&text).unwrap();
         assert!(first.full_name().ends_with("Change"), "{name}");
         let message = contract.as_ref();
@@ -259,6 +262,7 @@ fn an_envelope_of_the_first_version_is_read_whatever_its_name_was() {
         };
         assert!(message.earlier(known).is_some(), "{name} is known by its fingerprint");
     }
+    assert_eq!(seen, 23);
     let contract: &Contract = of_feed("contractor.call_message");
     let path = "released/0.1.0-pre/contractor.call_message.avsc";
     let text = std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
