@@ -78,7 +78,7 @@ clerks! {
 }
 
 macro_rules! roles {
-    ($($(#[$about:meta])* $name:ident clerk $(#[$clerk:meta])* updated $(#[$updated:meta])*;)*) => {$(
+    ($($(#[$about:meta])* $name:ident administrator $(#[$administrator:meta])* clerk $(#[$clerk:meta])* updated $(#[$updated:meta])*;)*) => {$(
         $(#[$about])*
         pub(crate) struct $name<'a> {
             /// Key.
@@ -93,7 +93,7 @@ macro_rules! roles {
             #[from("administrator")]
             #[record(hidden)]
             administrator: Option<Administrator<'a>>,
-            /// Set for administrators. Upstream: administrator.id.
+            $(#[$administrator])*
             #[record(made)]
             administrator_id: Option<Int>,
             $(#[$clerk])*
@@ -121,6 +121,8 @@ roles! {
     #[derive(Record)]
     #[record(namespace = "talon.quickq", finish = UserRole::take_administrator)]
     UserRole
+    administrator
+    /// Set for administrators. Upstream: administrator.id.
     clerk
     /// Set for clerks.
     updated
@@ -131,6 +133,7 @@ roles! {
     #[derive(Record)]
     #[record(name = "UserRole", finish = RoleOfUser::take_administrator)]
     RoleOfUser
+    administrator
     clerk
     updated
     /// Upstream: last_update.
