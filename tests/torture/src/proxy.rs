@@ -2,13 +2,18 @@
 //!
 //! A cut holds what is on its way, as a network does that drops packets which TCP sends again: what
 //! both ends still want to exchange when it is mended passes then.
+//!
+//! Lines have a runtime of their own: what keeps this program busy, such as a look at all that was
+//! published, must not hold up the heartbeats that pass here.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -16,6 +21,12 @@ use crate::scenario::Wire;
 
 /// What is held on its way in one direction of one connection.
 const CHUNK: usize = 64 * 1024;
+
+static LINES: LazyLock<Runtime> = LazyLock::new(|| {
+    let mut lines = Builder::new_multi_thread();
+    let lines = lines.worker_threads(1).thread_name("lines").enable_all().build();
+    lines.expect("one more thread and one more epoll")
+});
 
 /// An address that is taken, before it leads anywhere.
 pub struct Entrance {
@@ -53,7 +64,8 @@ pub struct Proxy {
 impl Entrance {
     /// Takes a free address.
     pub async fn take() -> std::io::Result<Entrance> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let bound = LINES.spawn(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
+        let listener = bound.await.map_err(std::io::Error::other)??;
         let address = listener.local_addr()?;
         Ok(Entrance { listener, address })
     }
@@ -66,7 +78,7 @@ impl Entrance {
     /// Leads to a server from now on.
     pub fn lead(self, to: SocketAddr) -> Proxy {
         let (state, seen) = watch::channel(State { out: Way::Open, back: Way::Open, age: 0 });
-        let accepting = tokio::spawn(accept(self.listener, to, seen));
+        let accepting = LINES.spawn(accept(self.listener, to, seen));
         Proxy { address: self.address, state, accepting }
     }
 }

@@ -12,6 +12,8 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
+use serde_json::Value;
+use serde_json::value::RawValue;
 use talon_enter::contracts;
 use talon_simulators::enter_export::{Fault, FaultKind, Settings, Simulator};
 use tokio::task::JoinHandle;
@@ -107,11 +109,13 @@ impl EnterExport {
         for (feed, path) in [("branch", "servers"), ("ticket_source", "ticketSources")] {
             let url = format!("{}/api/1/config/{path}", self.upstream.url());
             let reply = client.get(url).header("Token", TOKEN).send().await?.error_for_status()?;
-            let rows: Vec<Value> = serde_json::from_str(&reply.text().await?)?;
+            // As they came: a generic value has not all digits of all numbers.
+            let rows: Vec<Box<RawValue>> = serde_json::from_str(&reply.text().await?)?;
             let mut truth = Truth::new();
             for row in rows {
-                let key = row["Id"].as_str().context("a row without `Id`")?.to_owned();
-                let datum = self.codecs.datum(feed, row.to_string().as_bytes(), "")?;
+                let read: Value = serde_json::from_str(row.get())?;
+                let key = read["Id"].as_str().context("a row without `Id`")?.to_owned();
+                let datum = self.codecs.datum(feed, row.get().as_bytes(), "")?;
                 truth.insert(key, vec![Some(datum)]);
             }
             self.lists.insert(feed, truth);
