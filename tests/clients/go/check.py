@@ -14,6 +14,9 @@ def micros(text):
 
 
 def plain(name, value):
+    # In a map, what is of a union comes under the name of its branch.
+    if name != "extra" and isinstance(value, dict):
+        ((_, value),) = value.items()
     return micros(value) if name.endswith("_at") and isinstance(value, str) else value
 
 

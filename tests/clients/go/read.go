@@ -8,10 +8,11 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
-	"github.com/confluentinc/confluent-kafka-go/v2/schemaregistry"
-	"github.com/confluentinc/confluent-kafka-go/v2/schemaregistry/serde"
-	"github.com/confluentinc/confluent-kafka-go/v2/schemaregistry/serde/avrov2"
+	// What the recipe uses, so that `go mod tidy` keeps it.
+	_ "github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	_ "github.com/confluentinc/confluent-kafka-go/v2/schemaregistry"
+	_ "github.com/confluentinc/confluent-kafka-go/v2/schemaregistry/serde"
+	_ "github.com/confluentinc/confluent-kafka-go/v2/schemaregistry/serde/avrov2"
 )
 
 func main() {

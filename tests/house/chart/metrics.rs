@@ -26,12 +26,10 @@ fn read(path: &str) -> String {
 
 /// The metrics that the contract pins, with the labels that their registration names.
 fn metrics() -> BTreeMap<String, Metric> {
-    let sources = [
-        "bridge/runtime/src/service/metrics.rs",
-        "connectors/sdk/src/metrics.rs",
-        "connectors/sdk/src/progress.rs",
-    ]
-    .map(read);
+    let of_runtime = ["", "/commands", "/components", "/feeds", "/process", "/shards"]
+        .map(|file| format!("bridge/runtime/src/service/metrics{file}.rs"));
+    let of_sdk = ["metrics", "progress"].map(|file| format!("connectors/sdk/src/{file}.rs"));
+    let sources: Vec<String> = of_runtime.iter().chain(&of_sdk).map(|path| read(path)).collect();
     let pinned = read("bridge/runtime/src/service/metrics/tests.rs");
     let lines = pinned.lines().filter_map(|line| line.trim().strip_prefix("\"talon_"));
     let metrics: BTreeMap<String, Metric> = lines
@@ -51,6 +49,9 @@ fn metrics() -> BTreeMap<String, Metric> {
 fn labels_of(source: &str, name: &str) -> Option<BTreeSet<String>> {
     let behind = &source[source.find(&format!("\"{name}\""))?..];
     let own = behind[1..].split("\"talon_").next()?;
+    if own.contains("&[],") {
+        return Some(BTreeSet::new());
+    }
     let list = own.split_once("&[\"").or_else(|| source.split_once("&[\""))?.1;
     let list = list.split_once(']')?.0;
     Some(list.split('"').step_by(2).map(str::to_owned).collect())

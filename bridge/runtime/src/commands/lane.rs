@@ -84,13 +84,15 @@ impl Lane {
         if setup.connector.commands().is_empty() {
             return None;
         }
+        let metrics = LaneMetrics::new(&setup.name, &shared.metrics);
+        metrics.expect(setup.connector.commands().iter().map(|spec| spec.name));
         Some(Lane {
             shared: shared.clone(),
             setup: setup.clone(),
             commands,
             component: format!("{}/commands", setup.name),
             budgets: Budgets::default(),
-            metrics: LaneMetrics::new(&setup.name, &shared.metrics),
+            metrics,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! What is counted of a lane.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +13,9 @@ use crate::service::metrics::Metrics;
 /// Instead of a number: nobody has looked.
 const UNKNOWN: u64 = u64::MAX;
 
+/// Instead of a time.
+const NONE: i64 = i64::MAX;
+
 /// The metrics of one connector's commands. Cheap to clone.
 #[derive(Clone)]
 pub struct LaneMetrics(Arc<Lane>);
@@ -22,6 +25,8 @@ struct Lane {
     /// Commands on the topic that are not read yet; [`UNKNOWN`] where nobody has looked.
     behind: AtomicU64,
     held: AtomicU64,
+    /// When the bus took the oldest of them, milliseconds; [`NONE`] where there is none, or that is not known.
+    oldest: AtomicI64,
     outcomes: Mutex<BTreeMap<&'static str, u64>>,
     all: Metrics,
 }
@@ -43,9 +48,21 @@ impl LaneMetrics {
             connector: connector.to_owned(),
             behind: AtomicU64::new(UNKNOWN),
             held: AtomicU64::new(0),
+            oldest: AtomicI64::new(NONE),
             outcomes: Mutex::default(),
             all: all.clone(),
         }))
+    }
+
+    /// The outcomes that alerts wait for are there from the start, so that the first is an increase.
+    pub(crate) fn expect<'a>(&self, kinds: impl IntoIterator<Item = &'a str>) {
+        let (all, connector) = (&self.0.all, self.0.connector.as_str());
+        for kind in kinds {
+            for outcome in [Outcome::Unknown, Outcome::Failed, Outcome::Expired] {
+                all.commands.outcomes.with_label_values(&[connector, kind, outcome.word()]);
+            }
+        }
+        all.feeds.dead_letters.with_label_values(&[connector, "commands", "command"]);
     }
 
     /// Commands on the topic that are not read yet, where that is known.
@@ -55,15 +72,16 @@ impl LaneMetrics {
         }
     }
 
-    /// Commands that are read and not settled.
-    pub(crate) fn held(&self, commands: usize) {
+    /// Commands that are read and not settled, and when the bus took the oldest of them.
+    pub(crate) fn held(&self, commands: usize, oldest_ms: Option<i64>) {
         self.0.held.store(commands as u64, Ordering::Relaxed);
+        self.0.oldest.store(oldest_ms.unwrap_or(NONE), Ordering::Relaxed);
     }
 
     /// A command got its outcome after so long.
     pub(crate) fn settled(&self, kind: &str, outcome: Outcome, took: Duration) {
         let connector = self.0.connector.as_str();
-        let duration = &self.0.all.command_duration;
+        let duration = &self.0.all.commands.duration;
         duration.with_label_values(&[connector, kind]).observe(took.as_secs_f64());
         self.outcome(kind, outcome);
     }
@@ -71,7 +89,8 @@ impl LaneMetrics {
     /// A command got its outcome without having had a turn.
     pub(crate) fn outcome(&self, kind: &str, outcome: Outcome) {
         let connector = self.0.connector.as_str();
-        self.0.all.commands.with_label_values(&[connector, kind, outcome.word()]).inc();
+        let counted = &self.0.all.commands.outcomes;
+        counted.with_label_values(&[connector, kind, outcome.word()]).inc();
         let mut outcomes = self.0.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
         *outcomes.entry(outcome.word()).or_default() += 1;
     }
@@ -80,24 +99,40 @@ impl LaneMetrics {
     pub(crate) fn dead_letters(&self, letters: usize) {
         if letters > 0 {
             let labels = [self.0.connector.as_str(), "commands", "command"];
-            self.0.all.dead_letters.with_label_values(&labels).inc_by(letters as u64);
+            self.0.all.feeds.dead_letters.with_label_values(&labels).inc_by(letters as u64);
         }
     }
 
     /// The lane is not run here any more.
     pub(crate) fn rest(&self) {
         self.behind(Some(UNKNOWN));
-        self.held(0);
+        self.held(0, None);
         // What is not there yet need not be removed.
-        self.0.all.command_lag.remove_label_values(&[&self.0.connector]).ok();
+        self.0.all.commands.lag.remove_label_values(&[&self.0.connector]).ok();
+        self.0.all.commands.oldest.remove_label_values(&[&self.0.connector]).ok();
     }
 
-    /// Brings the gauge up to date, to be called before a scrape. There is none where the lane does not
-    /// run, or has not been opened yet; while it is down, the last that was known stays.
-    pub(crate) fn refresh(&self) {
+    /// Brings the gauges up to date, to be called before a scrape. There are none where the lane does not
+    /// run, or has not been opened yet; while it is down, what was known last stays, and grows older.
+    pub(crate) fn refresh(&self, now_ms: i64) {
         let Some(waiting) = self.waiting() else { return };
+        let (commands, labels) = (&self.0.all.commands, [self.0.connector.as_str()]);
+        let age_ms = match (waiting, self.0.oldest.load(Ordering::Relaxed)) {
+            (0, _) => Some(0),
+            (_, NONE) => None,
+            (_, oldest_ms) => Some((now_ms - oldest_ms).max(0)),
+        };
+        match age_ms {
+            Some(age_ms) => {
+                commands.oldest.with_label_values(&labels).set(age_ms as f64 / 1000.0);
+            }
+            // None that waits is read yet.
+            None => {
+                commands.oldest.remove_label_values(&labels).ok();
+            }
+        }
         let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
-        self.0.all.command_lag.with_label_values(&[&self.0.connector]).set(waiting);
+        commands.lag.with_label_values(&labels).set(waiting);
     }
 
     fn waiting(&self) -> Option<u64> {
@@ -124,18 +159,42 @@ mod tests {
         let all = Metrics::new().unwrap();
         let lane = LaneMetrics::new("c", &all);
         let shown = || {
-            lane.refresh();
+            lane.refresh(0);
             let text = all.text();
             let line = text.lines().find(|line| line.starts_with("talon_command_lag_records{"));
             line.map(|line| line.rsplit(' ').next().unwrap_or_default().to_owned())
         };
         assert_eq!(shown(), None, "nobody has looked yet");
         lane.behind(Some(40));
-        lane.held(2);
+        lane.held(2, Some(5_000));
         assert_eq!(shown().as_deref(), Some("42"));
         lane.behind(None);
         assert_eq!(shown().as_deref(), Some("42"), "it is down, and they still wait");
         lane.rest();
         assert_eq!(shown(), None, "another process runs it");
+    }
+
+    #[test]
+    fn the_oldest_command_grows_older_until_it_is_settled_also_while_the_lane_is_down() {
+        let all = Metrics::new().unwrap();
+        let lane = LaneMetrics::new("c", &all);
+        let age = |now_ms: i64| {
+            lane.refresh(now_ms);
+            let text = all.text();
+            let mut lines = text.lines();
+            let line = lines.find(|line| line.starts_with("talon_command_oldest_seconds{"));
+            line.map(|line| line.rsplit(' ').next().unwrap_or_default().to_owned())
+        };
+        lane.behind(Some(0));
+        assert_eq!(age(9_000).as_deref(), Some("0"), "none waits");
+        lane.behind(Some(3));
+        assert_eq!(age(9_000), None, "none of them has been read");
+        lane.held(2, Some(5_000));
+        assert_eq!(age(9_500).as_deref(), Some("4.5"));
+        lane.behind(None);
+        assert_eq!(age(11_000).as_deref(), Some("6"), "it is down, and they still wait");
+        assert_eq!(age(4_000).as_deref(), Some("0"), "the clock of the bus is ahead");
+        lane.rest();
+        assert_eq!(age(12_000), None, "another process runs it");
     }
 }

@@ -16,6 +16,7 @@ mod aside;
 mod attempt;
 mod budgets;
 mod duplicate;
+mod held;
 mod intake;
 pub(crate) mod lane;
 mod ledger;

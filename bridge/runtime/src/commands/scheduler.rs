@@ -1,6 +1,6 @@
 //! Whose turn it is: commands with the same ordering key one after another, others side by side.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use talon_sdk::{Answer, Command, CommandSpec};
@@ -12,6 +12,7 @@ use crate::bus::{Arrival, BusFault, LaneRecord, LaneTopic, Position};
 use crate::commands::aside::Aside;
 use crate::commands::attempt::{self, CommandContext, Left, Turn};
 use crate::commands::duplicate;
+use crate::commands::held::Held;
 use crate::commands::intake::{CommandReader, Intake};
 use crate::commands::ledger::{Entry, IdHash, Ledger, WAITING};
 use crate::commands::metrics::LaneMetrics;
@@ -75,8 +76,7 @@ pub(crate) struct Scheduler {
     /// Whether commands come in one order, whatever their keys.
     ordered: bool,
     pub(super) topic: String,
-    /// Positions that are held.
-    pub(super) open: HashSet<Position>,
+    pub(super) open: Held,
     pub(super) bytes: usize,
     /// Behind each ordering key that is at work: who comes next.
     lines: HashMap<String, VecDeque<Waiting>>,
@@ -109,7 +109,7 @@ impl Scheduler {
             metrics: parts.metrics,
             ordered: parts.ordered,
             topic: parts.topic,
-            open: HashSet::new(),
+            open: Held::default(),
             bytes: 0,
             lines: HashMap::new(),
             ready: VecDeque::new(),
@@ -166,11 +166,11 @@ impl Scheduler {
                 }
             }
             self.start();
-            if self.open.is_empty() {
+            if self.open.len() == 0 {
                 // Nothing waits for the upstream any more: what the last ones met says nothing of now.
                 self.context.show(None);
             }
-            self.metrics.held(self.open.len());
+            self.metrics.held(self.open.len(), self.open.oldest_ms());
         }
         // What waits for its turn is read again by whoever opens the lane next.
         self.ready.clear();
@@ -186,7 +186,7 @@ impl Scheduler {
     /// The registry has answered those that wait for it, or has failed to.
     async fn answered(&mut self, answer: Result<(), BusFault>) -> Result<(), Left> {
         for arrival in self.aside.answered(answer, &self.context)? {
-            self.open.remove(&arrival.position);
+            self.open.let_go(arrival.position);
             self.bytes -= arrival.value.len();
             self.arrived(arrival).await?;
         }
@@ -196,9 +196,10 @@ impl Scheduler {
     /// A record of the topic of commands.
     async fn arrived(&mut self, arrival: Arrival) -> Result<(), Left> {
         let position = arrival.position;
-        if self.open.contains(&position) {
+        if self.open.has(position) {
             return Ok(());
         }
+        self.open.take(position, arrival.at_ms);
         self.ledger.saw(arrival.at_ms);
         if self.aside.must_take(&arrival) {
             self.set_aside(arrival);
@@ -259,14 +260,12 @@ impl Scheduler {
 
     /// Holds a record until the registry has answered.
     fn set_aside(&mut self, arrival: Arrival) {
-        self.open.insert(arrival.position);
         self.bytes += arrival.value.len();
         self.aside.take(arrival);
     }
 
-    /// Counts a command among those that are held.
+    /// Counts the bytes of a command that is held.
     fn hold(&mut self, command: Command, position: Position, bytes: usize) -> Waiting {
-        self.open.insert(position);
         self.bytes += bytes;
         let turn = Turn { command, position, intent: None, barred: None };
         Waiting { turn, bytes, since: Instant::now() }
@@ -329,7 +328,7 @@ impl Scheduler {
             Ended::Command { waiting, result: Ok(record) } => (waiting, record),
             Ended::Written { position, id, bytes, outcome, dead, result: Ok(()) } => {
                 self.metrics.dead_letters(dead);
-                self.open.remove(&position);
+                self.open.let_go(position);
                 self.bytes -= bytes;
                 self.ledger.remember(position, id);
                 if let Some((kind, outcome)) = outcome {
@@ -339,7 +338,7 @@ impl Scheduler {
             }
             Ended::PutBack { waiting, result: Ok(Written::Done) } => {
                 let position = waiting.turn.position;
-                self.open.remove(&position);
+                self.open.let_go(position);
                 self.bytes -= waiting.bytes;
                 self.ledger.remember(position, Some(IdHash::of(&waiting.turn.command.id)));
                 return true;
@@ -371,7 +370,7 @@ impl Scheduler {
             }
         }
         self.ledger.take(record, self.context.clock.now_ms());
-        self.open.remove(position);
+        self.open.let_go(*position);
         self.bytes -= waiting.bytes;
         let behind = self.running.remove(&IdHash::of(&command.id)).unwrap_or_default();
         self.ready.extend(behind);
@@ -416,7 +415,6 @@ impl Scheduler {
         let bytes = records.iter().map(|record| record.value.len()).sum();
         let is_dead = |record: &&LaneRecord| record.topic == LaneTopic::DeadLetters;
         let dead = records.iter().filter(is_dead).count();
-        self.open.insert(position);
         self.bytes += bytes;
         let written = self.context.writer.hand(records, Some(position)).await?;
         self.tasks.spawn(async move {
@@ -432,7 +430,7 @@ impl Scheduler {
         for intent in self.ledger.intents() {
             let Some(position) = intent.position() else { continue };
             let hash = IdHash::of(&intent.command_id);
-            let waits = self.open.contains(&position) || self.running.contains_key(&hash);
+            let waits = self.open.has(position) || self.running.contains_key(&hash);
             if waits || self.is_held(&intent.command_id) {
                 continue;
             }

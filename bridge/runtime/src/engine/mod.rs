@@ -86,7 +86,12 @@ impl Engine {
                 .feeds()
                 .into_iter()
                 .map(|plan| {
-                    let metrics = parts.metrics.feed(&setup.name, &plan.spec.name, &parts.clock);
+                    let metrics = parts.metrics.feed(
+                        &setup.name,
+                        &plan.spec.name,
+                        plan.interval,
+                        &parts.clock,
+                    );
                     let row = FeedRow {
                         connector: setup.name.clone(),
                         feed: plan.spec.name.clone(),

@@ -75,7 +75,7 @@ impl View {
     pub fn scrape(&self) -> String {
         let now = self.clock.now_ms();
         self.feeds.iter().for_each(|(_, feed)| feed.refresh(now));
-        self.lanes.iter().for_each(LaneMetrics::refresh);
+        self.lanes.iter().for_each(|lane| lane.refresh(now));
         self.metrics.text()
     }
 }

@@ -58,6 +58,22 @@ impl State {
         }
     }
 
+    /// As in `/health/ready` and in the metric.
+    pub fn word(self) -> &'static str {
+        match self {
+            State::Starting => "starting",
+            State::Recovering => "recovering",
+            State::Up => "up",
+            State::Degraded => "degraded",
+            State::Standby => "standby",
+            State::Unowned => "unowned",
+            State::Unavailable => "unavailable",
+            State::Misconfigured => "misconfigured",
+            State::Fenced => "fenced",
+            State::Internal => "internal",
+        }
+    }
+
     /// Whether all is as it should be.
     pub fn is_well(self) -> bool {
         matches!(self, State::Up | State::Standby)
@@ -214,8 +230,8 @@ impl Health {
         // Under the lock, so that what is shown last is what is true.
         match state {
             // It does not run here; whoever runs it says whether it works.
-            State::Standby => self.metrics.forget_up(name),
-            _ => self.metrics.up(name, state.is_well()),
+            State::Standby => self.metrics.component(name, state.word(), None),
+            _ => self.metrics.component(name, state.word(), Some(state.is_well())),
         }
         true
     }
@@ -231,7 +247,7 @@ impl Health {
 
     fn forget(&self, known: &mut Known, name: &str) {
         known.components.remove(name);
-        self.metrics.forget_up(name);
+        self.metrics.forget_component(name);
     }
 }
 
@@ -327,5 +343,22 @@ mod tests {
         assert_eq!((up(&metrics, "a/feed"), up(&metrics, "a")), (None, None));
         health.set("a", Severity::Vital, State::Unavailable, "no answer");
         assert_eq!(up(&metrics, "a"), Some('0'));
+    }
+
+    #[test]
+    fn the_metric_of_the_state_has_one_series_a_component_with_the_word_of_the_health_page() {
+        let (health, metrics) = health();
+        let shown = || -> Vec<String> {
+            let text = metrics.text();
+            let series = text.lines().filter_map(|line| line.strip_prefix("talon_component_state"));
+            series.map(str::to_owned).collect()
+        };
+        for state in [State::Starting, State::Up, State::Misconfigured, State::Standby] {
+            health.set("a", Severity::Vital, state, "");
+            let word = serde_json::to_value(state).unwrap();
+            assert_eq!(shown(), [format!("{{component=\"a\",state={word}}} 1")]);
+        }
+        health.remove("a");
+        assert_eq!(shown(), [""; 0]);
     }
 }

@@ -270,6 +270,18 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_record_is_an_entity_the_one_before_it_and_the_envelope() {
+        let bytes = |texts: &[(&str, &str)]| {
+            let texts = texts.iter().chain(&[("class", "any"), ("entity.max.bytes", "4000000")]);
+            let texts = texts.map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect();
+            let (keys, secrets) = (keys(), Secrets::Unresolved);
+            Options::read(&Settings::new("", &keys, texts, &secrets)).record_bytes()
+        };
+        assert_eq!(bytes(&[]), 8_065_536);
+        assert_eq!(bytes(&[("before.image", "none")]), 4_065_536);
+    }
+
+    #[test]
     fn what_is_not_set_is_as_declared() {
         let options = Options::default();
         assert_eq!(options.delivery, Delivery::ExactlyOnce);

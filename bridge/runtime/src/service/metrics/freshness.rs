@@ -35,6 +35,11 @@ impl Freshness {
         }
     }
 
+    /// Whether the feed reads several scopes one after another.
+    pub(super) fn follows_scopes(&self) -> bool {
+        !self.followed.is_empty()
+    }
+
     /// When the oldest scope was read, and which one it is, where there are several.
     pub(super) fn oldest(&self) -> (i64, Option<&str>) {
         let oldest = self.followed.iter().min_by_key(|(scope, at)| (**at, *scope));

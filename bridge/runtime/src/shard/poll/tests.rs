@@ -94,7 +94,7 @@ async fn an_hour(interval: Duration, script: Script) -> Hour {
         start: None,
         shard,
         health: health.clone(),
-        metrics: metrics.feed("c", "f", &Clock::System),
+        metrics: metrics.feed("c", "f", Duration::ZERO, &Clock::System),
         grant,
         aside_until: None,
     };

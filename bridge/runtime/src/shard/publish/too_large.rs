@@ -1,6 +1,7 @@
 //! Events that the bus does not take.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use super::*;
 use crate::bus::{Place, Recovered};
@@ -110,7 +111,7 @@ fn published(
         entity_bytes: 5_000,
         before_images: true,
         oversize,
-        metrics: metrics.feed("things", "thing", &clock),
+        metrics: metrics.feed("things", "thing", Duration::ZERO, &clock),
     };
     let mut log = Log { most, records: Vec::new() };
     let mut tally = frame.metrics.tally();
