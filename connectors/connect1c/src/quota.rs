@@ -14,7 +14,9 @@
 //!    gives an observation without rows whose cursor has it ([`talon_sdk::Coverage::Incomplete`]).
 //! 2. When that cursor is *committed*, the feed is called again and makes the call, if
 //!    [`Quota::may_send`] still says so.
-//! 3. [`Quota::end`], or [`Quota::refused`], goes into the cursor of the rows that came.
+//! 3. [`Quota::end`] goes into the cursor of the rows that came. A fault carries no cursor, so after
+//!    `OUT_OF_LIMIT` the feed gives an observation without rows whose cursor has [`Quota::refused`], and
+//!    the fault with the call after that.
 //!
 //! A kill between 1 and 3 leaves a call that has no end. It counts as if it had been made as late as it
 //! could have been. While half of the hour's calls are left, the next one goes at once; after that it waits

@@ -3,8 +3,8 @@
 use quick_xml::events::{BytesEnd, BytesStart};
 use quick_xml::name::{Namespace, NamespaceResolver, QName, ResolveResult};
 
-use super::tokens::no_xml;
-use super::{Limits, ReplyFault};
+use super::fault::{ReplyFault, no_xml};
+use super::limits::Limits;
 
 pub(super) const SOAP_11: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 pub(super) const SOAP_12: &str = "http://www.w3.org/2003/05/soap-envelope";
@@ -84,6 +84,13 @@ impl Elements {
         self.starts.push(self.names.len());
         self.names.push_str(start.name().as_ref());
         Ok(())
+    }
+
+    /// An element begins, with a tag that was opened before where it stands, and that declares no namespace.
+    pub(super) fn open_known(&mut self, start: &BytesStart<'_>) {
+        self.resolver.set_level(self.resolver.level() + 1);
+        self.starts.push(self.names.len());
+        self.names.push_str(start.name().as_ref());
     }
 
     /// The innermost element ends.

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use quick_xml::errors::{Error, IllFormedError};
 use talon_sdk::Fault;
 
 /// The longest text of an upstream that is shown, in letters.
@@ -102,4 +103,19 @@ impl From<ReplyFault> for Fault {
             _ => Fault::unavailable(reason),
         }
     }
+}
+
+/// The library's words quote the document, so they are not used.
+pub(super) fn no_xml(error: &Error, at: u64) -> ReplyFault {
+    let what = match error {
+        Error::Syntax(_) => "a tag that is none",
+        Error::IllFormed(IllFormedError::UnclosedReference) => "a `&` without its end",
+        Error::IllFormed(_) => "a tag that does not belong there",
+        Error::InvalidAttr(_) => "an attribute that is none",
+        Error::Encoding(_) => "text that is not UTF-8",
+        Error::Escape(_) => "an unknown reference",
+        Error::Namespace(_) => "a namespace that cannot be",
+        Error::Io(_) => "an error of reading",
+    };
+    ReplyFault::NotXml { what: what.to_owned(), at }
 }

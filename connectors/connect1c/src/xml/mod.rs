@@ -25,6 +25,7 @@
 
 mod elements;
 mod fault;
+mod limits;
 mod reply;
 mod row;
 mod tokens;
@@ -36,39 +37,11 @@ use bytes::Bytes;
 use talon_sdk::Rows;
 
 pub use fault::{ReplyFault, SoapFault};
+pub use limits::Limits;
 use reply::Reply;
+pub use reply::Whole;
 use row::RowBuffer;
 use tokens::Tokens;
-
-/// What is too much for a reply.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// The deepest nesting of elements. A reply has eight.
-    pub depth: usize,
-    /// The largest token: a tag, a comment, a section, or a text between two of them. Bytes.
-    pub token: usize,
-    /// The largest text of one element, put together from its parts. Bytes.
-    pub text: usize,
-    /// The most attributes of one element.
-    pub attributes: usize,
-    /// The most columns of a table.
-    pub columns: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits { depth: 64, token: 1 << 20, text: 1 << 20, attributes: 32, columns: 1024 }
-    }
-}
-
-/// What a whole reply was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Whole {
-    /// How many rows it had.
-    pub rows: u64,
-    /// Whether there was a table at all: a success may come with no data, which is no empty list.
-    pub has_table: bool,
-}
 
 /// Reads the reply to one call. One task owns it; it does no I/O.
 pub struct TableReader {

@@ -3,9 +3,12 @@
 use quick_xml::events::{BytesRef, BytesStart, Event};
 
 use super::elements::{CORE, Elements, Kind, PARTNER, SOAP_11, SOAP_12, ValueType};
-use super::fault::{SoapFault, shown};
+use super::fault::{ReplyFault, SoapFault, shown};
+use super::limits::Limits;
 use super::row::{RowBuffer, RowWriter};
-use super::{Limits, ReplyFault, Whole};
+
+/// How many tags of cells are remembered.
+const KNOWN_CELLS: usize = 16;
 
 /// Where an element stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,10 +36,34 @@ enum Node {
     Other,
 }
 
+impl Node {
+    /// Whether its text is wanted.
+    fn has_text(&self) -> bool {
+        matches!(
+            self,
+            Node::Told(_)
+                | Node::ColumnName
+                | Node::Cell(_)
+                | Node::CellPart
+                | Node::FaultCodeText
+                | Node::FaultText
+        )
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Property {
     Code,
     Data,
+}
+
+/// What a whole reply was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Whole {
+    /// How many rows it had.
+    pub rows: u64,
+    /// Whether there was a table at all: a success may come with no data, which is no empty list.
+    pub has_table: bool,
 }
 
 /// A reply as far as it was read.
@@ -49,6 +76,10 @@ pub(super) struct Reply {
     nodes: Vec<Node>,
     text: String,
     row: RowWriter,
+    /// The tags of cells that were read, and what they say: a table has a handful of them, over and over.
+    cells: Vec<(String, ValueType)>,
+    /// Whether the row's tag declares no namespace, so that a cell's tag means what it meant before.
+    is_plain_row: bool,
     count: u64,
     code: Option<String>,
     told: String,
@@ -67,6 +98,8 @@ impl Reply {
             nodes: Vec::new(),
             text: String::new(),
             row: RowWriter::default(),
+            cells: Vec::new(),
+            is_plain_row: false,
             count: 0,
             code: None,
             told: String::new(),
@@ -88,6 +121,8 @@ impl Reply {
                 self.elements.drop_last();
                 self.end(start.name().as_ref())
             }
+            // Blanks between elements are most of the texts.
+            Event::Text(_) if self.nodes.last().is_some_and(|node| !node.has_text()) => Ok(()),
             Event::Text(text) => self.content(&text.xml10_content(), at),
             Event::CData(text) => self.content(&text.xml10_content(), at),
             Event::GeneralRef(reference) => {
@@ -106,23 +141,13 @@ impl Reply {
 
     /// Takes text in.
     pub(super) fn text(&mut self, text: &str) -> Result<(), ReplyFault> {
-        match self.nodes.last() {
-            Some(
-                Node::Told(_)
-                | Node::ColumnName
-                | Node::Cell(_)
-                | Node::CellPart
-                | Node::FaultCodeText
-                | Node::FaultText,
-            ) => {
-                if self.text.len() + text.len() > self.limits.text {
-                    return Err(ReplyFault::TooLarge { what: "a text", limit: self.limits.text });
-                }
-                self.text.push_str(text);
-                Ok(())
+        if self.nodes.last().is_some_and(Node::has_text) {
+            if self.text.len() + text.len() > self.limits.text {
+                return Err(ReplyFault::TooLarge { what: "a text", limit: self.limits.text });
             }
-            _ => Ok(()),
+            self.text.push_str(text);
         }
+        Ok(())
     }
 
     /// Takes the rows that are whole.
@@ -154,6 +179,12 @@ impl Reply {
     }
 
     fn begin(&mut self, start: &BytesStart<'_>, at: u64) -> Result<(), ReplyFault> {
+        if let Some(value) = self.known_cell(start) {
+            self.elements.open_known(start);
+            self.text.clear();
+            self.nodes.push(Node::Cell(value));
+            return Ok(());
+        }
         self.elements.open(start, at)?;
         let node = self.child(start)?;
         match node {
@@ -164,11 +195,23 @@ impl Reply {
                 self.text(start)?;
                 return self.text(">");
             }
-            Node::Row => self.row.begin(&mut self.rows),
+            Node::Row => {
+                self.is_plain_row = start.attributes_raw().is_empty();
+                self.row.begin(&mut self.rows);
+            }
             Node::Column if self.count > 0 => {
                 return Err(ReplyFault::NotAReply("it has a column behind rows"));
             }
-            Node::Table => self.has_table = true,
+            Node::Table => {
+                self.has_table = true;
+                self.cells.clear();
+            }
+            Node::Cell(value) if self.is_plain_row && self.cells.len() < KNOWN_CELLS => {
+                self.text.clear();
+                if !start.contains("xmlns") {
+                    self.cells.push((start.to_string(), value));
+                }
+            }
             Node::Fault => self.fault = Some(SoapFault::default()),
             Node::Told(_)
             | Node::ColumnName
@@ -179,6 +222,14 @@ impl Reply {
         }
         self.nodes.push(node);
         Ok(())
+    }
+
+    /// What a cell says whose tag was read before.
+    fn known_cell(&self, start: &str) -> Option<ValueType> {
+        if !self.is_plain_row || self.nodes.last() != Some(&Node::Row) {
+            return None;
+        }
+        self.cells.iter().find(|(tag, _)| tag == start).map(|(_, value)| *value)
     }
 
     /// What an element is, by its name and where it stands.

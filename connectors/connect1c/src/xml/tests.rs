@@ -232,6 +232,20 @@ fn a_text_is_put_together_from_all_its_parts_and_not_trimmed() {
 }
 
 #[test]
+fn a_tag_that_was_read_before_means_what_its_prefixes_mean_where_it_stands() {
+    let number = "<Value xsi:type=\"xs:decimal\">5</Value>";
+    let other = "<row xmlns:xs=\"http://example.org\">";
+    let rows = format!(
+        "<row>{number}</row>{other}{number}</row><row>{number}</row><row>{}</row><row>{number}</row>",
+        number.replace("<Value", "<Value xmlns:xs=\"http://example.org\""),
+    );
+    let (rows, whole) = read(&table(&["A"], &rows));
+    let found: Vec<&Value> = rows.iter().map(|row| &row["A"]).collect();
+    assert_eq!(found, [&json!(5), &json!("5"), &json!(5), &json!("5"), &json!(5)]);
+    assert!(whole.is_ok());
+}
+
+#[test]
 fn the_mark_of_utf_8_is_a_letter_within_a_text() {
     let text = table(&["A"], "<row><Value>&amp;\u{feff}\u{feff}a</Value></row>");
     for size in [1, 2, 3, 4, text.len()] {

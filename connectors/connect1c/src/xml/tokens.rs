@@ -13,8 +13,9 @@ use quick_xml::errors::{Error, IllFormedError};
 use quick_xml::events::Event;
 use quick_xml::reader::Reader;
 
+use super::fault::{ReplyFault, no_xml};
+use super::limits::Limits;
 use super::reply::Reply;
-use super::{Limits, ReplyFault};
 
 /// What stands before a document in UTF-8. `quick-xml` takes it off each slice; within a document it is a
 /// letter.
@@ -131,19 +132,4 @@ fn may_go_on(error: &Error, is_used_up: bool) -> bool {
         Error::IllFormed(IllFormedError::UnclosedReference) | Error::Encoding(_) => is_used_up,
         _ => false,
     }
-}
-
-/// The library's words quote the document, so they are not used.
-pub(super) fn no_xml(error: &Error, at: u64) -> ReplyFault {
-    let what = match error {
-        Error::Syntax(_) => "a tag that is none",
-        Error::IllFormed(IllFormedError::UnclosedReference) => "a `&` without its end",
-        Error::IllFormed(_) => "a tag that does not belong there",
-        Error::InvalidAttr(_) => "an attribute that is none",
-        Error::Encoding(_) => "text that is not UTF-8",
-        Error::Escape(_) => "an unknown reference",
-        Error::Namespace(_) => "a namespace that cannot be",
-        Error::Io(_) => "an error of reading",
-    };
-    ReplyFault::NotXml { what: what.to_owned(), at }
 }
