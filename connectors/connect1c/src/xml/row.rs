@@ -138,6 +138,13 @@ fn text(text: &str) -> Vec<u8> {
 
 fn put_text(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
+    // Almost no text needs it. To look at all bytes is faster than to stop at the first that does.
+    let is_special = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    if !text.bytes().fold(false, |any, byte| any | is_special(byte)) {
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+        return;
+    }
     let mut from = 0;
     for (place, byte) in text.bytes().enumerate() {
         let escape: &[u8] = match byte {
