@@ -19,6 +19,7 @@ mod stage;
 mod start;
 mod unchanged;
 mod void;
+mod xml;
 
 use clap::{Parser, Subcommand};
 
@@ -47,6 +48,8 @@ enum Benchmark {
     Push(push::Push),
     /// Many connectors with new schemas, until each has polled
     Start(start::Start),
+    /// A long SOAP reply read row by row, against a bare pass over its tokens
+    Xml(xml::Xml),
     #[command(hide = true)]
     PushOfBare(push::OfBare),
     #[command(hide = true)]
@@ -68,6 +71,7 @@ async fn main() -> anyhow::Result<()> {
         Benchmark::Backfill(backfill) => backfill.run().await,
         Benchmark::Push(push) => push.run().await,
         Benchmark::Start(start) => start.run().await,
+        Benchmark::Xml(xml) => xml.run(),
         Benchmark::PushOfBare(of_bare) => of_bare.run().await,
         Benchmark::MemoryOfIndex(of_index) => of_index.run().await,
     }

@@ -9,12 +9,15 @@
 //! - [`contractor`]: ContractorPersonalArea (`contractor-personal-area.txt`).
 //! - [`enter_export`]: the ticket export of СУО Enter's central server
 //!   (`enter-central-export.txt`).
+//! - [`connect1c`]: 1C-Connect's PartnerWebAPI2 (`1c-connect-soap.txt`).
 //! - [`quickq`]: QuickQ, the queue hall over a WebSocket (`quickq-websocket.txt`).
 //!
 //! Simulators hold made-up data, know no secrets and are not for any network but loopback.
 #![forbid(unsafe_code)]
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+pub mod connect1c;
+mod connection;
 pub mod contractor;
 mod control;
 pub mod enter_export;
@@ -22,3 +25,4 @@ pub mod faults;
 pub mod noise;
 mod pace;
 pub mod quickq;
+mod random;

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 
 use clap::{Parser, Subcommand};
+use talon_simulators::connect1c;
 use talon_simulators::contractor::{MarkBound, Settings, Simulator};
 use talon_simulators::enter_export;
 use talon_simulators::quickq;
@@ -24,6 +25,31 @@ enum System {
     EnterExport(EnterExport),
     /// QuickQ; everything else is set through `/_sim/settings`.
     Quickq(Quickq),
+    /// 1C-Connect; everything else is set through `/_sim/settings`.
+    Connect1c(Connect1c),
+}
+
+#[derive(clap::Args)]
+struct Connect1c {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// The seed of everything.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How long from the opening of one treatment to that of the next, ms.
+    #[arg(long, default_value_t = 900_000)]
+    opened_every_ms: i64,
+    /// The share of replies that are spelled anew.
+    #[arg(long, default_value_t = 0.0)]
+    noise: f64,
+}
+
+impl From<Connect1c> for connect1c::Settings {
+    fn from(arguments: Connect1c) -> Self {
+        let Connect1c { listen, seed, opened_every_ms, noise } = arguments;
+        Self { listen, seed, opened_every_ms, noise, ..Self::default() }
+    }
 }
 
 #[derive(clap::Args)]
@@ -140,6 +166,12 @@ async fn main() -> anyhow::Result<()> {
         }
         System::EnterExport(export) => {
             let simulator = enter_export::Simulator::start(export.into()).await?;
+            println!("{}", simulator.url());
+            tokio::signal::ctrl_c().await?;
+            simulator.stop();
+        }
+        System::Connect1c(arguments) => {
+            let simulator = connect1c::Simulator::start(arguments.into()).await?;
             println!("{}", simulator.url());
             tokio::signal::ctrl_c().await?;
             simulator.stop();

@@ -12,7 +12,6 @@ use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 
 use super::auth::{Caller, caller};
-use super::connection::Line;
 use super::faults::FaultKind;
 use super::inputs::{self, Input};
 use super::journal::redacted;
@@ -21,6 +20,7 @@ use super::reply::{Refusal, Reply};
 use super::scheme::{Scheme, scheme_of};
 use super::shared::Shared;
 use super::store::Store;
+use crate::connection::Line;
 use crate::noise::Noise;
 
 /// The largest body that is read, in bytes.

@@ -14,7 +14,6 @@
 
 mod auth;
 mod clock;
-mod connection;
 mod control;
 mod dates;
 mod door;

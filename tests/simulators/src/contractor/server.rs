@@ -8,9 +8,9 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::connection::{CuttableListener, Line};
 use super::shared::Shared;
 use super::{control, routes};
+use crate::connection::{CuttableListener, Line};
 
 /// How long to wait before the port is tried again.
 const BEFORE_RETRY: Duration = Duration::from_millis(10);

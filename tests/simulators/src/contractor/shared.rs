@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::connection::Lines;
 use super::door::Door;
 use super::faults::Faults;
 use super::journal::Journal;
@@ -14,6 +13,7 @@ use super::life::Life;
 use super::log::Kind;
 use super::settings::Settings;
 use super::store::Store;
+use crate::connection::Lines;
 
 /// The upstream as it is now.
 pub(super) struct Shared {

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use jiff::civil::Date;
 
-use super::random::{Guid, Random};
 use super::words::PREFIXES;
 use super::world::{SECOND, World, midnight};
+use crate::random::{Guid, Random};
 
 const MINUTE: i64 = 60 * SECOND;
 const DAY: i64 = 86_400 * SECOND;

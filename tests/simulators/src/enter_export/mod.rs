@@ -12,7 +12,6 @@
 mod control;
 mod faults;
 mod life;
-mod random;
 mod routes;
 mod settings;
 mod shared;

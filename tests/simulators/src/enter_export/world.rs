@@ -5,9 +5,9 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::random::{Guid, Random};
 use super::settings::Settings;
 use super::words::{GIVEN_NAMES, SERVICES, SOURCES, SURNAMES, TOWNS};
+use crate::random::{Guid, Random};
 
 /// Workplaces and operators of a branch, each.
 const DESKS: usize = 6;

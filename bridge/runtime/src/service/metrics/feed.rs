@@ -42,7 +42,7 @@ impl FeedMetrics {
     pub(super) fn new(
         all: &Feeds,
         connector: &str,
-        feed: &'static str,
+        feed: &str,
         interval: Duration,
         now_ms: i64,
     ) -> FeedMetrics {

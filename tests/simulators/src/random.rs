@@ -2,11 +2,11 @@
 
 /// SplitMix64: small, fast, and the same on every machine and in every version.
 #[derive(Clone, Debug)]
-pub(super) struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
     /// The numbers of a place.
-    pub(super) fn at(parts: &[u64]) -> Self {
+    pub(crate) fn at(parts: &[u64]) -> Self {
         let mut random = Self(0x6a09_e667_f3bc_c909);
         for part in parts {
             random.0 ^= part.wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -15,7 +15,7 @@ impl Random {
         random
     }
 
-    pub(super) fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -24,28 +24,28 @@ impl Random {
     }
 
     /// From 0 to below `end`, which is at least 1.
-    pub(super) fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.next() % end.max(1)
     }
 
     /// From 0 to below 1.
-    pub(super) fn share(&mut self) -> f64 {
+    pub(crate) fn share(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    pub(super) fn pick<T: Copy>(&mut self, of: &[T]) -> T {
+    pub(crate) fn pick<T: Copy>(&mut self, of: &[T]) -> T {
         let place = usize::try_from(self.below(of.len() as u64)).unwrap_or(0);
         of[place]
     }
 
-    pub(super) fn guid(&mut self) -> Guid {
+    pub(crate) fn guid(&mut self) -> Guid {
         Guid((u128::from(self.next()) << 64) | u128::from(self.next()))
     }
 }
 
 /// An identifier in the upstream's form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Guid(u128);
+pub(crate) struct Guid(u128);
 
 impl std::fmt::Display for Guid {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

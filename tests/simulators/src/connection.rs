@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// The handle on one connection.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Line(Arc<Wire>);
+pub(crate) struct Line(Arc<Wire>);
 
 #[derive(Debug, Default)]
 struct Wire {
@@ -26,7 +26,7 @@ struct Wire {
 
 impl Line {
     /// Closes the connection; nothing more is written to it.
-    pub(super) fn cut(&self) {
+    pub(crate) fn cut(&self) {
         self.0.cut();
     }
 }
@@ -49,11 +49,11 @@ impl Wire {
 
 /// All connections of a server.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Lines(Arc<Mutex<Vec<Weak<Wire>>>>);
+pub(crate) struct Lines(Arc<Mutex<Vec<Weak<Wire>>>>);
 
 impl Lines {
     /// Cuts every open connection.
-    pub(super) fn cut_all(&self) {
+    pub(crate) fn cut_all(&self) {
         let lines = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         for line in lines.iter().filter_map(Weak::upgrade) {
             line.cut();
@@ -68,9 +68,9 @@ impl Lines {
 }
 
 /// Accepts connections that `lines` can cut.
-pub(super) struct CuttableListener {
-    pub(super) tcp: TcpListener,
-    pub(super) lines: Lines,
+pub(crate) struct CuttableListener {
+    pub(crate) tcp: TcpListener,
+    pub(crate) lines: Lines,
 }
 
 impl Listener for CuttableListener {
@@ -100,7 +100,7 @@ impl Connected<IncomingStream<'_, CuttableListener>> for Line {
 }
 
 /// A TCP connection that fails once its line is cut.
-pub(super) struct CuttableStream {
+pub(crate) struct CuttableStream {
     tcp: TcpStream,
     line: Line,
 }

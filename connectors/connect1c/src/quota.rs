@@ -1,0 +1,228 @@
+//! How many calls may be made, and when the next one.
+//!
+//! The upstream allows so many calls an hour by day and more by night, of each account and operation
+//! (`1c-connect-soap.txt`). How it counts them is not known: in any sixty minutes, by the hours of the
+//! clock, or in hours that begin with a first call; refused calls may count too. What holds for any sixty
+//! minutes holds for each of these, so that is the rule here, and every call counts, whatever became of it.
+//!
+//! # A call is known before it is made
+//!
+//! [`Quota`] is a part of the feed's cursor. A call that is made and not written down is made again after a
+//! kill, so a feed writes it down first:
+//!
+//! 1. [`Quota::next_at`] says when a call may be made. Then [`Quota::begin`] takes it in, and the feed
+//!    gives an observation without rows whose cursor has it ([`talon_sdk::Coverage::Incomplete`]).
+//! 2. When that cursor is *committed*, the feed is called again and makes the call, if
+//!    [`Quota::may_send`] still says so.
+//! 3. [`Quota::end`] goes into the cursor of the rows that came. A fault carries no cursor, so after
+//!    `OUT_OF_LIMIT` the feed gives an observation without rows whose cursor has [`Quota::refused`], and
+//!    the fault with the call after that.
+//!
+//! A kill between 1 and 3 leaves a call that has no end. It counts as if it had been made as late as it
+//! could have been. While half of the hour's calls are left, the next one goes at once; after that it waits
+//! for its share of an hour, so that a process that dies again and again, or a feed whose calls fail and that
+//! is opened anew from its cursor each time, has calls left for what comes later in the hour.
+//!
+//! # What the SDK lacks for that
+//!
+//! `Feed::next` is called with the last cursor that was given, whether or not it is committed, and a
+//! checkpoint without events waits for up to ten seconds (`bridge/runtime/src/shard/serve.rs`,
+//! `IDLE_CHECKPOINT_MS`). So step 2 needs one addition:
+//!
+//! ```text
+//! trait Feed {
+//!     /// Whether `next` is to be called again only when the cursor of the last observation is committed,
+//!     /// which is then done at once. Asked after each observation.
+//!     fn waits_for_commit(&self) -> bool { false }
+//! }
+//! ```
+//!
+//! In the runtime: `Read` carries the answer, `Sighting` a `oneshot::Sender<()>` where it is true;
+//! `due_checkpoints` takes such a feed's cursor whatever time has passed, `settle` sends after the commit,
+//! and `poll` awaits it before it calls again. A shard that is opened anew drops the sender, and with it
+//! the loop of the feed, whose successor begins from what was committed.
+//!
+//! Two other ways were looked at. A call that is only *announced* for a later time in the cursor of the
+//! call before needs the same certainty, for that cursor may not be committed either. To count from the
+//! process's start what a predecessor could have done burns most of an hour at each restart.
+//!
+//! # A beginning of which nothing is known
+//!
+//! Without a cursor nothing has been read, or what was known is lost. A predecessor may have used all that
+//! the reserve leaves, so in the first hour the reserve is all there is ([`Quota::unknown`]).
+//!
+//! # Clocks
+//!
+//! Only differences of this machine's clock are used. One that was set back leaves calls in the future;
+//! they count as made now ([`Quota::settle`]), which delays the next call by an hour at the most. One that
+//! was set forward makes calls look older than they are, and cannot be seen.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+const HOUR_MS: i64 = 3_600_000;
+
+/// What is added to an hour, for clocks that count in seconds and do not run alike.
+const MARGIN_MS: i64 = 5_000;
+
+/// The limits, as they are configured.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Calls an hour by day; at least 1.
+    pub day: u32,
+    /// Calls an hour by night.
+    pub night: u32,
+    /// How many of them are left to other programs; fewer than `day`.
+    pub reserve: u32,
+    /// When the night begins and ends, in `zone`; without it, it is always day.
+    pub night_hours: Option<(Time, Time)>,
+    /// The cabinet's zone.
+    pub zone: TimeZone,
+    /// How long after it was taken in a call can still reach the upstream: until it is sent, at the most,
+    /// and until its request is given up.
+    pub latest: Duration,
+}
+
+/// The calls of one operation, as a part of the cursor. Times are milliseconds since 1970 UTC.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Quota {
+    /// Of the last hour, oldest first: by when each has reached the upstream, if it has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    calls: Vec<i64>,
+    /// Whether the last call has no end.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    open: bool,
+    /// Until when the upstream is left alone, because it said that the quota is used up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    closed_until: Option<i64>,
+}
+
+impl Quota {
+    /// Where nothing is known: a predecessor may have used all that the reserve leaves.
+    pub fn unknown(now_ms: i64, limits: &Limits) -> Quota {
+        let limit =
+            if is_night(now_ms, limits) { limits.night.max(limits.day) } else { limits.day };
+        let used = limit.saturating_sub(limits.reserve.saturating_mul(2));
+        Quota { calls: vec![now_ms; used as usize], open: false, closed_until: None }
+    }
+
+    /// Forgets what does not count any more, and takes calls from the future as made now. Called before
+    /// anything is asked, with the time of day.
+    pub fn settle(&mut self, now_ms: i64, limits: &Limits) {
+        let latest = now_ms.saturating_add(millis(limits.latest));
+        for call in &mut self.calls {
+            *call = (*call).min(latest);
+        }
+        self.calls.retain(|call| counts(*call, now_ms));
+        let longest = latest.saturating_add(HOUR_MS);
+        self.closed_until = self.closed_until.map(|at| at.min(longest)).filter(|at| *at > now_ms);
+        self.open &= !self.calls.is_empty();
+    }
+
+    /// When the next call may be made, from now on.
+    pub fn next_at(&self, now_ms: i64, limits: &Limits) -> i64 {
+        let mut at = now_ms.max(self.closed_until.unwrap_or(now_ms));
+        let allowed_now = allowed(at, limits);
+        if self.open
+            && self.left(at, limits) < allowed_now.div_ceil(2)
+            && let Some(last) = self.calls.last()
+        {
+            at = at.max(last.saturating_add(share_ms(allowed_now)));
+        }
+        loop {
+            let allowed = allowed(at, limits) as usize;
+            let counting = self.calls.iter().filter(|call| counts(**call, at));
+            let mut counting: Vec<i64> = counting.copied().collect();
+            if counting.len() < allowed {
+                return at;
+            }
+            counting.sort_unstable();
+            // The next moment at which the answer can change: a call stops to count, or the limit is another.
+            let ends = counting[0].saturating_add(HOUR_MS + MARGIN_MS);
+            at = next_limit(at, limits).map_or(ends, |change| change.min(ends));
+        }
+    }
+
+    /// How many calls may be made now.
+    pub fn left(&self, now_ms: i64, limits: &Limits) -> u32 {
+        if self.closed_until.is_some_and(|until| until > now_ms) {
+            return 0;
+        }
+        let counting = self.calls.iter().filter(|call| counts(**call, now_ms)).count();
+        allowed(now_ms, limits).saturating_sub(u32::try_from(counting).unwrap_or(u32::MAX))
+    }
+
+    /// Takes in a call that is about to be made.
+    pub fn begin(&mut self, now_ms: i64, limits: &Limits) {
+        self.calls.push(now_ms.saturating_add(millis(limits.latest)));
+        self.open = true;
+    }
+
+    /// Whether the call that was taken in last may be sent now: it must reach the upstream in time.
+    /// `patience` is how long its request may take.
+    pub fn may_send(&self, now_ms: i64, patience: Duration) -> bool {
+        let latest = self.calls.last().filter(|_| self.open);
+        latest.is_some_and(|latest| now_ms.saturating_add(millis(patience)) <= *latest)
+    }
+
+    /// The last call has been answered, whatever the answer is.
+    pub fn end(&mut self, now_ms: i64) {
+        if let Some(last) = self.calls.last_mut().filter(|_| self.open) {
+            *last = now_ms.min(*last);
+        }
+        self.open = false;
+    }
+
+    /// The last call has been answered with `OUT_OF_LIMIT`: others have used the quota up, or this rule is
+    /// wrong. A full hour from now has passed for each way of counting.
+    pub fn refused(&mut self, now_ms: i64) {
+        self.end(now_ms);
+        self.closed_until = Some(now_ms.saturating_add(HOUR_MS + MARGIN_MS));
+    }
+}
+
+/// Whether a call can be among those of the hour that ends at `at`.
+fn counts(call: i64, at: i64) -> bool {
+    call.saturating_add(HOUR_MS + MARGIN_MS) > at
+}
+
+/// How many calls an hour the connector allows itself at a time, at least one. The night's limit holds only where the
+/// next hour is night too: what was called at its end counts in the first hour of the day.
+fn allowed(at: i64, limits: &Limits) -> u32 {
+    let is_night = is_night(at, limits) && is_night(at.saturating_add(HOUR_MS), limits);
+    let limit = if is_night { limits.night.max(limits.day) } else { limits.day };
+    limit.saturating_sub(limits.reserve).max(1)
+}
+
+fn is_night(at: i64, limits: &Limits) -> bool {
+    let Some((from, until)) = limits.night_hours else { return false };
+    let Ok(at) = Timestamp::from_millisecond(at) else { return false };
+    let time = at.to_zoned(limits.zone.clone()).time();
+    if from <= until { (from..until).contains(&time) } else { time >= from || time < until }
+}
+
+/// When another limit may hold, after `at`: by the quarter of an hour, which no zone is finer than.
+fn next_limit(at: i64, limits: &Limits) -> Option<i64> {
+    limits.night_hours?;
+    let now = allowed(at, limits);
+    let first = at.div_euclid(QUARTER_MS) * QUARTER_MS + QUARTER_MS;
+    (0..96 + 1).map(|quarter| first + quarter * QUARTER_MS).find(|at| allowed(*at, limits) != now)
+}
+
+const QUARTER_MS: i64 = HOUR_MS / 4;
+
+/// How long one of so many calls has of an hour.
+fn share_ms(calls: u32) -> i64 {
+    HOUR_MS / i64::from(calls.max(1))
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;
