@@ -12,7 +12,6 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
-use serde_json::Value;
 use serde_json::value::RawValue;
 use talon_enter::contracts;
 use talon_simulators::enter_export::{Fault, FaultKind, Settings, Simulator};
