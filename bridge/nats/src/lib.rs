@@ -77,7 +77,8 @@ impl Nats {
         let found = streams::ensure(&connection, &layout.checkpoints, &wanted, &self.known).await?;
         connection.status.over();
         let in_flight = access.max_in_flight;
-        NatsLog::open(connection, layout, &found, shard, in_flight, grant.clone()).await
+        let connections = (connection, self.session.aside().await?);
+        NatsLog::open(connections, layout, &found, shard, in_flight, grant.clone()).await
     }
 }
 

@@ -5,7 +5,7 @@
 //! them. Where there is none for longer than it takes to say it again, the group has assigned the
 //! shard's partition to a process that does not have the connector, and nobody runs it.
 //!
-//! Nothing in the group rests on it: the group says who may run a shard. [`owner`](super::owner) asks it for tools.
+//! Nothing in the group rests on it: the group says who may run a shard. [`owner`](mod@super::owner) asks it for tools.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};

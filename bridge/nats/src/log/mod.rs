@@ -72,6 +72,8 @@ type Look = JoinHandle<Result<Option<(u64, u64)>, BusFault>>;
 pub(crate) struct NatsLog {
     runtime: Handle,
     connection: Connection,
+    /// The one on which nothing waits behind records, of other connectors neither.
+    aside: Connection,
     layout: Layout,
     delivery: Delivery,
     limits: LimitsOf,
@@ -91,7 +93,7 @@ struct LimitsOf {
 
 impl NatsLog {
     pub(crate) async fn open(
-        connection: Connection,
+        (connection, aside): (Connection, Connection),
         layout: Layout,
         found: &Ensured,
         shard: &ShardSpec,
@@ -113,6 +115,7 @@ impl NatsLog {
         Ok(NatsLog {
             runtime: Handle::current(),
             connection,
+            aside,
             layout,
             delivery: shard.delivery,
             limits,
@@ -249,7 +252,7 @@ impl ShardLog for NatsLog {
             None => {
                 if self.looked.elapsed() >= LOOK_EVERY {
                     self.looked = Instant::now();
-                    let connection = self.connection.clone();
+                    let connection = self.aside.clone();
                     let stream = self.layout.feeds.name.clone();
                     self.look = Some(self.runtime.spawn(async move {
                         let info = info(&connection, &stream).await?;
