@@ -81,6 +81,7 @@ pub(crate) fn keys() -> Vec<Key> {
                 "How often `{feed}` is read: from the start of a read to that of the next."
             ))
     }));
+    keys.push(commands::ACTIONS.key("RegisterUser, ChangePassword, LockUser and CompleteSharedCall are off unless named here: their parameters carry passwords or tokens in the clear."));
     keys.extend(commands::config::keys());
     keys.extend(privacy::keys(&all_contracts()));
     keys

@@ -8,6 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use talon_http::login::{Login, SignIn, Token};
 use talon_http::{
     Client, Credentials, HeaderName, HeaderValue, Lane, Method, Reply, Request, Sent, fault_of,
     read_json_body,
@@ -15,13 +16,10 @@ use talon_http::{
 use talon_sdk::Fault;
 use talon_sdk::config::Secret;
 use talon_sdk::spelling::read;
-use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 const SIGN_IN: &str = "POST /user/signin";
 const RENEW: &str = "POST /user/token";
-/// A token is renewed a tenth of its life before its end, and at most this long.
-const MARGIN_MAX: Duration = Duration::from_secs(60);
 /// How long a refused password is not tried again, so that a wrong one does not lock the user.
 const REFUSAL_LASTS: Duration = Duration::from_secs(60);
 
@@ -46,36 +44,22 @@ pub(crate) struct TokenForm {
 /// One user's session. Any number of commands use it at once; one of them signs in.
 pub(crate) struct Session {
     pub(crate) account: Account,
+    pub(crate) login: Login<User>,
+}
+
+/// A user, and what is kept of the last time that one signed in.
+pub(crate) struct User {
+    account: Account,
     form: TokenForm,
     http: Client,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    /// Counts the tokens, so that of several commands that were refused only one renews.
-    generation: u64,
-    access: Option<Token>,
     service: Option<Token>,
     refusal: Option<Refusal>,
-}
-
-struct Token {
-    credentials: Credentials,
-    /// When it is renewed; `None` for one that never ends.
-    good_until: Option<Instant>,
 }
 
 struct Refusal {
     at: Instant,
     password_hash: [u8; 32],
     fault: Fault,
-}
-
-/// What is shown with one request.
-pub(crate) struct Access {
-    pub(crate) credentials: Credentials,
-    generation: u64,
 }
 
 #[derive(Deserialize)]
@@ -110,60 +94,39 @@ fn hashed(password_hash: &[u8], salt: &[u8]) -> String {
 
 impl Session {
     pub(crate) fn new(http: Client, account: Account, form: TokenForm) -> Session {
-        Session { account, form, http, state: Mutex::default() }
+        let user = User { account: account.clone(), form, http, service: None, refusal: None };
+        Session { account, login: Login::new(user) }
     }
+}
 
-    /// A token that is good now; signs in or renews where there is none.
-    ///
-    /// # Errors
-    /// Nothing was done in the user's name: [`Fault::Misconfigured`] where the user is refused.
-    pub(crate) async fn access(&self) -> Result<Access, Fault> {
-        let mut state = self.state.lock().await;
-        match &state.access {
-            Some(token) if token.is_good() => Ok(token.access(state.generation)),
-            _ => self.renew(&mut state).await,
-        }
-    }
-
-    /// Another token than one that was refused.
-    ///
-    /// # Errors
-    /// As [`Session::access`].
-    pub(crate) async fn other_than(&self, refused: &Access) -> Result<Access, Fault> {
-        let mut state = self.state.lock().await;
-        match &state.access {
-            Some(token) if state.generation != refused.generation => {
-                Ok(token.access(state.generation))
-            }
-            _ => self.renew(&mut state).await,
-        }
-    }
-
-    async fn renew(&self, state: &mut State) -> Result<Access, Fault> {
-        state.access = None;
+impl SignIn for User {
+    /// Renews with the service token, or signs in. [`Fault::Misconfigured`] where the user is refused.
+    async fn sign_in(&mut self) -> Result<Token, Fault> {
         // Taken away before it is used: it may work once only, and the reply may be lost.
-        if let Some(service) = state.service.take().filter(Token::is_good) {
+        if let Some(service) = self.service.take().filter(Token::is_good) {
             let asked = Instant::now();
-            let request = self.request(RENEW, ["user", "token"]).credentials(&service.credentials);
+            let request = request(RENEW, ["user", "token"]).credentials(service.credentials());
             match self.http.send(request).await {
-                Ok(reply) if reply.is_success() => return self.keep(state, RENEW, reply, asked),
+                Ok(reply) if reply.is_success() => return self.keep(RENEW, reply, asked),
                 Ok(reply) if matches!(reply.status, 401 | 403) => {}
                 Ok(reply) => return Err(self.fault(RENEW, &reply)),
                 Err(failure) => {
                     if failure.sent == Sent::No {
-                        state.service = Some(service);
+                        self.service = Some(service);
                     }
                     return Err(failure.fault());
                 }
             }
         }
-        self.sign_in(state).await
+        self.with_password().await
     }
+}
 
-    async fn sign_in(&self, state: &mut State) -> Result<Access, Fault> {
+impl User {
+    async fn with_password(&mut self) -> Result<Token, Fault> {
         let password_hash: [u8; 32] =
             Sha256::digest(self.account.password.expose().as_bytes()).into();
-        if let Some(refusal) = &state.refusal
+        if let Some(refusal) = &self.refusal
             && refusal.password_hash == password_hash
             && refusal.at.elapsed() < REFUSAL_LASTS
         {
@@ -178,13 +141,12 @@ impl Session {
                 "salt": BASE64_STANDARD.encode(salt),
             });
             let asked = Instant::now();
-            let request = self
-                .request(SIGN_IN, ["user", "signin"])
+            let request = request(SIGN_IN, ["user", "signin"])
                 .body(body.to_string(), HeaderValue::from_static("application/json"));
             let reply = self.http.send(request).await?;
             if reply.is_success() {
-                state.refusal = None;
-                return self.keep(state, SIGN_IN, reply, asked);
+                self.refusal = None;
+                return self.keep(SIGN_IN, reply, asked);
             }
             let account = &self.account;
             let reason = match (reply.status, error_code(&reply)) {
@@ -200,16 +162,10 @@ impl Session {
             };
             let fault = Fault::Misconfigured { reason };
             let refusal = Refusal { at: Instant::now(), password_hash, fault: fault.clone() };
-            state.refusal = Some(refusal);
+            self.refusal = Some(refusal);
             return Err(fault);
         }
         Err(Fault::unavailable(format!("`{SIGN_IN}`: two salts were refused as used before")))
-    }
-
-    fn request(&self, endpoint: &'static str, path: [&str; 2]) -> Request<'_> {
-        let mut request = Request::new(Method::POST, endpoint, path).lane(Lane::Command);
-        request.headers.insert("accept", HeaderValue::from_static("application/json"));
-        request
     }
 
     fn fault(&self, endpoint: &'static str, reply: &Reply) -> Fault {
@@ -219,48 +175,32 @@ impl Session {
     }
 
     fn keep(
-        &self,
-        state: &mut State,
+        &mut self,
         endpoint: &'static str,
         reply: Reply,
         asked: Instant,
-    ) -> Result<Access, Fault> {
+    ) -> Result<Token, Fault> {
         let body = read_json_body(endpoint, reply)?.as_it_came();
         let tokens: TokensDto = serde_json::from_slice(&body).map_err(|_| {
             Fault::unavailable(format!("`{endpoint}` was answered without the two tokens"))
         })?;
-        let token = |dto: TokenDto, prefix: &str| Token {
-            credentials: Credentials::header(
-                self.form.header.clone(),
-                prefix,
-                Secret::fixed(&dto.token),
-                &self.account.password_setting,
-            ),
-            good_until: good_until(asked, dto.expires_in),
+        let token = |dto: TokenDto, prefix: &str| {
+            let secret = Secret::fixed(&dto.token);
+            let (header, setting) = (self.form.header.clone(), &self.account.password_setting);
+            let life = dto.expires_in.map(|ms| u64::try_from(ms).unwrap_or(0));
+            let credentials = Credentials::header(header, prefix, secret, setting);
+            Token::new(credentials, asked, life.map(Duration::from_millis))
         };
         let access = token(tokens.access, &self.form.access_prefix);
-        state.generation += 1;
-        let given = access.access(state.generation);
-        state.access = Some(access);
-        state.service = Some(token(tokens.service, &self.form.service_prefix));
-        Ok(given)
+        self.service = Some(token(tokens.service, &self.form.service_prefix));
+        Ok(access)
     }
 }
 
-impl Token {
-    fn is_good(&self) -> bool {
-        self.good_until.is_none_or(|until| Instant::now() < until)
-    }
-
-    fn access(&self, generation: u64) -> Access {
-        Access { credentials: self.credentials.clone(), generation }
-    }
-}
-
-/// Counted from before the token was asked for; an end that no clock reaches is none.
-fn good_until(asked: Instant, expires_in_ms: Option<i64>) -> Option<Instant> {
-    let life = Duration::from_millis(u64::try_from(expires_in_ms?).unwrap_or(0));
-    asked.checked_add(life - (life / 10).min(MARGIN_MAX))
+fn request(endpoint: &'static str, path: [&str; 2]) -> Request<'static> {
+    let mut request = Request::new(Method::POST, endpoint, path).lane(Lane::Command);
+    request.headers.insert("accept", HeaderValue::from_static("application/json"));
+    request
 }
 
 #[cfg(test)]
@@ -273,17 +213,5 @@ mod tests {
         let password = Sha256::digest("pässword-Ж1".as_bytes());
         assert_eq!(BASE64_STANDARD.encode(&salt), "AAECAwQFBgcICQoLDA0ODw==");
         assert_eq!(hashed(&password, &salt), "bXQK6Nnrx1aaHK56ZhW50hksSmZ/aBRiR0Vf0ZhG2W8=");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_token_is_renewed_before_its_end_and_null_never_ends() {
-        let now = Instant::now();
-        let after = |ms| good_until(now, Some(ms)).map(|until| until - now);
-        assert_eq!(after(10_000), Some(Duration::from_secs(9)));
-        assert_eq!(after(3_600_000), Some(Duration::from_secs(3540)));
-        assert_eq!((after(0), after(-5)), (Some(Duration::ZERO), Some(Duration::ZERO)));
-        assert_eq!(good_until(now, None), None);
-        // Beyond what a clock reaches or not: it only must not panic.
-        assert!(good_until(now, Some(i64::MAX)).is_none_or(|until| until > now));
     }
 }

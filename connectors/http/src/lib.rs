@@ -10,6 +10,7 @@
 //!   ([`Request::may_repeat`]). Whether it is tried again is for the runtime to say, from the [`Fault`] or
 //!   from [`Failure::sent`].
 //! - A connection over which no whole reply came is not used again; see `kept.rs`.
+//! - Tokens that are signed in for are in [`login`].
 //! - What commands ask, and what refusals mean, is in [`order`].
 //! - What is the same for WebSockets is here too: [`tls`], [`proxy`], [`dial`], and the rate budget.
 //! - A request with a permit is sent only if the permit holds when the first byte is to leave, and over
@@ -34,6 +35,7 @@ mod failure;
 mod fault;
 mod following;
 mod kept;
+pub mod login;
 pub mod order;
 mod permit;
 pub mod proxy;
@@ -51,6 +53,6 @@ pub use fault::{fault_of, read_json_body};
 pub use proxy::Proxy;
 pub use reply::{RETRY_AFTER_MAX, Reply};
 pub use request::{Body, Request};
-pub use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+pub use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 pub use reqwest::{Method, Url};
 pub use stream::Stream;

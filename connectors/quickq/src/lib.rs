@@ -27,6 +27,7 @@ pub mod contracts;
 mod entity;
 mod feeds;
 pub mod frame;
+mod options;
 mod repair;
 mod session;
 mod texts;

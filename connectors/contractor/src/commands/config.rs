@@ -7,7 +7,6 @@ use talon_http::HeaderName;
 use talon_sdk::config::{Importance, Key, Settings};
 
 use super::attachments::Limits;
-use super::specs::ACTIONS;
 use crate::session::{Account, TokenForm};
 
 /// Settings of the commands.
@@ -67,7 +66,6 @@ pub(crate) fn keys() -> Vec<Key> {
         Key::text("auth.service.prefix")
             .default("")
             .doc("What stands before the service token, with which the access token is renewed."),
-        ACTIONS.key("RegisterUser, ChangePassword, LockUser and CompleteSharedCall are off unless named here: their parameters carry passwords or tokens in the clear."),
         Key::choice("commands.createcall.marker", &["html", "text", "off"])
             .default("html")
             .doc("Where a created call carries the marker by which it is found again after a lost reply: as a comment in the HTML description, as a last line of the description for the field employee, or nowhere. Without it a lost reply of CreateCall ends UNKNOWN as soon as a call like it exists."),

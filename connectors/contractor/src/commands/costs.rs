@@ -11,8 +11,8 @@ use talon_sdk::{Answer, ApplyFault, CommandSpec, Finding, Repeat};
 use super::action::Action;
 use super::estimate::{Estimate, estimate};
 use super::expect::Entity;
+use super::keys::{CALL, COST_STATUS, STATUS};
 use super::scene::{Scene, Who};
-use super::specs::{CALL, COST_STATUS, STATUS};
 use super::statuses::{StatusMark, nothing_to_change};
 use crate::entity::words;
 

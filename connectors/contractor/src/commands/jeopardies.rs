@@ -8,9 +8,9 @@ use talon_sdk::{Answer, ApplyFault, CommandSpec, Finding, Repeat};
 
 use super::action::Action;
 use super::expect::Entity;
+use super::keys::{CALL, STATUS};
 use super::messages::found;
 use super::scene::{Scene, Who};
-use super::specs::{CALL, STATUS};
 
 #[derive(Deserialize)]
 pub(super) struct CallRow {

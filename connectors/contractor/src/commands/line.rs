@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json, json};
 use talon_sdk::{CommandSpec, Repeat};
 
 use super::estimate::{Estimate, ExpenseRow, MaterialRow};
-use super::specs::{CALL, COST_STATUS};
+use super::keys::{CALL, COST_STATUS};
 
 /// A kind of line.
 pub(super) trait Line: Send + Sync + 'static {

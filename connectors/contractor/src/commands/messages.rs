@@ -11,8 +11,8 @@ use talon_sdk::{Answer, ApplyFault, CommandSpec, Finding, Repeat, instant};
 
 use super::action::Action;
 use super::expect::Entity;
+use super::keys::{CALL, STATUS};
 use super::scene::{Modifications, Scene, Who};
-use super::specs::{CALL, STATUS};
 use crate::client::Modified;
 
 #[derive(Deserialize)]

@@ -13,6 +13,7 @@ mod errors;
 mod estimate;
 mod expect;
 mod jeopardies;
+mod keys;
 mod line;
 mod lines;
 mod messages;

@@ -6,8 +6,8 @@ use talon_http::order::{Field, Order};
 use talon_sdk::{ApplyFault, CommandSpec, OrderingKey, Repeat};
 
 use super::action::{Action, unseen};
+use super::keys::USER;
 use super::scene::{Scene, Who};
-use super::specs::USER;
 
 #[derive(Deserialize)]
 pub(super) struct ReadNotification {

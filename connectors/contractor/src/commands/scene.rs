@@ -177,17 +177,10 @@ impl Asks for InName<'_> {
             let external = upstream.external.as_ref().filter(|_| self.who == Who::External);
             return http.send(request().credentials(external)).await.map_err(NoReply::Failure);
         };
-        let access = session.access().await.map_err(NoReply::Unsent)?;
-        let reply = http
-            .send(request().credentials(&access.credentials))
-            .await
-            .map_err(NoReply::Failure)?;
         // A refusal with a code of its own is about the command, not about the token.
-        if !matches!(reply.status, 401 | 403) || error_code(&reply).is_some() {
-            return Ok(reply);
-        }
-        let access = session.other_than(&access).await.map_err(NoReply::Unsent)?;
-        http.send(request().credentials(&access.credentials)).await.map_err(NoReply::Failure)
+        let is_refused =
+            |reply: &Reply| matches!(reply.status, 401 | 403) && error_code(reply).is_none();
+        session.login.send(http, request, is_refused).await
     }
 }
 

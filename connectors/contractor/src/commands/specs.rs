@@ -1,7 +1,7 @@
-//! All commands, and what several of them have in common.
+//! All commands.
 
+use talon_sdk::CommandSpec;
 use talon_sdk::action::{Actions, actions};
-use talon_sdk::{CommandSpec, OrderingKey};
 
 use super::action::{Action, Sent};
 use super::line::{Expense, Material};
@@ -9,13 +9,6 @@ use super::lines::{Add, Delete, Patch};
 use super::scene::Who;
 use super::sender::Sender;
 use super::{costs, create, jeopardies, messages, others, shared, statuses, tasks};
-
-pub(super) const CALL: OrderingKey = OrderingKey::Params(&["call_id"]);
-pub(super) const TASK: OrderingKey = OrderingKey::Params(&["task_id"]);
-pub(super) const USER: OrderingKey = OrderingKey::Params(&["user_id"]);
-
-pub(super) const STATUS: &[&str] = &["status"];
-pub(super) const COST_STATUS: &[&str] = &["cost_status"];
 
 macro_rules! all {
     ($($action:ty),* $(,)?) => {

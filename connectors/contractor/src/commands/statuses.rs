@@ -9,9 +9,9 @@ use talon_sdk::{Answer, ApplyFault, CommandSpec, Finding, Repeat};
 
 use super::action::{Action, unseen};
 use super::expect::Entity;
+use super::keys::{CALL, STATUS};
 use super::scene::{Scene, Who};
 use super::sender::Sender;
-use super::specs::{CALL, STATUS};
 use crate::entity::words;
 
 /// Something with a status.

@@ -8,9 +8,9 @@ use talon_sdk::{ApplyFault, CommandSpec, Finding, Repeat};
 
 use super::action::Action;
 use super::expect::Entity;
+use super::keys::{STATUS, TASK};
 use super::messages::found;
 use super::scene::{Scene, Who};
-use super::specs::{STATUS, TASK};
 use super::statuses::{Standing, StatusMark, judge_status};
 use crate::entity::words;
 

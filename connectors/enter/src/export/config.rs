@@ -11,7 +11,7 @@ use talon_sdk::privacy::{self, POLICIES, Policy, Privacy};
 
 use super::day::Day;
 use super::entity::Personal;
-use super::feeds::{self, all_contracts};
+use super::feeds::{all, all_contracts};
 use super::zone::Zones;
 
 const DAY_MS: u64 = 24 * 3_600_000;
@@ -63,7 +63,7 @@ pub(crate) fn keys() -> Vec<Key> {
         Key::secret("auth.token")
             .importance(Importance::Medium)
             .doc("System token, sent in the header `Token`. The document describes no authentication; other interfaces of the same server take this header."),
-        FeedSpec::key(&feeds::all(), "The feeds to read. `ticket_operation` comes with the rows of `ticket` and needs it. Switched on later, it tells only of tickets that change."),
+        FeedSpec::key(&all(), "The feeds to read. `ticket_operation` comes with the rows of `ticket` and needs it. Switched on later, it tells only of tickets that change."),
         Key::words("branches")
             .default("all")
             .importance(Importance::Medium)
@@ -124,7 +124,7 @@ pub(crate) fn read(settings: &mut Settings<'_>) -> Config {
     let token = settings.secret("auth.token").map(|token| {
         Credentials::header(HeaderName::from_static("token"), "", token, "auth.token")
     });
-    let feeds = FeedSpec::enabled(&feeds::all(), settings);
+    let feeds = FeedSpec::enabled(&all(), settings);
     if feeds.is_empty() {
         settings.problem("feeds", "names no feed, so the connector would do nothing");
     }

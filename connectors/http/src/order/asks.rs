@@ -5,10 +5,11 @@ use std::future::Future;
 use serde::de::DeserializeOwned;
 use talon_sdk::action::Unseen;
 use talon_sdk::spelling::read;
-use talon_sdk::{Answer, ApplyFault, Fault, Permit};
+use talon_sdk::{Answer, ApplyFault, Fault, Permit, Received};
 
 use super::answer::{self, Field};
-use super::{Order, Refusals};
+use super::refusals::Refusals;
+use super::template::Order;
 use crate::{Client, Credentials, Failure, Lane, Reply, Sent, fault_of, read_json_body};
 
 /// Why there is no reply.
@@ -75,6 +76,20 @@ pub trait Asks: Sync {
             );
             let status = Some(reply.status);
             Err(ApplyFault::Unclear(Answer { status, ..Answer::saying(message) }))
+        }
+    }
+
+    /// Reads what a feed takes apart.
+    ///
+    /// # Errors
+    /// There is no answer.
+    fn list(&self, order: &Order) -> impl Future<Output = Result<Received, Fault>> + Send {
+        async move {
+            let reply = self.exchange(order, None).await.map_err(NoReply::fault)?;
+            match fault_of(order.endpoint, &reply, self.setting()) {
+                Some(fault) => Err(fault),
+                None => read_json_body(order.endpoint, reply),
+            }
         }
     }
 

@@ -27,8 +27,8 @@ use talon_sdk::{Clock, Coverage, Cursor, Fault, Feed, Observation, Rows, instant
 use super::level::Level;
 use super::stray;
 use super::unended::{Open, Unended};
-use crate::config::Statistics;
 use crate::entity::LAST_STATES;
+use crate::options::Statistics;
 use crate::session::Line;
 
 pub(crate) struct OperationState {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::grant::{Grant, Origin};
-use crate::config::{Login, Password};
+use crate::options::{Login, Password};
 
 /// The account, and its session while there is one.
 pub(crate) struct Account {

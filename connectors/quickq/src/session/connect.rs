@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 use super::failure::{Failure, of_handshake};
-use crate::config::SocketConfig;
+use crate::options::SocketConfig;
 
 /// A stream of bytes, secured or not.
 pub(crate) trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}

@@ -2,7 +2,7 @@ use talon_http::{Lane, RateBudget};
 use talon_sdk::Context;
 
 use super::account::Account;
-use crate::config::SocketConfig;
+use crate::options::SocketConfig;
 
 /// What all sockets of an instance share.
 pub(crate) struct Hub {

@@ -1,40 +1,16 @@
 //! The table of a connector's commands.
 
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::typed::Typed;
-use super::{Action, Scene};
+use super::typed::Kind;
+use super::what::Scene;
 use crate::config::{Importance, Key, Settings};
 use crate::{Answer, Applier, ApplyFault, Command, CommandSpec, Evidence, Fault, Finding, Permit};
 
 /// All commands of a class: one place says which there are.
 pub struct Actions<S: 'static>(&'static [&'static dyn Kind<S>]);
-
-/// A type of command without its parameters.
-#[async_trait]
-pub trait Kind<S: Send + Sync>: Send + Sync {
-    /// What it is.
-    fn spec(&self) -> &'static CommandSpec;
-    /// See [`Applier::look`].
-    async fn look(&self, scene: Scene<'_, S>) -> Result<Evidence, ApplyFault>;
-    /// See [`Applier::apply`].
-    async fn apply(
-        &self,
-        scene: Scene<'_, S>,
-        before: &Evidence,
-        permit: &Permit,
-    ) -> Result<Answer, ApplyFault>;
-    /// See [`Applier::probe`].
-    async fn probe(&self, scene: Scene<'_, S>, before: &Evidence) -> Result<Finding, Fault>;
-}
-
-/// A type of command for a table.
-pub const fn typed<A: Action>() -> &'static dyn Kind<A::Sender> {
-    const { &Typed::<A>(PhantomData) }
-}
 
 impl<S: Send + Sync + 'static> Actions<S> {
     /// These types of commands; see [`actions!`](crate::actions).

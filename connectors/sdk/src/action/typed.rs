@@ -5,11 +5,33 @@ use std::marker::PhantomData;
 use async_trait::async_trait;
 use serde::Serialize;
 
-use super::table::Kind;
-use super::{Action, Scene, Unseen};
+use super::what::{Action, Scene, Unseen};
 use crate::{Answer, ApplyFault, CommandSpec, Evidence, Fault, Finding, Permit, Repeat};
 
-pub(super) struct Typed<A>(pub(super) PhantomData<fn() -> A>);
+/// A type of command without its parameters.
+#[async_trait]
+pub trait Kind<S: Send + Sync>: Send + Sync {
+    /// What it is.
+    fn spec(&self) -> &'static CommandSpec;
+    /// See [`Applier::look`].
+    async fn look(&self, scene: Scene<'_, S>) -> Result<Evidence, ApplyFault>;
+    /// See [`Applier::apply`].
+    async fn apply(
+        &self,
+        scene: Scene<'_, S>,
+        before: &Evidence,
+        permit: &Permit,
+    ) -> Result<Answer, ApplyFault>;
+    /// See [`Applier::probe`].
+    async fn probe(&self, scene: Scene<'_, S>, before: &Evidence) -> Result<Finding, Fault>;
+}
+
+/// A type of command for a table.
+pub const fn typed<A: Action>() -> &'static dyn Kind<A::Sender> {
+    const { &Typed::<A>(PhantomData) }
+}
+
+struct Typed<A>(PhantomData<fn() -> A>);
 
 #[async_trait]
 impl<A: Action> Kind<A::Sender> for Typed<A> {

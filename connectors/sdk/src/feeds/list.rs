@@ -4,7 +4,7 @@ use std::future::Future;
 
 use async_trait::async_trait;
 
-use super::whole;
+use super::whole::whole;
 use crate::{Clock, Cursor, Fault, Feed, Observation, Rows};
 
 /// A list that is read as a whole. A closure that reads it is one.

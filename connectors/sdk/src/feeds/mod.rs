@@ -24,24 +24,10 @@ mod list;
 mod marked;
 mod marks;
 mod scoped;
+mod whole;
 
 pub use leap::{Believed, FEW, Leap, believed};
 pub use list::{List, ListFeed};
 pub use marked::{Marked, MarkedFeed};
 pub use marks::{MarkedRows, Marks};
 pub use scoped::{ScopedListFeed, ScopedLists};
-
-use crate::{Coverage, Cursor, Observation, Rows};
-
-/// An observation of a whole list. There is no place to read on from: the cursor only says that the first
-/// read is over.
-fn whole(scope: String, rows: Rows, is_first: bool, as_of_ms: i64) -> Observation {
-    Observation {
-        scope,
-        coverage: Coverage::Full,
-        rows,
-        cursor: Some(Cursor("read".to_owned())),
-        snapshot: is_first,
-        as_of_ms,
-    }
-}

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
-use super::whole;
+use super::whole::whole;
 use crate::{Clock, Coverage, Cursor, Fault, Feed, Observation, Rows};
 
 /// Lists of several scopes: halls, boards, workplaces.
