@@ -219,3 +219,16 @@ async fn without_leave_nothing_is_sent() {
     assert!(matches!(sent, Err(ApplyFault::NotApplied(_))), "{sent:?}");
     assert_eq!(upstream.with(|world| world.closed), 0);
 }
+
+#[test]
+fn the_readme_quotes_what_stands_in_the_connector() {
+    let (readme, code) = (include_str!("../../../README.md"), include_str!("desk.rs"));
+    assert!(code.lines().count() < 400, "{} lines", code.lines().count());
+    let blocks = readme.split("```rust\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let mut quoted = 0;
+    for block in blocks {
+        quoted += 1;
+        assert!(code.contains(block), "{block}");
+    }
+    assert!(quoted >= 5, "{quoted} quotes");
+}
