@@ -28,6 +28,8 @@ fn all(file: &str) -> Vec<Vec<&str>> {
         vec!["check", "--config", "/no/such/file"],
         vec!["send", "--config", file, "field", "SendMessage", "call_id=x"],
         vec!["send", "--config", file, "field", "--file", "-"],
+        vec!["offsets", "list", "--config", file, "field"],
+        vec!["offsets", "reset", "--config", file, "field", "call"],
         vec!["run", "--config", file],
         vec!["run", "--config", "/no/such/file"],
         vec!["help"],

@@ -81,7 +81,7 @@ pub(crate) fn released(version: &str, topic: &str) -> String {
     let file = match (connector, feed) {
         (_, "results") => "result".to_owned(),
         ("field", feed) => format!("contractor.{feed}"),
-        ("queue", feed) => format!("enter.{feed}"),
+        ("queue", feed) => format!("enter-export.{feed}"),
         (_, feed) => format!("quickq.{feed}"),
     };
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../schemas/released");

@@ -373,8 +373,18 @@ fn follow(pipe: impl std::io::Read + Send + 'static, log: Arc<Mutex<Vec<String>>
     });
 }
 
+/// Lines of the log of a process that are shown where a test fails.
+const SHOWN: usize = 60;
+
 impl Drop for Talon {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            // What a test that failed would be asked for first.
+            let log = self.log();
+            let last: Vec<&str> = log.lines().rev().take(SHOWN).collect();
+            eprintln!("the last lines of process {}:", self.child.id());
+            last.into_iter().rev().for_each(|line| eprintln!("  {line}"));
+        }
         // It may have ended already.
         self.child.kill().ok();
         self.child.wait().ok();
