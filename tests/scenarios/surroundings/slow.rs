@@ -53,8 +53,12 @@ async fn a_first_read_under_a_producer_quota_is_committed_in_parts() {
     until("it is logged", async || talon.lines(&["WARN", "kB a second"]) == 1).await;
     ends(&mut talon, kafka.bootstrap(), &prefix).await;
     assert_eq!(talon.lines(&["recovered", "entities"]), 1, "it was read once: {}", talon.log());
-    upstream.edit(5);
-    until("the bus is in time again", async || talon.message("field").await.is_empty()).await;
+    // The broker makes up for a while for what it took too fast, so the first commits may be slow still.
+    until("the bus is in time again", async || {
+        upstream.edit(1);
+        talon.message("field").await.is_empty()
+    })
+    .await;
 }
 
 /// The line is one for all connections of the process, as a real one is.
