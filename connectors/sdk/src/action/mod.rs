@@ -1,7 +1,7 @@
 //! Commands by their types: what one does, and how looking, sending once and reading back follow from it.
 //!
 //! A command's parameters are a type that implements [`Action`]. All of a connector stand in one table,
-//! [`Actions`], which is also its list of [`CommandSpec`]s, and [`Actions::applier`] carries them.
+//! [`Actions`], which is also its list of [`CommandSpec`](crate::CommandSpec)s, and [`Actions::applier`] carries them.
 //!
 //! ```
 //! use std::sync::Arc;

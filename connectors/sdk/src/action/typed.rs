@@ -13,16 +13,16 @@ use crate::{Answer, ApplyFault, CommandSpec, Evidence, Fault, Finding, Permit, R
 pub trait Kind<S: Send + Sync>: Send + Sync {
     /// What it is.
     fn spec(&self) -> &'static CommandSpec;
-    /// See [`Applier::look`].
+    /// See [`Applier::look`](crate::Applier::look).
     async fn look(&self, scene: Scene<'_, S>) -> Result<Evidence, ApplyFault>;
-    /// See [`Applier::apply`].
+    /// See [`Applier::apply`](crate::Applier::apply).
     async fn apply(
         &self,
         scene: Scene<'_, S>,
         before: &Evidence,
         permit: &Permit,
     ) -> Result<Answer, ApplyFault>;
-    /// See [`Applier::probe`].
+    /// See [`Applier::probe`](crate::Applier::probe).
     async fn probe(&self, scene: Scene<'_, S>, before: &Evidence) -> Result<Finding, Fault>;
 }
 
