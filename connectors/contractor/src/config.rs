@@ -11,7 +11,6 @@ use talon_sdk::{CommandSpec, FeedSpec};
 
 use crate::commands;
 use crate::commands::config::CommandConfig;
-use crate::entity::all_contracts;
 use crate::feeds;
 
 /// A configured instance's settings.
@@ -83,7 +82,7 @@ pub(crate) fn keys() -> Vec<Key> {
     }));
     keys.push(commands::ACTIONS.key("RegisterUser, ChangePassword, LockUser and CompleteSharedCall are off unless named here: their parameters carry passwords or tokens in the clear."));
     keys.extend(commands::config::keys());
-    keys.extend(privacy::keys(&all_contracts()));
+    keys.extend(privacy::keys(&FeedSpec::contracts(&feeds)));
     keys
 }
 
@@ -99,7 +98,8 @@ pub(crate) fn read(settings: &mut Settings<'_>) -> Config {
         let prefix = settings.text("auth.external.prefix");
         Credentials::header(name, &prefix, token, "auth.external.token")
     });
-    let feeds = FeedSpec::enabled(&feeds::all(), settings);
+    let all = feeds::all();
+    let feeds = FeedSpec::enabled(&all, settings);
     let commands = commands::config::read(settings);
     let enabled = commands::enabled(settings, commands.has_user());
     if feeds.is_empty() && enabled.is_empty() {
@@ -117,7 +117,7 @@ pub(crate) fn read(settings: &mut Settings<'_>) -> Config {
         audit_ms: i64::try_from(settings.whole("timestamp.audit.interval.ms")).unwrap_or(i64::MAX),
         cost_cycle: settings.millis("call_cost.cycle.interval.ms"),
         zone: settings.zone("time.zone"),
-        privacy: Privacy::read(settings, &all_contracts()),
+        privacy: Privacy::read(settings, &FeedSpec::contracts(&all)),
         commands,
         enabled,
     }

@@ -104,8 +104,9 @@ impl Class for Contractor {
 /// # Panics
 /// Where there is no such feed.
 pub fn plain_codec(feed: &str) -> Arc<dyn RowCodec> {
-    assert!(feeds::all().iter().any(|spec| *spec.name == *feed), "no feed `{feed}`");
-    let privacy = talon_sdk::privacy::Privacy::keep_all(&entity::all_contracts());
+    let all = feeds::all();
+    assert!(all.iter().any(|spec| *spec.name == *feed), "no feed `{feed}`");
+    let privacy = talon_sdk::privacy::Privacy::keep_all(&FeedSpec::contracts(&all));
     feeds::codec(feed, &jiff::tz::TimeZone::UTC, &privacy)
 }
 

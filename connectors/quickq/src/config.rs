@@ -9,7 +9,6 @@ use talon_sdk::privacy::{self, Privacy};
 
 use crate::books::{BOOKS, Commands};
 use crate::commands::ACTIONS;
-use crate::entity::all_contracts;
 use crate::feeds;
 use crate::options::{Login, Password, SocketConfig, Statistics};
 
@@ -115,7 +114,7 @@ pub(crate) fn keys() -> Vec<Key> {
     keys.extend(talon_http::tls_keys());
     keys.extend(talon_http::proxy::keys("upstream"));
     keys.extend(BOOKS.into_iter().flat_map(crate::books::Book::keys));
-    keys.extend(privacy::keys(&all_contracts()));
+    keys.extend(privacy::keys(&FeedSpec::contracts(&feeds::all())));
     keys
 }
 
@@ -142,7 +141,7 @@ pub(crate) fn read(settings: &mut Settings<'_>) -> Config {
     match (follows_queue, workplaces.is_empty()) {
         (true, true) => settings.problem("queue.workplaces", "is empty, but `feeds` has `queue`"),
         (false, false) if !settings.is_set("feeds") => {
-            feeds.extend(all.into_iter().filter(|spec| &*spec.name == "queue").map(Arc::new))
+            feeds.extend(all.iter().filter(|spec| &*spec.name == "queue").cloned().map(Arc::new))
         }
         _ => {}
     }
@@ -180,7 +179,7 @@ pub(crate) fn read(settings: &mut Settings<'_>) -> Config {
             ping_interval: settings.millis("upstream.ping.interval.ms"),
             idle_timeout: settings.millis("upstream.idle.timeout.ms"),
         },
-        privacy: Privacy::read(settings, &all_contracts()),
+        privacy: Privacy::read(settings, &FeedSpec::contracts(&all)),
     }
 }
 

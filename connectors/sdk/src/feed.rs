@@ -110,6 +110,11 @@ impl FeedSpec {
         wanted.iter().filter_map(find).cloned().map(Arc::new).collect()
     }
 
+    /// The schemas of these feeds.
+    pub fn contracts(specs: &[FeedSpec]) -> Vec<&'static Contract> {
+        specs.iter().map(FeedSpec::contract).collect()
+    }
+
     /// The schema of its events.
     pub fn contract(&self) -> &'static Contract {
         (self.contract)()

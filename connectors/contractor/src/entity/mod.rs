@@ -10,21 +10,6 @@ pub(crate) use call::{Call, Jeopardy, Task};
 pub(crate) use cost::CallCost;
 pub(crate) use message::Message;
 
-use talon_schemas::Contract;
-
-use crate::contracts;
-
-/// All contracts of the connector.
-pub(crate) fn all_contracts() -> [&'static Contract; 5] {
-    [
-        &contracts::CALL,
-        &contracts::CALL_MESSAGE,
-        &contracts::CALL_JEOPARDY,
-        &contracts::CALL_TASK,
-        &contracts::CALL_COST,
-    ]
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::Value as Json;

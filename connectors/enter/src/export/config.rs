@@ -11,7 +11,7 @@ use talon_sdk::privacy::{self, POLICIES, Policy, Privacy};
 
 use super::day::Day;
 use super::entity::Personal;
-use super::feeds::{all, all_contracts};
+use super::feeds::all;
 use super::zone::Zones;
 
 const DAY_MS: u64 = 24 * 3_600_000;
@@ -110,7 +110,7 @@ pub(crate) fn keys() -> Vec<Key> {
         Key::zone("time.zone.{branch}")
             .doc("Zone of the branch with this identifier, where the upstream does not say one."),
     ]);
-    keys.extend(privacy::keys(&all_contracts()));
+    keys.extend(privacy::keys(&FeedSpec::contracts(&all())));
     keys.push(
         Key::choice("pii.policy.field.{FieldTypeId}", POLICIES).doc(
             "The policy for the data fields of one type. Without it, `pii.policy.value` holds.",
@@ -160,7 +160,7 @@ pub(crate) fn read(settings: &mut Settings<'_>) -> Config {
         },
         zones: Zones::read(settings),
         privacy: Personal {
-            privacy: Privacy::read(settings, &all_contracts()),
+            privacy: Privacy::read(settings, &FeedSpec::contracts(&all())),
             data_fields: settings.flag("data.fields"),
             field_types: settings
                 .instances("pii.policy.field.{FieldTypeId}")

@@ -21,30 +21,6 @@ pub(crate) use states::LAST_STATES;
 pub(crate) use users::{User, UserRole};
 pub(crate) use visitors::{Consumer, ConsumerPreRegistered, QueuedConsumer};
 
-use talon_schemas::Contract;
-
-use crate::contracts;
-
-/// All contracts of the connector.
-pub(crate) fn all_contracts() -> [&'static Contract; 14] {
-    [
-        &contracts::OPERATION,
-        &contracts::SERVICE,
-        &contracts::TICKET_RANGE,
-        &contracts::WORKPLACE,
-        &contracts::USER_ROLE,
-        &contracts::USER,
-        &contracts::QBOARD,
-        &contracts::SCOREBOARD,
-        &contracts::REGISTRATOR,
-        &contracts::CONSUMER,
-        &contracts::CONSUMER_PREREGISTERED,
-        &contracts::QUEUE,
-        &contracts::OPERATION_STATE,
-        &contracts::SERVER_INFO,
-    ]
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::Value as Json;

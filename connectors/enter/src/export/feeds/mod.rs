@@ -5,4 +5,4 @@ mod specs;
 pub(crate) mod ticket;
 
 pub(crate) use codec::codec;
-pub(crate) use specs::{all, all_contracts};
+pub(crate) use specs::all;

@@ -1,5 +1,4 @@
 use crate::export::contracts;
-use talon_schemas::Contract;
 use talon_sdk::FeedSpec;
 
 /// All feeds of the connector.
@@ -21,15 +20,5 @@ pub(crate) fn all() -> Vec<FeedSpec> {
             .by("History Id")
             .from("the rows of `ticket`")
             .doc("Each step in the life of a service within a ticket, once."),
-    ]
-}
-
-/// All contracts of the connector.
-pub(crate) fn all_contracts() -> [&'static Contract; 4] {
-    [
-        &contracts::BRANCH,
-        &contracts::TICKET_SOURCE,
-        &contracts::TICKET,
-        &contracts::TICKET_OPERATION,
     ]
 }
