@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use talon_schemas::{Contract, Envelope, Instants, Op, Source};
 use talon_sdk::config::{Secrets, Settings};
-use talon_sdk::entity::{Item, schema_of};
+use talon_sdk::entity::{Item, assert_checked_in, schema_of};
 use talon_sdk::{
     Answer, ApplyFault, Class, Clock, Command, Connector, Context, Coverage, Cursor, Finding,
     Permit, Row, UpstreamMetrics,
@@ -81,14 +81,12 @@ fn as_json(contract: &Contract, entity: &[u8]) -> Value {
 }
 
 fn is_as_checked_in<'a, T: Item<'a>>(text: &str, file: &str) {
-    let declared = schema_of::<T>();
     if std::env::var_os("TALON_BLESS").is_some() {
         let path = format!("{}/tests/desk/{file}", env!("CARGO_MANIFEST_DIR"));
-        std::fs::write(path, format!("{declared:#}\n")).unwrap();
+        std::fs::write(path, format!("{:#}\n", schema_of::<T>())).unwrap();
         return;
     }
-    let checked_in: Value = serde_json::from_str(text).unwrap();
-    assert_eq!(declared, checked_in, "\n{declared:#}\n");
+    assert_checked_in::<T>(text);
 }
 
 #[test]

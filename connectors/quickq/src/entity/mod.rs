@@ -23,16 +23,9 @@ pub(crate) use visitors::{Consumer, ConsumerPreRegistered, QueuedConsumer};
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value as Json;
-    use talon_sdk::entity::{Item, schema_of};
+    use talon_sdk::entity::assert_checked_in;
 
     use super::*;
-
-    fn is_as_checked_in<'a, T: Item<'a>>(text: &str) {
-        let checked_in: Json = serde_json::from_str(text).unwrap();
-        let declared = schema_of::<T>();
-        assert_eq!(declared, checked_in, "\n{declared:#}\n");
-    }
 
     macro_rules! checked_in {
         ($name:literal) => {
@@ -42,19 +35,19 @@ mod tests {
 
     #[test]
     fn schemas_are_what_is_declared() {
-        is_as_checked_in::<Operation<'_>>(checked_in!("operation"));
-        is_as_checked_in::<Service<'_>>(checked_in!("service"));
-        is_as_checked_in::<TicketRange<'_>>(checked_in!("ticket_range"));
-        is_as_checked_in::<Workplace<'_>>(checked_in!("workplace"));
-        is_as_checked_in::<UserRole<'_>>(checked_in!("user_role"));
-        is_as_checked_in::<User<'_>>(checked_in!("user"));
-        is_as_checked_in::<QBoard<'_>>(checked_in!("qboard"));
-        is_as_checked_in::<ScoreBoard<'_>>(checked_in!("scoreboard"));
-        is_as_checked_in::<Registrator<'_>>(checked_in!("registrator"));
-        is_as_checked_in::<Consumer<'_>>(checked_in!("consumer"));
-        is_as_checked_in::<ConsumerPreRegistered<'_>>(checked_in!("consumer_preregistered"));
-        is_as_checked_in::<QueuedConsumer<'_>>(checked_in!("queue"));
-        is_as_checked_in::<OperationState<'_>>(checked_in!("operation_state"));
-        is_as_checked_in::<ServerInfo<'_>>(checked_in!("server_info"));
+        assert_checked_in::<Operation<'_>>(checked_in!("operation"));
+        assert_checked_in::<Service<'_>>(checked_in!("service"));
+        assert_checked_in::<TicketRange<'_>>(checked_in!("ticket_range"));
+        assert_checked_in::<Workplace<'_>>(checked_in!("workplace"));
+        assert_checked_in::<UserRole<'_>>(checked_in!("user_role"));
+        assert_checked_in::<User<'_>>(checked_in!("user"));
+        assert_checked_in::<QBoard<'_>>(checked_in!("qboard"));
+        assert_checked_in::<ScoreBoard<'_>>(checked_in!("scoreboard"));
+        assert_checked_in::<Registrator<'_>>(checked_in!("registrator"));
+        assert_checked_in::<Consumer<'_>>(checked_in!("consumer"));
+        assert_checked_in::<ConsumerPreRegistered<'_>>(checked_in!("consumer_preregistered"));
+        assert_checked_in::<QueuedConsumer<'_>>(checked_in!("queue"));
+        assert_checked_in::<OperationState<'_>>(checked_in!("operation_state"));
+        assert_checked_in::<ServerInfo<'_>>(checked_in!("server_info"));
     }
 }

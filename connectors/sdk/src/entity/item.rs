@@ -46,6 +46,16 @@ pub fn schema_of<'a, T: Item<'a>>() -> Json {
     T::avro(&mut Names::default())
 }
 
+/// For the test that a schema file is what is declared.
+///
+/// # Panics
+/// Where it is not; the message has what is declared.
+pub fn assert_checked_in<'a, T: Item<'a>>(file: &str) {
+    let checked_in: Json = serde_json::from_str(file).unwrap_or_default();
+    let declared = schema_of::<T>();
+    assert_eq!(declared, checked_in, "\n{declared:#}\n");
+}
+
 /// Of what is neither text nor record there is no half: it is kept, or it is not there.
 fn is_kept(place: &Place<'_>) -> bool {
     place.policy == Policy::Keep

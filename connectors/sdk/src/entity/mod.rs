@@ -68,7 +68,7 @@ mod values;
 pub use codec::{Codec, Entity};
 pub use field::{Field, Required};
 pub use how::{How, Place};
-pub use item::{Item, schema_of};
+pub use item::{Item, assert_checked_in, schema_of};
 pub use loose::{Flag, Int, RawJson};
 pub use schema::{Described, Description, Names};
 pub use talon_derive::Record;

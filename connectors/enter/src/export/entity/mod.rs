@@ -20,16 +20,9 @@ pub(crate) use ticket::{Found, Ticket, TicketRow};
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value as Json;
-    use talon_sdk::entity::{Item, schema_of};
+    use talon_sdk::entity::assert_checked_in;
 
     use super::*;
-
-    fn is_as_checked_in<'a, T: Item<'a>>(text: &str) {
-        let checked_in: Json = serde_json::from_str(text).unwrap();
-        let declared = schema_of::<T>();
-        assert_eq!(declared, checked_in, "\n{declared:#}\n");
-    }
 
     macro_rules! checked_in {
         ($name:literal) => {
@@ -39,9 +32,9 @@ mod tests {
 
     #[test]
     fn schemas_are_what_is_declared() {
-        is_as_checked_in::<Branch<'_>>(checked_in!("branch"));
-        is_as_checked_in::<Source<'_>>(checked_in!("ticket_source"));
-        is_as_checked_in::<Ticket<'_>>(checked_in!("ticket"));
-        is_as_checked_in::<Operation<'_>>(checked_in!("ticket_operation"));
+        assert_checked_in::<Branch<'_>>(checked_in!("branch"));
+        assert_checked_in::<Source<'_>>(checked_in!("ticket_source"));
+        assert_checked_in::<Ticket<'_>>(checked_in!("ticket"));
+        assert_checked_in::<Operation<'_>>(checked_in!("ticket_operation"));
     }
 }
