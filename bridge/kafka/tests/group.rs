@@ -164,6 +164,12 @@ impl Process {
         })
     }
 
+    /// State and message of the bus, where there is something to say.
+    fn bus(&self) -> Option<(State, String)> {
+        let components = self.engine.as_ref().unwrap().view().health.components();
+        components.get("bus").map(|bus| (bus.state, bus.message.clone()))
+    }
+
     fn stop(&mut self, world: &World, timeout: Duration) -> Duration {
         let since = Instant::now();
         world.runtime.block_on(self.engine.take().unwrap().stop(timeout));
@@ -240,17 +246,35 @@ fn a_group_whose_topic_is_taken_away_is_joined_again() {
 }
 
 #[test]
+fn a_coordinator_that_answers_too_late_again_and_again_is_left_alone_for_a_while() {
+    let Some(broker) = Broker::start("late") else { return };
+    let world = world(&broker, 3_000);
+    let mut one = start(&world, &ALL, Duration::ZERO);
+    for _ in 0..3 {
+        until("it has all", || one.runs() == one.shards);
+        broker.pause();
+        until("it is counted out", || one.runs().is_empty());
+        broker.resume();
+    }
+    until("it says that it stays away, and why", || {
+        one.bus().is_some_and(|(state, why)| {
+            state == State::Unavailable
+                && why.contains("3 times in a minute")
+                && why.contains("session.timeout.ms")
+        })
+    });
+    until("it has all again", || one.runs() == one.shards);
+    one.stop(&world, Duration::from_secs(2));
+}
+
+#[test]
 fn another_number_of_partitions_is_refused_with_the_remedy() {
     let Some(broker) = Broker::shared("number") else { return };
     let world = world(broker, 4_000);
     world.create_topic("shards", 6);
     let mut one = start(&world, &["a"], Duration::ZERO);
-    let bus = |process: &Process| {
-        let components = process.engine.as_ref().unwrap().view().health.components();
-        components.get("bus").map(|bus| (bus.state, bus.message.clone()))
-    };
-    until("it is refused", || matches!(bus(&one), Some((State::Misconfigured, _))));
-    let (_, why) = bus(&one).unwrap();
+    until("it is refused", || matches!(one.bus(), Some((State::Misconfigured, _))));
+    let (_, why) = one.bus().unwrap();
     assert!(why.contains("6 partitions") && why.contains("--partitions 32"), "{why}");
     assert!(one.runs().is_empty());
     world.grow("shards", 32);

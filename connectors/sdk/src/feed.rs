@@ -145,6 +145,16 @@ pub trait Feed: Send {
         None
     }
 
+    /// Whether [`Feed::next`] is to be called again only when the cursor of the last observation is committed,
+    /// which is then done at once. Asked after each observation.
+    ///
+    /// For what must be known before it is done, because doing it twice costs something: a call that is
+    /// counted stands in the cursor before it is made. Where the cursor could not be committed, the feed is
+    /// opened anew from the one before.
+    fn waits_for_commit(&self) -> bool {
+        false
+    }
+
     /// What a person should look at, though reading works: shown as the state `degraded` until this is
     /// `None` again. Asked after each observation. Written as a [`Fault`]'s reason is.
     fn doubt(&self) -> Option<String> {

@@ -7,6 +7,7 @@ use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use talon_runtime::bus::{BusFault, Membership, TopicSpec};
 
+use super::losses::Losses;
 use super::presence::Presence;
 use super::rebalance::{Context, Doubt, Give, Leaving};
 use super::shards::PARTITIONS;
@@ -68,20 +69,34 @@ pub(crate) struct Member {
 impl Member {
     /// Takes part in the group until told to stop. Blocks.
     pub(crate) fn run(self) {
+        let mut losses = Losses::default();
         while !self.membership.stop.is_set() {
-            if let Err(fault) = self.take_part() {
-                self.membership.ownership.withdraw();
-                (self.membership.report)(Some(&fault));
-                if let BusFault::Fenced(_) = fault {
-                    // To join again would drive the other one out in turn.
-                    return;
-                }
-                std::thread::sleep(PAUSE);
+            let ended = self.take_part(&mut losses);
+            let (fault, pause) = match ended {
+                Ok(None) => continue,
+                Ok(Some(stay)) => (counted_out(losses.count()), stay.mul_f64(rand::random_range(0.5..=1.0))),
+                Err(fault) => (fault, PAUSE),
+            };
+            self.membership.ownership.withdraw();
+            (self.membership.report)(Some(&fault));
+            if let BusFault::Fenced(_) = fault {
+                // To join again would drive the other one out in turn.
+                return;
             }
+            self.pause(pause);
         }
     }
 
-    fn take_part(&self) -> Result<(), BusFault> {
+    /// Waits, unless it is told to stop.
+    fn pause(&self, pause: Duration) {
+        let until = Instant::now() + pause;
+        while !self.membership.stop.is_set() && Instant::now() < until {
+            std::thread::sleep(LOOK.min(until.saturating_duration_since(Instant::now())));
+        }
+    }
+
+    /// Gives how long it stays away at most, where it was counted out too often.
+    fn take_part(&self, losses: &mut Losses) -> Result<Option<Duration>, BusFault> {
         let version = self.cluster.version();
         topics::ensure_one(&self.cluster, &self.topic)?;
         self.look_at_partitions()?;
@@ -113,14 +128,14 @@ impl Member {
             &self.name,
             session,
         );
-        self.stay(&consumer.0, good, version, &mut presence)?;
+        let stay = self.stay(&consumer.0, good, version, &mut presence, losses)?;
         presence.leave();
         // Leaves the group, so that what was run here moves at once; but for a process with a place of
         // its own, which is kept for it until it is back.
         if config.get("group.instance.id").is_none() {
             consumer.leave();
         }
-        Ok(())
+        Ok(stay)
     }
 
     /// With another number, two versions would place a shard differently, and with fewer some would belong
@@ -151,7 +166,8 @@ impl Member {
         good: Duration,
         version: u64,
         presence: &mut Presence<'_>,
-    ) -> Result<(), BusFault> {
+        losses: &mut Losses,
+    ) -> Result<Option<Duration>, BusFault> {
         let (context, ownership) = (consumer.context(), &self.membership.ownership);
         let mut last = Instant::now();
         while !self.membership.stop.is_set() {
@@ -170,12 +186,17 @@ impl Member {
                 Doubt::Asked { .. } => return Err(stood_still()),
                 Doubt::Gone => {
                     context.lose();
-                    return Ok(());
+                    return Ok(losses.add(Instant::now()));
                 }
                 Doubt::Failed => return Err(failed()),
             }
             let polled = consumer.poll(Duration::from_millis(100));
             context.give_back(consumer, Give::Released)?;
+            if context.was_lost()
+                && let Some(stay) = losses.add(Instant::now())
+            {
+                return Ok(Some(stay));
+            }
             let trouble = context.trouble.last();
             let in_trouble = trouble.is_some();
             if in_trouble {
@@ -202,8 +223,14 @@ impl Member {
                 }
             }
         }
-        Ok(())
+        Ok(None)
     }
+}
+
+fn counted_out(times: usize) -> BusFault {
+    BusFault::Unavailable(format!(
+        "Kafka: the group counted this process out {times} times in a minute, so it stays away for a while: the broker that coordinates the group, or this machine, is too busy for `bus.kafka.session.timeout.ms`"
+    ))
 }
 
 fn stood_still() -> BusFault {

@@ -19,8 +19,12 @@
 //!   all grants are over, and the client joins again with the new ones. As long as its connections live, it
 //!   goes on with the old ones, since to join again moves connectors.
 //!
+//! * The coordinator counts this process out again and again within a minute, since it answers too late: it
+//!   stays away for a while; see [`losses`].
+//!
 //! Who runs a shard is told to people, and to tools, by [`presence`]; nothing in the group rests on it.
 
+mod losses;
 mod member;
 mod owner;
 mod presence;

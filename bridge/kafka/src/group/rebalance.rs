@@ -56,6 +56,8 @@ pub(super) struct Context {
     /// Trouble with the brokers that was reported, and not yet its end.
     pub(super) trouble: Trouble,
     doubt: Mutex<Doubt>,
+    /// What was assigned is lost.
+    lost: AtomicBool,
 }
 
 #[derive(Default)]
@@ -101,6 +103,7 @@ impl Context {
             leaving: AtomicBool::new(false),
             trouble: Trouble::default(),
             doubt: Mutex::new(Doubt::None),
+            lost: AtomicBool::new(false),
         }
     }
 
@@ -139,10 +142,16 @@ impl Context {
         self.ownership.withdraw();
         let lost = std::mem::take(&mut self.assigned().partitions);
         if !lost.is_empty() {
+            self.lost.store(true, Ordering::Release);
             tracing::warn!(
                 "fenced: this process was silent for as long as `bus.kafka.session.timeout.ms` or longer, and its connectors went to others; it takes part again"
             );
         }
+    }
+
+    /// Whether what was assigned was lost since the last call.
+    pub(super) fn was_lost(&self) -> bool {
+        self.lost.swap(false, Ordering::AcqRel)
     }
 
     /// After a pause: asks the broker whether this process is still a member.

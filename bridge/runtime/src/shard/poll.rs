@@ -11,7 +11,7 @@ use std::task;
 use std::time::{Duration, Instant as StdInstant};
 
 use talon_sdk::{Connector, Coverage, Cursor, Fault, Feed, Observation};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::bus::Grant;
@@ -59,6 +59,8 @@ struct Read {
     due: Option<Duration>,
     /// What a person should look at.
     doubt: Option<String>,
+    /// Nothing more is read before the cursor is committed.
+    waits: bool,
 }
 
 impl Poll {
@@ -86,23 +88,37 @@ impl Poll {
             let started = Instant::now();
             let read = self.read(&mut feed, cursor.as_ref());
             match self.showing(&mut standing, read).await {
-                Ok(Read { mut observation, follows, due, doubt }) => {
+                Ok(Read { mut observation, follows, due, doubt, waits }) => {
                     standing.doubt = doubt.or_else(|| self.missed());
                     // A read that is not over, or of what cannot be read, tells nothing of the upstream.
                     if observation.coverage != Coverage::Incomplete && standing.works() {
                         self.show_up(&mut standing);
                     }
+                    let before = waits.then(|| cursor.clone());
                     self.take_cursor(&mut observation, &mut cursor);
                     let Novelty { after_fault, after_gap } = scopes.see(&observation.scope);
                     let follows = follows.filter(|now| followed.as_ref() != Some(now));
                     if let Some(now) = &follows {
                         followed = Some(now.clone());
                     }
-                    let sighting =
-                        Sighting { feed: self.place, observation, after_fault, after_gap, follows };
+                    let (committed, told) = waits.then(oneshot::channel).unzip();
+                    let sighting = Sighting {
+                        feed: self.place,
+                        observation,
+                        after_fault,
+                        after_gap,
+                        follows,
+                        committed,
+                    };
                     // Waits while the shard is busy: back-pressure ends here.
                     if self.shard.send(sighting).await.is_err() {
                         return;
+                    }
+                    if let (Some(told), Some(before)) = (told, before)
+                        && self.showing(&mut standing, told).await.is_err()
+                    {
+                        // The shard is gone, which the next observation will find, or left it out.
+                        (feed, cursor) = (None, before);
                     }
                     match due {
                         Some(wait) => self.showing(&mut standing, sleep(wait)).await,
@@ -138,7 +154,8 @@ impl Poll {
             };
             let observation = open.next(cursor).await?;
             let doubt = open.doubt();
-            Ok(Read { observation, follows: open.follows(), due: open.due(), doubt })
+            let waits = open.waits_for_commit();
+            Ok(Read { observation, follows: open.follows(), due: open.due(), doubt, waits })
         };
         let mut read = pin!(read);
         let caught = std::future::poll_fn(|context| {

@@ -22,7 +22,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use talon_sdk::{Clock, Coverage, Cursor, Observation};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::bus::{BusFault, Hold, Place, ShardLog};
 use crate::service::metrics::Metrics;
@@ -58,6 +58,8 @@ pub(crate) struct Sighting {
     pub(crate) after_gap: bool,
     /// The scopes that the feed follows, where it has several and they have changed.
     pub(crate) follows: Option<Arc<[String]>>,
+    /// Told when the cursor is committed, where the feed waits for that.
+    pub(crate) committed: Option<oneshot::Sender<()>>,
 }
 
 /// A shard that is recovered and ready to serve.
@@ -148,9 +150,10 @@ impl Shard {
                 next = if bytes < GROUP_BYTES { inbox.try_recv().ok() } else { None };
             }
             let checkpoints = self.due_checkpoints(transaction.has_appended());
+            let mut is_complete = true;
             if transaction.is_open() || !checkpoints.is_empty() {
                 let has_events = transaction.is_open();
-                self.commit(&checkpoints)?;
+                is_complete = self.commit(&checkpoints)?;
                 match has_events {
                     true => transaction.committed(Instant::now()),
                     false => {
@@ -161,7 +164,11 @@ impl Shard {
             } else {
                 self.log.idle()?;
             }
-            for (sighting, summary) in settled.drain(..) {
+            for (mut sighting, summary) in settled.drain(..) {
+                // Who waits for a checkpoint that was left out hears that nobody will tell.
+                if let Some(committed) = sighting.committed.take().filter(|_| is_complete) {
+                    committed.send(()).ok();
+                }
                 self.settle(&sighting, summary);
             }
             self.forget_old();
@@ -224,6 +231,7 @@ impl Shard {
             feed.cursor = Some(cursor.clone());
             feed.cursor_moved = true;
         }
+        feed.is_awaited |= sighting.committed.is_some();
         Ok(summary)
     }
 
@@ -238,7 +246,7 @@ impl Shard {
                 let is_old = now - last >= IDLE_CHECKPOINT_MS;
                 let is_fewer =
                     || feed.checkpointed_entities.is_some_and(|known| feed.published() < known);
-                feed.cursor_moved && (appended || is_old)
+                feed.cursor_moved && (appended || is_old || feed.is_awaited)
                     || feed.ends_have_moved(ends) && is_old
                     || appended && feed.cursor.is_some() && is_fewer()
             }
@@ -246,11 +254,11 @@ impl Shard {
     }
 
     /// Commits. A checkpoint that is too large for the bus is left out, so that it holds up nothing else:
-    /// its feed reads again from the one before.
-    fn commit(&mut self, checkpoints: &[(String, Vec<u8>)]) -> Result<(), BusFault> {
+    /// its feed reads again from the one before. Says whether all are written.
+    fn commit(&mut self, checkpoints: &[(String, Vec<u8>)]) -> Result<bool, BusFault> {
         match self.log.commit(checkpoints) {
             Err(BusFault::TooLarge(_)) => {}
-            other => return other,
+            other => return other.map(|()| true),
         }
         for checkpoint in checkpoints {
             match self.log.commit(std::slice::from_ref(checkpoint)) {
@@ -262,7 +270,8 @@ impl Shard {
             }
         }
         // What was appended stands in any case.
-        self.log.commit(&[])
+        self.log.commit(&[])?;
+        Ok(false)
     }
 
     fn checkpoints(&mut self, due: impl Fn(&FeedState, &[u64]) -> bool) -> Vec<(String, Vec<u8>)> {
@@ -279,7 +288,7 @@ impl Shard {
             feed.checkpointed_ms = Some(now);
             feed.checkpointed_entities = Some(entities);
             feed.checkpointed_ends = ends;
-            feed.cursor_moved = false;
+            (feed.cursor_moved, feed.is_awaited) = (false, false);
         }
         checkpoints
     }

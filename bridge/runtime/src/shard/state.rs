@@ -55,6 +55,8 @@ pub(crate) struct FeedState {
     /// When the checkpoint was written last; none if there is none yet.
     pub(crate) checkpointed_ms: Option<i64>,
     pub(crate) cursor_moved: bool,
+    /// Somebody waits until the cursor is committed.
+    pub(crate) is_awaited: bool,
     /// Recovered records that are no events of this feed.
     pub(crate) strange: u64,
     /// Recovered events that cannot be read.
@@ -87,6 +89,7 @@ impl FeedState {
             cursor: None,
             checkpointed_ms: None,
             cursor_moved: false,
+            is_awaited: false,
             strange: 0,
             unreadable: 0,
             deleted_ms: Vec::new(),
