@@ -150,10 +150,9 @@ impl Shard {
                 next = if bytes < GROUP_BYTES { inbox.try_recv().ok() } else { None };
             }
             let checkpoints = self.due_checkpoints(transaction.has_appended());
-            let mut is_complete = true;
             if transaction.is_open() || !checkpoints.is_empty() {
                 let has_events = transaction.is_open();
-                is_complete = self.commit(&checkpoints)?;
+                self.commit(&checkpoints)?;
                 match has_events {
                     true => transaction.committed(Instant::now()),
                     false => {
@@ -166,7 +165,8 @@ impl Shard {
             }
             for (mut sighting, summary) in settled.drain(..) {
                 // Who waits for a checkpoint that was left out hears that nobody will tell.
-                if let Some(committed) = sighting.committed.take().filter(|_| is_complete) {
+                let is_written = self.feeds.get(sighting.feed).is_some_and(|feed| !feed.cursor_moved);
+                if let Some(committed) = sighting.committed.take().filter(|_| is_written) {
                     committed.send(()).ok();
                 }
                 self.settle(&sighting, summary);
@@ -254,24 +254,26 @@ impl Shard {
     }
 
     /// Commits. A checkpoint that is too large for the bus is left out, so that it holds up nothing else:
-    /// its feed reads again from the one before. Says whether all are written.
-    fn commit(&mut self, checkpoints: &[(String, Vec<u8>)]) -> Result<bool, BusFault> {
+    /// after a restart its feed reads again from the one before.
+    fn commit(&mut self, checkpoints: &[(String, Vec<u8>)]) -> Result<(), BusFault> {
         match self.log.commit(checkpoints) {
             Err(BusFault::TooLarge(_)) => {}
-            other => return other.map(|()| true),
+            other => return other,
         }
         for checkpoint in checkpoints {
             match self.log.commit(std::slice::from_ref(checkpoint)) {
                 Err(BusFault::TooLarge(why)) => {
                     let (key, bytes) = (&checkpoint.0, checkpoint.1.len());
                     tracing::warn!(checkpoint = key, bytes, "a checkpoint is not written: {why}");
+                    for feed in &mut self.feeds {
+                        feed.cursor_moved |= *key == checkpoint::key(&self.name, &feed.frame.feed);
+                    }
                 }
                 other => other?,
             }
         }
         // What was appended stands in any case.
-        self.log.commit(&[])?;
-        Ok(false)
+        self.log.commit(&[])
     }
 
     fn checkpoints(&mut self, due: impl Fn(&FeedState, &[u64]) -> bool) -> Vec<(String, Vec<u8>)> {
