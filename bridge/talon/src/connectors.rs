@@ -5,6 +5,7 @@ use talon_sdk::Class;
 /// All classes.
 pub(crate) fn classes() -> Vec<Box<dyn Class>> {
     vec![
+        Box::new(talon_connect1c::Connect1C),
         Box::new(talon_contractor::Contractor),
         Box::new(talon_enter::EnterExport),
         Box::new(talon_quickq::QuickQ),

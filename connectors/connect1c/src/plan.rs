@@ -29,6 +29,7 @@ use jiff::{Span, Timestamp};
 use serde::{Deserialize, Serialize};
 
 const SECOND_MS: i64 = 1000;
+const DAY_MS: i64 = 24 * 3600 * SECOND_MS;
 
 /// What is read when, as it is configured.
 #[derive(Debug, Clone)]
@@ -230,9 +231,14 @@ impl Position {
 
     /// How many days of the past are still to be read; parts count.
     pub fn days_missing(&self) -> i64 {
-        const DAY_MS: i64 = 24 * 3600 * SECOND_MS;
         let days = |stretch: &Stretch| (stretch.to - stretch.from + DAY_MS - 1) / DAY_MS;
         self.missing.iter().map(days).sum()
+    }
+
+    /// How many days of the past are wanted at all; parts count.
+    pub fn days_wanted(&self, settings: &Settings) -> i64 {
+        let Some(Day(from)) = self.wanted_from else { return 0 };
+        (self.read_to - midnight(from, &settings.zone) + DAY_MS - 1) / DAY_MS
     }
 
     /// Until when everything that was closed has been read, but for what is missing.

@@ -23,24 +23,7 @@
 //! for its share of an hour, so that a process that dies again and again, or a feed whose calls fail and that
 //! is opened anew from its cursor each time, has calls left for what comes later in the hour.
 //!
-//! # What the SDK lacks for that
-//!
-//! `Feed::next` is called with the last cursor that was given, whether or not it is committed, and a
-//! checkpoint without events waits for up to ten seconds (`bridge/runtime/src/shard/serve.rs`,
-//! `IDLE_CHECKPOINT_MS`). So step 2 needs one addition:
-//!
-//! ```text
-//! trait Feed {
-//!     /// Whether `next` is to be called again only when the cursor of the last observation is committed,
-//!     /// which is then done at once. Asked after each observation.
-//!     fn waits_for_commit(&self) -> bool { false }
-//! }
-//! ```
-//!
-//! In the runtime: `Read` carries the answer, `Sighting` a `oneshot::Sender<()>` where it is true;
-//! `due_checkpoints` takes such a feed's cursor whatever time has passed, `settle` sends after the commit,
-//! and `poll` awaits it before it calls again. A shard that is opened anew drops the sender, and with it
-//! the loop of the feed, whose successor begins from what was committed.
+//! The runtime calls a feed again after a commit where the feed says so (`Feed::waits_for_commit`).
 //!
 //! Two other ways were looked at. A call that is only *announced* for a later time in the cursor of the
 //! call before needs the same certainty, for that cursor may not be committed either. To count from the
@@ -69,6 +52,9 @@ const HOUR_MS: i64 = 3_600_000;
 /// What is added to an hour, for clocks that count in seconds and do not run alike.
 const MARGIN_MS: i64 = 5_000;
 
+/// How many times of calls are kept apart.
+const MOST_KNOWN: usize = 64;
+
 /// The limits, as they are configured.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -87,12 +73,20 @@ pub struct Limits {
     pub latest: Duration,
 }
 
+impl Limits {
+    /// How many calls an hour the connector allows itself.
+    pub fn allowed(&self, now_ms: i64) -> u32 {
+        allowed(now_ms, self)
+    }
+}
+
 /// The calls of one operation, as a part of the cursor. Times are milliseconds since 1970 UTC.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Quota {
-    /// Of the last hour, oldest first: by when each has reached the upstream, if it has.
+    /// Of the last hour, oldest first: by when they have reached the upstream, if they have, and how many
+    /// these are. A call without an end stands alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    calls: Vec<i64>,
+    calls: Vec<(i64, u32)>,
     /// Whether the last call has no end.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     open: bool,
@@ -107,17 +101,18 @@ impl Quota {
         let limit =
             if is_night(now_ms, limits) { limits.night.max(limits.day) } else { limits.day };
         let used = limit.saturating_sub(limits.reserve.saturating_mul(2));
-        Quota { calls: vec![now_ms; used as usize], open: false, closed_until: None }
+        let calls = if used > 0 { vec![(now_ms, used)] } else { Vec::new() };
+        Quota { calls, open: false, closed_until: None }
     }
 
     /// Forgets what does not count any more, and takes calls from the future as made now. Called before
     /// anything is asked, with the time of day.
     pub fn settle(&mut self, now_ms: i64, limits: &Limits) {
         let latest = now_ms.saturating_add(millis(limits.latest));
-        for call in &mut self.calls {
+        for (call, _) in &mut self.calls {
             *call = (*call).min(latest);
         }
-        self.calls.retain(|call| counts(*call, now_ms));
+        self.calls.retain(|(call, _)| counts(*call, now_ms));
         let longest = latest.saturating_add(HOUR_MS);
         self.closed_until = self.closed_until.map(|at| at.min(longest)).filter(|at| *at > now_ms);
         self.open &= !self.calls.is_empty();
@@ -129,20 +124,18 @@ impl Quota {
         let allowed_now = allowed(at, limits);
         if self.open
             && self.left(at, limits) < allowed_now.div_ceil(2)
-            && let Some(last) = self.calls.last()
+            && let Some((last, _)) = self.calls.last()
         {
             at = at.max(last.saturating_add(share_ms(allowed_now)));
         }
         loop {
-            let allowed = allowed(at, limits) as usize;
-            let counting = self.calls.iter().filter(|call| counts(**call, at));
-            let mut counting: Vec<i64> = counting.copied().collect();
-            if counting.len() < allowed {
+            let first =
+                self.calls.iter().map(|(call, _)| *call).filter(|call| counts(*call, at)).min();
+            let Some(first) = first.filter(|_| self.counting(at) >= allowed(at, limits)) else {
                 return at;
-            }
-            counting.sort_unstable();
+            };
             // The next moment at which the answer can change: a call stops to count, or the limit is another.
-            let ends = counting[0].saturating_add(HOUR_MS + MARGIN_MS);
+            let ends = first.saturating_add(HOUR_MS + MARGIN_MS);
             at = next_limit(at, limits).map_or(ends, |change| change.min(ends));
         }
     }
@@ -152,26 +145,45 @@ impl Quota {
         if self.closed_until.is_some_and(|until| until > now_ms) {
             return 0;
         }
-        let counting = self.calls.iter().filter(|call| counts(**call, now_ms)).count();
-        allowed(now_ms, limits).saturating_sub(u32::try_from(counting).unwrap_or(u32::MAX))
+        allowed(now_ms, limits).saturating_sub(self.counting(now_ms))
+    }
+
+    /// How many calls count at a time.
+    fn counting(&self, at: i64) -> u32 {
+        let counting = self.calls.iter().filter(|(call, _)| counts(*call, at));
+        counting.fold(0, |sum, (_, calls)| sum.saturating_add(*calls))
     }
 
     /// Takes in a call that is about to be made.
     pub fn begin(&mut self, now_ms: i64, limits: &Limits) {
-        self.calls.push(now_ms.saturating_add(millis(limits.latest)));
+        // The oldest are taken together, as made with the latest of them: so the cursor stays small.
+        if self.calls.len() >= MOST_KNOWN {
+            let (first, calls) = self.calls.remove(0);
+            let next = &mut self.calls[0];
+            *next = (next.0.max(first), next.1.saturating_add(calls));
+        }
+        self.calls.push((now_ms.saturating_add(millis(limits.latest)), 1));
         self.open = true;
+    }
+
+    /// The call that was taken in last was surely not made, and will not be.
+    pub fn withdraw(&mut self) {
+        if self.open {
+            self.calls.pop();
+        }
+        self.open = false;
     }
 
     /// Whether the call that was taken in last may be sent now: it must reach the upstream in time.
     /// `patience` is how long its request may take.
     pub fn may_send(&self, now_ms: i64, patience: Duration) -> bool {
         let latest = self.calls.last().filter(|_| self.open);
-        latest.is_some_and(|latest| now_ms.saturating_add(millis(patience)) <= *latest)
+        latest.is_some_and(|(latest, _)| now_ms.saturating_add(millis(patience)) <= *latest)
     }
 
     /// The last call has been answered, whatever the answer is.
     pub fn end(&mut self, now_ms: i64) {
-        if let Some(last) = self.calls.last_mut().filter(|_| self.open) {
+        if let Some((last, _)) = self.calls.last_mut().filter(|_| self.open) {
             *last = now_ms.min(*last);
         }
         self.open = false;

@@ -1,4 +1,6 @@
-use reqwest::header::{HeaderName, HeaderValue};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 use talon_sdk::config::Secret;
 
@@ -13,6 +15,8 @@ use crate::failure::{Failure, FailureKind, Sent};
 pub struct Credentials {
     header: HeaderName,
     prefix: String,
+    /// Of `Basic`.
+    user: Option<String>,
     secret: Secret,
     setting: String,
 }
@@ -31,7 +35,13 @@ impl Credentials {
     ) -> Credentials {
         let blank = !prefix.is_empty() && !prefix.ends_with([' ', '"', '\'']);
         let prefix = format!("{prefix}{}", if blank { " " } else { "" });
-        Credentials { header, prefix, secret, setting: setting.into() }
+        Credentials { header, prefix, user: None, secret, setting: setting.into() }
+    }
+
+    /// A user and a password by HTTP Basic authentication, in UTF-8. `setting` is the key of the password.
+    pub fn basic(user: &str, password: Secret, setting: impl Into<String>) -> Credentials {
+        let of = Credentials::header(AUTHORIZATION, "Basic", password, setting);
+        Credentials { user: Some(user.to_owned()), ..of }
     }
 
     /// The key under which an operator finds the secret.
@@ -52,10 +62,11 @@ impl Credentials {
         if secret.is_empty() {
             return Err(failure("is empty"));
         }
-        let mut value =
-            HeaderValue::try_from(format!("{}{secret}", self.prefix)).map_err(|_| {
-                failure("has a line break or another character that no header can have")
-            })?;
+        let encoded = self.user.as_ref().map(|user| STANDARD.encode(format!("{user}:{secret}")));
+        let shown = encoded.as_deref().unwrap_or(secret);
+        let mut value = HeaderValue::try_from(format!("{}{shown}", self.prefix)).map_err(|_| {
+            failure("has a line break or another character that no header can have")
+        })?;
         value.set_sensitive(true);
         Ok((self.header.clone(), value))
     }

@@ -17,8 +17,8 @@ pub struct Request<'c> {
     /// The path below `upstream.url`, in segments that are not encoded yet. The last one is empty
     /// where the path ends in `/`.
     pub path: Vec<String>,
-    /// Names and values, not encoded yet.
-    pub query: Vec<(Cow<'static, str>, String)>,
+    /// Names and values, not encoded yet; one without a value stands alone, without `=`.
+    pub query: Vec<(Cow<'static, str>, Option<String>)>,
     /// Headers besides those of the body and the credentials.
     pub headers: HeaderMap,
     /// What is sent.
@@ -92,7 +92,13 @@ impl<'c> Request<'c> {
         name: impl Into<Cow<'static, str>>,
         value: impl Into<String>,
     ) -> Request<'c> {
-        self.query.push((name.into(), value.into()));
+        self.query.push((name.into(), Some(value.into())));
+        self
+    }
+
+    /// With one more name in the query, that has no value: `?wsdl`.
+    pub fn query_name(mut self, name: impl Into<Cow<'static, str>>) -> Request<'c> {
+        self.query.push((name.into(), None));
         self
     }
 
@@ -185,7 +191,13 @@ impl<'c> Request<'c> {
             url.path_segments_mut().ok()?.pop_if_empty().extend(&self.path);
         }
         if !self.query.is_empty() {
-            url.query_pairs_mut().extend_pairs(&self.query);
+            let mut pairs = url.query_pairs_mut();
+            for (name, value) in &self.query {
+                match value {
+                    Some(value) => pairs.append_pair(name, value),
+                    None => pairs.append_key_only(name),
+                };
+            }
         }
         Some(url)
     }

@@ -1,7 +1,7 @@
 //! Points in time as upstreams write them.
 
 use jiff::Timestamp;
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
 /// Reads a date-time with or without an offset; one without is local time in `zone`.
@@ -19,8 +19,14 @@ pub fn micros(text: &str, zone: &TimeZone) -> Option<i64> {
     if may_have_offset && let Ok(instant) = text.parse::<Timestamp>() {
         return Some(instant.as_microsecond());
     }
-    let local: DateTime = text.parse().ok()?;
+    let local = text.parse().ok().or_else(|| end_of_day(text))?;
     Some(zone.to_timestamp(local).ok()?.as_microsecond())
+}
+
+/// `24:00:00` is the midnight at the end of its day.
+fn end_of_day(text: &str) -> Option<DateTime> {
+    let day: Date = text.strip_suffix("T24:00:00")?.parse().ok()?;
+    Some(day.tomorrow().ok()?.into())
 }
 
 /// Whether the text is .NET's stand-in for "none", year 1.
@@ -47,6 +53,7 @@ mod tests {
         }
         assert_eq!(micros("2023-11-14T22:13:20.1234567Z", &moscow), Some(noon + 123_456));
         assert_eq!(micros("2023-11-14T22:13:20.5", &TimeZone::UTC), Some(noon + 500_000));
+        assert_eq!(micros("2023-11-14T24:00:00", &moscow), micros("2023-11-15T00:00", &moscow));
         assert_eq!(micros("yesterday", &moscow), None);
         assert_eq!(micros("0001-01-01T00:00:00", &moscow), None);
     }

@@ -37,6 +37,7 @@ mod observation;
 mod permit;
 pub mod privacy;
 mod progress;
+mod quotas;
 mod received;
 pub mod record;
 pub mod rows;
@@ -54,6 +55,7 @@ pub use metrics::UpstreamMetrics;
 pub use observation::{Coverage, Cursor, Observation};
 pub use permit::Permit;
 pub use progress::{Backfills, Progress, Standing};
+pub use quotas::{Left, Quotas, ShownQuota};
 pub use received::{Form, NoAnswer, Received};
 pub use rows::Rows;
 // Macros of this crate name it.

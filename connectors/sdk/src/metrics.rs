@@ -1,6 +1,6 @@
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
 
-use crate::Backfills;
+use crate::{Backfills, Quotas};
 
 /// Counters of requests to upstreams, shared by all connectors of a process.
 #[derive(Debug, Clone)]
@@ -15,6 +15,8 @@ pub struct UpstreamMetrics {
     pub budget_wait: HistogramVec,
     /// How far backfills are.
     pub backfills: Backfills,
+    /// What is left of the calls that upstreams allow.
+    pub quotas: Quotas,
 }
 
 impl UpstreamMetrics {
@@ -50,6 +52,7 @@ impl UpstreamMetrics {
                 &["connector"],
             )?,
             backfills: Backfills::register(registry)?,
+            quotas: Quotas::register(registry)?,
         };
         registry.register(Box::new(metrics.requests.clone()))?;
         registry.register(Box::new(metrics.duration.clone()))?;

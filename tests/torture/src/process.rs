@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// As much as it can say of itself without that the clients of the brokers flood it.
 const LOG: &str = "info,talon=debug,talon_runtime=debug,talon_http=debug,talon_contractor=debug,\
-                   talon_enter=debug,talon_quickq=debug,talon_kafka=debug,talon_nats=debug";
+                   talon_connect1c=debug,talon_enter=debug,talon_quickq=debug,talon_kafka=debug,talon_nats=debug";
 
 /// A place in a deployment: a configuration, and the process that runs with it, again and again. Killed
 /// when dropped.

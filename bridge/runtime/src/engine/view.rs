@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
-use talon_sdk::{Clock, Standing};
+use talon_sdk::{Clock, Left, Standing};
 
 use crate::commands::{LaneMetrics, LaneStatus};
 use crate::service::health::{Component, Health};
@@ -48,6 +48,8 @@ pub struct Glance {
     pub commands: Vec<LaneStatus>,
     /// How far the backfills are, by connector.
     pub backfills: BTreeMap<String, Standing>,
+    /// What is left of upstreams' quotas, by connector and operation.
+    pub quotas: BTreeMap<String, BTreeMap<&'static str, Left>>,
     /// Now, milliseconds since 1970 UTC.
     pub now_ms: i64,
 }
@@ -64,11 +66,13 @@ impl View {
         };
         let feeds = self.feeds.iter().map(|(row, feed)| (row.clone(), feed.status())).collect();
         let commands = self.lanes.iter().map(LaneMetrics::status).collect();
-        let connectors = self.feeds.iter().map(|(row, _)| &row.connector);
-        let standing =
-            |name: &String| Some((name.clone(), self.metrics.upstream.backfills.standing(name)?));
-        let backfills = connectors.filter_map(standing).collect();
-        Glance { status, components, feeds, commands, backfills, now_ms: self.clock.now_ms() }
+        let connectors = || self.feeds.iter().map(|(row, _)| &row.connector);
+        let upstream = &self.metrics.upstream;
+        let standing = |name: &String| Some((name.clone(), upstream.backfills.standing(name)?));
+        let backfills = connectors().filter_map(standing).collect();
+        let quotas = connectors().map(|name| (name.clone(), upstream.quotas.of(name))).collect();
+        let now_ms = self.clock.now_ms();
+        Glance { status, components, feeds, commands, backfills, quotas, now_ms }
     }
 
     /// The text of `/metrics`.

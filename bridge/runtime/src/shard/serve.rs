@@ -165,7 +165,8 @@ impl Shard {
             }
             for (mut sighting, summary) in settled.drain(..) {
                 // Who waits for a checkpoint that was left out hears that nobody will tell.
-                let is_written = self.feeds.get(sighting.feed).is_some_and(|feed| !feed.cursor_moved);
+                let is_written =
+                    self.feeds.get(sighting.feed).is_some_and(|feed| !feed.cursor_moved);
                 if let Some(committed) = sighting.committed.take().filter(|_| is_written) {
                     committed.send(()).ok();
                 }

@@ -270,6 +270,19 @@ fn connector(
         }
         writeln!(f, "</p>")?;
     }
+    for (operation, quota) in glance.quotas.get(name).into_iter().flatten() {
+        write!(
+            f,
+            "<p class=\"note\">Quota of <code>{}</code>: {} of {} calls an hour left",
+            Text(operation),
+            quota.left,
+            quota.limit
+        )?;
+        if quota.left == 0 {
+            write!(f, "; the next one in {}", Span(quota.next_ms.saturating_sub(glance.now_ms)))?;
+        }
+        writeln!(f, "</p>")?;
+    }
     if feeds.iter().any(|(_, status)| status.withheld > 0) {
         writeln!(
             f,

@@ -112,13 +112,14 @@ fn glance(observed_ms: Option<i64>, withheld: u64) -> Glance {
         FeedStatus { observed_ms, oldest: None, entities: 1_234_567, withheld, published: 89 };
     let up = component(Severity::Vital, Word::Up, "");
     let components = BTreeMap::from([("bus".to_owned(), up.clone()), ("c".to_owned(), up)]);
-    let (commands, backfills) = (vec![], BTreeMap::new());
+    let (commands, backfills, quotas) = (vec![], BTreeMap::new(), BTreeMap::new());
     Glance {
         status: "up",
         components,
         feeds: vec![(row, status)],
         commands,
         backfills,
+        quotas,
         now_ms: NOW,
     }
 }
@@ -139,6 +140,18 @@ fn a_backfill_shows_how_far_it_is_and_how_long_the_rest_will_take() {
         page::render(&glance, &about)
             .contains("Backfill: 500 of 2\u{202f}000 days, 25 %; about 2\u{a0}h left")
     );
+}
+
+#[test]
+fn a_quota_shows_what_is_left_of_it_and_when_the_next_call_may_be_made() {
+    let mut glance = glance(Some(NOW), 0);
+    let mut show = |left| {
+        let quota = talon_sdk::Left { left, limit: 8, next_ms: NOW + 600_000 };
+        glance.quotas.insert("c".to_owned(), BTreeMap::from([("Read", quota)]));
+        page::render(&glance, &about())
+    };
+    assert!(show(3).contains("Quota of <code>Read</code>: 3 of 8 calls an hour left</p>"));
+    assert!(show(0).contains("0 of 8 calls an hour left; the next one in 10\u{a0}min</p>"));
 }
 
 #[test]

@@ -223,3 +223,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_cursor_stays_small_however_large_the_quota_is_and_nothing_is_counted_too_little() {
+    let limits = Limits { day: 1_252, ..limits() };
+    let mut quota = Quota::default();
+    let made = calls(&mut quota, NOON, NOON + 3 * HOUR_MS, &limits);
+    for (place, at) in made.iter().enumerate() {
+        let within = made[place..].iter().take_while(|later| **later < at + HOUR_MS).count();
+        assert!(within <= 1_250, "{within}");
+    }
+    assert!(made.len() > 2_500, "and most of it is used: {}", made.len());
+    let cursor = serde_json::to_string(&quota).unwrap();
+    assert!(cursor.len() < 2_000, "{} bytes", cursor.len());
+}

@@ -76,7 +76,7 @@ impl Order {
     pub fn request<'c>(&self) -> Request<'c> {
         let mut request = Request::new(self.method.clone(), self.endpoint, self.path.clone());
         request.headers.insert("accept", HeaderValue::from_static("application/json"));
-        let query = self.query.iter().map(|(name, value)| ((*name).into(), value.clone()));
+        let query = self.query.iter().map(|(name, value)| ((*name).into(), Some(value.clone())));
         request.query.extend(query);
         request.body = self.body.clone();
         request

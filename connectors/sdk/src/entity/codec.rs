@@ -44,6 +44,7 @@ pub trait Entity: for<'a> Record<Of<'a>: Item<'a>> {
 /// Reads the rows of a feed as the records of its entity.
 pub struct Codec<E> {
     zone: TimeZone,
+    zones: Vec<(String, TimeZone)>,
     privacy: Privacy,
     of: PhantomData<fn() -> E>,
 }
@@ -51,7 +52,13 @@ pub struct Codec<E> {
 impl<E: Entity> Codec<E> {
     /// Under a configuration.
     pub fn new(zone: TimeZone, privacy: Privacy) -> Codec<E> {
-        Codec { zone, privacy, of: PhantomData }
+        Codec { zone, zones: Vec::new(), privacy, of: PhantomData }
+    }
+
+    /// With other zones for the instants under these upstream names.
+    #[must_use]
+    pub fn zones(self, zones: Vec<(String, TimeZone)>) -> Codec<E> {
+        Codec { zones, ..self }
     }
 }
 
@@ -66,7 +73,7 @@ impl<E: Entity> RowCodec for Codec<E> {
 
     fn decode(&self, row: &[u8], scope: &str, out: &mut Row) -> Result<(), RowFault> {
         decode::<E, _>(row, |mut entity| {
-            let how = How { zone: &self.zone, privacy: &self.privacy };
+            let how = How { zone: &self.zone, zones: &self.zones, privacy: &self.privacy };
             entity.settle(
                 &Place { from: "", policy: Policy::Keep, how: &how },
                 &mut Extra::default(),

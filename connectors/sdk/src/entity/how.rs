@@ -10,6 +10,8 @@ use crate::record::Extra;
 pub struct How<'h> {
     /// The zone of instants that say none.
     pub zone: &'h TimeZone,
+    /// The zones of instants under these upstream names, where they are others.
+    pub zones: &'h [(String, TimeZone)],
     /// What happens to personal data.
     pub privacy: &'h Privacy,
 }
@@ -35,4 +37,12 @@ pub struct Place<'p> {
     pub policy: Policy,
     /// Under which configuration.
     pub how: &'p How<'p>,
+}
+
+impl Place<'_> {
+    /// The zone of an instant here that says none.
+    pub fn zone(&self) -> &TimeZone {
+        let own = self.how.zones.iter().find(|(name, _)| name == self.from);
+        own.map_or(self.how.zone, |(_, zone)| zone)
+    }
 }

@@ -45,7 +45,7 @@ impl<'a> Item<'a> for Instant<'a> {
     }
 
     fn settle(&mut self, place: &Place<'_>, extra: &mut Extra<'a>) -> bool {
-        match instant::micros(&self.text, place.how.zone) {
+        match instant::micros(&self.text, place.zone()) {
             Some(micros) => self.micros = micros,
             None => {
                 if !instant::is_none(&self.text) && !self.text.is_empty() {
@@ -90,7 +90,7 @@ impl<'a> Field<'a> for Stamp<'a> {
 
     fn settle(&mut self, place: &Place<'_>, extra: &mut Extra<'a>) {
         let Some(text) = &self.text else { return };
-        self.micros = instant::micros(text, place.how.zone);
+        self.micros = instant::micros(text, place.zone());
         if self.micros.is_none() && !instant::is_none(text) {
             extra.keep_text(place.from, text);
         }

@@ -1,5 +1,7 @@
 //! Treatments: what has happened to each by a moment.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -48,6 +50,8 @@ pub struct Treatment {
     pub seconds: i64,
     /// `ServiceQualityAssessment`; 0 is none.
     pub rating: i64,
+    /// When it was rated, if that has happened.
+    pub rated_ms: Option<i64>,
     /// What was asked about, in a column that no document has.
     pub topic: String,
 }
@@ -145,6 +149,7 @@ impl World {
             closed_ms: is_closed.then_some(closed),
             seconds: (closed - opened) / 1000,
             rating: if is_closed && rated <= now_ms { rating } else { 0 },
+            rated_ms: (rating > 0 && rated <= now_ms).then_some(rated),
             topic,
         })
     }
@@ -218,7 +223,72 @@ impl Selection {
     }
 }
 
+impl World {
+    /// The states that each treatment was in until now, oldest first, as rows of an operation's table; none
+    /// where it is not in the table any more.
+    pub(super) fn states(
+        &self,
+        closed: bool,
+        has_topic: bool,
+        now_ms: i64,
+    ) -> BTreeMap<String, Vec<Option<Value>>> {
+        let (first, behind) = self.numbers(self.since_ms, now_ms);
+        let mut all = BTreeMap::new();
+        for number in first..behind {
+            let Some(last) = self.treatment(number, i64::MAX) else { continue };
+            let mut moments = vec![last.opened_ms];
+            moments.extend(last.appointed_ms.into_iter().chain(last.reaction_ms));
+            moments.extend(last.closed_ms.into_iter().chain(last.rated_ms));
+            moments.retain(|at| *at <= now_ms);
+            moments.sort_unstable();
+            let mut states: Vec<Option<Value>> = Vec::new();
+            for at in moments {
+                let Some(treatment) = self.treatment(number, at) else { continue };
+                let is_there = treatment.closed_ms.is_some() == closed;
+                let row = is_there.then(|| treatment.row(closed, has_topic, self));
+                if states.last().unwrap_or(&None) != &row {
+                    states.push(row);
+                }
+            }
+            if !states.is_empty() {
+                all.insert(last.id, states);
+            }
+        }
+        all
+    }
+}
+
 impl Treatment {
+    /// As a row of the table of closed ones, or of open ones, with the names of its columns.
+    fn row(&self, closed: bool, has_topic: bool, world: &World) -> Value {
+        let local = |ms: Option<i64>| {
+            ms.map(|ms| world.local(ms).strftime("%Y-%m-%dT%H:%M:%S").to_string())
+        };
+        let mut row = json!({
+            "ServiceTreatmentID": self.id,
+            "ClientID": self.client,
+            "ServiceUserID": self.user,
+            "ServiceID": self.line,
+            "Initialized": local(Some(self.opened_ms)),
+            "SpecAppointed": local(self.appointed_ms),
+            "QueueWaitingTime": self.waited_seconds,
+            "QueueLength": self.queue,
+            "ReactionStarted": local(self.reaction_ms),
+        });
+        if has_topic {
+            row["Topic"] = json!(self.topic);
+        }
+        if closed {
+            row["ClosedSpecialistID"] = json!(self.specialist);
+            row["Closed"] = json!(local(self.closed_ms));
+            row["Duration"] = json!(self.seconds);
+            row["ServiceQualityAssessment"] = json!(self.rating);
+        } else {
+            row["CurrentSpecialist"] = json!(self.specialist);
+        }
+        row
+    }
+
     /// As events are to have it: names as the document's columns, instants in UTC microseconds.
     pub fn truth(&self) -> Value {
         let micros = |ms: Option<i64>| ms.map(|ms| ms * 1000);

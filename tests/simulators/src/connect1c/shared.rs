@@ -52,13 +52,12 @@ impl Shared {
 
     /// How the next reply is spelled.
     pub(super) fn spelling(&self) -> Spelling {
-        let Settings { seed, noise, .. } = *self.settings();
+        let Settings { seed, noise, extra_column, .. } = *self.settings();
         let reply = self.replies.fetch_add(1, Ordering::SeqCst);
-        if Random::at(&[seed, 32, reply]).share() < noise {
-            Spelling::any(seed, reply)
-        } else {
-            Spelling::documented()
-        }
+        let is_another = Random::at(&[seed, 32, reply]).share() < noise;
+        let spelling = if is_another { Spelling::any(seed, reply) } else { Spelling::documented() };
+        // A column that comes and goes would be another content.
+        Spelling { has_extra: extra_column, ..spelling }
     }
 
     pub(super) fn settings(&self) -> MutexGuard<'_, Settings> {

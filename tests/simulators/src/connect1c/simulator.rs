@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
@@ -72,6 +73,15 @@ impl Simulator {
     pub fn open(&self) -> Vec<Treatment> {
         let world = &self.0.shared.world;
         world.select(&Filter::default(), false, self.0.shared.now_ms()).rest(world)
+    }
+
+    /// The states that each treatment was in until now, oldest first, as rows of an operation's table; none
+    /// where it is not in the table any more.
+    pub fn states(&self, operation: Operation) -> BTreeMap<String, Vec<Option<Value>>> {
+        let shared = &self.0.shared;
+        let closed = operation == Operation::GetHistoryOfServiceTreatments;
+        let has_topic = self.settings().extra_column;
+        shared.world.states(closed, has_topic, shared.now_ms())
     }
 
     /// Another program makes so many calls with an account now.

@@ -77,7 +77,7 @@ impl Spelling {
     pub(super) fn any(seed: u64, reply: u64) -> Spelling {
         let mut random = Random::at(&[seed, 31, reply]);
         let mut coin = |share: f64| random.share() < share;
-        let (shuffles, has_extra, has_types) = (coin(0.6), coin(0.6), coin(0.5));
+        let (shuffles, has_types) = (coin(0.6), coin(0.5));
         let (declares_late, declaration, has_comments) = (coin(0.5), coin(0.5), coin(0.3));
         let (line, blank) = random.pick(&[("\n", "   "), ("\r\n", "\t"), ("", ""), ("\n", "")]);
         let core = random.pick(&["", "d4p1", "v8", ""]);
@@ -93,7 +93,7 @@ impl Spelling {
             declares_late: declares_late || core.is_empty(),
             declaration,
             shuffle: shuffles.then(|| random.next()),
-            has_extra,
+            has_extra: false,
             has_types,
             texts: random.pick(&[Texts::Plain, Texts::CData, Texts::Numbers]),
             none: random.pick(&[NoValue::Empty, NoValue::SelfClosed, NoValue::Nil]),

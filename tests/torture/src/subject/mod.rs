@@ -1,6 +1,7 @@
 //! What a connector must say to be tortured.
 
 mod codecs;
+mod connect1c;
 mod contractor;
 mod enter_export;
 mod quickq;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 pub use upstream::{Feed, Size, Subject, Truth};
 
 /// The subjects by name.
-pub const NAMES: [&str; 3] = ["contractor", "enter-export", "quickq"];
+pub const NAMES: [&str; 4] = ["connect1c", "contractor", "enter-export", "quickq"];
 
 /// Starts the simulator of a subject.
 ///
@@ -19,6 +20,7 @@ pub const NAMES: [&str; 3] = ["contractor", "enter-export", "quickq"];
 /// An unknown name, or a simulator that does not start.
 pub async fn start(name: &str, seed: u64, size: Size) -> anyhow::Result<Arc<dyn Subject>> {
     match name {
+        "connect1c" => Ok(Arc::new(connect1c::Connect1C::start(seed).await?)),
         "contractor" => Ok(Arc::new(contractor::Contractor::start(seed, size).await?)),
         "enter-export" => Ok(Arc::new(enter_export::EnterExport::start(seed).await?)),
         "quickq" => Ok(Arc::new(quickq::QuickQ::start(seed).await?)),

@@ -34,6 +34,8 @@ fn metric_names_do_not_change_by_accident() {
     let (name, metrics_of) = ("c".to_owned(), metrics.upstream.clone());
     let context = talon_sdk::Context { name, clock: Clock::System, metrics: metrics_of };
     context.progress().begin(2, 1);
+    let left = talon_sdk::Left { left: 1, limit: 2, next_ms: 0 };
+    let _shown = context.metrics.quotas.show("c", "Read", move || left);
     let text = TextEncoder::new().encode_to_string(&metrics.registry.gather()).unwrap();
     let names = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
     let names: Vec<&str> = names.filter(|name| name.starts_with("talon_")).collect();
@@ -67,6 +69,8 @@ fn metric_names_do_not_change_by_accident() {
             "talon_shard_owned gauge",
             "talon_upstream_budget_wait_seconds histogram",
             "talon_upstream_request_duration_seconds histogram",
+            "talon_upstream_quota_left gauge",
+            "talon_upstream_quota_limit gauge",
             "talon_upstream_requests_total counter",
         ]
     );

@@ -130,7 +130,7 @@ impl<'a> TicketRow<'a> {
     /// The ticket, as it is written.
     pub(crate) fn settled(self, found: &Found<'a>) -> Ticket<'a> {
         let Required(mut ticket) = self.ticket;
-        let how = How { zone: &found.zone.zone, privacy: &found.personal.privacy };
+        let how = How { zone: &found.zone.zone, zones: &[], privacy: &found.personal.privacy };
         let place = Place { from: "Ticket", policy: Policy::Keep, how: &how };
         ticket.settle(&place, &mut Extra::default());
         ticket.products.iter_mut().for_each(|product| found.personal.settle(product));

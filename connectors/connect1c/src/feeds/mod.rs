@@ -1,0 +1,75 @@
+//! The feeds: what each reads.
+
+mod history;
+mod metered;
+mod opened;
+mod reading;
+
+use std::sync::Arc;
+
+use talon_sdk::entity::Codec;
+use talon_sdk::{Context, Fault, Feed, FeedSpec, RowCodec};
+
+use crate::config::Config;
+use crate::contracts;
+use crate::entity::{OpenTreatment, Treatment};
+use history::History;
+use metered::{Metered, is_cursor};
+use opened::Opened;
+use reading::Upstream;
+
+/// All feeds of the connector.
+pub(crate) fn all() -> Vec<FeedSpec> {
+    vec![
+        FeedSpec::table("treatment", &contracts::TREATMENT)
+            .by("ServiceTreatmentID")
+            .from("GetHistoryOfServiceTreatments")
+            .doc("Closed treatments of support lines, in windows of the past and then as they are closed; late ratings are updates."),
+        FeedSpec::table("open_treatment", &contracts::OPEN_TREATMENT)
+            .by("ServiceTreatmentID")
+            .from("GetOpenedServiceTreatments")
+            .doc("Treatments that are open, as a whole list: what is not in it is deleted, and appears in `treatment`."),
+    ]
+}
+
+/// How the rows of a feed read.
+pub(crate) fn codec(feed: &str, config: &Config) -> Arc<dyn RowCodec> {
+    let (zone, zones) = (config.zone.clone(), config.zones.clone());
+    let privacy = config.privacy.clone();
+    match feed {
+        "treatment" => Arc::new(Codec::<Treatment<'_>>::new(zone, privacy).zones(zones)),
+        _ => Arc::new(Codec::<OpenTreatment<'_>>::new(zone, privacy).zones(zones)),
+    }
+}
+
+/// Opens a feed.
+pub(crate) fn open(
+    feed: &str,
+    config: &Config,
+    http: talon_http::Client,
+    context: &Context,
+) -> Result<Box<dyn Feed>, Fault> {
+    let upstream = Upstream { http, credentials: config.credentials.clone() };
+    let quota = config.quota.clone();
+    let timeout = config.http.request_timeout;
+    Ok(match feed {
+        "treatment" => {
+            let (plan, filter) = (config.plan.clone(), config.filter.clone());
+            let history = History::new(plan, filter, context.progress());
+            Box::new(Metered::new(history, upstream, quota, timeout, context))
+        }
+        "open_treatment" => {
+            let opened = Opened { interval: config.open_interval, filter: config.filter.clone() };
+            Box::new(Metered::new(opened, upstream, quota, timeout, context))
+        }
+        other => return Err(Fault::Internal { reason: format!("no feed `{other}`") }),
+    })
+}
+
+/// Whether a feed can go on from a cursor.
+pub(crate) fn can_go_on(feed: &str, cursor: &talon_sdk::Cursor) -> bool {
+    match feed {
+        "treatment" => is_cursor::<History>(cursor),
+        _ => is_cursor::<Opened>(cursor),
+    }
+}
