@@ -2,6 +2,7 @@
 //! simulated hours is beside the connector.
 #![allow(clippy::unwrap_used)]
 
+mod large;
 #[path = "../support/mod.rs"]
 mod support;
 

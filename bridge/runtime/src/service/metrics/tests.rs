@@ -68,9 +68,9 @@ fn metric_names_do_not_change_by_accident() {
             "talon_recovery_seconds gauge",
             "talon_shard_owned gauge",
             "talon_upstream_budget_wait_seconds histogram",
-            "talon_upstream_request_duration_seconds histogram",
             "talon_upstream_quota_left gauge",
             "talon_upstream_quota_limit gauge",
+            "talon_upstream_request_duration_seconds histogram",
             "talon_upstream_requests_total counter",
         ]
     );
