@@ -8,12 +8,12 @@ use jiff::tz::TimeZone;
 use talon_http::Credentials;
 use talon_sdk::FeedSpec;
 use talon_sdk::config::{Importance, Key, Settings};
+use talon_sdk::feeds::windows;
 use talon_sdk::privacy::{self, Privacy};
+use talon_sdk::quota::Limits;
 
 use crate::entity::COLUMNS;
 use crate::feeds::all;
-use crate::plan;
-use crate::quota::Limits;
 use crate::soap::Filter;
 
 const DAY_MS: u64 = 24 * 3_600_000;
@@ -27,7 +27,7 @@ pub(crate) struct Config {
     pub(crate) credentials: Option<Credentials>,
     pub(crate) feeds: Vec<(Arc<FeedSpec>, Duration)>,
     pub(crate) open_interval: Duration,
-    pub(crate) plan: plan::Settings,
+    pub(crate) plan: windows::Settings,
     pub(crate) quota: Limits,
     pub(crate) filter: Filter,
     pub(crate) zone: TimeZone,
@@ -130,12 +130,13 @@ pub(crate) fn read(settings: &mut Settings<'_>) -> Config {
             );
         }
     }
-    let plan = plan::Settings {
+    let plan = windows::Settings {
         zone: zone.clone(),
         backfill_from: parsed::<Date>(settings, "backfill.from", "a day such as `2024-01-31`"),
         interval,
         overlap: settings.millis("overlap.ms"),
         lag: settings.millis("lag.ms"),
+        // The upstream allows 35 by day; 34 leave one for a zone that is another than configured.
         most_days: 34,
         sweep_at: parsed::<Time>(settings, "sweep.time", "a time of day such as `03:00`")
             .unwrap_or_default(),

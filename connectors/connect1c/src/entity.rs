@@ -180,9 +180,16 @@ pub(crate) const COLUMNS: &[&str] = &[
 
 #[cfg(test)]
 mod tests {
-    use talon_sdk::entity::assert_checked_in;
+    use jiff::tz::TimeZone;
+    use talon_schemas::{Contract, Envelope, Instants, Op, Source};
+    use talon_sdk::entity::{Codec, assert_checked_in};
+    use talon_sdk::privacy::Privacy;
+    use talon_sdk::{Row, RowCodec};
 
     use super::*;
+    use crate::contracts;
+    use crate::soap::HISTORY;
+    use crate::xml::{Limits, TableReader};
 
     #[test]
     fn schemas_are_what_is_declared() {
@@ -192,5 +199,81 @@ mod tests {
         assert_checked_in::<OpenTreatment<'_>>(include_str!(
             "../../../schemas/connect1c/open_treatment.avsc"
         ));
+    }
+
+    /// The entity of a row, as JSON, and its key.
+    fn read(row: &[u8]) -> Result<(String, Json), RowFault> {
+        let contract: &Contract = &contracts::TREATMENT;
+        let zone = TimeZone::get("Asia/Yekaterinburg").unwrap();
+        let codec = Codec::<Treatment<'_>>::new(zone, Privacy::keep_all(&[contract]));
+        let mut out = Row::default();
+        codec.decode(row, "", &mut out)?;
+        let source = Source {
+            version: "",
+            connector: "",
+            name: "",
+            feed: "",
+            scope: "",
+            ts_ms: 0,
+            snapshot: false,
+            absent: false,
+            instants: Instants::Micros,
+        };
+        let mut event = Vec::new();
+        let after = Some(&*out.value);
+        Envelope { before: None, after, source, op: Op::Create, ts_ms: 0 }.encode(&mut event);
+        Ok((out.key, contract.to_json(&event).unwrap()["after"].take()))
+    }
+
+    #[test]
+    fn the_documents_reply_is_its_treatment() {
+        let mut reader = TableReader::new(HISTORY, COLUMNS, Limits::default());
+        reader.push(include_bytes!("../samples/reply.xml")).unwrap();
+        let rows = reader.take_rows();
+        assert_eq!(reader.finish().unwrap().rows, 1);
+        let (key, treatment) = read(rows.iter().next().unwrap()).unwrap();
+        assert_eq!(key, "8f659c86-2003-4276-93f5-481adf48dd74");
+        let expected = json!({
+            "id": key,
+            "client_id": "90028e2b-ff47-2003-80e6-0025904f970f",
+            "service_user_id": "0e0a9b78-ee6b-4f6c-2003-ca248f7f9baf",
+            "service_id": "fbe839ae-07ec-11e8-80e6-2003904f2003",
+            "opened_at": 1_568_891_794_000_000_i64,
+            "specialist_appointed_at": 1_568_891_795_000_000_i64,
+            "queue_waiting_seconds": 0,
+            "queue_length": 1,
+            "closed_by_specialist_id": "79d4067b-6f12-451a-2003-1ba1d6a61c1e",
+            "reaction_started_at": 1_569_504_573_000_000_i64,
+            "closed_at": 1_569_580_420_000_000_i64,
+            "duration_seconds": 102_003,
+            "rating": null,
+            "extra": {},
+        });
+        assert_eq!(treatment, expected);
+    }
+
+    #[test]
+    fn stand_ins_are_null_and_what_does_not_fit_is_kept() {
+        let row = r#"{"ServiceTreatmentID":" 8F659C86-2003-4276-93F5-481ADF48DD74",
+            "ClientID":"00000000-0000-0000-0000-000000000000","ServiceUserID":"",
+            "SpecAppointed":"0001-01-01T00:00:00","Closed":"yesterday","QueueWaitingTime":null,
+            "QueueLength":1.5,"Duration":102003.00,"ServiceQualityAssessment":6,"Topic":"a"}"#;
+        let (key, treatment) = read(row.as_bytes()).unwrap();
+        assert_eq!(key, "8f659c86-2003-4276-93f5-481adf48dd74");
+        for none in ["client_id", "service_user_id", "specialist_appointed_at", "closed_at"] {
+            assert_eq!(treatment[none], Json::Null, "{none}");
+        }
+        assert_eq!(treatment["queue_waiting_seconds"], Json::Null, "which is not 0");
+        assert_eq!(
+            (&treatment["duration_seconds"], &treatment["rating"]),
+            (&json!(102_003), &json!(6))
+        );
+        let extra = json!({"Closed": "\"yesterday\"", "QueueLength": "1.5", "Topic": "\"a\""});
+        assert_eq!(treatment["extra"], extra);
+        for row in [r#"{}"#, r#"{"ServiceTreatmentID":""}"#] {
+            assert!(read(row.as_bytes()).is_err(), "{row}");
+        }
+        let nobodys = format!(r#"{{"ServiceTreatmentID":"{NOBODY}"}}"#);
+        assert!(read(nobodys.as_bytes()).is_err());
     }
 }

@@ -4,9 +4,9 @@
 //! The traps of this upstream, and where each is dealt with:
 //!
 //! - **The quota is the upstream.** Ten calls an hour by day, of each account and operation, counted in a
-//!   way that nobody knows, and shared with other programs: [`quota`].
+//!   way that nobody knows, and shared with other programs: [`talon_sdk::quota`].
 //! - **What is read when.** The past in windows, newest first, then what was closed lately, and once a
-//!   night what may have been rated late: [`plan`].
+//!   night what may have been rated late: [`talon_sdk::feeds::windows`].
 //! - **Rows are told by position**, in an order that each reply says anew, and a reply can be a million
 //!   rows: [`xml`].
 //! - **A document that is cut short is no error to the XML library**: [`xml`].
@@ -19,8 +19,6 @@ mod config;
 pub mod contracts;
 mod entity;
 mod feeds;
-pub mod plan;
-pub mod quota;
 pub mod soap;
 pub mod xml;
 

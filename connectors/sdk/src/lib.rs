@@ -37,7 +37,7 @@ mod observation;
 mod permit;
 pub mod privacy;
 mod progress;
-mod quotas;
+pub mod quota;
 mod received;
 pub mod record;
 pub mod rows;
@@ -55,7 +55,7 @@ pub use metrics::UpstreamMetrics;
 pub use observation::{Coverage, Cursor, Observation};
 pub use permit::Permit;
 pub use progress::{Backfills, Progress, Standing};
-pub use quotas::{Left, Quotas, ShownQuota};
+pub use quota::{Left, Quotas};
 pub use received::{Form, NoAnswer, Received};
 pub use rows::Rows;
 // Macros of this crate name it.

@@ -1,22 +1,21 @@
 //! Treatments that are closed: what the plan says.
 
-use talon_sdk::{Coverage, Progress};
+use async_trait::async_trait;
+use talon_sdk::feeds::windows::{Position, Settings, Window};
+use talon_sdk::feeds::{NoAnswer, Operation};
+use talon_sdk::{Coverage, Permit, Progress};
 
-use super::metered::Operation;
-use crate::plan::{Position, Settings, Window};
+use super::reading::{Reading, Upstream};
 use crate::soap::{self, Filter};
 
 pub(super) struct History {
-    plan: Settings,
-    filter: Filter,
-    progress: Progress,
+    pub(super) upstream: Upstream,
+    pub(super) plan: Settings,
+    pub(super) filter: Filter,
+    pub(super) progress: Progress,
 }
 
 impl History {
-    pub(super) fn new(plan: Settings, filter: Filter, progress: Progress) -> History {
-        History { plan, filter, progress }
-    }
-
     /// Shows how far the past is read, where some of it is wanted.
     fn show(&self, position: &Position) {
         let missing = u64::try_from(position.days_missing()).unwrap_or(0);
@@ -35,10 +34,12 @@ impl History {
     }
 }
 
+#[async_trait]
 impl Operation for History {
     const NAME: &'static str = soap::HISTORY;
     type Position = Position;
     type Call = Window;
+    type Answer = Reading;
 
     fn begin(&self, now_ms: i64) -> Position {
         Position::begin(now_ms, &self.plan)
@@ -57,9 +58,10 @@ impl Operation for History {
         position.next(now_ms, &self.plan)
     }
 
-    fn envelope(&self, window: &Window) -> String {
+    async fn call(&self, window: &Window, permit: &Permit) -> Result<Reading, NoAnswer> {
         let zone = &self.plan.zone;
-        soap::history(window.closed_from(zone), window.closed_to(zone), &self.filter)
+        let (from, to) = (window.asked_from(zone), window.asked_to(zone));
+        self.upstream.call(Self::NAME, soap::history(from, to, &self.filter), permit).await
     }
 
     fn coverage(&self, _: u32, is_last: bool) -> Coverage {

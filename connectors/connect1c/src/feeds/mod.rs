@@ -1,20 +1,19 @@
 //! The feeds: what each reads.
 
 mod history;
-mod metered;
 mod opened;
 mod reading;
 
 use std::sync::Arc;
 
 use talon_sdk::entity::Codec;
+use talon_sdk::feeds::{MeteredFeed, is_cursor};
 use talon_sdk::{Context, Fault, Feed, FeedSpec, RowCodec};
 
 use crate::config::Config;
 use crate::contracts;
 use crate::entity::{OpenTreatment, Treatment};
 use history::History;
-use metered::{Metered, is_cursor};
 use opened::Opened;
 use reading::Upstream;
 
@@ -55,12 +54,13 @@ pub(crate) fn open(
     Ok(match feed {
         "treatment" => {
             let (plan, filter) = (config.plan.clone(), config.filter.clone());
-            let history = History::new(plan, filter, context.progress());
-            Box::new(Metered::new(history, upstream, quota, timeout, context))
+            let history = History { upstream, plan, filter, progress: context.progress() };
+            Box::new(MeteredFeed::new(history, quota, timeout, context))
         }
         "open_treatment" => {
-            let opened = Opened { interval: config.open_interval, filter: config.filter.clone() };
-            Box::new(Metered::new(opened, upstream, quota, timeout, context))
+            let (interval, filter) = (config.open_interval, config.filter.clone());
+            let opened = Opened { upstream, interval, filter };
+            Box::new(MeteredFeed::new(opened, quota, timeout, context))
         }
         other => return Err(Fault::Internal { reason: format!("no feed `{other}`") }),
     })

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use talon_sdk::Coverage;
+use talon_sdk::feeds::{NoAnswer, Operation};
+use talon_sdk::{Coverage, Permit};
 
-use super::metered::Operation;
+use super::reading::{Reading, Upstream};
 use crate::soap::{self, Filter};
 
 pub(super) struct Opened {
+    pub(super) upstream: Upstream,
     pub(super) interval: Duration,
     pub(super) filter: Filter,
 }
@@ -20,11 +23,13 @@ pub(super) struct ReadAt {
     read_at: Option<i64>,
 }
 
+#[async_trait]
 impl Operation for Opened {
     const NAME: &'static str = soap::OPENED;
     type Position = ReadAt;
     /// Whether it is the first.
     type Call = bool;
+    type Answer = Reading;
 
     fn begin(&self, _: i64) -> ReadAt {
         ReadAt::default()
@@ -44,8 +49,8 @@ impl Operation for Opened {
         Some(position.read_at.is_none())
     }
 
-    fn envelope(&self, _: &bool) -> String {
-        soap::opened(&self.filter)
+    async fn call(&self, _: &bool, permit: &Permit) -> Result<Reading, NoAnswer> {
+        self.upstream.call(Self::NAME, soap::opened(&self.filter), permit).await
     }
 
     fn coverage(&self, number: u32, is_last: bool) -> Coverage {

@@ -1,7 +1,9 @@
 //! A call that is being answered.
 
+use async_trait::async_trait;
 use talon_http::{Client, Credentials, HeaderValue, Method, Request, Stream, fault_of};
-use talon_sdk::{Fault, Permit, Rows};
+use talon_sdk::feeds::{Answer, NoAnswer, Piece};
+use talon_sdk::{Fault, Permit};
 
 use crate::entity::COLUMNS;
 use crate::soap;
@@ -20,31 +22,10 @@ pub(super) struct Upstream {
     pub(super) credentials: Option<Credentials>,
 }
 
-/// Why a call has no answer.
-pub(super) enum NoAnswer {
-    /// The quota is used up, by whomever.
-    OutOfLimit(Fault),
-    Other(Fault),
-}
-
-impl<F: Into<Fault>> From<F> for NoAnswer {
-    fn from(fault: F) -> NoAnswer {
-        NoAnswer::Other(fault.into())
-    }
-}
-
 /// A reply that comes piece by piece.
 pub(super) struct Reading {
     stream: Stream,
     reader: TableReader,
-    /// The pieces that were given.
-    pub(super) number: u32,
-}
-
-/// The rows of a piece, and whether it was the last.
-pub(super) struct Piece {
-    pub(super) rows: Rows,
-    pub(super) is_last: bool,
 }
 
 impl Upstream {
@@ -74,7 +55,7 @@ impl Upstream {
             }
             return Err(NoAnswer::Other(fault));
         }
-        Ok(Reading { stream, reader, number: 0 })
+        Ok(Reading { stream, reader })
     }
 }
 
@@ -99,19 +80,17 @@ fn no_answer(fault: ReplyFault) -> NoAnswer {
     }
 }
 
-impl Reading {
-    /// The next piece. May be cancelled: what was taken in comes with the next call.
-    pub(super) async fn piece(&mut self) -> Result<Piece, NoAnswer> {
+#[async_trait]
+impl Answer for Reading {
+    async fn piece(&mut self) -> Result<Piece, NoAnswer> {
         while let Some(chunk) = self.stream.chunk().await.map_err(Fault::from)? {
             self.reader.push(&chunk).map_err(no_answer)?;
             if self.reader.waiting_bytes() >= PIECE_BYTES {
-                self.number += 1;
                 return Ok(Piece { rows: self.reader.take_rows(), is_last: false });
             }
         }
         // What was found before the end is no answer if the end says that the call failed.
         self.reader.finish().map_err(no_answer)?;
-        self.number += 1;
         Ok(Piece { rows: self.reader.take_rows(), is_last: true })
     }
 }

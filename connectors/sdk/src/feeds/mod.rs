@@ -5,6 +5,9 @@
 //! | [`ListFeed`] | a whole list each time: what is not in it is absent |
 //! | [`ScopedListFeed`] | the whole lists of several scopes, one after another |
 //! | [`MarkedFeed`] | what was modified since a mark, with an overlap and looks from the beginning |
+//! | [`MeteredFeed`] | what one operation gives that the upstream allows so many calls an hour of |
+//!
+//! [`windows`] says what to read next where an upstream is asked for windows of time.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -23,11 +26,14 @@ mod leap;
 mod list;
 mod marked;
 mod marks;
+mod metered;
 mod scoped;
 mod whole;
+pub mod windows;
 
 pub use leap::{Believed, FEW, Leap, believed};
 pub use list::{List, ListFeed};
 pub use marked::{Marked, MarkedFeed};
 pub use marks::{MarkedRows, Marks};
+pub use metered::{Answer, MeteredFeed, NoAnswer, Operation, Piece, is_cursor};
 pub use scoped::{ScopedListFeed, ScopedLists};

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
-use talon_connect1c::quota;
 use talon_connect1c::soap::{self, Filter};
 use talon_connect1c::xml::{Limits, ReplyFault, TableReader, Whole};
+use talon_sdk::quota;
 use talon_simulators::connect1c::{Counting, Fault, FaultKind};
 
 use super::*;

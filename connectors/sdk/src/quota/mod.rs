@@ -1,9 +1,9 @@
 //! How many calls may be made, and when the next one.
 //!
-//! The upstream allows so many calls an hour by day and more by night, of each account and operation
-//! (`1c-connect-soap.txt`). How it counts them is not known: in any sixty minutes, by the hours of the
-//! clock, or in hours that begin with a first call; refused calls may count too. What holds for any sixty
-//! minutes holds for each of these, so that is the rule here, and every call counts, whatever became of it.
+//! For upstreams that allow so many calls an hour, by night maybe more. How they count is seldom said: in
+//! any sixty minutes, by the hours of the clock, or in hours that begin with a first call; refused calls may
+//! count too. What holds for any sixty minutes holds for each of these, so that is the rule here, and every
+//! call counts, whatever became of it.
 //!
 //! # A call is known before it is made
 //!
@@ -11,19 +11,20 @@
 //! kill, so a feed writes it down first:
 //!
 //! 1. [`Quota::next_at`] says when a call may be made. Then [`Quota::begin`] takes it in, and the feed
-//!    gives an observation without rows whose cursor has it ([`talon_sdk::Coverage::Incomplete`]).
+//!    gives an observation without rows whose cursor has it (`Coverage::Incomplete`).
 //! 2. When that cursor is *committed*, the feed is called again and makes the call, if
 //!    [`Quota::may_send`] still says so.
-//! 3. [`Quota::end`] goes into the cursor of the rows that came. A fault carries no cursor, so after
-//!    `OUT_OF_LIMIT` the feed gives an observation without rows whose cursor has [`Quota::refused`], and
-//!    the fault with the call after that.
+//! 3. [`Quota::end`] goes into the cursor of the rows that came. A fault carries no cursor, so where the
+//!    upstream says that it was one too many, the feed gives an observation without rows whose cursor has
+//!    [`Quota::refused`], and the fault with the call after that.
 //!
 //! A kill between 1 and 3 leaves a call that has no end. It counts as if it had been made as late as it
 //! could have been. While half of the hour's calls are left, the next one goes at once; after that it waits
 //! for its share of an hour, so that a process that dies again and again, or a feed whose calls fail and that
 //! is opened anew from its cursor each time, has calls left for what comes later in the hour.
 //!
-//! The runtime calls a feed again after a commit where the feed says so (`Feed::waits_for_commit`).
+//! [`MeteredFeed`](crate::feeds::MeteredFeed) does so. The runtime calls a feed again after a commit where
+//! the feed says so (`Feed::waits_for_commit`).
 //!
 //! Two other ways were looked at. A call that is only *announced* for a later time in the cursor of the
 //! call before needs the same certainty, for that cursor may not be committed either. To count from the
@@ -40,12 +41,16 @@
 //! they count as made now ([`Quota::settle`]), which delays the next call by an hour at the most. One that
 //! was set forward makes calls look older than they are, and cannot be seen.
 
+mod shown;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+
+pub use shown::{Left, Quotas, ShownQuota};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -66,7 +71,7 @@ pub struct Limits {
     pub reserve: u32,
     /// When the night begins and ends, in `zone`; without it, it is always day.
     pub night_hours: Option<(Time, Time)>,
-    /// The cabinet's zone.
+    /// The zone of these hours.
     pub zone: TimeZone,
     /// How long after it was taken in a call can still reach the upstream: until it is sent, at the most,
     /// and until its request is given up.
@@ -189,7 +194,7 @@ impl Quota {
         self.open = false;
     }
 
-    /// The last call has been answered with `OUT_OF_LIMIT`: others have used the quota up, or this rule is
+    /// The last call has been answered with that it is one too many: others have used the quota up, or this rule is
     /// wrong. A full hour from now has passed for each way of counting.
     pub fn refused(&mut self, now_ms: i64) {
         self.end(now_ms);

@@ -1,23 +1,22 @@
-//! What to read next from the history of treatments.
+//! What to read next from an upstream that is asked for windows of time.
 //!
 //! In this order:
 //!
-//! 1. What was closed lately: at each poll interval from `overlap` before the last read up to `lag` before
-//!    now. Never up to now, for what is closed in the same second could be missed.
-//! 2. Once a night the last days again, for ratings that came late. A rating that comes later than that is
-//!    not seen.
-//! 3. What was never read: the past from `backfill.from` on, and what was missed while nothing ran, newest
+//! 1. What happened lately: at each poll interval from `overlap` before the last read up to `lag` before
+//!    now. Never up to now, for what happens in the same second could be missed.
+//! 2. Once a day the last days again, for what changed late. A change that comes later than that is not
+//!    seen.
+//! 3. What was never read: the past from `backfill_from` on, and what was missed while nothing ran, newest
 //!    first.
 //!
-//! A window touches at most [`Settings::most_days`] days of the cabinet's calendar. The upstream allows 35
-//! by day; 34 leave one for a zone that is another than configured.
+//! A window touches at most [`Settings::most_days`] days of the upstream's calendar.
 //!
 //! What is done is a few numbers in the cursor ([`Position`]). A window counts as done when its reply was
 //! whole, so a process that dies reads at most one window again.
 //!
-//! Whether the bounds of a request belong to its window is not said (`1c-connect-soap.txt`: "after",
-//! "before"), so a request begins a second before its window, and the windows of the past meet without a
-//! gap. In an hour that clocks repeat, a bound means both; `overlap` is at least as long.
+//! Whether the bounds of a request belong to its window is seldom said, so a request begins a second before
+//! its window, and the windows of the past meet without a gap. In an hour that clocks repeat, a bound means
+//! both; `overlap` is at least as long.
 //!
 //! Does no I/O and reads no clock. All times are milliseconds since 1970 UTC.
 
@@ -34,11 +33,11 @@ const DAY_MS: i64 = 24 * 3600 * SECOND_MS;
 /// What is read when, as it is configured.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The cabinet's zone.
+    /// The upstream's zone.
     pub zone: TimeZone,
     /// The first day to be read; without it reading begins with now.
     pub backfill_from: Option<Date>,
-    /// How often what was closed lately is read.
+    /// How often what happened lately is read.
     pub interval: Duration,
     /// How far such a read reaches back behind the one before.
     pub overlap: Duration,
@@ -66,22 +65,22 @@ pub struct Window {
 /// Why a window is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lane {
-    /// It was closed lately.
+    /// It happened lately.
     Recent,
-    /// It may have been rated late.
+    /// It may have changed late.
     Sweep,
     /// It was never read.
     Past,
 }
 
 impl Window {
-    /// `ClosedFrom` on the cabinet's clock.
-    pub fn closed_from(&self, zone: &TimeZone) -> DateTime {
+    /// The first bound of a request for it, on the upstream's clock.
+    pub fn asked_from(&self, zone: &TimeZone) -> DateTime {
         local(self.from_ms - SECOND_MS, zone)
     }
 
-    /// `ClosedTo` on the cabinet's clock.
-    pub fn closed_to(&self, zone: &TimeZone) -> DateTime {
+    /// The last one.
+    pub fn asked_to(&self, zone: &TimeZone) -> DateTime {
         local(self.to_ms, zone)
     }
 }
@@ -241,7 +240,7 @@ impl Position {
         (self.read_to - midnight(from, &settings.zone) + DAY_MS - 1) / DAY_MS
     }
 
-    /// Until when everything that was closed has been read, but for what is missing.
+    /// Until when everything has been read, but for what is missing.
     pub fn read_to_ms(&self) -> i64 {
         self.read_to
     }
@@ -276,7 +275,7 @@ fn midnight(day: Date, zone: &TimeZone) -> i64 {
     moment(day.to_datetime(Time::midnight()), zone)
 }
 
-/// A time on the cabinet's clock as a moment: of a repeated hour the first, of a skipped one the later.
+/// A time on the upstream's clock as a moment: of a repeated hour the first, of a skipped one the later.
 fn moment(local: DateTime, zone: &TimeZone) -> i64 {
     zone.to_timestamp(local).map_or(0, |at| at.as_millisecond())
 }

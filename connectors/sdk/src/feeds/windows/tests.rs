@@ -40,7 +40,7 @@ fn limits() -> Limits {
 
 /// How many days of the calendar the request of a window touches.
 fn days(window: &Window, zone: &TimeZone) -> i32 {
-    let (from, to) = (window.closed_from(zone), window.closed_to(zone));
+    let (from, to) = (window.asked_from(zone), window.asked_to(zone));
     to.date().since((jiff::Unit::Day, from.date())).unwrap().get_days() + 1
 }
 
@@ -96,8 +96,8 @@ fn what_was_closed_lately_is_read_up_to_a_lag_and_overlaps_the_read_before() {
     assert_eq!(position.due_at(NOON, &settings), NOON + 900_000);
     let second = take(&mut position, NOON + 900_000, &settings).unwrap();
     assert_eq!(second.from_ms, first.to_ms - HOUR_MS);
-    assert_eq!(second.closed_from(&zone()).to_string(), "2024-07-10T10:58:59");
-    assert_eq!(second.closed_to(&zone()).to_string(), "2024-07-10T12:14:00");
+    assert_eq!(second.asked_from(&zone()).to_string(), "2024-07-10T10:58:59");
+    assert_eq!(second.asked_to(&zone()).to_string(), "2024-07-10T12:14:00");
 }
 
 #[test]

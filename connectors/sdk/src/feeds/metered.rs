@@ -1,4 +1,4 @@
-//! A feed whose every call is counted by the upstream; [`crate::quota`] says how.
+//! A feed whose every call is counted by the upstream; [`quota`](crate::quota) says how.
 //!
 //! How it can fail, and what holds then:
 //!
@@ -9,32 +9,29 @@
 //!   before the first byte leaves, and ends before the call stops to count.
 //! * The reply breaks off: its rows stand, the position does not move, and no absence is told.
 
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::quota::{Left, Limits, Quota, ShownQuota};
+use crate::{Clock, Context, Coverage, Cursor, Fault, Feed, Observation, Permit, Rows};
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use talon_sdk::{
-    Clock, Context, Coverage, Cursor, Fault, Feed, Left, Observation, Permit, Rows, ShownQuota,
-};
-
-use super::reading::{NoAnswer, Piece, Reading, Upstream};
-use crate::quota::{Limits, Quota};
 
 /// The clock is looked at this often, whatever is due: it can be set.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// What is read by calling one operation.
-pub(super) trait Operation: Send {
+#[async_trait]
+pub trait Operation: Send + Sync {
     /// Its name.
     const NAME: &'static str;
     /// What was read, as a part of the cursor.
-    type Position: Serialize + DeserializeOwned + Send;
+    type Position: Serialize + DeserializeOwned + Send + Sync;
     /// What one call asks for.
-    type Call: Send;
+    type Call: Send + Sync;
+    /// What comes of it.
+    type Answer: Answer;
 
     /// Where nothing was read.
     fn begin(&self, now_ms: i64) -> Self::Position;
@@ -44,14 +41,45 @@ pub(super) trait Operation: Send {
     fn due_at(&self, position: &Self::Position, now_ms: i64) -> i64;
     /// What to read now.
     fn next(&self, position: &Self::Position, now_ms: i64) -> Option<Self::Call>;
-    /// The request.
-    fn envelope(&self, call: &Self::Call) -> String;
+    /// Makes the call, if the permit holds when the first byte leaves. Sent once: every sending counts.
+    async fn call(&self, call: &Self::Call, permit: &Permit) -> Result<Self::Answer, NoAnswer>;
     /// What a piece of its reply tells of absence.
     fn coverage(&self, number: u32, is_last: bool) -> Coverage;
     /// Whether it belongs to the first read.
     fn is_snapshot(&self, call: &Self::Call) -> bool;
     /// Its reply was whole.
     fn read(&self, position: &mut Self::Position, call: &Self::Call, asked_ms: i64);
+}
+
+/// An answer that comes piece by piece.
+#[async_trait]
+pub trait Answer: Send + Sync {
+    /// The next piece. May be cancelled: what was taken in comes with the next call.
+    async fn piece(&mut self) -> Result<Piece, NoAnswer>;
+}
+
+/// The rows of a piece, and whether it was the last.
+#[derive(Debug)]
+pub struct Piece {
+    /// The rows.
+    pub rows: Rows,
+    /// Whether the answer is whole with it.
+    pub is_last: bool,
+}
+
+/// Why a call has no answer.
+#[derive(Debug)]
+pub enum NoAnswer {
+    /// The quota is used up, by whomever.
+    OutOfLimit(Fault),
+    /// Something else.
+    Other(Fault),
+}
+
+impl<F: Into<Fault>> From<F> for NoAnswer {
+    fn from(fault: F) -> NoAnswer {
+        NoAnswer::Other(fault.into())
+    }
 }
 
 /// The cursor.
@@ -69,8 +97,8 @@ impl<P: Serialize> Saved<P> {
     }
 }
 
-/// Whether a feed can go on from it.
-pub(super) fn is_cursor<O: Operation>(Cursor(text): &Cursor) -> bool {
+/// Whether a metered feed can go on from a cursor.
+pub fn is_cursor<O: Operation>(Cursor(text): &Cursor) -> bool {
     serde_json::from_str::<Saved<O::Position>>(text).is_ok()
 }
 
@@ -79,7 +107,9 @@ struct Answering<O: Operation> {
     call: O::Call,
     saved: Saved<O::Position>,
     asked_ms: i64,
-    reading: Reading,
+    answer: O::Answer,
+    /// The pieces that were given.
+    number: u32,
 }
 
 enum State<O: Operation> {
@@ -89,9 +119,9 @@ enum State<O: Operation> {
     Answering(Box<Answering<O>>),
 }
 
-pub(super) struct Metered<O: Operation> {
+/// A feed whose every call is counted by its upstream.
+pub struct MeteredFeed<O: Operation> {
     operation: O,
-    upstream: Upstream,
     limits: Limits,
     timeout: Duration,
     clock: Clock,
@@ -106,14 +136,15 @@ pub(super) struct Metered<O: Operation> {
     _shown: ShownQuota,
 }
 
-impl<O: Operation> Metered<O> {
-    pub(super) fn new(
+impl<O: Operation> MeteredFeed<O> {
+    /// Calls an operation under a quota. `timeout` is how long a call that leaves now may take to reach
+    /// the upstream.
+    pub fn new(
         operation: O,
-        upstream: Upstream,
         limits: Limits,
         timeout: Duration,
         context: &Context,
-    ) -> Metered<O> {
+    ) -> MeteredFeed<O> {
         let known = Arc::new(Mutex::new(Quota::default()));
         let ask = {
             let (known, limits, clock) = (known.clone(), limits.clone(), context.clock.clone());
@@ -124,9 +155,8 @@ impl<O: Operation> Metered<O> {
                 Left { left: quota.left(now, &limits), limit: limits.allowed(now), next_ms }
             }
         };
-        Metered {
+        MeteredFeed {
             operation,
-            upstream,
             limits,
             timeout,
             clock: context.clock.clone(),
@@ -209,10 +239,9 @@ impl<O: Operation> Metered<O> {
     ) -> Result<Observation, Fault> {
         let (quota, clock, timeout) = (saved.quota.clone(), self.clock.clone(), self.timeout);
         let permit = Permit::new(move || quota.may_send(clock.now_ms(), timeout));
-        let envelope = self.operation.envelope(&call);
-        match self.upstream.call(O::NAME, envelope, &permit).await {
-            Ok(reading) => {
-                let answering = Answering { call, saved, asked_ms, reading };
+        match self.operation.call(&call, &permit).await {
+            Ok(answer) => {
+                let answering = Answering { call, saved, asked_ms, answer, number: 0 };
                 self.state = State::Answering(Box::new(answering));
                 self.go_on().await
             }
@@ -223,10 +252,11 @@ impl<O: Operation> Metered<O> {
     /// Gives the next piece of the answer. May be cancelled.
     async fn go_on(&mut self) -> Result<Observation, Fault> {
         let State::Answering(answering) = &mut self.state else { return self.nothing(None) };
-        let piece = answering.reading.piece().await;
-        let Answering { call, reading, asked_ms, .. } = &mut **answering;
-        let number = reading.number.saturating_sub(1);
-        let (as_of_ms, snapshot) = (*asked_ms, self.operation.is_snapshot(call));
+        let piece = answering.answer.piece().await;
+        let number = answering.number;
+        answering.number += 1;
+        let snapshot = self.operation.is_snapshot(&answering.call);
+        let as_of_ms = answering.asked_ms;
         let observation = |coverage, rows, cursor| Observation {
             scope: String::new(),
             coverage,
@@ -278,11 +308,7 @@ impl<O: Operation> Metered<O> {
 }
 
 #[async_trait]
-impl<O: Operation + Sync> Feed for Metered<O>
-where
-    O::Call: Sync,
-    O::Position: Sync,
-{
+impl<O: Operation> Feed for MeteredFeed<O> {
     async fn next(&mut self, from: Option<&Cursor>) -> Result<Observation, Fault> {
         (self.waits, self.due) = (false, Duration::ZERO);
         if let Some(fault) = self.fault.take() {
