@@ -4,4 +4,5 @@
 mod answers;
 mod driver;
 mod quota;
+mod settings;
 mod years;

@@ -20,12 +20,16 @@
 //!
 //! Does no I/O and reads no clock. All times are milliseconds since 1970 UTC.
 
+mod settings;
+
 use std::time::Duration;
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 use serde::{Deserialize, Serialize};
+
+pub use settings::{keys, read};
 
 const SECOND_MS: i64 = 1000;
 const DAY_MS: i64 = 24 * 3600 * SECOND_MS;

@@ -41,6 +41,7 @@
 //! they count as made now ([`Quota::settle`]), which delays the next call by an hour at the most. One that
 //! was set forward makes calls look older than they are, and cannot be seen.
 
+mod settings;
 mod shown;
 
 use std::time::Duration;
@@ -50,6 +51,7 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+pub use settings::{keys, read, read_interval};
 pub use shown::{Left, Quotas, ShownQuota};
 
 const HOUR_MS: i64 = 3_600_000;
