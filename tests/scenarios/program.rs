@@ -125,7 +125,10 @@ fn invariant_10_a_check_reports_every_problem_at_once_each_with_its_key() {
         ("connectors.one.auth.external.token", "neither `${env:NAME}` nor `${file:/path}`"),
         ("connectors.one.pii.hash.salt", "neither `${env:NAME}` nor `${file:/path}`"),
         ("connectors.one.upstream.client.certificate.file", "is not set"),
-        ("connectors.two.class", "expected one of `contractor`, `enter-export`, `quickq`"),
+        (
+            "connectors.two.class",
+            "expected one of `connect1c`, `contractor`, `enter-export`, `quickq`",
+        ),
         ("connectors.three.class", "is not set"),
         ("connectors.four.upstream.url", "is not set"),
         ("connectors.f/ve", "no name for a connector"),

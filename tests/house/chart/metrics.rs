@@ -29,7 +29,7 @@ fn metrics() -> BTreeMap<String, Metric> {
     let of_runtime = ["", "/commands", "/components", "/feeds", "/process", "/shards"]
         .map(|file| format!("bridge/runtime/src/service/metrics{file}.rs"));
     let of_sdk =
-        ["metrics", "progress", "quotas"].map(|file| format!("connectors/sdk/src/{file}.rs"));
+        ["metrics", "progress", "quota/shown"].map(|file| format!("connectors/sdk/src/{file}.rs"));
     let sources: Vec<String> = of_runtime.iter().chain(&of_sdk).map(|path| read(path)).collect();
     let pinned = read("bridge/runtime/src/service/metrics/tests.rs");
     let lines = pinned.lines().filter_map(|line| line.trim().strip_prefix("\"talon_"));

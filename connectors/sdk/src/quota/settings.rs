@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 
-use super::Limits;
+use super::calls::Limits;
 use crate::config::{Importance, Key, Settings};
 
 /// How long it may take to commit that a call is about to be made; after that it is taken in anew.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::Settings;
+use super::plan::Settings;
 use crate::config::{self, Importance, Key};
 
 /// Declares `backfill.from`, `overlap.ms`, `lag.ms` and `sweep.time` of a feed, whose windows touch so many
