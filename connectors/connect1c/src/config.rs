@@ -12,7 +12,7 @@ use talon_sdk::privacy::{self, Privacy};
 use talon_sdk::quota::{self, Limits};
 
 use crate::entity::COLUMNS;
-use crate::feeds::all;
+use crate::feeds::specs::all;
 use crate::soap::Filter;
 
 const DAY_MS: u64 = 24 * 3_600_000;

@@ -44,7 +44,7 @@ impl Class for Connect1C {
     }
 
     fn feeds(&self) -> Vec<FeedSpec> {
-        feeds::all()
+        feeds::specs::all()
     }
 
     fn keys(&self) -> Vec<Key> {

@@ -3,33 +3,19 @@
 mod history;
 mod opened;
 mod reading;
+pub(crate) mod specs;
 
 use std::sync::Arc;
 
 use talon_sdk::entity::Codec;
 use talon_sdk::feeds::{MeteredFeed, is_cursor};
-use talon_sdk::{Context, Fault, Feed, FeedSpec, RowCodec};
+use talon_sdk::{Context, Fault, Feed, RowCodec};
 
 use crate::config::Config;
-use crate::contracts;
 use crate::entity::{OpenTreatment, Treatment};
 use history::History;
 use opened::Opened;
 use reading::Upstream;
-
-/// All feeds of the connector.
-pub(crate) fn all() -> Vec<FeedSpec> {
-    vec![
-        FeedSpec::table("treatment", &contracts::TREATMENT)
-            .by("ServiceTreatmentID")
-            .from("GetHistoryOfServiceTreatments")
-            .doc("Closed treatments of support lines, in windows of the past and then as they are closed; late ratings are updates."),
-        FeedSpec::table("open_treatment", &contracts::OPEN_TREATMENT)
-            .by("ServiceTreatmentID")
-            .from("GetOpenedServiceTreatments")
-            .doc("Treatments that are open, as a whole list: what is not in it is deleted, and appears in `treatment`."),
-    ]
-}
 
 /// How the rows of a feed read.
 pub(crate) fn codec(feed: &str, config: &Config) -> Arc<dyn RowCodec> {
