@@ -74,7 +74,9 @@ impl Member {
             let ended = self.take_part(&mut losses);
             let (fault, pause) = match ended {
                 Ok(None) => continue,
-                Ok(Some(stay)) => (counted_out(losses.count()), stay.mul_f64(rand::random_range(0.5..=1.0))),
+                Ok(Some(stay)) => {
+                    (counted_out(losses.count()), stay.mul_f64(rand::random_range(0.5..=1.0)))
+                }
                 Err(fault) => (fault, PAUSE),
             };
             self.membership.ownership.withdraw();
