@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::params::command;
+use super::command::command;
 use super::report::{Property, Report};
 use super::simulation::{Ailment, Simulation};
 use super::trial::{Trial, Trials};
-use crate::{ApplyFault, Connector, Permit};
+use crate::{Connector, Permit};
 
 /// Reads of a feed under each ailment: a feed may give something before it fails.
 const READS: usize = 3;
@@ -47,7 +47,7 @@ pub(super) async fn check<S: Simulation, F: AsyncFn() -> S>(trials: &mut Trials<
             };
             match timeout(trial.simulation.patience(), run).await {
                 Ok(Ok(answer)) => trials.report.tell(place, format!("{answer:?}")),
-                Ok(Err(fault)) => trials.report.tell(place, said(&fault)),
+                Ok(Err(fault)) => trials.report.tell(place, format!("{fault:?}")),
                 Err(_) => trials.report.breach(Property::Works, place, "it never ends"),
             }
         }
@@ -98,9 +98,4 @@ async fn read<S: Simulation>(
             }
         }
     }
-}
-
-/// All that a fault of a command says.
-pub(super) fn said(fault: &ApplyFault) -> String {
-    format!("{fault:?}")
 }

@@ -23,6 +23,7 @@
 
 mod absence;
 mod cancel;
+mod command;
 mod discreet;
 mod discretion;
 mod odd;

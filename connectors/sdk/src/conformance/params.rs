@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::discretion::said;
+use super::command::command;
 use super::report::Property;
 use super::simulation::Simulation;
 use super::trial::Trials;
-use crate::{ApplyFault, Class, Command, CommandSpec, OrderingKey, Permit};
+use crate::{ApplyFault, CommandSpec, OrderingKey, Permit};
 
 pub(super) async fn check<S: Simulation, F: AsyncFn() -> S>(trials: &mut Trials<'_, F>) {
     for spec in specs(trials).await {
@@ -57,7 +57,7 @@ pub(super) async fn check<S: Simulation, F: AsyncFn() -> S>(trials: &mut Trials<
             };
             let outcome = outcome.await;
             if let Err(fault) = &outcome {
-                trials.report.tell(&*place, said(fault));
+                trials.report.tell(&*place, format!("{fault:?}"));
             }
             let sent = trial.simulation.sent(spec) - sent;
             if sent > 0 || !matches!(outcome, Err(ApplyFault::Refused(_))) {
@@ -102,28 +102,6 @@ pub(super) async fn specs<S: Simulation, F: AsyncFn() -> S>(
         }
     }
     on.into_iter().filter(|spec| contract.params(spec.name).is_some()).collect()
-}
-
-/// A command as the runtime makes it.
-pub(super) fn command(
-    class: &dyn Class,
-    spec: &'static CommandSpec,
-    params: &Json,
-) -> Result<Command, String> {
-    let commands = class.commands().ok_or("the class has no commands")?;
-    let described = (commands.contract)().params(spec.name).ok_or("no schema describes it")?;
-    let params = described.read(params).map_err(|problems| problems.join("; "))?;
-    let text = |json: &Json| json.as_str().map_or_else(|| json.to_string(), str::to_owned);
-    let id = format!("conformance-{}", spec.name);
-    let key = match spec.key {
-        OrderingKey::Params(names) => {
-            let values = names.iter().filter_map(|name| params.get(*name)).map(text);
-            values.collect::<Vec<_>>().join("/")
-        }
-        OrderingKey::Fixed(key) => key.to_owned(),
-        OrderingKey::Own => id.clone(),
-    };
-    Ok(Command { id, spec, key, params, expect: Map::new(), user: None, expires_at_ms: None })
 }
 
 /// A parameter that is bad.

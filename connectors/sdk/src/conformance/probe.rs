@@ -1,7 +1,7 @@
 //! Commands whose reply is lost.
 
-use super::discretion::said;
-use super::params::{command, specs};
+use super::command::command;
+use super::params::specs;
 use super::report::{Property, Report};
 use super::simulation::{Loss, Simulation};
 use super::trial::{Trial, Trials};
@@ -43,7 +43,7 @@ impl<S: Simulation> Attempt<'_, '_, S> {
         let looked = applier.look(command).await;
         report.tell(format!("{place}, look"), format!("{looked:?}"));
         let before = looked.map_err(|fault| {
-            format!("what the simulation prepared cannot be looked at: {}", said(&fault))
+            format!("what the simulation prepared cannot be looked at: {fault:?}")
         })?;
         if before.0.len() > LARGEST_EVIDENCE {
             return Err(format!("{} bytes of evidence", before.0.len()));
@@ -104,7 +104,7 @@ impl<S: Simulation> Attempt<'_, '_, S> {
         match applied {
             Ok(_) if now - done == 1 => Ok(()),
             Ok(_) => Err(format!("sent again, it had its effect {} times", now - done)),
-            Err(fault) => Err(format!("found absent, it cannot be sent again: {}", said(&fault))),
+            Err(fault) => Err(format!("found absent, it cannot be sent again: {fault:?}")),
         }
     }
 

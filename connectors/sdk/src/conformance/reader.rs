@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
+use super::report::Property;
 use super::simulation::Simulation;
 use super::trial::Trial;
 use super::view::{News, View};
@@ -26,7 +27,7 @@ pub(super) struct Reader<'r> {
     /// The keys that there are.
     pub(super) truth: BTreeSet<String>,
     /// Promises that observations broke.
-    pub(super) wrong: Vec<(super::Property, String)>,
+    pub(super) wrong: Vec<(Property, String)>,
     /// What changed since this was emptied.
     pub(super) changed: BTreeSet<String>,
     /// What was told absent.

@@ -100,7 +100,7 @@ pub struct Report {
 }
 
 /// So many breaches of one property are told; what follows is mostly the same.
-const ENOUGH: usize = 12;
+const ENOUGH: usize = 40;
 
 impl Report {
     pub(super) fn breach(
