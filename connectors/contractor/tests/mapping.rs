@@ -39,6 +39,18 @@ fn decoded(
 }
 
 #[test]
+fn what_is_unknown_of_a_message_is_not_lost_for_what_is_unknown_of_its_author() {
+    let mut message = sample("call_message");
+    message["color"] = json!("red");
+    message["owner"]["color"] = json!("green");
+    message["owner"]["shift"] = json!(2);
+    let extra = &entity("call_message", &message, &[]).unwrap()["extra"];
+    assert_eq!(extra["color"], "\"red\"");
+    assert_eq!(extra["owner.color"], "\"green\"");
+    assert_eq!(extra["shift"], "2");
+}
+
+#[test]
 fn a_message_is_another_fact_only_where_the_upstream_edits_it() {
     let content = |row: &Value| {
         let (row, contract) = decoded("call_message", row, &[]).unwrap();

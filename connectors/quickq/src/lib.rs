@@ -230,6 +230,9 @@ impl Connector for Instance {
     }
 
     async fn close(&self) {
+        for line in self.queues.iter().chain([&self.commands, &self.main]) {
+            line.settle().await;
+        }
         for line in self.queues.iter().chain([&self.commands]) {
             line.close().await;
         }

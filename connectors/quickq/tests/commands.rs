@@ -206,6 +206,18 @@ async fn invariant_5_a_lost_request_is_found_absent() {
     }
 }
 
+#[tokio::test]
+async fn invariant_5_a_new_item_of_a_book_that_shows_no_names_is_not_found_absent() {
+    let world = world(newer()).await;
+    let params = json!({ "fields": {"name": "Новый", "services": [1]} });
+    let command = command("c1", "NewConsumer", params, Value::Null);
+    let before = world.applier.look(&command).await.unwrap();
+    world.simulator.fault(Fault::from(FaultKind::CutAfter).at(command.spec.call).times(1));
+    world.applier.apply(&command, &before, &Permit::always()).await.unwrap_err();
+    let found = world.applier.probe(&command, &before, 0).await.unwrap();
+    assert!(matches!(found, Finding::Unclear(_)), "{found:?}");
+}
+
 /// What comes under a command's name in place of its answer.
 const NO_ANSWERS: [&str; 8] = [
     "{}",

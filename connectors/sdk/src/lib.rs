@@ -26,6 +26,8 @@ mod answer;
 mod clock;
 mod command;
 pub mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod connector;
 pub mod entity;
 mod fault;

@@ -38,6 +38,17 @@ impl<'a> Extra<'a> {
         }
     }
 
+    /// Takes over what was kept of an object inside whose fields stand beside those of the record: under their
+    /// own names, and under the names of both where the record has kept something under that name itself.
+    pub fn take_beside(&mut self, object: &str, of: Extra<'a>) {
+        for (name, json) in of.0 {
+            match self.0.contains_key(&name) {
+                true => self.keep(format!("{object}.{name}"), json),
+                false => self.keep(name, json),
+            }
+        }
+    }
+
     /// Lets a policy hold for what stands under that name.
     pub fn guard(&mut self, name: &str, policy: Policy) {
         match policy {

@@ -195,3 +195,27 @@ fn paths_in_macros_count() {
     }
     assert_eq!(with("pub struct A; macro_rules! m { () => { super::b::B } }"), [[""; 0]; 0]);
 }
+
+/// A class that is in the program keeps what connectors promise, as a test beside it shows.
+#[test]
+fn every_connector_of_the_program_has_a_run_of_the_conformance_checks() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let classes = std::fs::read_to_string(root.join("bridge/talon/src/connectors.rs")).unwrap();
+    let classes = classes.split("Box::new(talon_").skip(1);
+    let named = classes.filter_map(|rest| rest.split_once(")")?.0.split_once("::"));
+    let mut count = 0;
+    for (name, class) in named {
+        let tests = root.join(format!("connectors/{name}/tests"));
+        let files = [tests.join("conformance.rs"), tests.join("conformance/main.rs")];
+        let texts = files.iter().filter_map(|path| std::fs::read_to_string(path).ok());
+        let is_checked = texts.into_iter().any(|text| text.contains(&format!("check(&{class}, ")));
+        assert!(
+            is_checked,
+            "`{class}` is never given to `talon_sdk::conformance::check`; write {}, as \
+             connectors/README.md says",
+            files[0].display()
+        );
+        count += 1;
+    }
+    assert!(count >= 3, "{count} classes were found");
+}

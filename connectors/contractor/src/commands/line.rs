@@ -15,6 +15,8 @@ pub(super) trait Line: Send + Sync + 'static {
     const ADD: &'static CommandSpec;
     const PATCH: &'static CommandSpec;
     const DELETE: &'static CommandSpec;
+    /// How many fields a line has: a new one needs all.
+    const FIELDS: usize;
     /// Under the upstream's names, without what is not given.
     fn given(given: &Self::Given) -> Map<String, Json>;
     /// The lines of an estimate: id and content under the upstream's names.
@@ -56,6 +58,7 @@ impl Line for Expense {
         probe: "whether the line is there",
         ..CommandSpec::of("DeleteExpense", CALL, Repeat::Converges)
     };
+    const FIELDS: usize = 2;
     const NAMED_BY: &'static [&'static str] = &["expenditureItemId"];
 
     fn given(given: &GivenExpense) -> Map<String, Json> {
@@ -107,6 +110,7 @@ impl Line for Material {
         probe: "whether the line is there",
         ..CommandSpec::of("DeleteMaterial", CALL, Repeat::Converges)
     };
+    const FIELDS: usize = 5;
     const NAMED_BY: &'static [&'static str] = &["name", "serialNumber"];
 
     fn given(given: &GivenMaterial) -> Map<String, Json> {

@@ -81,8 +81,11 @@ impl<L: Line> Action for Add<L> {
     }
 
     async fn order(&self, _: &Scene<'_>) -> Result<Order, ApplyFault> {
-        let body = Json::Object(L::given(&self.given));
-        Ok(Order::new(Self::SPEC.call, &[self.call_id]).json(&body))
+        let given = L::given(&self.given);
+        if given.len() < L::FIELDS {
+            return Err(ApplyFault::Refused(Answer::saying("a new line needs all its fields")));
+        }
+        Ok(Order::new(Self::SPEC.call, &[self.call_id]).json(&Json::Object(given)))
     }
 }
 

@@ -111,7 +111,7 @@ impl Task<'_> {
     fn take_result(&mut self, _: &How<'_>) {
         if let Some(result) = self.result.take() {
             self.attachments = result.attachments;
-            self.extra.0.extend(result.extra.0);
+            self.extra.take_beside("result", result.extra);
         }
     }
 }

@@ -32,7 +32,7 @@ impl CallCost<'_> {
         if let Some(cost) = self.cost.take() {
             (self.status, self.expenses, self.materials) =
                 (cost.status, cost.expenses, cost.materials);
-            self.extra.0.extend(cost.extra.0);
+            self.extra.take_beside("cost", cost.extra);
             self.is_estimate = true;
         }
     }

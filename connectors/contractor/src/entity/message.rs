@@ -39,7 +39,7 @@ impl Message<'_> {
         (self.owner_id, self.owner_name) = (owner.id, owner.name);
         // Whatever else is known of a person is personal too.
         if how.policy("owner_name") == Policy::Keep {
-            self.extra.0.extend(owner.extra.0);
+            self.extra.take_beside("owner", owner.extra);
         }
     }
 }

@@ -62,7 +62,10 @@ fn mend(row: &[u8]) -> Result<Option<Mended>, RowFault> {
     let products = match list {
         Some(Ok(list)) => {
             let fitted = list.iter().map(|raw| fit::<Product<'_>>(raw.get().as_bytes()));
-            Some(fitted.collect::<Result<Vec<_>, _>>()?)
+            let fitted = fitted.collect::<Result<Vec<_>, _>>()?;
+            // A product without its `Id` is none: then the list is kept as it came.
+            let is_whole = |one: &Fitted| serde_json::from_str::<Product<'_>>(&one.json).is_ok();
+            fitted.iter().all(is_whole).then_some(fitted)
         }
         _ => None,
     };

@@ -1,6 +1,7 @@
 //! The connector of `connectors/README.md`: its code is `desk.rs`, and this is what it does.
 #![allow(clippy::unwrap_used)]
 
+mod conformance;
 mod desk;
 mod upstream;
 

@@ -3,12 +3,14 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::middleware::{self, Next};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
+use talon_sdk::conformance::Ailment;
 
 /// What there is.
 #[derive(Default)]
@@ -20,6 +22,9 @@ pub(crate) struct World {
     pub(crate) closed: usize,
     /// Of closing, before or after it is done, there is no reply.
     pub(crate) loses: Option<Loss>,
+    /// How it fails.
+    pub(crate) ails: Option<Ailment>,
+    pub(crate) asked_to_close: u64,
     pub(crate) logins: usize,
     /// The tokens that are taken; those before are not.
     pub(crate) first_good_token: usize,
@@ -44,6 +49,7 @@ impl Upstream {
             .route("/notes", get(notes))
             .route("/tickets/{id}", get(ticket))
             .route("/tickets/{id}/close", post(close))
+            .layer(middleware::from_fn_with_state(upstream.clone(), ail))
             .with_state(upstream.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -59,6 +65,18 @@ impl Upstream {
         let shown = headers.get("authorization").and_then(|value| value.to_str().ok());
         let number = shown.and_then(|text| text.strip_prefix("Bearer token-")?.parse().ok());
         self.with(|world| number.is_some_and(|number: usize| number >= world.first_good_token))
+    }
+}
+
+/// What it answers while something is wrong with it.
+async fn ail(State(upstream): State<Upstream>, request: Request, next: Next) -> Response {
+    match upstream.with(|world| world.ails) {
+        None => next.run(request).await,
+        Some(Ailment::Refuses) => StatusCode::UNAUTHORIZED.into_response(),
+        Some(Ailment::Fails) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Some(Ailment::Babbles) => Html("<p>Something private</p>").into_response(),
+        Some(Ailment::OddRows) if request.uri().path() == "/login" => next.run(request).await,
+        Some(Ailment::OddRows) => Json(json!([{"text": "Something private"}])).into_response(),
     }
 }
 
@@ -118,12 +136,14 @@ async fn close(
         return StatusCode::UNAUTHORIZED.into_response();
     }
     let loses = upstream.with(|world| {
-        if id == 7 && world.ticket != "closed" && world.loses != Some(Loss::Before) {
+        world.asked_to_close += 1;
+        let loses = world.loses.take();
+        if id == 7 && world.ticket != "closed" && loses != Some(Loss::Before) {
             world.ticket = "closed".to_owned();
             world.closed += 1;
-            return Ok(world.loses);
+            return Ok(loses);
         }
-        Err(world.loses)
+        Err(loses)
     });
     match (id, loses) {
         (_, Ok(Some(_)) | Err(Some(_))) => {

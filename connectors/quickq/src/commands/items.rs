@@ -136,6 +136,10 @@ impl<B: Book> Action for New<B> {
             return Err(Unseen::Blind("the new item has no name to be found by".to_owned()));
         };
         let rows = rows::<B>(scene).await?;
+        // Visitors have none. That the name is not found says nothing then.
+        if !rows.is_empty() && !rows.iter().any(|row| row["name"].is_string()) {
+            return Err(Unseen::Blind("the items of the book show no names".to_owned()));
+        }
         Ok(ids(rows.iter().filter(|row| row["name"] == *name)))
     }
 

@@ -53,6 +53,7 @@ impl<'a> Field<'a> for Services<'a> {
                     else {
                         let state = operation.state.as_ref().map_or("", |state| state.text());
                         let name = format!("{}.{service}.{stage}.{id}", place.from);
+                        extra.take(&name, std::mem::take(&mut operation.extra));
                         extra.keep(name, Json::from(state).to_string());
                         continue;
                     };

@@ -1,10 +1,12 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 use talon_http::Lane;
 use talon_sdk::Fault;
 use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
 
 use super::failure::Failure;
 use super::hub::Hub;
@@ -19,9 +21,18 @@ pub(crate) struct Line {
     dial: Mutex<Dial>,
 }
 
+/// How long an attempt that nobody waits for any more is waited for, so that the session that it may have
+/// opened can be given back.
+const BEFORE_CLOSING: Duration = Duration::from_secs(1);
+
 #[derive(Default)]
 struct Dial {
     live: Option<Arc<Live>>,
+    /// The attempt that runs: a task, since one that is dropped after its login was sent would leave a session
+    /// behind. Whoever asks next goes on with it.
+    opening: JoinSet<Result<Arc<Live>, Fault>>,
+    /// When that began.
+    began: Option<Instant>,
     /// The last attempt that failed: when it began, and how it ended.
     failed: Option<(Instant, Fault)>,
 }
@@ -45,36 +56,11 @@ impl Line {
             return Err(fault.clone());
         }
         dial.live = None;
-        let began = Instant::now();
-        match self.open().await {
-            Ok(live) => {
-                *dial = Dial { live: Some(live.clone()), failed: None };
-                Ok(live)
-            }
-            Err(fault) => {
-                dial.failed = Some((began, fault.clone()));
-                Err(fault)
-            }
+        if dial.opening.is_empty() {
+            dial.began = Some(Instant::now());
+            dial.opening.spawn(open(self.hub.clone(), self.lane));
         }
-    }
-
-    async fn open(&self) -> Result<Arc<Live>, Fault> {
-        let hub = &self.hub;
-        hub.admit(self.lane).await;
-        let socket = connect::connect(&hub.config).await.inspect_err(|failure| {
-            hub.count(failure.code());
-        })?;
-        let live = Live::start(hub.clone(), self.lane, socket);
-        let admitted = login::admit(&hub.account, &live).await;
-        admitted.map_err(|failure| match failure {
-            Failure::Refused { error, .. } => Fault::Misconfigured {
-                reason: format!(
-                    "the upstream refuses the login with {error}; see `auth.login`, `auth.password`, `auth.workplace`, or how many sessions its licence allows"
-                ),
-            },
-            other => other.fault(),
-        })?;
-        Ok(Arc::new(live))
+        dial.opened().await
     }
 
     /// Gives the session back, over this line, and closes it.
@@ -88,8 +74,52 @@ impl Line {
         self.close().await;
     }
 
-    /// Closes the socket.
+    /// Waits for an attempt that runs, for a moment: the session that it gets is known then.
+    pub(crate) async fn settle(&self) {
+        let mut dial = self.dial.lock().await;
+        if !dial.opening.is_empty() {
+            timeout(BEFORE_CLOSING, dial.opened()).await.ok();
+        }
+    }
+
+    /// Closes the socket, and ends an attempt.
     pub(crate) async fn close(&self) {
         *self.dial.lock().await = Dial::default();
     }
+}
+
+impl Dial {
+    /// How the attempt that runs ends. Safe to cancel: it goes on.
+    async fn opened(&mut self) -> Result<Arc<Live>, Fault> {
+        let joined = self.opening.join_next().await;
+        let opened = joined.and_then(Result::ok).unwrap_or_else(|| {
+            Err(Fault::Internal { reason: "the attempt to connect ended in a panic".to_owned() })
+        });
+        match &opened {
+            Ok(live) => (self.live, self.failed) = (Some(live.clone()), None),
+            Err(fault) => {
+                let began = self.began.unwrap_or_else(Instant::now);
+                self.failed = Some((began, fault.clone()));
+            }
+        }
+        opened
+    }
+}
+
+async fn open(hub: Arc<Hub>, lane: Lane) -> Result<Arc<Live>, Fault> {
+    hub.admit(lane).await;
+    let socket = connect::connect(&hub.config).await.inspect_err(|failure| {
+        hub.count(failure.code());
+    })?;
+    let live = Live::start(hub.clone(), lane, socket);
+    let admitted = login::admit(&hub.account, &live).await;
+    admitted.map_err(|failure| match failure {
+            Failure::Refused { error, .. } => Fault::Misconfigured {
+                reason: format!(
+                    "the upstream refuses the login with {error}; see `auth.login`, `auth.password`, `auth.workplace`, or how many sessions its licence allows"
+                ),
+            },
+            other => other.fault(),
+        })?;
+    Ok(Arc::new(live))
 }

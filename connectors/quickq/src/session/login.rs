@@ -6,7 +6,8 @@ use super::grant::Origin;
 use super::live::Live;
 
 /// Gives a new socket its session: the one that there is, if the server still knows it, or a new one.
-/// Safe to cancel; a login that was sent and is not waited for leaves a session behind.
+/// Not to be dropped, but with the process: a login that was sent and is not waited for leaves a session
+/// behind.
 pub(super) async fn admit(account: &Account, live: &Live) -> Result<(), Failure> {
     let _turn = account.turn().await;
     if let Some(grant) = account.grant() {

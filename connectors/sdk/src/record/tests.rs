@@ -158,3 +158,15 @@ fn a_key_is_peeked_wherever_it_stands() {
         assert_eq!(found.then_some(key.as_str()), expected, "{row}");
     }
 }
+
+#[test]
+fn what_was_kept_of_an_object_inside_takes_nothing_from_the_record() {
+    let mut own = Extra::default();
+    own.keep("color", "1");
+    let mut inner = Extra::default();
+    inner.keep("color", "2");
+    inner.keep("size", "3");
+    own.take_beside("owner", inner);
+    let kept: Vec<_> = own.0.iter().map(|(name, json)| format!("{name}={json}")).collect();
+    assert_eq!(kept, ["color=1", "owner.color=2", "size=3"]);
+}

@@ -57,6 +57,11 @@ impl Simulator {
         self.0.shared.world.branches.iter().map(|branch| branch.id.to_string()).collect()
     }
 
+    /// The identifiers of the ticket sources.
+    pub fn sources(&self) -> Vec<String> {
+        self.0.shared.world.sources.iter().map(|source| source.id.to_string()).collect()
+    }
+
     /// The tickets of a branch's day as they are now, with history and without data fields.
     pub fn day(&self, branch: usize, day: Date) -> Vec<Value> {
         let shared = &self.0.shared;

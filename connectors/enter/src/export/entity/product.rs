@@ -95,7 +95,7 @@ impl<'a> Product<'a> {
             self.product_id = service.id;
             self.name = service.name;
             self.product_integration_id = service.integration_id;
-            self.extra.0.extend(service.extra.0);
+            self.extra.take_beside("Product", service.extra);
         }
     }
 }

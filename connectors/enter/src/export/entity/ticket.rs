@@ -159,7 +159,7 @@ impl<'a> Ticket<'a> {
         if let Some(activation) = self.activation.take() {
             self.activated = activation.time;
             self.activation_source = activation.source;
-            self.extra.0.extend(activation.extra.0);
+            self.extra.take_beside("Activation", activation.extra);
         }
     }
 
@@ -193,7 +193,7 @@ impl<'a> Ticket<'a> {
         self.branch_is_connected = department.is_connected;
         self.branch_extra = department.extra;
         let Some(ToldZone { id, name, utc_offset, extra }) = department.time_zone else { return };
-        self.branch_extra.0.extend(extra.0);
+        self.branch_extra.take_beside("TimeZone", extra);
         let told =
             [("TimeZone.Id", id), ("TimeZone.Name", name), ("TimeZone.UtcOffset", utc_offset)];
         for (field, text) in told {
