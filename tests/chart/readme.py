@@ -10,7 +10,7 @@ from pathlib import Path
 HEAD = """# Talon's chart
 
 Runs [Talon](../../README.md) on Kubernetes 1.27 or newer, with Helm 3 or 4.
-This file is made from `values.yaml` by `tests/house/chart/run readme`; change it there.
+This file is made from `values.yaml` by `tests/chart/run readme`; change it there.
 
 ## Install
 
