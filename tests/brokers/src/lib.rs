@@ -1,4 +1,5 @@
 //! Real brokers for tests and benchmarks: Kafka, NATS with JetStream, and a schema registry.
+//! Beside them a [Prometheus], which is built from its Go module.
 //!
 //! ```no_run
 //! # fn test() {
@@ -48,6 +49,7 @@ mod nats_cluster;
 mod port;
 pub mod probe;
 mod process;
+mod prometheus;
 pub mod python;
 mod registry;
 mod skip;
@@ -58,5 +60,6 @@ pub use crate::kafka_second::SecondKafka;
 pub use crate::names::unique;
 pub use crate::nats::Nats;
 pub use crate::nats_cluster::NatsCluster;
+pub use crate::prometheus::Prometheus;
 pub use crate::registry::Registry;
 pub use crate::skip::{Unavailable, skipped_file};

@@ -5,10 +5,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// The root of the workspace.
+pub(crate) fn root() -> io::Result<PathBuf> {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()
+}
+
 /// `target/brokers/` of the workspace, wherever cargo's own target directory is: what is fetched is fetched once.
 pub(crate) fn directory() -> io::Result<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let directory = root.canonicalize()?.join("target/brokers");
+    let directory = root()?.join("target/brokers");
     fs::create_dir_all(&directory)?;
     Ok(directory)
 }

@@ -1,5 +1,11 @@
-//! Rules and dashboards name metrics and labels that Talon has, and nothing else.
+//! Rules and dashboards name metrics and labels that Talon has, and nothing else; all of them are there in a
+//! real Prometheus; and the chart has recipes for what there is.
 #![allow(clippy::unwrap_used)]
+
+mod live;
+mod recipes;
+#[path = "../scenarios/support/mod.rs"]
+mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -8,6 +14,17 @@ use serde_json::Value;
 
 /// Labels that Prometheus or its operator gives to every series.
 const OF_THE_SCRAPE: [&str; 3] = ["job", "instance", "namespace"];
+
+/// What Prometheus' clients have of their process, on Linux.
+const OF_THE_PROCESS: [&str; 7] = [
+    "process_cpu_seconds_total",
+    "process_max_fds",
+    "process_open_fds",
+    "process_resident_memory_bytes",
+    "process_start_time_seconds",
+    "process_threads",
+    "process_virtual_memory_bytes",
+];
 
 #[derive(Debug)]
 struct Metric {
@@ -43,7 +60,9 @@ fn metrics() -> BTreeMap<String, Metric> {
         })
         .collect();
     assert!(metrics.len() > 20, "{} metrics are pinned", metrics.len());
-    metrics
+    let of_process = OF_THE_PROCESS
+        .map(|name| (name.to_owned(), Metric { is_histogram: false, labels: BTreeSet::new() }));
+    metrics.into_iter().chain(of_process).collect()
 }
 
 /// The labels behind a metric's name, or in front of it where a closure names them.
@@ -75,7 +94,7 @@ fn selections(text: &str) -> Vec<(String, Vec<String>)> {
     while let Some(start) = rest.find(is_name) {
         let end = rest[start..].find(|c| !is_name(c)).map_or(rest.len(), |end| start + end);
         let (name, behind) = (&rest[start..end], &rest[end..]);
-        if name.contains("talon_") {
+        if name.contains("talon_") || name.starts_with("process_") {
             let selector = behind.strip_prefix('{').and_then(|behind| behind.split_once('}'));
             let labels = selector.map(|(selector, _)| labels_in(selector)).unwrap_or_default();
             found.push((name.to_owned(), labels));
@@ -184,7 +203,25 @@ fn dashboards_are_classic_and_made_for_connectors_and_feeds() {
         let panels = dashboard["panels"].as_array().unwrap();
         let ids: BTreeSet<u64> = panels.iter().map(|panel| panel["id"].as_u64().unwrap()).collect();
         assert_eq!(ids.len(), panels.len(), "{file}: a panel's id is there twice");
+        assert_eq!(covered(panels), Ok(()), "{file}");
     }
+}
+
+/// Panels lie within the 24 columns of a page, and none on another.
+fn covered(panels: &[Value]) -> Result<(), String> {
+    let mut taken = BTreeSet::new();
+    for panel in panels {
+        let side = |name: &str| panel["gridPos"][name].as_u64().unwrap();
+        let (left, top) = (side("x"), side("y"));
+        for (x, y) in
+            (left..left + side("w")).flat_map(|x| (top..top + side("h")).map(move |y| (x, y)))
+        {
+            if x >= 24 || !taken.insert((x, y)) {
+                return Err(format!("{} at {x}, {y}", panel["title"]));
+            }
+        }
+    }
+    Ok(())
 }
 
 #[test]
@@ -204,4 +241,6 @@ fn a_name_or_label_that_is_not_there_is_found() {
         ["`talon_backfill_days` has no label `feed`"]
     );
     assert_eq!(wrong("a:talon_b:d"), ["`a:talon_b:d` is recorded by no rule"]);
+    assert_eq!(wrong("process_open_fds"), [""; 0]);
+    assert_eq!(wrong("process_files"), ["`process_files` is no metric of Talon"]);
 }

@@ -29,6 +29,9 @@ template() {
   "$bin/$helm" template rel --kube-version "$kube_version" "$@" --namespace desk >"$to"
 }
 
+# The configuration that a rendered file has for `talon run`.
+configuration() { awk '/^  talon.yaml: \|/ {on = 1; next} on && !/^(    |$)/ {exit} on {sub(/^    /, ""); print}' "$1"; }
+
 subchart() {
   local helm=$1 parent=$out/$1/parent
   # Away from the chart, of which it is a part.
@@ -61,39 +64,14 @@ talon_takes() {
   fi
 }
 
+# What single recipes show, beside what `properties.py` says of all.
 rendered_details() {
-  local all=$out/helm4/everything.yaml three=$out/helm4/three-replicas.yaml nats=$out/helm4/nats-nkey-tls.yaml
-  local sasl=$out/helm4/kafka-sasl-tls.yaml export=$out/helm4/enter-export.yaml
-  holds "numbers survive" "$all" '^ +late.poll.interval.ms: 86400000$'
-  lacks "no number becomes a power of ten" "$all" '[0-9]e\+[0-9]'
-  holds "a number beyond a million as a text survives" "$all" 'threshold: "1000000"'
-  holds "a text that looks like a number stays a text" "$all" 'talon.prefix: "0123456"'
-  holds "the time to stop is shutdown.timeout.ms, rounded up, and the margin" "$all" 'terminationGracePeriodSeconds: 101$'
-  holds "the port is that of http.listen, in its flat spelling too" "$all" 'containerPort: 9000$'
-  lacks "http.listen is not set twice" "$all" 'http.listen: "0.0.0.0'
-  lacks "no count is rendered where something scales" "$all" '^  replicas:'
-  holds "three replicas are three" "$three" '^  replicas: 3$'
-  holds "a pod of a StatefulSet has a place of its own on Kafka" "$three" 'bus.kafka.group.instance.id: "\$\{env:TALON_POD_NAMESPACE\}.\$\{env:TALON_POD_NAME\}"'
-  lacks "a Deployment has none" "$all" 'group.instance.id'
-  lacks "neither has NATS" "$nats" 'group.instance.id'
-  holds "a spread gets the labels of the pods" "$three" '^ +app.kubernetes.io/component: bridge'
-  holds "evictions of pods that are not ready are allowed" "$three" 'unhealthyPodEvictionPolicy: AlwaysAllow'
-  holds "startup has the time of the largest recovery" "$export" 'failureThreshold: 180$'
-  lacks "secrets are not mounted by subPath" "$sasl" 'subPath'
-  holds "secrets are mounted as directories" "$sasl" 'mountPath: "/run/secrets/talon/kafka-ca"'
-  lacks "no stringData" "$all" '^ *stringData:'
-  holds "what the chart's secret has is base64" "$all" '"token": "bm90IHlldCBhIHNlY3JldA=="'
-  holds "no token of a service account" "$three" '^ +automountServiceAccountToken: false'
-  holds "no root" "$three" 'runAsNonRoot: true'
-  holds "no writable root" "$three" 'readOnlyRootFilesystem: true'
+  local all=$out/helm4/everything.yaml sasl=$out/helm4/kafka-sasl-tls.yaml
+  properties
   holds "the digest wins over the tag" "$all" 'image: "registry.example.org/team/talon@sha256:0+"'
+  holds "a number beyond a million is a text where it has to be" "$all" 'threshold: "1000000"'
   holds "alerts link to the page that the values name" "$sasl" 'runbook_url: https://wiki.example.org/talon/runbook#talondown'
-  holds "the network is closed but for what is listed" "$sasl" 'policyTypes: \["Ingress","Egress"\]'
-  holds "without egress rules only what comes in is limited" "$three" 'policyTypes: \["Ingress"\]'
-  holds "dashboards carry the sidecar's label" "$sasl" 'grafana_dashboard: "1"'
-  holds "common labels do not replace the chart's own" "$all" 'app.kubernetes.io/part-of: talon'
   holds "extra objects are templates" "$all" 'name: .?rel-talon-more'
-  lacks "a name of the release is not doubled" "$three" 'talon-talon'
   # A changed configuration rolls, and nothing else does.
   template helm4 "$out/one" $chart --values $chart/ci/three-replicas-values.yaml
   template helm4 "$out/two" $chart --values $chart/ci/three-replicas-values.yaml --set config.talon.prefix=other
@@ -102,6 +80,27 @@ rendered_details() {
   else
     pass "a changed configuration changes the annotation of the pods"
   fi
+}
+
+# Its tests count as tests of this run.
+properties() {
+  local line
+  while IFS= read -r line; do
+    case $line in
+      ok*) pass "${line#ok      }" ;;
+      FAILED*) fail "${line#FAILED  }" ;;
+      *) printf '%s\n' "$line" ;;
+    esac
+  done < <("$tools/python/bin/python" $here/properties.py $chart "$out/helm4" 2>&1 || echo "FAILED  properties.py: status $?")
+}
+
+# refused NAME REGEX ARGUMENT…: both Helms refuse these values, and say why.
+refused() {
+  local name=$1 regex=$2 helm
+  shift 2
+  for helm in helm3 helm4; do
+    refuses "$name ($helm)" "$regex" "$bin/$helm" template t $chart --kube-version "$kube_version" "$@"
+  done
 }
 
 refusal_tests() {
@@ -118,8 +117,10 @@ refusal_tests() {
   refused "an address without a port" 'expected an address and a port' "${ok[@]}" --set-string 'config.http\.listen=all'
   refused "a time to stop that is no number" 'shutdown.timeout.ms' "${ok[@]}" --set-string 'config.shutdown\.timeout\.ms=soon'
   refused "an environment variable twice" 'is there twice' "${ok[@]}" --set 'extraEnv[0].name=A,extraEnv[0].value=1,extraEnv[1].name=A,extraEnv[1].value=2'
+  refused "a secret that is mounted nowhere" 'auth.external.token. refers to ./run/secrets/talon/field-service/token., which is mounted nowhere.*: field$' "${ok[@]}" --set 'existingSecrets={field}'
   refused "an Ingress without a host" 'ingress.host' "${ok[@]}" --set ingress.enabled=true
   refused "an HTTPRoute without a gateway" 'httpRoute.parentRefs' "${ok[@]}" --set httpRoute.enabled=true
+  refused "more pods at least than at most" 'keda.minReplicas: is 5, expected at most' "${ok[@]}" --set keda.enabled=true,keda.prometheusAddress=x,keda.minReplicas=5
   refused "KEDA without Prometheus" 'keda.prometheusAddress' "${ok[@]}" --set keda.enabled=true
   # What is wrong with a secret is said without the secret.
   local helm said

@@ -10,7 +10,7 @@ from pathlib import Path
 HEAD = """# Talon's chart
 
 Runs [Talon](../../README.md) on Kubernetes 1.27 or newer, with Helm 3 or 4.
-This file is made from `values.yaml` by `tests/house/chart/run readme`; change it there.
+This file is made from `values.yaml` by `tests/chart/run readme`; change it there.
 
 ## Install
 
@@ -40,6 +40,7 @@ helm test talon --logs
 
 `helm test` resolves the secrets and connects to the broker, the registry and the upstreams.
 A wrong configuration keeps the pods in `Init`, where `kubectl logs statefulset/talon -c check` lists every mistake.
+A secret that is not there keeps them in `Init` too, and `kubectl describe pod talon-0` names it; one without the key ends them, and `kubectl logs talon-0` names the file.
 
 `ci/` has more: Strimzi and a bare Kafka with SASL and TLS, NATS with an nkey and TLS, each class of connector, three replicas, and Talon as a part of another chart (`ci/subchart`).
 
@@ -48,6 +49,7 @@ A wrong configuration keeps the pods in `Init`, where `kubectl logs statefulset/
 A changed configuration rolls the pods; a changed secret needs no restart.
 Any process may be replaced at any time: what was not committed was not visible, and the next one goes on from the topics.
 `helm uninstall` leaves topics and streams as they are, and they are all that Talon remembers.
+It also leaves the pod of the last `helm test`: `kubectl delete pod talon-check`.
 
 Helm 4 refuses an upgrade or a rollback with a conflict when an autoscaler or a hand has written to a field that the chart sets.
 `--force-conflicts` takes the change back; where something scales, set `replicas: ""`.

@@ -9,6 +9,7 @@ rules_tests() {
   awk '/^kind: PrometheusRule$/ {rule = 1} rule && /^spec:/ {on = 1; next} on && /^---/ {exit} on {sub(/^  /, ""); print}' \
     "$out/helm4/everything.yaml" >"$out/wrapped.yaml"
   check "the wrapped rules are the shipped rules" diff -B $rules "$out/wrapped.yaml"
+  check "dashboards are what Grafana's classic format has" "$bin/dashboards" $chart/files/dashboards/*.json
   for alert in $(sed -n 's/^ *- alert: //p' $rules); do
     holds "$alert has a section in the runbook" docs/runbook.md "^## $alert\$"
     holds "$alert links to it" $rules "runbook_url: docs/runbook.md#$(tr '[:upper:]' '[:lower:]' <<<"$alert")\$"
