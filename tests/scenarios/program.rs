@@ -125,7 +125,10 @@ fn invariant_10_a_check_reports_every_problem_at_once_each_with_its_key() {
         ("connectors.one.auth.external.token", "neither `${env:NAME}` nor `${file:/path}`"),
         ("connectors.one.pii.hash.salt", "neither `${env:NAME}` nor `${file:/path}`"),
         ("connectors.one.upstream.client.certificate.file", "is not set"),
-        ("connectors.two.class", "expected one of `contractor`, `enter-export`, `quickq`"),
+        (
+            "connectors.two.class",
+            "expected one of `contractor`, `enter-export`, `enter-rest`, `quickq`",
+        ),
         ("connectors.three.class", "is not set"),
         ("connectors.four.upstream.url", "is not set"),
         ("connectors.f/ve", "no name for a connector"),
@@ -207,8 +210,8 @@ fn a_secret_that_leads_nowhere_ends_a_run_with_2_and_a_value_is_never_shown() {
 
 #[test]
 fn the_example_of_each_connector_has_no_problem() {
-    for connector in ["contractor", "enter", "quickq"] {
-        let example = root().join("connectors").join(connector).join("example.yaml");
+    for example in ["contractor/example", "enter/example", "enter/example-rest", "quickq/example"] {
+        let example = root().join("connectors").join(format!("{example}.yaml"));
         let ended = run(program().args(["check", "--config"]).arg(example));
         assert_eq!(ended.code, Some(0), "{}{}", ended.out, ended.err);
     }

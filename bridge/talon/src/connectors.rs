@@ -7,6 +7,7 @@ pub(crate) fn classes() -> Vec<Box<dyn Class>> {
     vec![
         Box::new(talon_contractor::Contractor),
         Box::new(talon_enter::EnterExport),
+        Box::new(talon_enter::EnterRest),
         Box::new(talon_quickq::QuickQ),
     ]
 }

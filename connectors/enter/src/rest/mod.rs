@@ -155,3 +155,6 @@ impl Connector for Instance {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,8 @@
 //!   may be ahead.
 //! * Shortly before midnight the upstream may have turned the day already, so nothing is told absent then.
 //! * An empty list is what the turn of the day looks like, also where the zone is not configured right.
-//!   It tells nothing; the last tickets are told absent with the next one that is not empty.
+//!   It tells nothing; the last tickets are told absent with the next list of that day that is not empty,
+//!   and stay as they were seen last where none comes.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

@@ -33,7 +33,7 @@ impl Store {
             id: self.id(),
             prefix: self.random.pick(&["A", "Т", "M"]),
             number: self.number,
-            pin: format!("{:06}", self.random.below(1_000_000)),
+            pin: format!("pin-{:06}", self.random.below(1_000_000)),
             source,
             created: self.now(),
             day: self.day,
