@@ -127,7 +127,7 @@ fn invariant_10_a_check_reports_every_problem_at_once_each_with_its_key() {
         ("connectors.one.upstream.client.certificate.file", "is not set"),
         (
             "connectors.two.class",
-            "expected one of `connect1c`, `contractor`, `enter-export`, `quickq`",
+            "expected one of `connect1c`, `contractor`, `enter-export`, `enter-rest`, `quickq`",
         ),
         ("connectors.three.class", "is not set"),
         ("connectors.four.upstream.url", "is not set"),
@@ -210,8 +210,8 @@ fn a_secret_that_leads_nowhere_ends_a_run_with_2_and_a_value_is_never_shown() {
 
 #[test]
 fn the_example_of_each_connector_has_no_problem() {
-    for connector in ["contractor", "enter", "quickq"] {
-        let example = root().join("connectors").join(connector).join("example.yaml");
+    for example in ["contractor/example", "enter/example", "enter/example-rest", "quickq/example"] {
+        let example = root().join("connectors").join(format!("{example}.yaml"));
         let ended = run(program().args(["check", "--config"]).arg(example));
         assert_eq!(ended.code, Some(0), "{}{}", ended.out, ended.err);
     }

@@ -8,6 +8,7 @@ pub(crate) fn classes() -> Vec<Box<dyn Class>> {
         Box::new(talon_connect1c::Connect1C),
         Box::new(talon_contractor::Contractor),
         Box::new(talon_enter::EnterExport),
+        Box::new(talon_enter::EnterRest),
         Box::new(talon_quickq::QuickQ),
     ]
 }

@@ -12,6 +12,7 @@ mod large;
 mod later;
 mod lively;
 mod program;
+mod rest;
 mod samples;
 #[path = "../support/mod.rs"]
 mod support;

@@ -9,6 +9,8 @@
 //! - [`contractor`]: ContractorPersonalArea (`contractor-personal-area.txt`).
 //! - [`enter_export`]: the ticket export of СУО Enter's central server
 //!   (`enter-central-export.txt`).
+//! - [`enter_rest`]: the REST services of a branch or of the central server of СУО Enter
+//!   (`enter-rest.txt`).
 //! - [`connect1c`]: 1C-Connect's PartnerWebAPI2 (`1c-connect-soap.txt`).
 //! - [`quickq`]: QuickQ, the queue hall over a WebSocket (`quickq-websocket.txt`).
 //!
@@ -21,6 +23,7 @@ mod connection;
 pub mod contractor;
 mod control;
 pub mod enter_export;
+pub mod enter_rest;
 pub mod faults;
 pub mod noise;
 mod pace;

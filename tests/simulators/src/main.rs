@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use clap::{Parser, Subcommand};
 use talon_simulators::connect1c;
 use talon_simulators::contractor::{MarkBound, Settings, Simulator};
-use talon_simulators::enter_export;
 use talon_simulators::quickq;
+use talon_simulators::{enter_export, enter_rest};
 
 /// The upstream systems as servers that behave as documented.
 #[derive(Parser)]
@@ -23,6 +23,8 @@ enum System {
     Contractor(Contractor),
     /// The ticket export of СУО Enter; everything else is set through `/_sim/settings`.
     EnterExport(EnterExport),
+    /// The REST services of СУО Enter; everything else is set through `/_sim/settings`.
+    EnterRest(EnterRest),
     /// QuickQ; everything else is set through `/_sim/settings`.
     Quickq(Quickq),
     /// 1C-Connect; everything else is set through `/_sim/settings`.
@@ -72,6 +74,33 @@ impl From<EnterExport> for enter_export::Settings {
     fn from(export: EnterExport) -> Self {
         let EnterExport { listen, seed, branches, tickets_per_day } = export;
         Self { listen, seed, branches, tickets_per_day, ..Self::default() }
+    }
+}
+
+#[derive(clap::Args)]
+struct EnterRest {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// The seed of everything.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// The central server instead of a branch.
+    #[arg(long)]
+    central: bool,
+    /// How many workplaces there are.
+    #[arg(long, default_value_t = 4)]
+    workplaces: usize,
+    /// How many visitors wait at the start.
+    #[arg(long, default_value_t = 12)]
+    visitors: usize,
+}
+
+impl From<EnterRest> for enter_rest::Settings {
+    fn from(rest: EnterRest) -> Self {
+        let EnterRest { listen, seed, central, workplaces, visitors } = rest;
+        let kind = if central { enter_rest::Kind::Central } else { enter_rest::Kind::Branch };
+        Self { listen, seed, kind, workplaces, visitors, ..Self::default() }
     }
 }
 
@@ -166,6 +195,12 @@ async fn main() -> anyhow::Result<()> {
         }
         System::EnterExport(export) => {
             let simulator = enter_export::Simulator::start(export.into()).await?;
+            println!("{}", simulator.url());
+            tokio::signal::ctrl_c().await?;
+            simulator.stop();
+        }
+        System::EnterRest(rest) => {
+            let simulator = enter_rest::Simulator::start(rest.into()).await?;
             println!("{}", simulator.url());
             tokio::signal::ctrl_c().await?;
             simulator.stop();

@@ -37,6 +37,8 @@ use talon_sdk::config::{Key, Settings};
 use talon_sdk::feeds::ListFeed;
 use talon_sdk::{Class, Connector, Context, Cursor, Fault, Feed, FeedPlan, FeedSpec};
 
+pub(crate) use self::entity::{Branch, ProductState, TicketState};
+
 use self::catalogue::Catalogue;
 use self::client::Upstream;
 use self::config::Config;

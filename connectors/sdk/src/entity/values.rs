@@ -10,6 +10,7 @@ use talon_schemas::datum::{put_long, put_text};
 use super::field::Field;
 use super::how::{How, Place};
 use super::item::Item;
+use super::loose::Int;
 use super::schema::{Described, Description, Names};
 use crate::instant;
 use crate::privacy::Policy;
@@ -172,8 +173,8 @@ pub trait Codes {
     const KNOWN: &'static [(i64, &'static str)];
 }
 
-/// A number of an enumeration: two fields, `{name}_code` and `{name}` with its name. The field's doc is that
-/// of the number.
+/// A number of an enumeration, also as a text: two fields, `{name}_code` and `{name}` with its name. The
+/// field's doc is that of the number.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Code<C> {
     /// The number, as it came.
@@ -182,10 +183,10 @@ pub struct Code<C> {
 }
 
 impl<'a, C: Codes> Field<'a> for Code<C> {
-    type Wire = Option<i64>;
+    type Wire = Option<Int>;
 
-    fn read(wire: Option<Option<i64>>) -> Option<Code<C>> {
-        Some(Code { number: wire.flatten(), of: PhantomData })
+    fn read(wire: Option<Option<Int>>) -> Option<Code<C>> {
+        Some(Code { number: wire.flatten().map(|Int(number)| number), of: PhantomData })
     }
 
     fn settle(&mut self, _: &Place<'_>, _: &mut Extra<'a>) {}

@@ -16,6 +16,7 @@ pub(crate) use department::{Head, ToldZone};
 use operation::Operation;
 pub(crate) use personal::Personal;
 pub(crate) use product::Product;
+pub(crate) use states::{ProductState, TicketState};
 pub(crate) use ticket::{Found, Ticket, TicketRow};
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ impl Codes for SourceType {
 
 /// TicketState.
 #[derive(Debug, Default)]
-pub(super) struct TicketState;
+pub(crate) struct TicketState;
 
 impl Codes for TicketState {
     const KNOWN: &'static [(i64, &'static str)] = &[
@@ -33,7 +33,7 @@ impl Codes for TicketState {
 
 /// TicketProductState; 11 is not listed.
 #[derive(Debug, Default)]
-pub(super) struct ProductState;
+pub(crate) struct ProductState;
 
 impl Codes for ProductState {
     const KNOWN: &'static [(i64, &'static str)] = &[

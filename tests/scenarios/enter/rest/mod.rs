@@ -1,0 +1,10 @@
+//! The connector `enter-rest` against a simulated branch and a simulated central server.
+
+mod discreet;
+mod forms;
+mod hall;
+mod midnight;
+mod replaced;
+mod table;
+mod topics;
+mod truth;
