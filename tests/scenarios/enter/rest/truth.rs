@@ -128,7 +128,7 @@ fn of_event(feed: &str, after: &Value) -> Value {
 }
 
 /// What the upstream says now, by the keys of the feed.
-fn truth(upstream: &Simulator, feed: &str) -> BTreeMap<String, Value> {
+pub(super) fn truth(upstream: &Simulator, feed: &str) -> BTreeMap<String, Value> {
     let look = |path: &str| upstream.look(path, None).unwrap();
     let at = |path: &str, place: &str| upstream.look(path, Some(place)).unwrap();
     let id = |row: &Value| row["Id"].as_str().unwrap().to_owned();

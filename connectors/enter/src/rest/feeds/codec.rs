@@ -64,7 +64,7 @@ impl RowCodec for Lines {
 
     fn decode(&self, row: &[u8], scope: &str, out: &mut Row) -> Result<(), RowFault> {
         decode::<Service<'_>, _>(row, |mut service| {
-            let how = How { zone: &self.zone, privacy: &self.privacy };
+            let how = How { zone: &self.zone, zones: &[], privacy: &self.privacy };
             service.settle(
                 &Place { from: "", policy: Policy::Keep, how: &how },
                 &mut Extra::default(),
