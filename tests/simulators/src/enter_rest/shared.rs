@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::faults::Faults;
 use super::settings::Settings;
+use super::show;
 use super::store::Store;
 use crate::connection::Lines;
 
@@ -27,7 +28,7 @@ impl Shared {
             faults: Faults::default(),
             clock: Arc::new(AtomicI64::new(0)),
             lines: Lines::default(),
-            store: Mutex::new(Store::new(settings)),
+            store: Mutex::new(Store::new(settings, show::ticket)),
             requests: Mutex::default(),
         }
     }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::call::{Answer, Call};
 use super::hall::token;
-use super::{Answer, Call};
+use crate::enter_rest::store::Store;
 use crate::enter_rest::store::model::{Holder, Refusal};
-use crate::enter_rest::store::{Store, free_days, free_times};
 use crate::enter_rest::{forms, show};
 
 pub(super) fn answer(store: &mut Store, call: &Call) -> Result<Answer, Refusal> {
@@ -21,7 +21,7 @@ pub(super) fn answer(store: &mut Store, call: &Call) -> Result<Answer, Refusal> 
         "GET booking/schedule/days/:date" => {
             product(store, call)?;
             let date = forms::date_of(&store.settings, &of[0])?;
-            let times = free_times(store, date).into_iter();
+            let times = store.free_times(date).into_iter();
             times
                 .filter(|(_, is_free)| *is_free)
                 .map(|(time, _)| json!({ "Time": time.strftime("%H:%M:%S").to_string() }))
@@ -73,7 +73,7 @@ fn product(store: &Store, call: &Call) -> Result<usize, Refusal> {
 /// `[{Year, Months: [{Month, Days: [{Day, Free}]}]}]`
 fn days(store: &Store) -> Value {
     let mut years: BTreeMap<i16, BTreeMap<i8, Vec<Value>>> = BTreeMap::new();
-    for (date, is_free) in free_days(store) {
+    for (date, is_free) in store.free_days() {
         let days = years.entry(date.year()).or_default().entry(date.month()).or_default();
         days.push(json!({ "Day": date.day(), "Free": is_free }));
     }

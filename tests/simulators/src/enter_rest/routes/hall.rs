@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Call};
+use super::call::{Answer, Call};
 use crate::enter_rest::settings::Groups;
-use crate::enter_rest::store::model::{Holder, Refusal};
-use crate::enter_rest::store::{Store, Target};
+use crate::enter_rest::store::Store;
+use crate::enter_rest::store::model::{Holder, Refusal, Target};
 use crate::enter_rest::{forms, show};
 use crate::random::Random;
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Call};
+use super::call::{Answer, Call};
 use crate::enter_rest::settings::Kind;
 use crate::enter_rest::store::Store;
 use crate::enter_rest::store::model::Refusal;

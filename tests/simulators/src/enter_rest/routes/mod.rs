@@ -2,12 +2,12 @@
 //! way back the faults in the answer.
 
 mod booking;
+mod call;
 mod hall;
 mod lists;
 mod operator;
 mod table;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +30,7 @@ use super::store::model::{Holder, Refusal};
 use crate::connection::Line;
 use crate::noise::{self, Noise};
 
+use call::{Answer, Call};
 pub use table::TABLE;
 
 /// The largest body that is read, in bytes.
@@ -40,60 +41,6 @@ const BEFORE_CUT: Duration = Duration::from_millis(20);
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     Router::new().fallback(serve).merge(control::routes()).with_state(shared)
-}
-
-/// A request of the table.
-pub(super) struct Call {
-    endpoint: &'static str,
-    /// What stands for the parameters of the path.
-    of: Vec<String>,
-    query: HashMap<String, String>,
-    body: Value,
-    holder: Option<Holder>,
-    token: String,
-}
-
-/// What it is answered with.
-pub(super) enum Answer {
-    Json(Value),
-    Token(String),
-    Image(Vec<u8>),
-    Done,
-}
-
-impl Call {
-    /// A parameter of the query or of the body.
-    fn parameter(&self, name: &str) -> Option<String> {
-        let in_body = match &self.body[name] {
-            Value::Null => None,
-            Value::String(text) => Some(text.clone()),
-            other => Some(other.to_string()),
-        };
-        in_body.or_else(|| self.query.get(name).cloned())
-    }
-
-    fn workplace(&self) -> Result<usize, Refusal> {
-        match self.holder {
-            Some(Holder::Workplace(place)) => Ok(place),
-            _ => Err(Refusal::new(401, "Требуется идентификация рабочего места")),
-        }
-    }
-
-    fn visitor(&self) -> Result<&str, Refusal> {
-        match &self.holder {
-            Some(Holder::Visitor(identity)) => Ok(identity),
-            _ => Err(Refusal::new(401, "Требуется авторизация")),
-        }
-    }
-
-    /// Whether a hall's administrator asks, or nobody has to.
-    fn hall(&self, store: &Store) -> Result<(), Refusal> {
-        match self.holder {
-            Some(Holder::Hall) => Ok(()),
-            _ if !store.settings.wants_token => Ok(()),
-            _ => Err(Refusal::new(401, "Требуется авторизация")),
-        }
-    }
 }
 
 fn answer(store: &mut Store, call: &Call) -> Result<Answer, Refusal> {

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
+use super::call::{Answer, Call};
 use super::hall::{target, token, users, workplaces};
-use super::{Answer, Call};
 use crate::enter_rest::show;
 use crate::enter_rest::store::Store;
 use crate::enter_rest::store::model::{Holder, Refusal};

@@ -18,8 +18,8 @@ impl Store {
         (date, time): (Date, Time),
         is_confirmed: bool,
     ) -> Result<usize, Refusal> {
-        let is_free = free_days(self).contains(&(date, true))
-            && free_times(self, date).contains(&(time, true));
+        let is_free = self.free_days().contains(&(date, true))
+            && self.free_times(date).contains(&(time, true));
         if !is_free {
             return Err(Refusal::new(409, "Время недоступно для записи"));
         }
@@ -108,31 +108,31 @@ impl Store {
             }
         }
     }
-}
 
-/// The days that are shown for booking, and whether there is a free place.
-pub(in super::super) fn free_days(store: &Store) -> Vec<(Date, bool)> {
-    let day = |ahead: i32| store.day.checked_add(ahead.days()).ok();
-    (0..DAYS)
-        .filter_map(day)
-        .map(|date| (date, free_times(store, date).iter().any(|(_, is_free)| *is_free)))
-        .collect()
-}
+    /// The days that are shown for booking, and whether there is a free place.
+    pub(in super::super) fn free_days(&self) -> Vec<(Date, bool)> {
+        let day = |ahead: i32| self.day.checked_add(ahead.days()).ok();
+        (0..DAYS)
+            .filter_map(day)
+            .map(|date| (date, self.free_times(date).iter().any(|(_, is_free)| *is_free)))
+            .collect()
+    }
 
-/// The times of a day that are shown: those to come, half an hour each, and whether they are free.
-pub(in super::super) fn free_times(store: &Store, date: Date) -> Vec<(Time, bool)> {
-    let taken: Vec<Time> = store
-        .tickets
-        .iter()
-        .filter(|ticket| ticket.is_booked())
-        .filter_map(|ticket| ticket.booking.as_ref())
-        .filter(|booking| booking.date == date)
-        .map(|booking| booking.time)
-        .collect();
-    let now = store.local(store.now());
-    (18..36)
-        .map(|half| Time::constant(half / 2, (half % 2) * 30, 0, 0))
-        .filter(|time| date.to_datetime(*time) > now)
-        .map(|time| (time, !taken.contains(&time)))
-        .collect()
+    /// The times of a day that are shown: those to come, half an hour each, and whether they are free.
+    pub(in super::super) fn free_times(&self, date: Date) -> Vec<(Time, bool)> {
+        let taken: Vec<Time> = self
+            .tickets
+            .iter()
+            .filter(|ticket| ticket.is_booked())
+            .filter_map(|ticket| ticket.booking.as_ref())
+            .filter(|booking| booking.date == date)
+            .map(|booking| booking.time)
+            .collect();
+        let now = self.local(self.now());
+        (18..36)
+            .map(|half| Time::constant(half / 2, (half % 2) * 30, 0, 0))
+            .filter(|time| date.to_datetime(*time) > now)
+            .map(|time| (time, !taken.contains(&time)))
+            .collect()
+    }
 }

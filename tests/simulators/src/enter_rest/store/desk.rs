@@ -1,14 +1,7 @@
 //! What an operator does at a workplace.
 
 use super::Store;
-use super::model::{Refusal, state};
-
-/// Where a visitor is redirected to.
-#[derive(Clone, Debug, Default)]
-pub(in super::super) struct Target {
-    pub(in super::super) workplace: Option<usize>,
-    pub(in super::super) user: Option<usize>,
-}
+use super::model::{Refusal, Target, state};
 
 const NOBODY: Refusal =
     Refusal { status: 409, words: "Нет текущего посетителя" };

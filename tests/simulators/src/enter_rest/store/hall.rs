@@ -1,8 +1,7 @@
 //! What the hall's administrator does, and what visitors do at a terminal.
 
 use super::Store;
-use super::desk::Target;
-use super::model::{Refusal, Service, Ticket, state};
+use super::model::{Refusal, Service, Target, Ticket, state};
 
 impl Store {
     /// A service that is not queued yet.

@@ -1,9 +1,7 @@
 //! What happens by itself.
 
 use super::Store;
-use super::desk::Target;
-use super::model::state;
-use super::{free_days, free_times};
+use super::model::{Target, state};
 
 impl Store {
     /// One step of the life.
@@ -56,13 +54,13 @@ impl Store {
 
     /// Somebody books a time.
     pub(super) fn booker(&mut self) {
-        let days: Vec<_> = free_days(self).into_iter().filter(|(_, is_free)| *is_free).collect();
+        let days: Vec<_> = self.free_days().into_iter().filter(|(_, is_free)| *is_free).collect();
         let Some((date, _)) = days.get(self.random.below(days.len() as u64) as usize).copied()
         else {
             return;
         };
         let times: Vec<_> =
-            free_times(self, date).into_iter().filter(|(_, is_free)| *is_free).collect();
+            self.free_times(date).into_iter().filter(|(_, is_free)| *is_free).collect();
         let Some((time, _)) = times.get(self.random.below(times.len() as u64) as usize).copied()
         else {
             return;

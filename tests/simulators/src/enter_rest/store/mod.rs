@@ -14,13 +14,10 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-pub(super) use booking::{free_days, free_times};
-pub(super) use desk::Target;
 use model::{Device, Holder, Refusal, Ticket, Workplace};
 
 use super::journal::Effect;
 use super::settings::Settings;
-use super::show;
 use super::world::World;
 use crate::random::Random;
 
@@ -39,12 +36,15 @@ pub(super) struct Store {
     pub(super) journal: Vec<Effect>,
     pub(super) history: BTreeMap<String, Vec<Value>>,
     number: i64,
+    /// How a ticket is shown.
+    show: fn(&Store, &Ticket) -> Value,
     /// Whether what happens was asked for.
     pub(super) is_asked: bool,
 }
 
 impl Store {
-    pub(super) fn new(settings: Settings) -> Store {
+    /// A hall whose life has not begun; `show` is how its tickets are shown.
+    pub(super) fn new(settings: Settings, show: fn(&Store, &Ticket) -> Value) -> Store {
         let world = World::new(settings.seed, settings.workplaces, settings.branches);
         let mut random = Random::at(&[settings.seed, 2]);
         let workplaces = (0..settings.workplaces).map(|place| Workplace {
@@ -73,6 +73,7 @@ impl Store {
             journal: Vec::new(),
             history: BTreeMap::new(),
             number: 0,
+            show,
             is_asked: false,
             settings,
         }
@@ -137,7 +138,7 @@ impl Store {
 
     /// Keeps the state in which a ticket is now.
     fn keep(&mut self, ticket: usize) {
-        let shown = show::ticket(self, &self.tickets[ticket]);
+        let shown = (self.show)(self, &self.tickets[ticket]);
         let states = self.history.entry(self.tickets[ticket].id.clone()).or_default();
         if states.last() != Some(&shown) {
             states.push(shown);

@@ -89,6 +89,13 @@ pub(in super::super) enum Holder {
     Visitor(String),
 }
 
+/// Where a visitor is redirected to.
+#[derive(Clone, Debug, Default)]
+pub(in super::super) struct Target {
+    pub(in super::super) workplace: Option<usize>,
+    pub(in super::super) user: Option<usize>,
+}
+
 /// Why something cannot be done.
 #[derive(Clone, Debug)]
 pub(in super::super) struct Refusal {
