@@ -45,7 +45,8 @@ fn value(json: &str, choices: &mut Choices, out: &mut String) -> Option<()> {
         }
         b'"' => text(&serde_json::from_str::<Cow<'_, str>>(json).ok()?, choices, out),
         b'-' | b'0'..=b'9' => number(json, choices, out),
-        _ => out.push_str(json),
+        b't' | b'f' | b'n' => out.push_str(json),
+        _ => return None,
     }
     blank(choices, out);
     Some(())
