@@ -37,6 +37,23 @@ go_tool() {
   install_tool "$name" "$version" go install "$@" -ldflags=-s\ -w "$package@$version"
 }
 
+# A program of Kubernetes or etcd: their modules are to be built inside their own trees, so they are built from
+# a module that requires what Kubernetes requires.
+kube_tool() {
+  local module=$tools/kubernetes
+  [ -f "$module/go.mod" ] || {
+    mkdir -p "$module"
+    go mod download "$kubernetes"
+    sed -E -e 's/^module .*/module cluster/' -e '/^replace \(/,/^\)/d' -e "s/ v0\.0\.0$/ v0.${kubernetes_version#v1.}/" \
+      "$(go env GOMODCACHE)/$kubernetes/go.mod" >"$module/go.mod"
+    (cd "$module" && go mod edit -require="$kubernetes")
+  }
+  # The server says its version, which charts ask for.
+  local version=k8s.io/component-base/version
+  version="-X $version.gitVersion=$kubernetes_version -X $version.gitMajor=1 -X $version.gitMinor=$(cut -d. -f2 <<<"$kubernetes_version")"
+  install_tool "$1" "$kubernetes_version" go -C "$module" install -mod=mod -ldflags="-s -w $version" "$2"
+}
+
 tool() {
   case $1 in
     helm4) go_tool helm4 helm.sh/helm/v4/cmd/helm $helm4_version ;;
@@ -45,6 +62,8 @@ tool() {
     promtool | prometheus)
       go_tool "$1" "github.com/prometheus/prometheus/cmd/$1" $prometheus_version -tags remove_all_sd ;;
     dashboards) dashboards_tool ;;
+    etcd) kube_tool etcd go.etcd.io/etcd/server/v3 ;;
+    kubectl | kube-apiserver) kube_tool "$1" "k8s.io/kubernetes/cmd/$1" ;;
     *) echo "no tool $1" >&2; return 2 ;;
   esac
 }
@@ -76,15 +95,23 @@ build_python() {
   "$tools/python/bin/pip" install --quiet --disable-pip-version-check pyyaml==6.0.3
 }
 
+# Where the files of the CRDs are.
+crd_files() {
+  local module cache crd
+  cache=$(go env GOMODCACHE)
+  for module in $(printf '%s\n' "${crds[@]}" | sed -E 's|(@[^/]+).*|\1|' | sort -u); do go mod download "$module"; done
+  for crd in "${crds[@]}"; do echo "$cache/$crd"; done
+}
+
 build_schemas() {
-  local pins have=$tools/schemas/pins cache module crd files=()
+  local pins have=$tools/schemas/pins files
   pins=$(printf '%s\n' "$kubernetes" "${crds[@]}" "$(cksum <$here/schemas.py)")
   [ "$(cat "$have" 2>/dev/null)" != "$pins" ] || return 0
   echo "making schemas of $kubernetes" >&2
   rm -rf "$tools/schemas"
-  cache=$(go env GOMODCACHE)
-  for module in $(printf '%s\n' "$kubernetes" "${crds[@]}" | sed -E 's|(@[^/]+).*|\1|' | sort -u); do go mod download "$module"; done
-  for crd in "${crds[@]}"; do files+=("$cache/$crd"); done
-  "$tools/python/bin/python" $here/schemas.py "$tools/schemas" "$cache/$kubernetes/api/openapi-spec/swagger.json" "${files[@]}"
+  go mod download "$kubernetes"
+  files=$(crd_files)
+  # shellcheck disable=SC2086
+  "$tools/python/bin/python" $here/schemas.py "$tools/schemas" "$(go env GOMODCACHE)/$kubernetes/api/openapi-spec/swagger.json" $files
   printf '%s\n' "$pins" >"$have"
 }
