@@ -13,13 +13,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde_json::{Value, json};
+use serde_json::Value;
 use support::consumer::read;
 use support::{On, Talon, connect, process, until};
 use talon_brokers::unique;
 use talon_connect1c::contracts;
 use talon_schemas::Contract;
-use talon_simulators::connect1c::{Operation, Settings, Simulator, Treatment};
+use talon_simulators::connect1c::{Operation, Settings, Simulator, Treatment, by_document};
 
 const KILLS: usize = 12;
 
@@ -102,26 +102,6 @@ fn newest(events: &BTreeMap<String, Vec<Value>>) -> BTreeMap<String, Value> {
     let last = events.iter().filter_map(|(key, events)| Some((key, &events.last()?["after"])));
     let there = last.filter(|(_, after)| !after.is_null());
     there.map(|(key, after)| (key.clone(), by_document(after))).collect()
-}
-
-/// An entity by the document's names.
-fn by_document(entity: &Value) -> Value {
-    let of = |name: &str| entity.get(name).cloned().unwrap_or_default();
-    json!({
-        "ServiceTreatmentID": of("id"),
-        "ClientID": of("client_id"),
-        "ServiceUserID": of("service_user_id"),
-        "ServiceID": of("service_id"),
-        "Initialized": of("opened_at"),
-        "SpecAppointed": of("specialist_appointed_at"),
-        "QueueWaitingTime": of("queue_waiting_seconds"),
-        "QueueLength": of("queue_length"),
-        "Specialist": entity.get("closed_by_specialist_id").or(entity.get("current_specialist_id")),
-        "ReactionStarted": of("reaction_started_at"),
-        "Closed": of("closed_at"),
-        "Duration": of("duration_seconds"),
-        "ServiceQualityAssessment": of("rating"),
-    })
 }
 
 fn truth(treatments: &[Treatment]) -> BTreeMap<String, Value> {

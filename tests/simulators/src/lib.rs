@@ -18,6 +18,7 @@
 #![forbid(unsafe_code)]
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+mod clock;
 pub mod connect1c;
 mod connection;
 pub mod contractor;

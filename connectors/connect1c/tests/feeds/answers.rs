@@ -4,9 +4,11 @@ use std::sync::atomic::Ordering;
 
 use serde_json::json;
 use talon_sdk::Fault;
-use talon_simulators::connect1c::{Fault as Misbehaviour, FaultKind, Settings, SoapVersion};
+use talon_simulators::connect1c::{
+    Fault as Misbehaviour, FaultKind, Settings, SoapVersion, by_document,
+};
 
-use crate::driver::{Driver, HOUR, connector, of_entity, published, truth, upstream};
+use crate::driver::{Driver, HOUR, connector, published, truth, upstream};
 
 fn settings() -> Settings {
     Settings {
@@ -219,7 +221,7 @@ async fn filters_and_the_zones_of_columns_are_settings() {
     assert!(!own.is_empty() && own.len() < upstream.open().len());
     assert_eq!(driver.entities.len(), own.len());
     for one in own {
-        let read = of_entity(&driver.entities[&one.id]);
+        let read = by_document(&driver.entities[&one.id]);
         // Written for Yekaterinburg, which is five hours ahead of UTC and two of Moscow.
         assert_eq!(read["Initialized"], (one.opened_ms + 5 * HOUR) * 1000);
         assert_eq!(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use talon_connect1c::{Connect1C, contracts};
 use talon_schemas::{Contract, Envelope, Instants, Op, Source};
 use talon_sdk::config::{Secrets, Settings};
@@ -14,7 +14,7 @@ use talon_sdk::{
     Class, Clock, Connector, Context, Coverage, Cursor, Fault, Feed, Observation, Row, RowCodec,
     UpstreamMetrics,
 };
-use talon_simulators::connect1c::{Simulator, Treatment};
+use talon_simulators::connect1c::{Simulator, Treatment, by_document};
 
 pub(crate) const HOUR: i64 = 3_600_000;
 pub(crate) const DAY: i64 = 24 * HOUR;
@@ -258,26 +258,6 @@ impl Driver {
     }
 }
 
-/// A treatment as events have it, by the upstream's own names.
-pub(crate) fn of_entity(entity: &Value) -> Value {
-    let of = |name: &str| entity.get(name).cloned().unwrap_or_default();
-    json!({
-        "ServiceTreatmentID": of("id"),
-        "ClientID": of("client_id"),
-        "ServiceUserID": of("service_user_id"),
-        "ServiceID": of("service_id"),
-        "Initialized": of("opened_at"),
-        "SpecAppointed": of("specialist_appointed_at"),
-        "QueueWaitingTime": of("queue_waiting_seconds"),
-        "QueueLength": of("queue_length"),
-        "Specialist": entity.get("closed_by_specialist_id").or(entity.get("current_specialist_id")),
-        "ReactionStarted": of("reaction_started_at"),
-        "Closed": of("closed_at"),
-        "Duration": of("duration_seconds"),
-        "ServiceQualityAssessment": of("rating"),
-    })
-}
-
 /// What the upstream says, by key.
 pub(crate) fn truth(treatments: &[Treatment]) -> BTreeMap<String, Value> {
     treatments.iter().map(|one| (one.id.clone(), one.truth())).collect()
@@ -285,7 +265,7 @@ pub(crate) fn truth(treatments: &[Treatment]) -> BTreeMap<String, Value> {
 
 /// What was published, by key.
 pub(crate) fn published(driver: &Driver) -> BTreeMap<String, Value> {
-    driver.entities.iter().map(|(key, entity)| (key.clone(), of_entity(entity))).collect()
+    driver.entities.iter().map(|(key, entity)| (key.clone(), by_document(entity))).collect()
 }
 
 /// For a request that is dropped.

@@ -187,9 +187,6 @@ impl<O: Operation> MeteredFeed<O> {
 
     /// An observation without rows.
     fn nothing(&self, saved: Option<&Saved<O::Position>>) -> Result<Observation, Fault> {
-        if let Some(saved) = saved {
-            self.show(&saved.quota);
-        }
         Ok(Observation {
             scope: String::new(),
             coverage: Coverage::Incomplete,
@@ -217,6 +214,7 @@ impl<O: Operation> MeteredFeed<O> {
             return self.nothing(is_first.then_some(&saved));
         }
         saved.quota.begin(now_ms, &self.limits);
+        self.show(&saved.quota);
         self.state = State::Announced;
         self.waits = true;
         self.nothing(Some(&saved))
@@ -299,6 +297,7 @@ impl<O: Operation> MeteredFeed<O> {
             NoAnswer::Other(fault) => Err(fault),
             NoAnswer::OutOfLimit(fault) => {
                 saved.quota.refused(self.clock.now_ms());
+                self.show(&saved.quota);
                 self.fault = Some(fault);
                 self.waits = true;
                 self.nothing(Some(&saved))

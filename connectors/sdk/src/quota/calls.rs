@@ -34,9 +34,12 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// How many calls an hour the connector allows itself.
-    pub fn allowed(&self, now_ms: i64) -> u32 {
-        allowed(now_ms, self)
+    /// How many calls an hour the connector allows itself at a time, at least one. The night's limit holds only
+    /// where the next hour is night too: what was called at its end counts in the first hour of the day.
+    pub fn allowed(&self, at: i64) -> u32 {
+        let is_night = is_night(at, self) && is_night(at.saturating_add(HOUR_MS), self);
+        let limit = if is_night { self.night.max(self.day) } else { self.day };
+        limit.saturating_sub(self.reserve).max(1)
     }
 }
 
@@ -81,7 +84,7 @@ impl Quota {
     /// When the next call may be made, from now on.
     pub fn next_at(&self, now_ms: i64, limits: &Limits) -> i64 {
         let mut at = now_ms.max(self.closed_until.unwrap_or(now_ms));
-        let allowed_now = allowed(at, limits);
+        let allowed_now = limits.allowed(at);
         if self.open
             && self.left(at, limits) < allowed_now.div_ceil(2)
             && let Some((last, _)) = self.calls.last()
@@ -91,7 +94,7 @@ impl Quota {
         loop {
             let first =
                 self.calls.iter().map(|(call, _)| *call).filter(|call| counts(*call, at)).min();
-            let Some(first) = first.filter(|_| self.counting(at) >= allowed(at, limits)) else {
+            let Some(first) = first.filter(|_| self.counting(at) >= limits.allowed(at)) else {
                 return at;
             };
             // The next moment at which the answer can change: a call stops to count, or the limit is another.
@@ -105,7 +108,7 @@ impl Quota {
         if self.closed_until.is_some_and(|until| until > now_ms) {
             return 0;
         }
-        allowed(now_ms, limits).saturating_sub(self.counting(now_ms))
+        limits.allowed(now_ms).saturating_sub(self.counting(now_ms))
     }
 
     /// How many calls count at a time.
@@ -162,14 +165,6 @@ fn counts(call: i64, at: i64) -> bool {
     call.saturating_add(HOUR_MS + MARGIN_MS) > at
 }
 
-/// How many calls an hour the connector allows itself at a time, at least one. The night's limit holds only where the
-/// next hour is night too: what was called at its end counts in the first hour of the day.
-fn allowed(at: i64, limits: &Limits) -> u32 {
-    let is_night = is_night(at, limits) && is_night(at.saturating_add(HOUR_MS), limits);
-    let limit = if is_night { limits.night.max(limits.day) } else { limits.day };
-    limit.saturating_sub(limits.reserve).max(1)
-}
-
 fn is_night(at: i64, limits: &Limits) -> bool {
     let Some((from, until)) = limits.night_hours else { return false };
     let Ok(at) = Timestamp::from_millisecond(at) else { return false };
@@ -180,9 +175,9 @@ fn is_night(at: i64, limits: &Limits) -> bool {
 /// When another limit may hold, after `at`: by the quarter of an hour, which no zone is finer than.
 fn next_limit(at: i64, limits: &Limits) -> Option<i64> {
     limits.night_hours?;
-    let now = allowed(at, limits);
+    let now = limits.allowed(at);
     let first = at.div_euclid(QUARTER_MS) * QUARTER_MS + QUARTER_MS;
-    (0..96 + 1).map(|quarter| first + quarter * QUARTER_MS).find(|at| allowed(*at, limits) != now)
+    (0..96 + 1).map(|quarter| first + quarter * QUARTER_MS).find(|at| limits.allowed(*at) != now)
 }
 
 const QUARTER_MS: i64 = HOUR_MS / 4;

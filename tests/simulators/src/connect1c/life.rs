@@ -310,6 +310,26 @@ impl Treatment {
     }
 }
 
+/// An event's value in the form of [`Treatment::truth`].
+pub fn by_document(entity: &Value) -> Value {
+    let of = |name: &str| entity.get(name).cloned().unwrap_or_default();
+    json!({
+        "ServiceTreatmentID": of("id"),
+        "ClientID": of("client_id"),
+        "ServiceUserID": of("service_user_id"),
+        "ServiceID": of("service_id"),
+        "Initialized": of("opened_at"),
+        "SpecAppointed": of("specialist_appointed_at"),
+        "QueueWaitingTime": of("queue_waiting_seconds"),
+        "QueueLength": of("queue_length"),
+        "Specialist": entity.get("closed_by_specialist_id").or(entity.get("current_specialist_id")),
+        "ReactionStarted": of("reaction_started_at"),
+        "Closed": of("closed_at"),
+        "Duration": of("duration_seconds"),
+        "ServiceQualityAssessment": of("rating"),
+    })
+}
+
 const TOPICS: [&str; 5] = [
     "Обновление конфигурации",
     "Иванов & Петров: счёт <не выставлен>",

@@ -27,6 +27,6 @@ mod table;
 pub use call::Operation;
 pub use faults::{Fault, FaultKind, Faults, Requests};
 pub use journal::{Call, Journal, Outcome};
-pub use life::Treatment;
+pub use life::{Treatment, by_document};
 pub use settings::{Counting, Settings, SoapVersion};
 pub use simulator::Simulator;

@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
@@ -12,6 +11,7 @@ use super::life::World;
 use super::limits::Counted;
 use super::settings::Settings;
 use super::spelling::Spelling;
+use crate::clock;
 use crate::connection::Lines;
 use crate::random::Random;
 
@@ -42,12 +42,7 @@ impl Shared {
     }
 
     pub(super) fn now_ms(&self) -> i64 {
-        match self.clock.load(Ordering::SeqCst) {
-            0 => SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX)),
-            set => set,
-        }
+        clock::now_ms(&self.clock)
     }
 
     /// How the next reply is spelled.

@@ -8,15 +8,14 @@
 //! | `GET /_sim/stats` | counts of requests and of branch-days |
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::AtomicI64;
 
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::routing::{get, post};
+use axum::routing::get;
 use axum::{Json, Router};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::clock::{self, Clocked};
 use crate::control::Controlled;
 
 use super::faults::{FaultKind, Faults, Requests};
@@ -24,7 +23,7 @@ use super::settings::Settings;
 use super::shared::Shared;
 
 pub(super) fn routes() -> Router<Arc<Shared>> {
-    crate::control::routes().route("/_sim/time", post(time)).route("/_sim/stats", get(stats))
+    crate::control::routes().merge(clock::routes()).route("/_sim/stats", get(stats))
 }
 
 impl Controlled for Shared {
@@ -45,21 +44,13 @@ impl Controlled for Shared {
     }
 }
 
+impl Clocked for Shared {
+    fn clock(&self) -> &AtomicI64 {
+        &self.clock
+    }
+}
+
 type Sim = State<Arc<Shared>>;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Time {
-    now_ms: Option<i64>,
-    #[serde(default)]
-    advance_ms: i64,
-}
-
-async fn time(State(shared): Sim, Json(Time { now_ms, advance_ms }): Json<Time>) -> StatusCode {
-    let now = now_ms.unwrap_or_else(|| shared.now_ms());
-    shared.clock.store(now + advance_ms, Ordering::SeqCst);
-    StatusCode::NO_CONTENT
-}
 
 async fn stats(State(shared): Sim) -> Json<Value> {
     let counts = shared.counts();

@@ -1,9 +1,8 @@
 //! What requests and the handles share.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::civil::Date;
 use serde_json::Value;
@@ -11,6 +10,7 @@ use serde_json::Value;
 use super::faults::Faults;
 use super::settings::Settings;
 use super::world::World;
+use crate::clock;
 
 /// The upstream as it is now.
 pub(super) struct Shared {
@@ -39,12 +39,7 @@ impl Shared {
     }
 
     pub(super) fn now_ms(&self) -> i64 {
-        match self.clock.load(Ordering::SeqCst) {
-            0 => SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX)),
-            set => set,
-        }
+        clock::now_ms(&self.clock)
     }
 
     pub(super) fn settings(&self) -> MutexGuard<'_, Settings> {

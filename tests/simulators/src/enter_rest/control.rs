@@ -9,24 +9,24 @@
 //! | `GET /_sim/stats`, `GET /_sim/journal` | counts of requests; what took effect |
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::AtomicI64;
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::faults::{FaultKind, Faults, Requests};
 use super::journal::Effect;
 use super::settings::Settings;
 use super::shared::Shared;
+use crate::clock::{self, Clocked};
 use crate::control::Controlled;
 
 pub(super) fn routes() -> Router<Arc<Shared>> {
     crate::control::routes()
-        .route("/_sim/time", post(time))
+        .merge(clock::routes())
         .route("/_sim/revoke", post(revoke))
         .route("/_sim/stats", get(stats))
         .route("/_sim/journal", get(journal))
@@ -50,21 +50,13 @@ impl Controlled for Shared {
     }
 }
 
+impl Clocked for Shared {
+    fn clock(&self) -> &AtomicI64 {
+        &self.clock
+    }
+}
+
 type Sim = State<Arc<Shared>>;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Time {
-    now_ms: Option<i64>,
-    #[serde(default)]
-    advance_ms: i64,
-}
-
-async fn time(State(shared): Sim, Json(Time { now_ms, advance_ms }): Json<Time>) -> StatusCode {
-    let now = now_ms.unwrap_or_else(|| shared.now_ms());
-    shared.clock.store(now + advance_ms, Ordering::SeqCst);
-    StatusCode::NO_CONTENT
-}
 
 async fn revoke(State(shared): Sim) -> StatusCode {
     shared.store().tokens.clear();

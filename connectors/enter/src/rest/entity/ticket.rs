@@ -203,43 +203,9 @@ pub(crate) struct Ticket<'a> {
     extra: Extra<'a>,
 }
 
-impl Ticket<'_> {
-    fn take_parts(&mut self, _: &How<'_>) {
-        if self.created.text().is_none() {
-            self.created = std::mem::take(&mut self.new_created);
-        }
-        if self.full_number.is_none() {
-            self.full_number = self.number.clone();
-        }
-    }
-}
-
 /// A text is a key; a number is none: the row may be any entity's.
 pub(super) fn peek_id(row: &[u8], key: &mut String) -> bool {
     record::peek_scalar(row, "Id", key) && key.bytes().any(|byte| !byte.is_ascii_digit())
-}
-
-impl Entity for Ticket<'_> {
-    const KEY: &'static str = "Id";
-
-    fn take_scope(of: &mut Ticket<'_>, scope: &str) -> Result<(), RowFault> {
-        of.day = Cow::Owned(scope.to_owned());
-        Ok(())
-    }
-
-    fn key(of: &Ticket<'_>, key: &mut String) -> Result<(), RowFault> {
-        key.push_str(&of.id.0);
-        Ok(())
-    }
-
-    fn changed_at(of: &Ticket<'_>) -> Option<i64> {
-        let services = of.services.iter().filter_map(Service::changed_at);
-        services.chain(of.created.micros()).max()
-    }
-
-    fn peek(row: &[u8], _: &str, key: &mut String) -> bool {
-        peek_id(row, key)
-    }
 }
 
 /// A booked ticket. Upstream: GET queue/admin/booking, grouped by days.
@@ -278,36 +244,43 @@ pub(crate) struct Booking<'a> {
     extra: Extra<'a>,
 }
 
-impl Booking<'_> {
-    fn take_parts(&mut self, _: &How<'_>) {
-        if self.created.text().is_none() {
-            self.created = std::mem::take(&mut self.new_created);
+/// A ticket, known by its `Id`, that stands under a day.
+macro_rules! of_a_day {
+    ($($ticket:ident),*) => {$(
+        impl $ticket<'_> {
+            fn take_parts(&mut self, _: &How<'_>) {
+                if self.created.text().is_none() {
+                    self.created = std::mem::take(&mut self.new_created);
+                }
+                if self.full_number.is_none() {
+                    self.full_number = self.number.clone();
+                }
+            }
         }
-        if self.full_number.is_none() {
-            self.full_number = self.number.clone();
+
+        impl Entity for $ticket<'_> {
+            const KEY: &'static str = "Id";
+
+            fn take_scope(of: &mut $ticket<'_>, scope: &str) -> Result<(), RowFault> {
+                of.day = Cow::Owned(scope.to_owned());
+                Ok(())
+            }
+
+            fn key(of: &$ticket<'_>, key: &mut String) -> Result<(), RowFault> {
+                key.push_str(&of.id.0);
+                Ok(())
+            }
+
+            fn changed_at(of: &$ticket<'_>) -> Option<i64> {
+                let services = of.services.iter().filter_map(Service::changed_at);
+                services.chain(of.created.micros()).max()
+            }
+
+            fn peek(row: &[u8], _: &str, key: &mut String) -> bool {
+                peek_id(row, key)
+            }
         }
-    }
+    )*};
 }
 
-impl Entity for Booking<'_> {
-    const KEY: &'static str = "Id";
-
-    fn take_scope(of: &mut Booking<'_>, scope: &str) -> Result<(), RowFault> {
-        of.day = Cow::Owned(scope.to_owned());
-        Ok(())
-    }
-
-    fn key(of: &Booking<'_>, key: &mut String) -> Result<(), RowFault> {
-        key.push_str(&of.id.0);
-        Ok(())
-    }
-
-    fn changed_at(of: &Booking<'_>) -> Option<i64> {
-        let services = of.services.iter().filter_map(Service::changed_at);
-        services.chain(of.created.micros()).max()
-    }
-
-    fn peek(row: &[u8], _: &str, key: &mut String) -> bool {
-        peek_id(row, key)
-    }
-}
+of_a_day!(Ticket, Booking);
