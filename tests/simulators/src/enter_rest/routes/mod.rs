@@ -67,7 +67,8 @@ pub(super) fn act(
 ) -> anyhow::Result<Value> {
     let (endpoint, of, query) =
         table::find(method, path).ok_or_else(|| anyhow::anyhow!("`{path}` is not in the table"))?;
-    let place = |id| store.workplaces.iter().position(|place| place.client_id == id);
+    let place =
+        |id: &str| store.workplaces.iter().position(|place| place.client_id == id);
     let holder = match who {
         None => Holder::Hall,
         Some(id) => place(id).map_or_else(|| Holder::Visitor(id.to_owned()), Holder::Workplace),
