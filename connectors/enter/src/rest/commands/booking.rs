@@ -14,8 +14,9 @@ use talon_sdk::{Answer, ApplyFault, CommandSpec, Fault, Finding, OrderingKey, Pe
 
 use super::answers::{needed, response, with_ids, with_image};
 use super::hall::TICKET_KEY;
-use super::reading::{services, text, unclear, unread};
+use super::reading::services;
 use super::sender::{Asker, Sender};
+use super::values::{text, unclear, unread};
 use crate::rest::access::Session;
 
 /// As whom a command books: a hash, because ids of commands are the sender's and may be personal.

@@ -52,7 +52,7 @@ pub(crate) fn keys() -> Vec<Key> {
     ]
 }
 
-/// Reads them. `needs` says which setting a command lacks.
+/// Reads them. `lacks` says which setting a command needs that is not there.
 pub(crate) fn read(
     settings: &mut Settings<'_>,
     kind: ServerKind,

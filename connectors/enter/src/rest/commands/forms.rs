@@ -6,7 +6,7 @@ use jiff::civil::{Date, Time};
 use serde_json::{Map, Value as Json};
 use talon_sdk::ApplyFault;
 
-use super::reading::refused;
+use super::values::{number, refused};
 
 /// Fields of bodies, as public pages name them.
 pub(crate) const FIELDS: [&str; 7] =
@@ -68,7 +68,7 @@ impl Forms {
         }
         // TicketSourceType of the ticket export.
         const HALL_ADMINISTRATOR_API: i64 = 2;
-        super::reading::number(&source["Type"]).map(|kind| kind == HALL_ADMINISTRATOR_API)
+        number(&source["Type"]).map(|kind| kind == HALL_ADMINISTRATOR_API)
     }
 }
 

@@ -7,8 +7,9 @@ use talon_sdk::action::{Action, Scene, Unseen, unseen};
 use talon_sdk::{Answer, ApplyFault, CommandSpec, Fault, Finding, OrderingKey, Permit, Repeat};
 
 use super::answers::{needed, with_ids};
-use super::reading::{Service, TICKET, applied, number, services, text, unclear, unread, word};
+use super::reading::{Service, TICKET, applied, services, word};
 use super::sender::{Asker, Sender};
+use super::values::{number, text, unclear, unread};
 
 /// What commands about a ticket are ordered by.
 pub(super) const TICKET_KEY: OrderingKey = OrderingKey::Params(&["ticket_id"]);

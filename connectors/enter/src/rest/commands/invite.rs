@@ -10,11 +10,9 @@ use talon_sdk::action::{Action, Scene, Unseen, expected};
 use talon_sdk::{Answer, ApplyFault, CommandSpec, Finding, Permit, Repeat};
 
 use super::answers::{needed, with_ids};
-use super::reading::{
-    PERSONAL, Place, QUEUE, Service, applied, line, place, refused, unclear, unread, whereabouts,
-    word,
-};
+use super::reading::{PERSONAL, Place, QUEUE, Service, applied, line, place, whereabouts, word};
 use super::sender::{Asker, Sender};
+use super::values::{refused, unclear, unread};
 use super::visitor::{WORKPLACE, who_is_there};
 
 /// How many of those who wait are kept of a look: the next ones stand in front.
@@ -36,7 +34,10 @@ async fn invite(
     expect_nobody(current.as_ref(), wanted)?;
     let sent = asker.send(order, FIELDS, permit).await;
     let sent = sent.and_then(|answer| needed(with_ids(answer, IDS), order.endpoint));
-    let Err(ApplyFault::Unclear(answer)) = sent else { return sent };
+    let answer = match sent {
+        Err(ApplyFault::Unclear(answer)) => answer,
+        sent => return sent,
+    };
     if !answer.status.is_some_and(|status| (200..300).contains(&status)) {
         return Err(ApplyFault::Unclear(answer));
     }

@@ -11,8 +11,8 @@ use talon_sdk::{
 };
 
 use super::answers::{needed, response, with_ids, with_image};
-use super::reading::{text, unclear, unread};
 use super::sender::Sender;
+use super::values::{text, unclear, unread};
 
 const TICKETS: &str = "GET /queue/admin/tickets";
 

@@ -6,13 +6,11 @@ use serde_json::{Value as Json, json};
 use talon_http::order::{Asks, Order};
 use talon_sdk::action::Unseen;
 use talon_sdk::entity::Codes;
-use talon_sdk::{Answer, ApplyFault, Fault, Finding};
+use talon_sdk::{Answer, Fault, Finding};
 
 use super::sender::{Asker, Sender};
+use super::values::{flag, number, text};
 use crate::export::ProductState;
-
-/// The longest text that is taken for an identifier or a number of a ticket.
-const LONGEST_ID: usize = 64;
 
 /// States that a service comes to only by being called: 4 invited, 5 being served, 6 in the personal
 /// queue, 7 and 12 no-show, 8 redirected, 9 served.
@@ -170,56 +168,8 @@ pub(super) async fn whereabouts(
 
 pub(super) const TICKET: &str = "GET /queue/admin/tickets/{ticketId}";
 
-/// A text or a whole number that is not empty and not too long.
-pub(super) fn text(value: &Json) -> Option<String> {
-    let text = match value {
-        Json::String(text) => text.clone(),
-        Json::Number(number) => number.to_string(),
-        _ => return None,
-    };
-    (!text.is_empty() && text.len() <= LONGEST_ID).then_some(text)
-}
-
-/// A whole number, also as a text.
-pub(super) fn number(value: &Json) -> Option<i64> {
-    match value {
-        Json::Number(number) => number.as_i64().or_else(|| {
-            let number = number.as_f64().filter(|number| number.fract() == 0.0)?;
-            (number.abs() < 1e15).then_some(number as i64)
-        }),
-        Json::String(text) => text.trim().parse().ok(),
-        _ => None,
-    }
-}
-
-fn flag(value: &Json) -> Option<bool> {
-    match value {
-        Json::Bool(flag) => Some(*flag),
-        Json::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
-        Json::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
-        value => number(value).map(|number| number != 0),
-    }
-}
-
-/// What a look that saw nothing means for sending.
-pub(super) fn unread(unseen: Unseen) -> ApplyFault {
-    match unseen {
-        Unseen::Blind(why) => refused(why),
-        Unseen::Missing(answer) => ApplyFault::Refused(answer),
-        Unseen::Fault(fault) => ApplyFault::NotApplied(fault),
-    }
-}
-
-pub(super) fn refused(words: impl Into<String>) -> ApplyFault {
-    ApplyFault::Refused(Answer::saying(words))
-}
-
 /// It was done, to this one.
 pub(super) fn applied(words: &str, service: &Service) -> Finding {
     let response = Some(service.shown());
     Finding::Applied(Answer { response, ..Answer::saying(format!("read back: {words}")) })
-}
-
-pub(super) fn unclear(words: impl Into<String>) -> Finding {
-    Finding::Unclear(words.into())
 }

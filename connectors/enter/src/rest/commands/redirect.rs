@@ -8,8 +8,9 @@ use talon_sdk::{Answer, ApplyFault, CommandSpec, Fault, Finding, Permit, Repeat}
 
 use super::forms::RedirectBy;
 use super::hall::{TICKET_KEY, priority_of, service_of, ticket};
-use super::reading::{Service, applied, text, unclear, unread, word};
+use super::reading::{Service, applied, word};
 use super::sender::{Asker, Sender};
+use super::values::{text, unclear, unread};
 
 /// Targets beyond this many are not shown.
 const SHOWN: usize = 50;

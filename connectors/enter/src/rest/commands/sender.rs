@@ -10,7 +10,7 @@ use talon_sdk::config::Secret;
 use talon_sdk::{ApplyFault, Command, Fault, Permit};
 
 use super::forms::Forms;
-use super::reading::refused;
+use super::values::refused;
 use super::words::words;
 use crate::rest::access::{Account, Session, TokenForm};
 use crate::rest::client::{As, Shared};

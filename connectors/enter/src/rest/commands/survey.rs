@@ -11,8 +11,8 @@ use talon_sdk::{
     Answer, ApplyFault, Command, CommandSpec, Fault, Finding, OrderingKey, Permit, Repeat,
 };
 
-use super::reading::{refused, text, unclear, unread};
 use super::sender::{Asker, Sender};
+use super::values::{refused, text, unclear, unread};
 
 const DEVICE: OrderingKey = OrderingKey::Params(&["client_id"]);
 

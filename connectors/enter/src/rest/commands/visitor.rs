@@ -13,8 +13,9 @@ use talon_http::order::{Asks, Order};
 use talon_sdk::action::{Action, Scene, Unseen, expected};
 use talon_sdk::{Answer, ApplyFault, Command, CommandSpec, Finding, OrderingKey, Permit, Repeat};
 
-use super::reading::{Service, applied, place, refused, unclear, unread, whereabouts, word};
+use super::reading::{Service, applied, place, whereabouts, word};
 use super::sender::{Asker, Sender};
+use super::values::{refused, unclear, unread};
 
 /// What operators' commands are ordered by.
 pub(super) const WORKPLACE: OrderingKey = OrderingKey::Params(&["client_id"]);

@@ -5,8 +5,9 @@ use talon_http::order::{Asks, Order};
 use talon_sdk::action::{Action, Scene, Unseen, expected};
 use talon_sdk::{Answer, ApplyFault, CommandSpec, Fault, Finding, Permit, Repeat};
 
-use super::reading::{place, refused, unclear, unread};
+use super::reading::place;
 use super::sender::{CHANGE_USER, Sender};
+use super::values::{refused, unclear, unread};
 use super::visitor::WORKPLACE;
 
 /// Whether there was a break.
