@@ -166,7 +166,7 @@ impl Simulation for Rest {
             Loss::Before => FaultKind::Dropped,
             Loss::After => FaultKind::LostReply,
         };
-        self.0.fault(Fault::from(kind).at(&row(command)).times(1));
+        self.0.fault(Fault::from(kind).only(&row(command)).times(1));
     }
 
     fn sent(&self, command: &CommandSpec) -> u64 {

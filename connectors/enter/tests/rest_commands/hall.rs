@@ -99,7 +99,7 @@ async fn the_printable_ticket_stands_in_the_outcome_where_it_is_asked_for_and_fi
         (FaultKind::Status { code: 500, retry_after_seconds: None }, "answered with 500"),
         (FaultKind::HtmlError, "no picture"),
     ] {
-        world.strike(fault, "GET /tickets/ticketpng");
+        world.strike(fault, "GET /tickets/ticketpng/:ticketId/");
         let answer = world.send(&new(&world, &json!({ "image": true }))).await.unwrap();
         assert!(answer.message.contains(words), "{}", answer.message);
         assert!(answer.response.unwrap().contains("ticket_id"));
@@ -151,7 +151,7 @@ async fn a_priority_is_set_and_set_again_after_a_lost_reply() {
     let world = world().await;
     let ticket = world.ticket();
     let command = of("SetPriority", &ticket, json!({ "priority": -3 }));
-    world.strike(FaultKind::LostReply, "POST queue/admin/tickets/:ticketId/:ticketProductId/set");
+    world.strike(FaultKind::LostReply, "POST queue/admin/tickets/:ticketId/:ticketProductId/setPriority");
     let before = world.look(&command).await.unwrap();
     let lost = world.apply(&command, &before).await;
     assert!(matches!(lost, Err(ApplyFault::Unclear(_))), "{lost:?}");

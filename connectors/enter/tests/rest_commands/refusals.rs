@@ -29,7 +29,7 @@ async fn words_that_quote_the_request_have_no_credentials_in_them() {
         "UserMessage": format!("Нет ресурса http://host/operation/login/x/{CANARY}-operator-password"),
     });
     let answer = FaultKind::OtherAnswer { body: body.to_string() };
-    world.strike(answer, "POST operation/login");
+    world.strike(answer, "POST operation/login/:login/:password");
     let params = json!({ "client_id": PLACE, "user": "deputy" });
     let said = world.send(&command("ChangeUser", params, Value::Null)).await;
     // A success that says an error is none.

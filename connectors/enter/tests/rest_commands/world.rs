@@ -202,7 +202,7 @@ impl World {
 
     /// One fault for the next request of a row of the table.
     pub(crate) fn strike(&self, kind: FaultKind, row: &str) {
-        self.sim.fault(enter_rest::Fault::from(kind).at(row).times(1));
+        self.sim.fault(enter_rest::Fault::from(kind).only(row).times(1));
     }
 
     /// How often commands had an effect.

@@ -8,6 +8,7 @@ mod discreet;
 mod forms;
 mod hall;
 mod midnight;
+mod moments;
 mod replaced;
 mod table;
 mod topics;

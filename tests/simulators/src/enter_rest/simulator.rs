@@ -101,6 +101,11 @@ impl Simulator {
         self.0.shared.store().tokens.clear();
     }
 
+    /// Lets the replies go that are held.
+    pub fn release(&self) {
+        self.0.shared.held.notify_waiters();
+    }
+
     /// Adds a fault.
     pub fn fault(&self, fault: impl Into<Fault>) {
         self.0.shared.faults.add(fault);

@@ -122,16 +122,21 @@ async fn serve(
     let shown = parts.headers.get(settings.token_header.as_str());
     let token = shown.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let mut call = Call { endpoint, of, query, body, holder: None, token };
-    let outcome = act(&mut shared.store(), &mut call, &faults);
+    // Before it takes effect: whoever sees the effect may release it.
+    let held = shared.held.notified();
+    let outcome = take_effect(&mut shared.store(), &mut call, &faults);
     if faults.contains(&FaultKind::LostReply) {
         line.cut();
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    }
+    if faults.contains(&FaultKind::HeldReply) {
+        held.await;
     }
     reply(&settings, outcome, &faults)
 }
 
 /// What a request does to the hall.
-fn act(store: &mut Store, call: &mut Call, faults: &[FaultKind]) -> Result<Answer, Refusal> {
+fn take_effect(store: &mut Store, call: &mut Call, faults: &[FaultKind]) -> Result<Answer, Refusal> {
     if faults.contains(&FaultKind::TakenOver) {
         store.tokens.remove(&call.token);
     }
