@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod booking;
+mod forms;
 mod hall;
 mod invite;
 mod refusals;
