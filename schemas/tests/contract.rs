@@ -252,7 +252,10 @@ fn an_envelope_of_the_first_version_is_read_whatever_its_name_was() {
         assert!(first.full_name().ends_with("Change"), "{name}");
         let message = contract.as_ref();
         assert!(message.is_written_by(first), "{name}");
-        let others = contracts().into_iter().filter(|(other, _)| *other != name);
+        // Two classes may have one entity: `branch` is what both interfaces of an upstream give.
+        let entity = contract.entity_schema();
+        let others =
+            contracts().into_iter().filter(|(_, of)| of.entity_schema().name() != entity.name());
         assert!(others.into_iter().all(|(_, of)| !of.as_ref().is_written_by(first)), "{name}");
         let mut prefix = Vec::new();
         let of_first = talon_schemas::Message::of(serde_json::from_str(&text).unwrap());
