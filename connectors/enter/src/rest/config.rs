@@ -242,7 +242,11 @@ fn missing(feed: &str, config: &Config) -> Option<(&'static str, bool)> {
 }
 
 /// What a command needs and is not there.
-fn lacks(spec: &CommandSpec, hall: Option<&Account>, workplaces: &[String]) -> Option<&'static str> {
+fn lacks(
+    spec: &CommandSpec,
+    hall: Option<&Account>,
+    workplaces: &[String],
+) -> Option<&'static str> {
     if spec.call.starts_with("POST /queue/admin/") && hall.is_none() {
         return Some("auth.admin.login");
     }

@@ -29,7 +29,8 @@ async fn commands_are_done_and_read_back_whatever_forms_replies_have() {
         let products = json!({ "product_ids": [world.product(2)] });
         let new = command("NewTicket", products, Value::Null);
         let response = world.run(&new).await;
-        let ticket = world.see(&format!("queue/admin/tickets/{}", response["ticket_id"].as_str().unwrap()));
+        let id = response["ticket_id"].as_str().unwrap();
+        let ticket = world.see(&format!("queue/admin/tickets/{id}"));
         let number = if ticket["FullNumber"].is_null() { "Number" } else { "FullNumber" };
         assert_eq!(response["ticket_number"], ticket[number]);
         let found = world.lose(&new, FaultKind::LostReply, || {}).await;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use talon_sdk::{ApplyFault, Command, Finding};
 use talon_simulators::enter_rest::FaultKind;
 
-use crate::world::{World, command, still, world, world_with};
+use crate::world::{World, command, row_of, still, world, world_with};
 
 fn new(world: &World, more: &Value) -> Command {
     let mut params = json!({ "product_ids": [world.product(0), world.product(3)] });
@@ -151,7 +151,7 @@ async fn a_priority_is_set_and_set_again_after_a_lost_reply() {
     let world = world().await;
     let ticket = world.ticket();
     let command = of("SetPriority", &ticket, json!({ "priority": -3 }));
-    world.strike(FaultKind::LostReply, "POST queue/admin/tickets/:ticketId/:ticketProductId/setPriority");
+    world.strike(FaultKind::LostReply, &row_of(command.spec.call));
     let before = world.look(&command).await.unwrap();
     let lost = world.apply(&command, &before).await;
     assert!(matches!(lost, Err(ApplyFault::Unclear(_))), "{lost:?}");

@@ -23,13 +23,22 @@ async fn commands_are_on_where_what_they_need_is_configured() {
 #[tokio::test]
 async fn a_command_that_cannot_be_done_and_a_spelling_of_nothing_are_problems() {
     let sim = Simulator::start(still()).await.unwrap();
+    let without_hall = [
+        ("auth.admin.login", ""),
+        ("auth.admin.password", ""),
+        ("feeds", "workplace"),
+        ("commands", "NewTicket"),
+    ];
     for (more, expected) in [
         (
-            &[("auth.admin.login", ""), ("auth.admin.password", ""), ("feeds", "workplace"), ("commands", "NewTicket")][..],
+            &without_hall[..],
             "`auth.admin.login` is not set, and the command `NewTicket` needs it",
         ),
         (&[("body.field.user", "u")], "`body.field.user` is of a field that is not sent"),
-        (&[("auth.user.deputy.password", "")], "`auth.user.deputy.password` is not set, but the login is"),
+        (
+            &[("auth.user.deputy.password", "")],
+            "`auth.user.deputy.password` is not set, but the login is",
+        ),
         (&[("commands", "Bok")], "has `Bok`"),
     ] {
         let (_, problems) = configure(texts(&sim, more), Clock::System);

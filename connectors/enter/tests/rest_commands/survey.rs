@@ -33,7 +33,8 @@ async fn a_survey_begins_is_answered_and_ends_and_lost_replies_are_told_by_what_
         ("EndSurvey", "survey_end"),
     ] {
         let command = of(name, Value::Null);
-        assert_eq!(world.lose(&command, FaultKind::Dropped, || {}).await, Finding::Absent, "{name}");
+        let found = world.lose(&command, FaultKind::Dropped, || {}).await;
+        assert_eq!(found, Finding::Absent, "{name}");
         let found = world.lose(&command, FaultKind::LostReply, || {}).await;
         assert!(matches!(found, Finding::Applied(_)), "{name}: {found:?}");
         assert_eq!(world.effects(what), 1);

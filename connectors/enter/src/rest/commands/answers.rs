@@ -72,10 +72,7 @@ async fn image(asker: &Asker<'_>, ticket: &str, max_bytes: usize) -> Result<Stri
         return Err(format!("`{IMAGE}` was answered with no picture"));
     }
     if reply.body.len() > max_bytes {
-        return Err(format!(
-            "it has {} bytes; see `ticket.image.max.bytes`",
-            reply.body.len()
-        ));
+        return Err(format!("it has {} bytes; see `ticket.image.max.bytes`", reply.body.len()));
     }
     Ok(BASE64_STANDARD.encode(&reply.body))
 }

@@ -133,10 +133,7 @@ fn session_of(sender: &Sender, booked_by: Option<&str>) -> Option<Session> {
     booked_by.map(|id| sender.session_of(&identity(id)))
 }
 
-fn asker_of<'s>(
-    sender: &'s Sender,
-    session: Option<&'s Session>,
-) -> Result<Asker<'s>, Unseen> {
+fn asker_of<'s>(sender: &'s Sender, session: Option<&'s Session>) -> Result<Asker<'s>, Unseen> {
     match session {
         None => sender.visitor(),
         session => Ok(sender.asker(session)),

@@ -109,7 +109,8 @@ fn fields(settings: &mut Settings<'_>) -> BTreeMap<String, String> {
         let key = FIELD.replace("{field}", &field);
         let name = settings.text(&key);
         if !FIELDS.contains(&field.as_str()) {
-            settings.problem(&key, format!("is of a field that is not sent; there are {}", FIELDS.join(", ")));
+            let there = FIELDS.join(", ");
+            settings.problem(&key, format!("is of a field that is not sent; there are {there}"));
         } else if name.is_empty() {
             settings.problem(&key, "is empty");
         }

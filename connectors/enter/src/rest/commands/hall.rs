@@ -73,12 +73,7 @@ impl Action for AddProduct {
         ServicesMark { services: seen.into_iter().map(|one| one.id).collect() }
     }
 
-    fn judge(
-        &self,
-        _: &Scene<'_, Sender>,
-        before: &ServicesMark,
-        now: Vec<Service>,
-    ) -> Finding {
+    fn judge(&self, _: &Scene<'_, Sender>, before: &ServicesMark, now: Vec<Service>) -> Finding {
         let new: Vec<&Service> =
             now.iter().filter(|one| !before.services.contains(&one.id)).collect();
         match new.as_slice() {

@@ -4,8 +4,8 @@
 //! * `hall.rs`, `new_ticket.rs`, `redirect.rs`: what the hall's administrator does with tickets.
 //! * `booking.rs`, `survey.rs`: what a site for booking and a device for surveys do.
 //!
-//! `sender.rs` asks the upstream, `reading.rs` and `values.rs` read what it answers, `words.rs` is what it says of errors,
-//! `answers.rs` what of a reply is passed on, `forms.rs` what the document leaves open.
+//! `sender.rs` asks the upstream, `reading.rs` and `values.rs` read what it answers, `words.rs` is what it
+//! says of errors, `answers.rs` what of a reply is passed on, `forms.rs` what the document leaves open.
 
 mod answers;
 mod booking;

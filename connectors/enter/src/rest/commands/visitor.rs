@@ -14,6 +14,7 @@ use talon_sdk::action::{Action, Scene, Unseen, expected};
 use talon_sdk::{Answer, ApplyFault, Command, CommandSpec, Finding, OrderingKey, Permit, Repeat};
 
 use super::reading::{Service, applied, place, whereabouts, word};
+use super::redirect::{OPERATOR, check_offered};
 use super::sender::{Asker, Sender};
 use super::values::{refused, unclear, unread};
 
@@ -32,10 +33,7 @@ pub(super) trait AtVisitor: DeserializeOwned + Send + Sync + 'static {
     fn client_id(&self) -> &str;
 
     /// Whether the upstream offers what the command names.
-    fn check_offered(
-        &self,
-        _: &Asker<'_>,
-    ) -> impl Future<Output = Result<(), ApplyFault>> + Send {
+    fn check_offered(&self, _: &Asker<'_>) -> impl Future<Output = Result<(), ApplyFault>> + Send {
         future::ready(Ok(()))
     }
 
@@ -212,7 +210,7 @@ impl AtVisitor for RedirectVisitor {
 
     async fn check_offered(&self, asker: &Asker<'_>) -> Result<(), ApplyFault> {
         let (link, user, workplace) = (&self.menu_link_id, &self.user_id, &self.workplace_id);
-        super::redirect::check_offered(asker, &super::redirect::OPERATOR, link, user, workplace).await
+        check_offered(asker, &OPERATOR, link, user, workplace).await
     }
 
     fn order(&self, sender: &Sender) -> Order {

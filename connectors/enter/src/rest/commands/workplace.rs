@@ -87,8 +87,8 @@ breaks! {
 fn judge_break(before: Option<bool>, now: Option<bool>, wanted: bool) -> Finding {
     match now {
         Some(now) if now == wanted => {
-            let words = if wanted { "read back: there is a break" } else { "read back: there is none" };
-            Finding::Applied(Answer::saying(words))
+            let what = if wanted { "a break" } else { "no break" };
+            Finding::Applied(Answer::saying(format!("read back: there is {what}")))
         }
         Some(now) if before == Some(now) => Finding::Absent,
         _ => unclear("whether there is a break is not seen"),
@@ -140,9 +140,8 @@ impl Action for ChangeUser {
         _: Option<&UserMark>,
     ) -> Result<Working, Unseen> {
         let place = place(&scene.sender.operator(&self.client_id)?).await?;
-        let [wanted, _] = scene.sender.users.get(&self.user).ok_or_else(|| {
-            Unseen::Blind("the user is not configured any more".to_owned())
-        })?;
+        let unknown = || Unseen::Blind("the user is not configured any more".to_owned());
+        let [wanted, _] = scene.sender.users.get(&self.user).ok_or_else(unknown)?;
         let is_wanted = place.login.map(|login| login == wanted.expose());
         Ok(Working { user: place.user, is_wanted })
     }
@@ -171,10 +170,9 @@ impl Action for ChangeUser {
         let order = Order::new(CHANGE_USER, &[login.expose(), password.expose()]);
         match asker.send(&order, &[], permit).await {
             // Not tried again, so that wrong ones do not lock the account.
-            Err(ApplyFault::NotApplied(Fault::Misconfigured { reason })) => Err(refused(format!(
-                "{reason}; the user is `auth.user.{}.login`",
-                self.user
-            ))),
+            Err(ApplyFault::NotApplied(Fault::Misconfigured { reason })) => {
+                Err(refused(format!("{reason}; the user is `auth.user.{}.login`", self.user)))
+            }
             sent => sent,
         }
     }

@@ -67,8 +67,7 @@ pub(super) fn act(
 ) -> anyhow::Result<Value> {
     let (endpoint, of, query) =
         table::find(method, path).ok_or_else(|| anyhow::anyhow!("`{path}` is not in the table"))?;
-    let place =
-        |id: &str| store.workplaces.iter().position(|place| place.client_id == id);
+    let place = |id: &str| store.workplaces.iter().position(|place| place.client_id == id);
     let holder = match who {
         None => Holder::Hall,
         Some(id) => place(id).map_or_else(|| Holder::Visitor(id.to_owned()), Holder::Workplace),
@@ -136,7 +135,11 @@ async fn serve(
 }
 
 /// What a request does to the hall.
-fn take_effect(store: &mut Store, call: &mut Call, faults: &[FaultKind]) -> Result<Answer, Refusal> {
+fn take_effect(
+    store: &mut Store,
+    call: &mut Call,
+    faults: &[FaultKind],
+) -> Result<Answer, Refusal> {
     if faults.contains(&FaultKind::TakenOver) {
         store.tokens.remove(&call.token);
     }
