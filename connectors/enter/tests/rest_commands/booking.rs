@@ -106,8 +106,7 @@ async fn a_booking_has_its_printable_ticket_and_forms_are_those_that_are_configu
     let mut settings = still();
     settings.date_form = "%d.%m.%Y".to_owned();
     settings.time_form = "%H-%M".to_owned();
-    let world =
-        world_with(settings, &[("date.form", "dd.MM.yyyy"), ("time.form", "HH-mm")]).await;
+    let world = world_with(settings, &[("date.form", "dd.MM.yyyy"), ("time.form", "HH-mm")]).await;
     let times = world.see("booking/schedule/days/12.07.2024?productId=310");
     let time = times[0]["Time"].as_str().unwrap()[..5].to_owned();
     let params = json!({ "product_id": "310", "date": DAY, "time": time, "image": true });

@@ -30,10 +30,7 @@ async fn a_command_that_cannot_be_done_and_a_spelling_of_nothing_are_problems() 
         ("commands", "NewTicket"),
     ];
     for (more, expected) in [
-        (
-            &without_hall[..],
-            "`auth.admin.login` is not set, and the command `NewTicket` needs it",
-        ),
+        (&without_hall[..], "`auth.admin.login` is not set, and the command `NewTicket` needs it"),
         (&[("body.field.user", "u")], "`body.field.user` is of a field that is not sent"),
         (
             &[("auth.user.deputy.password", "")],

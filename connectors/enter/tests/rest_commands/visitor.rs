@@ -144,9 +144,8 @@ async fn what_somebody_else_did_after_a_lost_reply_is_not_taken_for_the_commands
     ] {
         let world = world().await;
         let (_, command) = prepared(&world, of);
-        let found = world
-            .lose(&command, FaultKind::Dropped, || drop(world.act(other, Some(PLACE))))
-            .await;
+        let found =
+            world.lose(&command, FaultKind::Dropped, || drop(world.act(other, Some(PLACE)))).await;
         assert!(matches!(found, Finding::Unclear(_)), "{}: {found:?}", of.0);
     }
 }

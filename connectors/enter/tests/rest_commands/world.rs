@@ -254,7 +254,8 @@ impl World {
     /// Fails where something that left the process has what it must not.
     fn assert_discreet(&self) {
         for text in self.told.lock().unwrap().iter() {
-            for secret in ["кенар", "%D0%BA%D0%B5", "pin-", "operator0", "Толбузин", "Канарейкин"] {
+            for secret in ["кенар", "%D0%BA%D0%B5", "pin-", "operator0", "Толбузин", "Канарейкин"]
+            {
                 assert!(!text.contains(secret), "`{secret}` is in {text}");
             }
         }

@@ -103,8 +103,7 @@ impl Hall {
         let secrets = Secrets::Unresolved;
         let mut settings = Texts::new("", &keys, self.texts.clone(), &secrets);
         let options = Options::read(&settings);
-        let (clock, metrics) =
-            (Clock::Manual(self.clock.clone()), self.metrics.upstream.clone());
+        let (clock, metrics) = (Clock::Manual(self.clock.clone()), self.metrics.upstream.clone());
         let context = Context { name: "queue".to_owned(), clock, metrics };
         let connector = EnterRest.configure(&mut settings, context);
         assert_eq!(settings.problems(), []);

@@ -86,8 +86,7 @@ async fn every_row_of_the_documents_table_is_used_by_something_or_listed_as_not_
 
     let mut asked: BTreeSet<String> = BTreeSet::new();
     for (kind, feeds) in [(Kind::Branch, &OF_BRANCH[..]), (Kind::Central, &OF_CENTRAL[..])] {
-        let mut hall =
-            Hall::open(Settings { kind, ..Settings::noisy() }, of_kind(kind)).await;
+        let mut hall = Hall::open(Settings { kind, ..Settings::noisy() }, of_kind(kind)).await;
         let engine = hall.start();
         for feed in feeds.iter().filter(|feed| **feed != "menu_item") {
             hall.agrees(&[feed]).await;

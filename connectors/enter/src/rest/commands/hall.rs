@@ -29,7 +29,7 @@ pub(super) async fn ticket(hall: &Asker<'_>, id: &str) -> Result<Json, Unseen> {
 pub(super) fn service_of(ticket: &Json, id: &str) -> Result<Service, Unseen> {
     let found = services(ticket).into_iter().find(|one| one.id == id);
     let missing = || Unseen::Missing(Answer::saying("the ticket has no such service"));
-    Ok(Service { ticket: text(&ticket["Id"]), ..found.ok_or_else(missing)? })
+    Ok(found.ok_or_else(missing)?.of_ticket(text(&ticket["Id"])))
 }
 
 /// `CurrentPriority` of a service of a ticket.
@@ -79,7 +79,7 @@ impl Action for AddProduct {
         match new.as_slice() {
             [] => Finding::Absent,
             [one] => {
-                let service = Service { ticket: Some(self.ticket_id.clone()), ..(*one).clone() };
+                let service = (*one).clone().of_ticket(Some(self.ticket_id.clone()));
                 applied("the ticket has one such service more", &service)
             }
             several => unclear(format!("the ticket has {} such services more", several.len())),

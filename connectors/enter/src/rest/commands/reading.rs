@@ -49,6 +49,11 @@ impl Service {
         })
     }
 
+    /// In this ticket, which the reply does not say.
+    pub(super) fn of_ticket(self, ticket: Option<String>) -> Service {
+        Service { ticket, ..self }
+    }
+
     /// Whether it is this one of the catalogue.
     pub(super) fn is_of(&self, product: &str) -> bool {
         self.products.iter().any(|one| one == product)
@@ -132,8 +137,11 @@ pub(super) async fn line(
     asker: &Asker<'_>,
     endpoint: &'static str,
 ) -> Result<Vec<Service>, Unseen> {
-    let (_, heads) =
-        asker.list(&Order::plain(endpoint)).await?.rows_with_heads::<Json>().map_err(Fault::from)?;
+    let (_, heads) = asker
+        .list(&Order::plain(endpoint))
+        .await?
+        .rows_with_heads::<Json>()
+        .map_err(Fault::from)?;
     Ok(heads.iter().flatten().filter_map(Service::of).collect())
 }
 

@@ -53,9 +53,8 @@ pub(super) async fn check_offered(
         let ids: Vec<String> = rows.iter().filter_map(|row| text(&row["Id"])).collect();
         if !ids.contains(target) {
             // Names of people are not among it.
-            let shown = |row: &Json| {
-                json!({ "id": text(&row["Id"]), "client_id": text(&row["ClientId"]) })
-            };
+            let shown =
+                |row: &Json| json!({ "id": text(&row["Id"]), "client_id": text(&row["ClientId"]) });
             let shown: Vec<Json> = rows.iter().take(SHOWN).map(shown).collect();
             return Err(ApplyFault::Refused(Answer {
                 response: Some(json!({ "offered": shown }).to_string()),

@@ -218,7 +218,9 @@ impl AtDevice for AnswerSurvey {
         }
         match now.question.is_some() && now.survey == before.survey {
             true => applied("another question of the survey stands"),
-            false => unclear("the survey is over: by the answer to its last question, or otherwise"),
+            false => {
+                unclear("the survey is over: by the answer to its last question, or otherwise")
+            }
         }
     }
 }
