@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use talon_sdk::{ApplyFault, Fault};
 use talon_simulators::enter_rest::{ErrorForm, FaultKind, Settings};
 
-use crate::world::{CANARY, PLACE, command, still, world, world_with};
+use crate::world::{CANARY, PLACE, command, row_of, still, world, world_with};
 
 #[tokio::test]
 async fn the_outcome_has_the_upstreams_words_whatever_form_they_have() {
@@ -25,13 +25,13 @@ async fn the_outcome_has_the_upstreams_words_whatever_form_they_have() {
 #[tokio::test]
 async fn words_that_quote_the_request_have_no_credentials_in_them() {
     let world = world().await;
-    let body = json!({
-        "UserMessage": format!("Нет ресурса http://host/operation/login/x/{CANARY}-operator-password"),
-    });
-    let answer = FaultKind::OtherAnswer { body: body.to_string() };
-    world.strike(answer, "POST operation/login/:login/:password");
-    let params = json!({ "client_id": PLACE, "user": "deputy" });
-    let said = world.send(&command("ChangeUser", params, Value::Null)).await;
+    let (ticket, _) = world.ticket();
+    let quoted = format!("http://host/queue/admin/login/x/{CANARY}-admin-password");
+    let body = json!({ "UserMessage": format!("Нет ресурса {quoted}") });
+    let params = json!({ "ticket_id": ticket, "product_id": world.product(0) });
+    let add = command("AddProduct", params, Value::Null);
+    world.strike(FaultKind::OtherAnswer { body: body.to_string() }, &row_of(add.spec.call));
+    let said = world.send(&add).await;
     // A success that says an error is none.
     let Err(ApplyFault::Unclear(answer)) = said else { panic!("{said:?}") };
     assert!(answer.message.ends_with("Нет ресурса …"), "{}", answer.message);
