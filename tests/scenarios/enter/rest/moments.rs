@@ -118,7 +118,8 @@ impl Branch {
     }
 
     fn in_the_hall(&mut self) {
-        let products = json!({ "product_ids": [self.product(), self.product()] });
+        // Of three services, which no other ticket comes to have.
+        let products = json!({ "product_ids": vec![self.product(); 3] });
         self.add("NewTicket", "", products, Value::Null);
         let (ticket, _) = self.ticket();
         let params = json!({ "ticket_id": ticket, "product_id": self.product() });
