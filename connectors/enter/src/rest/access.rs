@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use talon_http::login::{Login, SignIn, Token};
 use talon_http::order::{NoReply, Order};
-use talon_http::{Client, Credentials, HeaderName, Reply, fault_of, read_json_body};
-use talon_sdk::Fault;
+use talon_http::{Client, Credentials, HeaderName, Lane, Reply, fault_of, read_json_body};
 use talon_sdk::config::Secret;
+use talon_sdk::{Fault, Permit};
 use tokio::time::Instant;
 
 /// How long refused credentials are not tried again, so that wrong ones do not lock the account.
@@ -66,9 +66,36 @@ impl Session {
     }
 
     /// Asks with a token, and once more with another where it is refused.
-    pub(crate) async fn ask(&self, http: &Client, order: &Order) -> Result<Reply, NoReply> {
-        let reply = self.login.send(http, || order.request(), |reply| reply.status == 401).await?;
+    pub(crate) async fn ask(
+        &self,
+        http: &Client,
+        order: &Order,
+        lane: Lane,
+    ) -> Result<Reply, NoReply> {
+        let request = || order.request().lane(lane);
+        let reply = self.login.send(http, request, |reply| reply.status == 401).await?;
         self.may_be_in.store(reply.status != 401, Ordering::Relaxed);
+        Ok(reply)
+    }
+
+    /// Sends what changes something, once.
+    ///
+    /// Where the token is refused, the next request has another; this one is not sent again. Somebody may
+    /// have taken the workplace over, and then what was looked at before does not hold any more.
+    pub(crate) async fn change(
+        &self,
+        http: &Client,
+        order: &Order,
+        permit: &Permit,
+    ) -> Result<Reply, NoReply> {
+        let access = self.login.access().await.map_err(NoReply::Unsent)?;
+        let request = order.request().lane(Lane::Command).permit(permit);
+        let reply = http.send(request.credentials(&access.credentials)).await;
+        let reply = reply.map_err(NoReply::Failure)?;
+        if reply.status == 401 {
+            self.login.other_than(&access).await.map_err(NoReply::Unsent)?;
+        }
+        self.may_be_in.store(true, Ordering::Relaxed);
         Ok(reply)
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use talon_http::order::{NoReply, Order};
-use talon_http::{Client, fault_of, read_json_body};
+use talon_http::{Client, Lane, fault_of, read_json_body};
 use talon_sdk::record::fields;
 use talon_sdk::{Fault, Received, Rows};
 
@@ -45,17 +45,22 @@ pub(crate) struct MenuHead {
 }
 
 impl Upstream {
-    /// Reads something.
-    pub(crate) async fn read(&self, who: As<'_>, order: &Order) -> Result<Received, Fault> {
-        let session = match who {
+    /// Whose session it is; `None` where no token is shown.
+    pub(crate) fn session(&self, who: As<'_>) -> Option<&Session> {
+        match who {
             As::Nobody => None,
             As::Hall => self.hall.as_ref(),
             As::Visitor => self.visitor.as_ref(),
             As::Operator(client_id) => self.operators.get(client_id),
-        };
+        }
+    }
+
+    /// Reads something.
+    pub(crate) async fn read(&self, who: As<'_>, order: &Order) -> Result<Received, Fault> {
+        let session = self.session(who);
         let reply = match session {
             None => self.http.send(order.request()).await.map_err(NoReply::Failure),
-            Some(session) => session.ask(&self.http, order).await,
+            Some(session) => session.ask(&self.http, order, Lane::Feed).await,
         };
         let reply = reply.map_err(|no_reply| match no_reply {
             NoReply::Unsent(fault) => fault,

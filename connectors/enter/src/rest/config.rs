@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use talon_http::HeaderName;
-use talon_sdk::FeedSpec;
 use talon_sdk::config::{Importance, Key, Settings};
 use talon_sdk::privacy::{self, Privacy};
+use talon_sdk::{CommandSpec, FeedSpec};
 
 use super::access::{Account, TokenForm};
+use super::commands::config::{self as commands, CommandConfig};
 use super::feeds::{ServerKind, all, interval, is_of};
 
 const DAY_MS: u64 = 24 * 3_600_000;
@@ -42,6 +43,7 @@ pub(crate) struct Config {
     pub(crate) children: Vec<String>,
     pub(crate) pin_code: bool,
     pub(crate) privacy: Privacy,
+    pub(crate) commands: CommandConfig,
 }
 
 impl Config {
@@ -128,6 +130,7 @@ pub(crate) fn keys() -> Vec<Key> {
             .default(interval(&spec.name))
             .doc(format!("How often `{}` is read.", spec.name))
     }));
+    keys.extend(commands::keys());
     keys.extend(privacy::keys(&FeedSpec::contracts(&all())));
     keys
 }
@@ -141,6 +144,9 @@ pub(crate) fn read(settings: &mut Settings<'_>) -> Config {
     let date_form = settings.text("date.form");
     let date_form = DATE_FORMS.iter().find(|(name, _)| *name == date_form);
     let workplaces = settings.list("workplaces");
+    let hall = hall(settings);
+    let lacks = |spec: &CommandSpec| lacks(spec, hall.as_ref(), &workplaces);
+    let commands = commands::read(settings, kind, lacks);
     let mut config = Config {
         http: talon_http::read(settings),
         feeds: Vec::new(),
@@ -148,7 +154,7 @@ pub(crate) fn read(settings: &mut Settings<'_>) -> Config {
         margin: settings.millis("day.turn.ms"),
         date_form: date_form.map_or("%Y-%m-%d", |(_, form)| form),
         token: token_form(settings),
-        hall: hall(settings),
+        hall,
         visitor: settings.secret("auth.booking.identity").map(|identity| Account {
             endpoint: "POST /booking/login/{userIdentity}",
             place: None,
@@ -170,6 +176,7 @@ pub(crate) fn read(settings: &mut Settings<'_>) -> Config {
         children: settings.list("menu.children"),
         pin_code: settings.flag("pin.code"),
         privacy: Privacy::read(settings, &FeedSpec::contracts(&all())),
+        commands,
     };
     for id in settings.instances("auth.operator.{clientId}.login") {
         if !config.workplaces.contains(&id) {
@@ -210,8 +217,10 @@ fn feeds(
             feeds.push((spec, interval));
         }
     }
-    if feeds.is_empty() && settings.problems().is_empty() {
-        settings.problem("feeds", "names no feed, so the connector would do nothing");
+    let is_idle = feeds.is_empty() && config.commands.enabled.is_empty();
+    if is_idle && settings.problems().is_empty() {
+        let what = "names no feed and `commands` no command, so the connector would do nothing";
+        settings.problem("feeds", what);
     }
     feeds
 }
@@ -230,6 +239,18 @@ fn missing(feed: &str, config: &Config) -> Option<(&'static str, bool)> {
         }
         _ => None,
     }
+}
+
+/// What a command needs and is not there.
+fn lacks(
+    spec: &CommandSpec,
+    hall: Option<&Account>,
+    workplaces: &[String],
+) -> Option<&'static str> {
+    if spec.call.starts_with("POST /queue/admin/") && hall.is_none() {
+        return Some("auth.admin.login");
+    }
+    (spec.call.starts_with("POST /operation/") && workplaces.is_empty()).then_some("workplaces")
 }
 
 fn token_form(settings: &mut Settings<'_>) -> TokenForm {

@@ -19,3 +19,5 @@ talon_schemas::contracts! {
     QUEUE_STATISTICS = "queue_statistics",
     NETWORK_LOAD = "network_load",
 }
+
+talon_schemas::commands! { "enter-rest" }

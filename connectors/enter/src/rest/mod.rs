@@ -4,6 +4,9 @@
 //! Guarantee: every state of a ticket, a queue, a board that a read saw becomes one event. States between
 //! two reads are not seen.
 //!
+//! Guarantee of commands: each is sent once, and after a lost reply its effect is looked for before it is sent
+//! again; see [`commands`]. What acts on the visitor at a workplace says whom it expects there.
+//!
 //! Traps of this upstream:
 //!
 //! * The document is a bare table: paths and purposes, hardly a body. What public pages tell of bodies is
@@ -17,6 +20,7 @@
 
 mod access;
 mod client;
+mod commands;
 mod config;
 pub mod contracts;
 mod discreet;
@@ -29,10 +33,13 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use talon_http::order::Order;
 use talon_sdk::config::{Key, Settings};
-use talon_sdk::{Class, Connector, Context, Fault, Feed, FeedPlan, FeedSpec};
+use talon_sdk::{
+    Applier, Class, CommandSpec, Commands, Connector, Context, Fault, Feed, FeedPlan, FeedSpec,
+};
 
 use self::access::{Account, Session};
 use self::client::{As, Shared, Upstream};
+use self::commands::{Forms, Sender};
 use self::config::Config;
 use self::feeds::Known;
 use self::feeds::day::BranchClock;
@@ -53,6 +60,10 @@ impl Class for EnterRest {
         feeds::all()
     }
 
+    fn commands(&self) -> Option<Commands> {
+        Some(Commands { specs: commands::ACTIONS.specs(), contract: || &contracts::COMMANDS })
+    }
+
     fn keys(&self) -> Vec<Key> {
         config::keys()
     }
@@ -71,7 +82,8 @@ impl Class for EnterRest {
         }
         let known = |(spec, _): &(Arc<FeedSpec>, _)| (spec.name.to_string(), Arc::default());
         let known = config.feeds.iter().map(known).collect();
-        Some(Arc::new(Instance { config, context, known, upstream: OnceLock::new() }))
+        let (upstream, sender) = (OnceLock::new(), OnceLock::new());
+        Some(Arc::new(Instance { config, context, known, upstream, sender }))
     }
 }
 
@@ -81,6 +93,7 @@ struct Instance {
     /// What recovery and publication tell, by feed; outlives the feeds, which read it.
     known: BTreeMap<String, Arc<Known>>,
     upstream: OnceLock<Shared>,
+    sender: OnceLock<Arc<Sender>>,
 }
 
 impl Instance {
@@ -110,6 +123,39 @@ impl Instance {
     fn known(&self, feed: &str) -> Arc<Known> {
         self.known.get(feed).cloned().unwrap_or_default()
     }
+
+    fn clock(&self) -> BranchClock {
+        BranchClock {
+            clock: self.context.clock.clone(),
+            zone: self.config.zone.clone(),
+            margin: self.config.margin,
+        }
+    }
+
+    /// What sends the commands, in the sessions that the feeds have too.
+    fn sender(&self, upstream: Shared) -> Sender {
+        let Config { commands, hall, visitor, operators, token, .. } = &self.config;
+        let accounts = hall.iter().chain(visitor).chain(operators.values());
+        let secrets = accounts.flat_map(|account| &account.secrets);
+        let secrets = secrets.chain(commands.users.values().flatten());
+        Sender {
+            upstream,
+            clock: self.clock(),
+            forms: Forms {
+                date: self.config.date_form,
+                time: commands.time_form,
+                product: self.config.product_parameter,
+                redirect_by: commands.redirect_by,
+                fields: commands.fields.clone(),
+                source: commands.source.clone(),
+            },
+            unguarded: commands.unguarded,
+            image_max_bytes: commands.image_max_bytes,
+            users: commands.users.clone(),
+            token: token.clone(),
+            hidden: secrets.cloned().collect(),
+        }
+    }
 }
 
 #[async_trait]
@@ -123,12 +169,17 @@ impl Connector for Instance {
     }
 
     fn open(&self, feed: &str) -> Result<Box<dyn Feed>, Fault> {
-        let clock = BranchClock {
-            clock: self.context.clock.clone(),
-            zone: self.config.zone.clone(),
-            margin: self.config.margin,
-        };
-        feeds::open(feed, &self.config, self.upstream()?, clock, self.known(feed))
+        feeds::open(feed, &self.config, self.upstream()?, self.clock(), self.known(feed))
+    }
+
+    fn commands(&self) -> Vec<&'static CommandSpec> {
+        self.config.commands.enabled.clone()
+    }
+
+    fn applier(&self) -> Result<Arc<dyn Applier>, Fault> {
+        let upstream = self.upstream()?;
+        let sender = self.sender.get_or_init(|| Arc::new(self.sender(upstream)));
+        Ok(commands::ACTIONS.applier(sender.clone()))
     }
 
     fn request_timeout(&self) -> std::time::Duration {

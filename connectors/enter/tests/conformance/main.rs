@@ -1,6 +1,7 @@
 //! The connectors keep what connectors promise: `talon_sdk::conformance` against the simulators.
 #![allow(clippy::unwrap_used)]
 
+mod commands;
 mod export;
 mod rest;
 // What the scenarios compare topics with.

@@ -6,10 +6,11 @@ use std::sync::atomic::Ordering;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use talon_enter::EnterRest;
-use talon_sdk::conformance::{Ailment, Simulation};
-use talon_sdk::{Class, Clock};
+use talon_sdk::conformance::{Ailment, Loss, Simulation};
+use talon_sdk::{Class, Clock, CommandSpec};
 use talon_simulators::enter_rest::{Fault, FaultKind, Kind, Settings, Simulator};
 
+use crate::commands::{effect, prepared, row};
 use crate::truth::truth;
 
 /// 2024-07-10 12:00 in Moscow.
@@ -91,6 +92,10 @@ impl Simulation for Rest {
             ("surveys", "survey01,survey02"),
             ("workplaces", &places.join(",")),
             ("booking.products", "310"),
+            ("commands.unguarded", "true"),
+            ("ticket.source", "hall"),
+            ("auth.user.deputy.login", "operator03"),
+            ("auth.user.deputy.password", "canary-operator-password"),
         ] {
             settings.push((key.to_owned(), text.to_owned()));
         }
@@ -146,5 +151,31 @@ impl Simulation for Rest {
             Some(Ailment::OddRows) => self.0.fault(FaultKind::UndecodableRow),
         }
         true
+    }
+
+    fn carries(&self, _: &CommandSpec) -> bool {
+        self.0.settings().kind == Kind::Branch
+    }
+
+    async fn prepare(&self, command: &CommandSpec) -> Option<Value> {
+        Some(prepared(&self.0, command.name))
+    }
+
+    async fn lose(&self, command: &CommandSpec, loss: Loss) {
+        let kind = match loss {
+            Loss::Before => FaultKind::Dropped,
+            Loss::After => FaultKind::LostReply,
+        };
+        self.0.fault(Fault::from(kind).only(&row(command)).times(1));
+    }
+
+    fn sent(&self, command: &CommandSpec) -> u64 {
+        self.0.requests().get(&row(command)).copied().unwrap_or(0)
+    }
+
+    fn done(&self, command: &CommandSpec) -> u64 {
+        let journal = self.0.journal();
+        let done = journal.iter().filter(|one| one.asked && one.what == effect(command.name));
+        done.count() as u64
     }
 }

@@ -37,6 +37,12 @@ pub trait Asks: Sync {
     /// The key under which an operator finds the credentials that are shown.
     fn setting(&self) -> Option<&str>;
 
+    /// What the upstream says itself in a refusal, or in a success that is none: bounded, and without what
+    /// must not be seen. It is put behind the words for the status. By default nothing is passed on.
+    fn words(&self, _: &Reply) -> Option<String> {
+        None
+    }
+
     /// Asks once, with the permit of what changes something. Not again: it is not known what became of it.
     fn exchange(
         &self,
@@ -65,9 +71,11 @@ pub trait Asks: Sync {
                     });
                 }
             };
-            let refusals = self.refusals();
-            refusals.judge(order.endpoint, self.setting(), &reply)?;
-            if (refusals.code)(&reply).is_none() && answer::is_documented(fields, &reply) {
+            let (refusals, words) = (self.refusals(), self.words(&reply));
+            let said = |fault: ApplyFault| with_words(fault, words.as_deref());
+            refusals.judge(order.endpoint, self.setting(), &reply).map_err(said)?;
+            let is_said = words.is_some() || (refusals.code)(&reply).is_some();
+            if !is_said && answer::is_documented(fields, &reply) {
                 return Ok(answer::of_reply(fields, &reply));
             }
             let message = format!(
@@ -75,7 +83,7 @@ pub trait Asks: Sync {
                 order.endpoint, reply.status
             );
             let status = Some(reply.status);
-            Err(ApplyFault::Unclear(Answer { status, ..Answer::saying(message) }))
+            Err(said(ApplyFault::Unclear(Answer { status, ..Answer::saying(message) })))
         }
     }
 
@@ -133,6 +141,20 @@ pub trait Asks: Sync {
             let missing = || Answer { status: Some(404), ..Answer::saying(missing) };
             self.read(order).await?.ok_or_else(|| Unseen::Missing(missing()))
         }
+    }
+}
+
+/// A fault with the upstream's own words behind ours.
+fn with_words(fault: ApplyFault, words: Option<&str>) -> ApplyFault {
+    let Some(words) = words else { return fault };
+    let said = |answer: Answer| {
+        let message = format!("{}: {words}", answer.message);
+        Answer { message, ..answer }
+    };
+    match fault {
+        ApplyFault::Refused(answer) => ApplyFault::Refused(said(answer)),
+        ApplyFault::Unclear(answer) => ApplyFault::Unclear(said(answer)),
+        ApplyFault::NotApplied(fault) => ApplyFault::NotApplied(fault),
     }
 }
 

@@ -83,8 +83,12 @@ pub(super) async fn specs<S: Simulation, F: AsyncFn() -> S>(
     let contract = (commands.contract)();
     for spec in &commands.specs {
         let place = format!("command `{}`", spec.name);
-        if !on.iter().any(|one| one.name == spec.name) {
-            let what = "the settings of the simulation do not switch it on";
+        let is_on = on.iter().any(|one| one.name == spec.name);
+        if is_on != trial.simulation.carries(spec) {
+            let what = match is_on {
+                true => "it is on, and the upstream has nothing that does it",
+                false => "the settings of the simulation do not switch it on",
+            };
             trials.report.breach(Property::Works, &*place, what);
         }
         let Some(params) = contract.params(spec.name) else {

@@ -96,6 +96,11 @@ pub trait Simulation: Send + Sync {
         None
     }
 
+    /// Whether this upstream has what a command does; else the connector must not have it on.
+    fn carries(&self, _command: &CommandSpec) -> bool {
+        true
+    }
+
     /// Makes a state in which a command can be done, and gives its parameters.
     async fn prepare(&self, _command: &CommandSpec) -> Option<Json> {
         None

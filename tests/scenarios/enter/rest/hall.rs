@@ -11,7 +11,7 @@ use talon_runtime::metrics::Metrics;
 use talon_runtime::options::{self, Options};
 use talon_runtime::{Engine, Parts, Setup};
 use talon_sdk::config::{Secrets, Settings as Texts};
-use talon_sdk::{Class, Clock, Context};
+use talon_sdk::{Class, Clock, Connector, Context};
 use talon_simulators::enter_rest::{Kind, Settings, Simulator};
 
 use super::truth::{contract, differs};
@@ -78,16 +78,8 @@ impl Hall {
     /// A process that reads it.
     pub(super) fn start(&mut self) -> Engine {
         self.metrics = Metrics::new().unwrap();
-        let mut keys = options::keys();
-        keys.extend(EnterRest.keys());
-        let secrets = Secrets::Unresolved;
-        let mut settings = Texts::new("", &keys, self.texts.clone(), &secrets);
-        let options = Options::read(&settings);
-        let clock = Clock::Manual(self.clock.clone());
-        let (name, upstream) = ("queue".to_owned(), self.metrics.upstream.clone());
-        let context = Context { name: name.clone(), clock: clock.clone(), metrics: upstream };
-        let connector = EnterRest.configure(&mut settings, context);
-        assert_eq!(settings.problems(), []);
+        let (options, connector) = self.configured();
+        let (name, clock) = ("queue".to_owned(), Clock::Manual(self.clock.clone()));
         Engine::start(Parts {
             prefix: "t".to_owned(),
             bus: Arc::new(self.bus.clone()),
@@ -96,12 +88,26 @@ impl Hall {
                 name,
                 class: "enter-rest",
                 options,
-                connector: connector.unwrap(),
+                connector,
                 commands: None,
             }],
             clock,
             metrics: self.metrics.clone(),
         })
+    }
+
+    /// The connector as a process has it.
+    pub(super) fn configured(&self) -> (Options, Arc<dyn Connector>) {
+        let mut keys = options::keys();
+        keys.extend(EnterRest.keys());
+        let secrets = Secrets::Unresolved;
+        let mut settings = Texts::new("", &keys, self.texts.clone(), &secrets);
+        let options = Options::read(&settings);
+        let (clock, metrics) = (Clock::Manual(self.clock.clone()), self.metrics.upstream.clone());
+        let context = Context { name: "queue".to_owned(), clock, metrics };
+        let connector = EnterRest.configure(&mut settings, context);
+        assert_eq!(settings.problems(), []);
+        (options, connector.unwrap())
     }
 
     pub(super) fn pass(&self, ms: i64) {

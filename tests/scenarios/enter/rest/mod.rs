@@ -1,9 +1,14 @@
 //! The connector `enter-rest` against a simulated branch and a simulated central server.
 
+// What the conformance of the connector prepares for each command.
+#[path = "../../../../connectors/enter/tests/conformance/commands.rs"]
+#[allow(dead_code)]
+mod commands;
 mod discreet;
 mod forms;
 mod hall;
 mod midnight;
+mod moments;
 mod replaced;
 mod table;
 mod topics;

@@ -26,7 +26,7 @@ fn now_ms() -> i64 {
 }
 
 /// A zone in which it is about noon now, so that no day ends while a test runs.
-fn noon() -> String {
+pub(super) fn noon() -> String {
     let names = (-12..=14).map(|hours: i32| format!("Etc/GMT{:+}", -hours));
     let is_noon = |name: &String| {
         let zone = TimeZone::get(name).unwrap();

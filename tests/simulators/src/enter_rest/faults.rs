@@ -12,6 +12,8 @@ pub type Faults = crate::faults::Faults<FaultKind, Requests>;
 pub struct Requests {
     /// Only endpoints of the table that begin like this: `POST operation/`; all by default.
     pub at: Option<String>,
+    /// Only this endpoint of the table.
+    pub only: Option<String>,
 }
 
 /// What can go wrong.
@@ -37,6 +39,8 @@ pub enum FaultKind {
     Dropped,
     /// The request takes effect, and the connection is cut without a reply.
     LostReply,
+    /// The request takes effect, and the reply waits until [`Simulator::release`](super::Simulator::release).
+    HeldReply,
     /// The answer is 200 with a page for people.
     HtmlError,
     /// The answer is 200 with another body; the request takes effect.
@@ -61,6 +65,13 @@ impl Fault {
         self.to.at = Some(endpoint.to_owned());
         self
     }
+
+    /// Restricts the fault to one endpoint of the table.
+    #[must_use]
+    pub fn only(mut self, endpoint: &str) -> Self {
+        self.to.only = Some(endpoint.to_owned());
+        self
+    }
 }
 
 impl Faults {
@@ -68,6 +79,7 @@ impl Faults {
     pub(super) fn strike(&self, endpoint: &str) -> Vec<FaultKind> {
         self.happen(|Fault { to, .. }| {
             to.at.as_ref().is_none_or(|start| endpoint.starts_with(start.as_str()))
+                && to.only.as_ref().is_none_or(|only| endpoint == only)
         })
     }
 }

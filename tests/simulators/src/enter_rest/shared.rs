@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
+use tokio::sync::Notify;
 
 use super::faults::Faults;
 use super::settings::Settings;
@@ -18,6 +19,8 @@ pub(super) struct Shared {
     pub(super) faults: Faults,
     pub(super) clock: Arc<AtomicI64>,
     pub(super) lines: Lines,
+    /// Replies that wait.
+    pub(super) held: Notify,
     store: Mutex<Store>,
     requests: Mutex<BTreeMap<String, u64>>,
 }
@@ -28,6 +31,7 @@ impl Shared {
             faults: Faults::default(),
             clock: Arc::new(AtomicI64::new(0)),
             lines: Lines::default(),
+            held: Notify::new(),
             store: Mutex::new(Store::new(settings, show::ticket)),
             requests: Mutex::default(),
         }

@@ -67,7 +67,17 @@ impl Simulator {
     ///
     /// It is refused.
     pub fn look(&self, path: &str, workplace: Option<&str>) -> anyhow::Result<Value> {
-        routes::look(&mut self.0.shared.store(), path, workplace)
+        routes::act(&mut self.0.shared.store(), ("GET", path), Value::Null, workplace)
+    }
+
+    /// Does what a POST of the table does, as [`Simulator::look`] looks: at a workplace, as somebody who books
+    /// under that name, or as the hall's administrator. It is no request: the journal has it as the life's.
+    ///
+    /// # Errors
+    ///
+    /// It is refused.
+    pub fn act(&self, path: &str, body: Value, who: Option<&str>) -> anyhow::Result<Value> {
+        routes::act(&mut self.0.shared.store(), ("POST", path), body, who)
     }
 
     /// The states that each ticket has been in, oldest first, in the forms of the settings.
@@ -89,6 +99,11 @@ impl Simulator {
     /// No token is good any more.
     pub fn revoke(&self) {
         self.0.shared.store().tokens.clear();
+    }
+
+    /// Lets the replies go that are held.
+    pub fn release(&self) {
+        self.0.shared.held.notify_waiters();
     }
 
     /// Adds a fault.

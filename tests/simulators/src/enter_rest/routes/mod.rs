@@ -56,20 +56,26 @@ fn answer(store: &mut Store, call: &Call) -> Result<Answer, Refusal> {
     }
 }
 
-/// What a GET of the table gives now, without noise.
-pub(super) fn look(
+/// What a request of the table gives now, without noise and without being counted: as an operator at that
+/// workplace, as somebody who books under that name, or as the hall's administrator. What it does, the life
+/// does.
+pub(super) fn act(
     store: &mut Store,
-    path: &str,
-    workplace: Option<&str>,
+    (method, path): (&str, &str),
+    body: Value,
+    who: Option<&str>,
 ) -> anyhow::Result<Value> {
     let (endpoint, of, query) =
-        table::find("GET", path).ok_or_else(|| anyhow::anyhow!("`{path}` is not in the table"))?;
-    let place =
-        workplace.and_then(|id| store.workplaces.iter().position(|place| place.client_id == id));
-    let holder = Some(place.map_or(Holder::Hall, Holder::Workplace));
-    let call = Call { endpoint, of, query, body: Value::Null, holder, token: String::new() };
+        table::find(method, path).ok_or_else(|| anyhow::anyhow!("`{path}` is not in the table"))?;
+    let place = |id: &str| store.workplaces.iter().position(|place| place.client_id == id);
+    let holder = match who {
+        None => Holder::Hall,
+        Some(id) => place(id).map_or_else(|| Holder::Visitor(id.to_owned()), Holder::Workplace),
+    };
+    let call = Call { endpoint, of, query, body, holder: Some(holder), token: String::new() };
     match answer(store, &call) {
         Ok(Answer::Json(reply)) => Ok(formed(&store.settings, reply)),
+        Ok(Answer::Done) => Ok(Value::Null),
         Ok(_) => anyhow::bail!("`{path}` gives no JSON"),
         Err(refusal) => anyhow::bail!("`{path}` is refused with {}", refusal.status),
     }
@@ -115,16 +121,25 @@ async fn serve(
     let shown = parts.headers.get(settings.token_header.as_str());
     let token = shown.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let mut call = Call { endpoint, of, query, body, holder: None, token };
-    let outcome = act(&mut shared.store(), &mut call, &faults);
+    // Before it takes effect: whoever sees the effect may release it.
+    let held = shared.held.notified();
+    let outcome = take_effect(&mut shared.store(), &mut call, &faults);
     if faults.contains(&FaultKind::LostReply) {
         line.cut();
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    }
+    if faults.contains(&FaultKind::HeldReply) {
+        held.await;
     }
     reply(&settings, outcome, &faults)
 }
 
 /// What a request does to the hall.
-fn act(store: &mut Store, call: &mut Call, faults: &[FaultKind]) -> Result<Answer, Refusal> {
+fn take_effect(
+    store: &mut Store,
+    call: &mut Call,
+    faults: &[FaultKind],
+) -> Result<Answer, Refusal> {
     if faults.contains(&FaultKind::TakenOver) {
         store.tokens.remove(&call.token);
     }

@@ -1,0 +1,258 @@
+//! Calls: `InviteNext`, `InviteTicket`.
+//!
+//! Each call of the next one takes another visitor. So where a reply is lost, whoever was called at the
+//! workplace since is adopted, also if they are gone again: those who waited before are looked for. Only
+//! where nobody was called, it is sent again.
+
+use serde::{Deserialize, Serialize};
+use talon_http::order::{Asks, Field, Order};
+use talon_sdk::action::{Action, Scene, Unseen, expected};
+use talon_sdk::{Answer, ApplyFault, CommandSpec, Finding, Permit, Repeat};
+
+use super::answers::{needed, with_ids};
+use super::reading::{PERSONAL, Place, QUEUE, Service, applied, line, place, whereabouts, word};
+use super::sender::{Asker, Sender};
+use super::values::{refused, unclear, unread};
+use super::visitor::{WORKPLACE, who_is_there};
+
+/// How many of those who wait are kept of a look: the next ones stand in front.
+const KEPT: usize = 20;
+
+/// What of the reply is passed on.
+const FIELDS: &[Field] = &[Field::Token("Id"), Field::Token("TicketProductId")];
+const IDS: &[(&str, &str)] =
+    &[("Id", "ticket_product_id"), ("TicketProductId", "ticket_product_id")];
+
+/// Sends a call; whom it called is read at the workplace where the reply does not say it.
+async fn invite(
+    asker: &Asker<'_>,
+    order: &Order,
+    wanted: Option<&str>,
+    permit: &Permit,
+) -> Result<Answer, ApplyFault> {
+    let current = place(asker).await.map_err(unread)?.current;
+    expect_nobody(current.as_ref(), wanted)?;
+    let sent = asker.send(order, FIELDS, permit).await;
+    let sent = sent.and_then(|answer| needed(with_ids(answer, IDS), order.endpoint));
+    let answer = match sent {
+        Err(ApplyFault::Unclear(answer)) => answer,
+        sent => return sent,
+    };
+    if !answer.status.is_some_and(|status| (200..300).contains(&status)) {
+        return Err(ApplyFault::Unclear(answer));
+    }
+    // Such as nothing, where nobody waits.
+    match place(asker).await {
+        Ok(Place { current: Some(called), .. }) => {
+            let response = Some(called.shown());
+            Ok(Answer { response, ..Answer::saying("done; the workplace shows who was called") })
+        }
+        Ok(Place { current: None, .. }) => Err(refused(format!(
+            "nobody was called: {}, and nobody is at the workplace",
+            answer.message
+        ))),
+        Err(_) => Err(ApplyFault::Unclear(answer)),
+    }
+}
+
+/// Refuses a call while somebody else than the wanted one is there.
+fn expect_nobody(current: Option<&Service>, wanted: Option<&str>) -> Result<(), ApplyFault> {
+    match current {
+        Some(one) if wanted != Some(one.id.as_str()) => {
+            let fault = refused("there is a visitor at the workplace already");
+            Err(who_is_there(fault, current))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct InviteNext {
+    client_id: String,
+}
+
+/// What is seen of the workplace.
+pub(super) struct Called {
+    current: Option<Service>,
+    /// Before: who waits. After: of those who waited, who was called here and is gone.
+    others: Vec<Service>,
+    /// How many of those who waited are gone, and nobody tells where to.
+    unseen: usize,
+}
+
+/// Who waited before.
+#[derive(Serialize, Deserialize)]
+pub(super) struct WaitingMark {
+    /// Service in the ticket, and the ticket.
+    waiting: Vec<(String, Option<String>)>,
+}
+
+impl Action for InviteNext {
+    type Sender = Sender;
+    const SPEC: &'static CommandSpec = &CommandSpec {
+        call: "POST /operation/invite",
+        probe: "who is at the workplace, and who of those who waited was called there meanwhile",
+        ..CommandSpec::of("InviteNext", WORKPLACE, Repeat::Never)
+    };
+    type Seen = Called;
+    type Mark = WaitingMark;
+
+    async fn check(&self, scene: &Scene<'_, Sender>) -> Result<(), ApplyFault> {
+        expected(scene.command, |_| None)?;
+        scene.sender.operator(&self.client_id).map(|_| ()).map_err(unread)
+    }
+
+    async fn see(
+        &self,
+        scene: &Scene<'_, Sender>,
+        before: Option<&WaitingMark>,
+    ) -> Result<Called, Unseen> {
+        let asker = scene.sender.operator(&self.client_id)?;
+        let mut seen =
+            Called { current: place(&asker).await?.current, others: Vec::new(), unseen: 0 };
+        if seen.current.is_some() {
+            return Ok(seen);
+        }
+        let waiting = line(&asker, QUEUE).await?;
+        let Some(before) = before else {
+            seen.others = waiting;
+            return Ok(seen);
+        };
+        for (id, ticket) in &before.waiting {
+            if waiting.iter().any(|one| one.id == *id) {
+                continue;
+            }
+            match whereabouts(scene.sender, &asker, id, ticket.as_deref()).await? {
+                Some(one) if one.was_called_at(&self.client_id) => seen.others.push(one),
+                Some(_) => {}
+                None => seen.unseen += 1,
+            }
+        }
+        Ok(seen)
+    }
+
+    fn admit(&self, _: &Scene<'_, Sender>, seen: &Called) -> Result<(), ApplyFault> {
+        expect_nobody(seen.current.as_ref(), None)
+    }
+
+    fn mark(&self, _: &Scene<'_, Sender>, seen: Called) -> WaitingMark {
+        let waiting = seen.others.into_iter().take(KEPT).map(|one| (one.id, one.ticket));
+        WaitingMark { waiting: waiting.collect() }
+    }
+
+    fn judge(&self, _: &Scene<'_, Sender>, _: &WaitingMark, now: Called) -> Finding {
+        if let Some(called) = &now.current {
+            return applied("a visitor was called", called);
+        }
+        match (now.others.as_slice(), now.unseen) {
+            ([one], _) => applied("a visitor was called, and is gone again", one),
+            ([], 0) => Finding::Absent,
+            _ => unclear("several who waited are gone, and who was called by this is not told"),
+        }
+    }
+
+    async fn send(&self, scene: &Scene<'_, Sender>, permit: &Permit) -> Result<Answer, ApplyFault> {
+        let asker = scene.sender.operator(&self.client_id).map_err(unread)?;
+        invite(&asker, &Order::plain(Self::SPEC.call), None, permit).await
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct InviteTicket {
+    client_id: String,
+    ticket_product_id: String,
+}
+
+/// What is seen of the workplace, and of whom the command names.
+pub(super) struct Named {
+    current: Option<Service>,
+    service: Option<Service>,
+}
+
+/// The one who is named, before.
+#[derive(Serialize, Deserialize)]
+pub(super) struct NamedMark {
+    service: Option<Service>,
+}
+
+impl Action for InviteTicket {
+    type Sender = Sender;
+    const SPEC: &'static CommandSpec = &CommandSpec {
+        call: "POST /operation/invite/{ticketProductId}",
+        probe: "who is at the workplace, and the state of the service, before and after",
+        ..CommandSpec::of("InviteTicket", WORKPLACE, Repeat::Converges)
+    };
+    type Seen = Named;
+    type Mark = NamedMark;
+
+    async fn check(&self, scene: &Scene<'_, Sender>) -> Result<(), ApplyFault> {
+        expected(scene.command, |_| None)?;
+        scene.sender.operator(&self.client_id).map(|_| ()).map_err(unread)
+    }
+
+    async fn see(
+        &self,
+        scene: &Scene<'_, Sender>,
+        before: Option<&NamedMark>,
+    ) -> Result<Named, Unseen> {
+        let asker = scene.sender.operator(&self.client_id)?;
+        let id = self.ticket_product_id.as_str();
+        let current = place(&asker).await?.current;
+        if current.as_ref().is_some_and(|one| one.id == id) {
+            return Ok(Named { service: current.clone(), current });
+        }
+        let mut service = None;
+        match before.and_then(|before| before.service.as_ref()) {
+            Some(earlier) => {
+                let ticket = earlier.ticket.as_deref();
+                service = whereabouts(scene.sender, &asker, id, ticket).await?;
+            }
+            None => {
+                for endpoint in [QUEUE, PERSONAL] {
+                    if service.is_none() {
+                        let mut all = line(&asker, endpoint).await?.into_iter();
+                        service = all.find(|one| one.id == id);
+                    }
+                }
+            }
+        }
+        Ok(Named { current, service })
+    }
+
+    fn admit(&self, _: &Scene<'_, Sender>, seen: &Named) -> Result<(), ApplyFault> {
+        expect_nobody(seen.current.as_ref(), Some(&self.ticket_product_id))
+    }
+
+    fn mark(&self, _: &Scene<'_, Sender>, seen: Named) -> NamedMark {
+        NamedMark { service: seen.service }
+    }
+
+    fn judge(&self, _: &Scene<'_, Sender>, before: &NamedMark, now: Named) -> Finding {
+        if let Some(current) = now.current.filter(|one| one.id == self.ticket_product_id) {
+            return applied("the visitor is at the workplace", &current);
+        }
+        let earlier = before.service.as_ref().and_then(|earlier| earlier.state);
+        match now.service {
+            Some(one) if one.state.is_some() && one.state == earlier => Finding::Absent,
+            Some(one) if one.was_called_at(&self.client_id) => {
+                applied("the visitor was called, and is gone again", &one)
+            }
+            Some(one) => unclear(format!("the service is in the state `{}`", word(one.state))),
+            None => unclear("where the visitor is, is not seen"),
+        }
+    }
+
+    fn may_be_so(&self, refusal: &Answer) -> bool {
+        refusal.status == Some(409)
+    }
+
+    fn is_so(&self, now: &Named) -> bool {
+        now.current.as_ref().is_some_and(|one| one.id == self.ticket_product_id)
+    }
+
+    async fn send(&self, scene: &Scene<'_, Sender>, permit: &Permit) -> Result<Answer, ApplyFault> {
+        let asker = scene.sender.operator(&self.client_id).map_err(unread)?;
+        let order = Order::new(Self::SPEC.call, &[&self.ticket_product_id]);
+        invite(&asker, &order, Some(&self.ticket_product_id), permit).await
+    }
+}

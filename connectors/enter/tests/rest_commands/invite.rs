@@ -1,0 +1,136 @@
+//! Calls of visitors.
+
+use serde_json::{Value, json};
+use talon_sdk::{ApplyFault, Command, Finding};
+use talon_simulators::enter_rest::{FaultKind, Settings};
+
+use crate::world::{OTHER, PLACE, World, command, still, world, world_with};
+
+fn next() -> Command {
+    command("InviteNext", json!({ "client_id": PLACE }), Value::Null)
+}
+
+fn ticket(id: &str) -> Command {
+    let params = json!({ "client_id": PLACE, "ticket_product_id": id });
+    command("InviteTicket", params, Value::Null)
+}
+
+/// Services that wait, each of another ticket.
+fn waiting(world: &World) -> Vec<String> {
+    let rows = world.sim.look("operation/queue", Some(PLACE)).unwrap();
+    let mut rows = rows.as_array().unwrap().clone();
+    rows.dedup_by_key(|row| row["Ticket"]["Id"].clone());
+    rows.iter().map(|row| row["Id"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn the_next_visitor_is_called_and_named() {
+    let world = world().await;
+    let first = waiting(&world).remove(0);
+    let response = world.run(&next()).await;
+    assert_eq!(response["ticket_product_id"], json!(first));
+    assert_eq!(world.effects("invite"), 1);
+}
+
+#[tokio::test]
+async fn a_workplace_with_a_visitor_calls_nobody() {
+    let world = world().await;
+    let before = world.look(&next()).await.unwrap();
+    let visitor = world.called(PLACE);
+    // Between the look and the command, and before the look.
+    let sent = world.apply(&next(), &before).await;
+    let Err(ApplyFault::Refused(refusal)) = sent else { panic!("{sent:?}") };
+    assert!(refusal.response.unwrap().contains(&visitor));
+    assert!(world.refused(&next()).await.response.unwrap().contains(&visitor));
+    assert_eq!(world.asked("POST operation/invite"), 0);
+}
+
+#[tokio::test]
+async fn a_lost_call_adopts_whom_it_called_and_calls_no_second_one() {
+    let world = world().await;
+    assert_eq!(world.lose(&next(), FaultKind::Dropped, || {}).await, Finding::Absent);
+    let found = world.lose(&next(), FaultKind::LostReply, || {}).await;
+    let Finding::Applied(answer) = found else { panic!("{found:?}") };
+    let current = world.sim.look("operation/state", Some(PLACE)).unwrap();
+    let id = current["TicketProduct"]["Id"].as_str().unwrap();
+    assert!(answer.response.unwrap().contains(id));
+    assert_eq!(world.effects("invite"), 1);
+}
+
+#[tokio::test]
+async fn whom_a_lost_call_called_is_adopted_also_where_they_are_gone_again() {
+    for rest in [&["operation/reject"][..], &["operation/start", "operation/complete"]] {
+        let world = world().await;
+        let gone = || {
+            for path in rest {
+                world.act(path, Some(PLACE));
+            }
+        };
+        let found = world.lose(&next(), FaultKind::LostReply, gone).await;
+        let Finding::Applied(answer) = found else { panic!("{rest:?}: {found:?}") };
+        assert!(answer.message.contains("gone again"), "{}", answer.message);
+    }
+}
+
+#[tokio::test]
+async fn who_was_called_elsewhere_meanwhile_was_not_called_by_the_lost_call() {
+    let world = world().await;
+    let elsewhere = || drop(world.called(OTHER));
+    assert_eq!(world.lose(&next(), FaultKind::Dropped, elsewhere).await, Finding::Absent);
+}
+
+#[tokio::test]
+async fn where_nobody_waits_the_upstreams_words_say_so() {
+    let world = world_with(Settings { visitors: 0, ..still() }, &[]).await;
+    let refusal = world.refused(&next()).await;
+    assert!(refusal.message.ends_with(": Очередь пуста"), "{}", refusal.message);
+    assert_eq!(refusal.status, Some(409));
+}
+
+#[tokio::test]
+async fn a_success_without_a_visitor_is_read_at_the_workplace() {
+    for body in ["null", "{}", "", "{\"UserMessage\":\"Готово\"}"] {
+        let world = world().await;
+        world.strike(FaultKind::OtherAnswer { body: body.to_owned() }, "POST operation/invite");
+        let response = world.run(&next()).await;
+        let current = world.sim.look("operation/state", Some(PLACE)).unwrap();
+        assert_eq!(response["ticket_product_id"], current["TicketProduct"]["Id"], "{body}");
+    }
+    // It has no effect.
+    let world = world().await;
+    world.strike(FaultKind::HtmlError, "POST operation/invite");
+    assert!(world.refused(&next()).await.message.contains("nobody was called"));
+}
+
+#[tokio::test]
+async fn a_visitor_is_called_by_name_out_of_the_queue_and_out_of_the_personal_queue() {
+    let world = world().await;
+    let waiting = waiting(&world);
+    let third = waiting[2].clone();
+    assert_eq!(world.run(&ticket(&third)).await["ticket_product_id"], json!(third));
+    world.act("operation/start", Some(PLACE));
+    world.act("operation/hold", Some(PLACE));
+    assert_eq!(world.run(&ticket(&third)).await["ticket_product_id"], json!(third));
+    assert_eq!(world.effects("invite"), 2);
+    // They are there: it is so already.
+    let again = world.send(&ticket(&third)).await.unwrap();
+    assert!(again.message.starts_with("it is so already"), "{}", again.message);
+    // Somebody else is there.
+    let other = &waiting[0];
+    assert!(world.refused(&ticket(other)).await.response.unwrap().contains(&third));
+}
+
+#[tokio::test]
+async fn a_lost_call_by_name_is_told_by_who_is_there_and_by_the_service() {
+    let world = world().await;
+    let waiting = waiting(&world);
+    let id = &waiting[1];
+    assert_eq!(world.lose(&ticket(id), FaultKind::Dropped, || {}).await, Finding::Absent);
+    // Called elsewhere.
+    let elsewhere = || drop(world.act(&format!("operation/invite/{id}"), Some(OTHER)));
+    let found = world.lose(&ticket(id), FaultKind::Dropped, elsewhere).await;
+    assert!(matches!(found, Finding::Unclear(_)), "{found:?}");
+    let gone = || drop(world.act("operation/reject", Some(PLACE)));
+    let found = world.lose(&ticket(&waiting[0]), FaultKind::LostReply, gone).await;
+    assert!(matches!(found, Finding::Applied(_)), "{found:?}");
+}
