@@ -1,6 +1,7 @@
 //! All connectors of a process.
 
 mod inspection;
+mod registry_watch;
 mod view;
 
 use std::sync::Arc;
@@ -134,6 +135,9 @@ impl Engine {
         };
         let mut inspection = JoinSet::new();
         inspection.spawn(looks.run());
+        if let Some(registry) = parts.registry {
+            inspection.spawn(registry_watch::watch(registry, health.clone()));
+        }
         let view = View {
             health,
             metrics: parts.metrics,

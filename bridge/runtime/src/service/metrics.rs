@@ -8,6 +8,7 @@ mod feed;
 mod feeds;
 mod freshness;
 mod process;
+mod recovery;
 mod register;
 mod shards;
 mod tally;
@@ -22,6 +23,8 @@ use components::Components;
 pub use feed::{FeedMetrics, FeedStatus, OldestScope};
 use feeds::Feeds;
 use process::Process;
+use recovery::Recoveries;
+pub(crate) use recovery::Recovery;
 use register::Register;
 use shards::Shards;
 pub(crate) use tally::{Stage, Tally};
@@ -36,6 +39,7 @@ pub struct Metrics {
     pub log_dropped: IntCounterVec,
     pub(crate) feeds: Feeds,
     shards: Shards,
+    recoveries: Recoveries,
     components: Components,
     pub(crate) commands: Commands,
     process: Process,
@@ -58,6 +62,7 @@ impl Metrics {
             )?,
             feeds: Feeds::register(&register)?,
             shards: Shards::register(&register)?,
+            recoveries: Recoveries::register(&registry)?,
             components: Components::register(&register)?,
             commands: Commands::register(&register)?,
             process: Process::register(&registry)?,
@@ -90,6 +95,11 @@ impl Metrics {
     /// How long a recovery took.
     pub(crate) fn recovered(&self, connector: &str, took: Duration) {
         self.shards.recovered(connector, took);
+    }
+
+    /// A connector is opened, and its recovery shown until what is given is dropped.
+    pub(crate) fn recovering(&self, connector: &str) -> Recovery {
+        self.recoveries.begin(connector)
     }
 
     /// Whether this process owns the shard.

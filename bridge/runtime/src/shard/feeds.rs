@@ -123,6 +123,7 @@ fn open(
     schemas: &Schemas,
     hold: &Hold,
 ) -> Result<Shard, BusFault> {
+    let recovery = shared.metrics.recovering(&setup.name);
     let mut spec = shard_spec(&shared.prefix, setup);
     spec.checkpoints.replication = shared.replication;
     let wires = wires(shared, schemas, &spec, setup, &feeds, hold)?;
@@ -156,7 +157,7 @@ fn open(
         })
         .collect();
     let (clock, metrics) = (shared.clock.clone(), shared.metrics.clone());
-    Shard::recover(hold, log?, states, schemas, clock, metrics)
+    Shard::recover(hold, log?, states, schemas, clock, (metrics, &recovery))
 }
 
 /// Notes what opening found of what all connectors use.

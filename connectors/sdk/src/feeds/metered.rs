@@ -152,7 +152,12 @@ impl<O: Operation> MeteredFeed<O> {
                 let (quota, now) =
                     (known.lock().unwrap_or_else(PoisonError::into_inner), clock.now_ms());
                 let next_ms = quota.next_at(now, &limits);
-                Left { left: quota.left(now, &limits), limit: limits.allowed(now), next_ms }
+                Left {
+                    left: quota.left(now, &limits),
+                    limit: limits.allowed(now),
+                    next_ms,
+                    is_refused: quota.is_refused(now),
+                }
             }
         };
         MeteredFeed {

@@ -21,6 +21,7 @@ fn metric_names_do_not_change_by_accident() {
     metrics.published("c", Duration::ZERO);
     metrics.recovered("c", Duration::ZERO);
     metrics.owned("c", true);
+    let _recovery = metrics.recovering("c");
     metrics.component("bus", "up", Some(true));
     metrics.log_dropped.with_label_values(&["full"]).inc();
     metrics.upstream.requests.with_label_values(&["c", "200"]).inc();
@@ -34,7 +35,7 @@ fn metric_names_do_not_change_by_accident() {
     let (name, metrics_of) = ("c".to_owned(), metrics.upstream.clone());
     let context = talon_sdk::Context { name, clock: Clock::System, metrics: metrics_of };
     context.progress().begin(2, 1);
-    let left = talon_sdk::Left { left: 1, limit: 2, next_ms: 0 };
+    let left = talon_sdk::Left { left: 1, limit: 2, next_ms: 0, is_refused: false };
     let _shown = context.metrics.quotas.show("c", "Read", move || left);
     let text = TextEncoder::new().encode_to_string(&metrics.registry.gather()).unwrap();
     let names = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
@@ -65,11 +66,13 @@ fn metric_names_do_not_change_by_accident() {
             "talon_observations_total counter",
             "talon_oversize_total counter",
             "talon_publish_duration_seconds histogram",
+            "talon_recovery_idle_seconds gauge",
             "talon_recovery_seconds gauge",
             "talon_shard_owned gauge",
             "talon_upstream_budget_wait_seconds histogram",
             "talon_upstream_quota_left gauge",
             "talon_upstream_quota_limit gauge",
+            "talon_upstream_quota_refused gauge",
             "talon_upstream_request_duration_seconds histogram",
             "talon_upstream_requests_total counter",
         ]

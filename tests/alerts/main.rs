@@ -1,0 +1,165 @@
+//! Each of the faults that an engineer is told of within a minute, by an alert that names it; and a quiet day,
+//! on which nobody is told of anything. Real brokers, a real Prometheus with the rules that ship.
+//!
+//! In CI a few of the faults, five times faster; all of them by hand:
+//!
+//! ```text
+//! TALON_ALERTS=whole TALON_ALERTS_FACTOR=1 cargo test -p talon --test alerts -- --nocapture whole
+//! ```
+//!
+//! which writes `RESULTS.md`.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../../connectors/http/tests/http/authority.rs"]
+#[allow(dead_code)]
+mod authority;
+mod bus;
+mod commands;
+mod fault;
+mod group;
+mod process;
+mod quiet;
+mod quota;
+#[path = "../../bridge/kafka/tests/support/rights.rs"]
+#[allow(dead_code)]
+mod rights;
+mod rules;
+mod site;
+mod stage;
+#[path = "../scenarios/support/mod.rs"]
+mod support;
+mod table;
+mod upstream;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use fault::{Fault, Row, Watch, live_through};
+use stage::Stage;
+use support::On;
+
+/// How much faster Prometheus is in CI.
+const FACTOR: u32 = 5;
+
+/// So long an engineer may be left in the dark.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Those of CI: one of each kind.
+const SHORT: [&str; 5] = [
+    "upstream refuses credentials",
+    "quota used up",
+    "one scope stuck",
+    "stream full",
+    "command UNKNOWN",
+];
+
+/// All faults; `None` where the test is skipped.
+async fn faults(test: &str, nats: &str, kafka: &str) -> Option<Vec<Box<dyn Fault>>> {
+    let mut all = upstream::all(nats).await;
+    all.extend(commands::all(nats).await);
+    all.push(Box::new(quota::QuotaUsedUp::new(nats).await));
+    all.push(Box::new(quota::ScopeStuck::new(nats).await));
+    all.push(Box::new(process::TlsExpired::new(nats).await));
+    match process::MemoryNearLimit::new(nats).await {
+        Some(fault) => all.push(Box::new(fault)),
+        None => eprintln!("no control group can be made here: memory near its limit is left out"),
+    }
+    all.push(bus::Bus::full(nats).await);
+    all.push(Box::new(group::NobodyOwns::new(kafka).await));
+    all.push(Box::new(group::TwoGroups::new(kafka).await));
+    all.push(Box::new(group::EndlessRecovery::new(kafka).await));
+    all.push(bus::Bus::schema_refused(test, nats).await?);
+    all.push(bus::Bus::registry_down(test, nats).await?);
+    all.push(bus::Bus::broker_down(test).await?);
+    all.push(bus::Bus::no_leader(test).await?);
+    all.push(bus::Bus::no_transactions(test).await?);
+    Some(all)
+}
+
+/// Some faults at once, each with processes of its own.
+async fn together(faults: Vec<Box<dyn Fault>>, stage: &Arc<Stage>, watch: Watch) -> Vec<Row> {
+    join_all(faults.into_iter().map(|fault| live_through(fault, stage, watch))).await
+}
+
+fn is_meant(name: &str, only: Option<&str>) -> bool {
+    only.is_none_or(|only| only.split(',').any(|one| name.contains(one)))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn faults_are_told_by_the_alert_that_names_them_and_a_quiet_day_by_none() {
+    let test = "alerts";
+    let Some(nats) = On::Nats.shared(test) else { return };
+    let started = tokio::task::block_in_place(|| Stage::start(test, FACTOR));
+    let Some(stage) = started.map(Arc::new) else { return };
+    let mut some = upstream::all(nats).await;
+    some.extend(commands::all(nats).await);
+    some.push(Box::new(quota::QuotaUsedUp::new(nats).await));
+    some.push(Box::new(quota::ScopeStuck::new(nats).await));
+    some.push(bus::Bus::full(nats).await);
+    some.retain(|fault| SHORT.contains(&fault.name()));
+    assert_eq!(some.len(), SHORT.len());
+    let (rows, fired) = tokio::join!(
+        together(some, &stage, Watch::short()),
+        quiet::day(&stage, nats, Duration::from_secs(40)),
+    );
+    println!("{}", table::table(&rows));
+    for row in &rows {
+        assert!(row.seen.is_some(), "`{}` is not told by {}", row.fault, row.alert);
+        assert!(row.before.is_empty(), "`{}`: {:?} before it", row.fault, row.before);
+    }
+    assert!(fired.is_empty(), "on a quiet day: {fired:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whole() {
+    if std::env::var("TALON_ALERTS").as_deref() != Ok("whole") {
+        return;
+    }
+    let number = |name: &str, usual: u32| {
+        std::env::var(name).ok().map_or(usual, |text| text.parse().unwrap())
+    };
+    let factor = number("TALON_ALERTS_FACTOR", 1);
+    let only = std::env::var("TALON_ALERTS_ONLY").ok();
+    let test = "alerts_whole";
+    let (Some(nats), Some(kafka)) = (On::Nats.shared(test), On::Kafka.shared(test)) else { return };
+    let started = tokio::task::block_in_place(|| Stage::start(test, factor));
+    let Some(stage) = started.map(Arc::new) else { return };
+    let Some(mut all) = faults(test, nats, kafka).await else { return };
+    all.retain(|fault| is_meant(fault.name(), only.as_deref()));
+    let watch = Watch {
+        // What is usual for a feed is known after five minutes.
+        scrapes: usize::try_from(number("TALON_ALERTS_SCRAPES", 24)).unwrap(),
+        stays: LIMIT + Duration::from_secs(15),
+        limit: LIMIT * 3,
+        clears: Duration::from_secs(60) + stage.span(Duration::from_secs(600)),
+    };
+    let lasts = Duration::from_secs(number("TALON_ALERTS_QUIET_SECONDS", 600).into());
+    let quiet = async {
+        match is_meant("quiet day", only.as_deref()) {
+            true => Some([
+                quiet::day(&stage, nats, lasts).await,
+                quiet::day(&stage, kafka, lasts).await,
+            ]),
+            false => None,
+        }
+    };
+    let (rows, quiet) = tokio::join!(together(all, &stage, watch), quiet);
+    let report = table::report(factor, &rows, lasts, quiet.as_ref());
+    println!("{report}");
+    if only.is_none() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/alerts/RESULTS.md");
+        std::fs::write(path, &report).unwrap();
+    }
+    let late: Vec<&str> = rows
+        .iter()
+        .filter(|row| row.seen.is_none_or(|seen| seen > LIMIT) || !row.before.is_empty())
+        .map(|row| row.fault)
+        .collect();
+    assert_eq!(late, [""; 0], "not told within a minute, or something fired before");
+    for fired in quiet.into_iter().flatten() {
+        assert!(fired.is_empty(), "on a quiet day: {fired:?}");
+    }
+}
