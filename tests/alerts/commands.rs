@@ -9,7 +9,7 @@ use talon_simulators::contractor::{Fault as Strike, FaultKind, Simulator};
 use crate::fault::Fault;
 use crate::site::Site;
 use crate::support::producer::Producer;
-use crate::upstream::{contractor, field};
+use crate::upstream::{PATIENT, contractor, field};
 
 /// What becomes of a command.
 enum Fate {
@@ -69,8 +69,10 @@ impl Fault for Command {
     }
 
     async fn begin(&mut self, site: &mut Site) {
-        let more =
-            [("commands", "SendMessage,RegisterUser"), ("upstream.request.timeout.ms", "600000")];
+        let mut more = vec![("commands", "SendMessage,RegisterUser")];
+        if let Fate::Stuck = self.fate {
+            more.extend(PATIENT);
+        }
         let texts = field(site, &self.upstream.url(), &more);
         site.run_ready(0, &texts).await;
         site.pod(0).becomes("field/commands", "up").await;

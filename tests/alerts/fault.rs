@@ -43,6 +43,14 @@ pub(crate) struct Row {
     pub(crate) cleared: Option<Duration>,
 }
 
+impl Row {
+    pub(crate) fn unseen(fault: &'static str, alert: &'static str) -> Row {
+        let (others, before) = (BTreeSet::new(), BTreeSet::new());
+        let (seen, cleared) = (None, None);
+        Row { fault, alert, seen, summary: String::new(), others, before, cleared }
+    }
+}
+
 /// How long a fault is looked at.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Watch {

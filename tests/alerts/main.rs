@@ -31,10 +31,12 @@ mod support;
 mod table;
 mod upstream;
 
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::join_all;
 
 use fault::{Fault, Row, Watch, live_through};
@@ -56,8 +58,12 @@ const SHORT: [&str; 5] = [
     "command UNKNOWN",
 ];
 
-/// All faults; `None` where the test is skipped.
-async fn faults(test: &str, nats: &str, kafka: &str) -> Option<Vec<Box<dyn Fault>>> {
+/// The faults that are meant; `None` where the test is skipped.
+async fn faults(
+    test: &str,
+    (nats, kafka): (&str, &str),
+    is_meant: impl Fn(&str) -> bool,
+) -> Option<Vec<Box<dyn Fault>>> {
     let mut all = upstream::all(nats).await;
     all.extend(commands::all(nats).await);
     all.push(Box::new(quota::QuotaUsedUp::new(nats).await));
@@ -71,17 +77,35 @@ async fn faults(test: &str, nats: &str, kafka: &str) -> Option<Vec<Box<dyn Fault
     all.push(Box::new(group::NobodyOwns::new(kafka).await));
     all.push(Box::new(group::TwoGroups::new(kafka).await));
     all.push(Box::new(group::EndlessRecovery::new(kafka).await));
-    all.push(bus::Bus::schema_refused(test, nats).await?);
-    all.push(bus::Bus::registry_down(test, nats).await?);
-    all.push(bus::Bus::broker_down(test).await?);
-    all.push(bus::Bus::no_leader(test).await?);
-    all.push(bus::Bus::no_transactions(test).await?);
+    all.retain(|fault| is_meant(fault.name()));
+    // Each of these has brokers of its own.
+    if is_meant("schema refused") {
+        all.push(bus::Bus::schema_refused(test, nats).await?);
+    }
+    if is_meant("registry down") {
+        all.push(bus::Bus::registry_down(test, nats).await?);
+    }
+    if is_meant("broker down") {
+        all.push(bus::Bus::broker_down(test).await?);
+    }
+    if is_meant("a partition without leader") {
+        all.push(bus::Bus::no_leader(test).await?);
+    }
+    if is_meant("transactions refused") {
+        all.push(bus::Bus::no_transactions(test).await?);
+    }
     Some(all)
 }
 
 /// Some faults at once, each with processes of its own.
 async fn together(faults: Vec<Box<dyn Fault>>, stage: &Arc<Stage>, watch: Watch) -> Vec<Row> {
-    join_all(faults.into_iter().map(|fault| live_through(fault, stage, watch))).await
+    let lived = faults.into_iter().map(|fault| {
+        let unseen = Row::unseen(fault.name(), fault.alert());
+        // The others are of use where one cannot be brought in.
+        let lived = AssertUnwindSafe(live_through(fault, stage, watch)).catch_unwind();
+        lived.map(|row| row.unwrap_or(unseen))
+    });
+    join_all(lived).await
 }
 
 fn is_meant(name: &str, only: Option<&str>) -> bool {
@@ -94,12 +118,8 @@ async fn faults_are_told_by_the_alert_that_names_them_and_a_quiet_day_by_none() 
     let Some(nats) = On::Nats.shared(test) else { return };
     let started = tokio::task::block_in_place(|| Stage::start(test, FACTOR));
     let Some(stage) = started.map(Arc::new) else { return };
-    let mut some = upstream::all(nats).await;
-    some.extend(commands::all(nats).await);
-    some.push(Box::new(quota::QuotaUsedUp::new(nats).await));
-    some.push(Box::new(quota::ScopeStuck::new(nats).await));
-    some.push(bus::Bus::full(nats).await);
-    some.retain(|fault| SHORT.contains(&fault.name()));
+    let is_short = |name: &str| SHORT.contains(&name);
+    let Some(some) = faults(test, (nats, "none"), is_short).await else { return };
     assert_eq!(some.len(), SHORT.len());
     let (rows, fired) = tokio::join!(
         together(some, &stage, Watch::short()),
@@ -127,8 +147,8 @@ async fn whole() {
     let (Some(nats), Some(kafka)) = (On::Nats.shared(test), On::Kafka.shared(test)) else { return };
     let started = tokio::task::block_in_place(|| Stage::start(test, factor));
     let Some(stage) = started.map(Arc::new) else { return };
-    let Some(mut all) = faults(test, nats, kafka).await else { return };
-    all.retain(|fault| is_meant(fault.name(), only.as_deref()));
+    let is_wanted = |name: &str| is_meant(name, only.as_deref());
+    let Some(all) = faults(test, (nats, kafka), is_wanted).await else { return };
     let watch = Watch {
         // What is usual for a feed is known after five minutes.
         scrapes: usize::try_from(number("TALON_ALERTS_SCRAPES", 24)).unwrap(),

@@ -55,9 +55,13 @@ fn status(code: u16, retry_after_seconds: Option<u64>) -> What {
     What::Does(FaultKind::Status { code, retry_after_seconds, body: None }.into())
 }
 
+/// A request that is not answered is waited for, for ten minutes.
+pub(crate) const PATIENT: [(&str, &str); 2] =
+    [("upstream.request.timeout.ms", "600000"), ("commands.settle.ms", "600000")];
+
 /// All of this kind.
 pub(crate) async fn all(address: &str) -> Vec<Box<dyn Fault>> {
-    let hour = [("upstream.request.timeout.ms", "3600000")].as_slice();
+    let patient = PATIENT.as_slice();
     let tasks = |kind: FaultKind| What::Does(Strike::from(kind).at("/calltask"));
     let faults = [
         ("upstream down", "TalonUpstreamDown", What::Away, [].as_slice()),
@@ -72,8 +76,8 @@ pub(crate) async fn all(address: &str) -> Vec<Box<dyn Fault>> {
         (
             "feed stuck while the process lives",
             "TalonFeedStale",
-            What::Does(FaultKind::Slow { ms: 3_600_000 }.into()),
-            hour,
+            What::Does(FaultKind::Slow { ms: 600_000 }.into()),
+            patient,
         ),
         (
             "dead letters",

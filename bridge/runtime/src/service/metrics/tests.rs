@@ -48,6 +48,7 @@ fn metric_names_do_not_change_by_accident() {
             "talon_build_info gauge",
             "talon_changes_total counter",
             "talon_command_duration_seconds histogram",
+            "talon_command_idle_seconds gauge",
             "talon_command_lag_records gauge",
             "talon_command_oldest_seconds gauge",
             "talon_commands_total counter",
