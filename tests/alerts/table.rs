@@ -41,7 +41,7 @@ pub(crate) fn report(
     let mut text = format!(
         "# Faults, and the alerts that tell them\n\n\
          Written by the program beside it: `TALON_ALERTS=whole TALON_ALERTS_FACTOR={factor} cargo test -p talon --test alerts -- --nocapture whole`.\n\
-         All faults at once, each with processes of its own, on two processors that other work shared, with an unoptimised build.\n\
+         Each fault has processes of its own, some at once, on two processors that other work shared, with an unoptimised build.\n\
          Prometheus asks and evaluates every {:.0} s with the rules that ship, their times divided by {factor}; \
          the product's own times, and limits in seconds, are those of production.\n\n",
         15.0 / f64::from(factor),

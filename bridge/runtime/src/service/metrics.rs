@@ -97,9 +97,19 @@ impl Metrics {
         self.shards.recovered(connector, took);
     }
 
-    /// A connector is opened, and its recovery shown until what is given is dropped.
+    /// A connector is opened, and how long that stands still is shown until it is over.
     pub(crate) fn recovering(&self, connector: &str) -> Recovery {
-        self.recoveries.begin(connector)
+        self.recoveries.attempt(connector)
+    }
+
+    /// The connector runs, or is another process's to run.
+    pub(crate) fn recovery_over(&self, connector: &str) {
+        self.recoveries.over(connector);
+    }
+
+    /// Another process took the shard so many more times.
+    pub(crate) fn fenced(&self, connector: &str, times: u64) {
+        self.shards.fenced(connector, times);
     }
 
     /// Whether this process owns the shard.

@@ -83,6 +83,7 @@ pub(crate) async fn keep<S: Service>(shared: Shared, service: S) {
     let (health, ownership) = (&shared.health, &shared.ownership);
     let (shard, component) = (service.shard(), service.component());
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT).recovered_after(PROGRESS);
+    shared.metrics.fenced(shard, 0);
     // Whether it shows a failure, which stays shown until it works again.
     let mut failed = false;
     loop {
@@ -117,6 +118,9 @@ pub(crate) async fn keep<S: Service>(shared: Shared, service: S) {
                     failed = !matches!(ran, Ok(()) | Err(BusFault::Revoked));
                     match ran {
                         Err(fault) if failed => {
+                            // Once for both of its services.
+                            let is_fenced = matches!(fault, BusFault::Fenced(_));
+                            shared.metrics.fenced(shard, (is_fenced && component == shard).into());
                             rest(&shared, component, &grant, &fault, &mut backoff).await;
                         }
                         // It lapsed and is confirmed again: no fault, and yet not tried without a pause.

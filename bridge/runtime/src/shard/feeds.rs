@@ -81,6 +81,7 @@ impl Service for Feeds {
     fn standby(&self) {
         let Feeds { shared, setup, plans, .. } = self;
         shared.metrics.owned(&setup.name, false);
+        shared.metrics.recovery_over(&setup.name);
         shared.health.withdraw(&setup.name);
         for (plan, metrics) in plans {
             shared.health.remove(&format!("{}/{}", setup.name, plan.spec.name));
@@ -103,6 +104,7 @@ impl Service for Feeds {
     async fn serve(&self, shard: Shard, hold: &Hold, progress: &Progress) -> Result<(), BusFault> {
         self.shared.health.set(&self.setup.name, Severity::Vital, State::Up, "");
         self.shared.metrics.owned(&self.setup.name, true);
+        self.shared.metrics.recovery_over(&self.setup.name);
         serve(self, shard, hold, progress).await
     }
 
@@ -265,7 +267,7 @@ async fn serve(
         }
     };
     polls.shutdown().await;
-    if let Err(fault @ BusFault::Unavailable(_)) = &served {
+    if let Err(fault @ (BusFault::Unavailable(_) | BusFault::Misconfigured(_))) = &served {
         shared.report("bus", &setup.name, Some(fault));
     }
     served.and(lost.map_or(Ok(()), Err))

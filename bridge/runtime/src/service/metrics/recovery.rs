@@ -1,7 +1,6 @@
 //! Recoveries that go on: how long they have not moved.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -15,28 +14,27 @@ use prometheus::{GaugeVec, Opts, Registry};
 #[derive(Clone)]
 pub(super) struct Recoveries {
     idle: GaugeVec,
-    running: Arc<Mutex<BTreeMap<String, Arc<Moved>>>>,
+    running: Arc<Mutex<BTreeMap<String, Moved>>>,
 }
 
-/// When something moved.
+/// How far one has come, over all its attempts.
 struct Moved {
-    began: Instant,
-    /// The last time, milliseconds after it began.
-    last_ms: AtomicU64,
+    last: Instant,
+    /// The most records that an attempt has read. To read the same again is no progress.
+    records: u64,
 }
 
-/// A recovery that goes on until this is dropped.
+/// An attempt to recover a shard.
 pub(crate) struct Recovery {
     all: Recoveries,
     connector: String,
-    moved: Arc<Moved>,
 }
 
 impl Recoveries {
     pub(super) fn register(registry: &Registry) -> prometheus::Result<Recoveries> {
         let opts = Opts::new(
             "talon_recovery_idle_seconds",
-            "While a connector is opened: time since the last record was read back, or since it began; none where no connector is opened.",
+            "While a connector is opened: time since it came further than before in reading back, or since it began; none where it runs.",
         );
         let idle = GaugeVec::new(opts, &["connector"])?;
         let recoveries = Recoveries { idle, running: Arc::default() };
@@ -44,36 +42,30 @@ impl Recoveries {
         Ok(recoveries)
     }
 
-    pub(super) fn begin(&self, connector: &str) -> Recovery {
-        let moved = Arc::new(Moved { began: Instant::now(), last_ms: AtomicU64::new(0) });
-        self.running().insert(connector.to_owned(), moved.clone());
-        Recovery { all: self.clone(), connector: connector.to_owned(), moved }
+    /// Another attempt, or the first one.
+    pub(super) fn attempt(&self, connector: &str) -> Recovery {
+        let begun = || Moved { last: Instant::now(), records: 0 };
+        self.running().entry(connector.to_owned()).or_insert_with(begun);
+        Recovery { all: self.clone(), connector: connector.to_owned() }
     }
 
-    fn running(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Moved>>> {
+    /// The connector runs, or is another process's to run.
+    pub(super) fn over(&self, connector: &str) {
+        self.running().remove(connector);
+    }
+
+    fn running(&self) -> MutexGuard<'_, BTreeMap<String, Moved>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Moved {
-    fn elapsed_ms(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-}
-
 impl Recovery {
-    /// A record was read.
-    pub(crate) fn moves(&self) {
-        self.moved.last_ms.store(self.moved.elapsed_ms(), Ordering::Relaxed);
-    }
-}
-
-/// One that has begun in its place stays.
-impl Drop for Recovery {
-    fn drop(&mut self) {
-        let mut running = self.all.running();
-        if running.get(&self.connector).is_some_and(|moved| Arc::ptr_eq(moved, &self.moved)) {
-            running.remove(&self.connector);
+    /// So many records were read in this attempt.
+    pub(crate) fn read(&self, records: u64) {
+        if let Some(moved) = self.all.running().get_mut(&self.connector)
+            && records > moved.records
+        {
+            *moved = Moved { last: Instant::now(), records };
         }
     }
 }
@@ -87,8 +79,8 @@ impl Collector for Recoveries {
         let running = self.running();
         self.idle.reset();
         for (connector, moved) in &*running {
-            let idle_ms = moved.elapsed_ms().saturating_sub(moved.last_ms.load(Ordering::Relaxed));
-            self.idle.with_label_values(&[connector.as_str()]).set(idle_ms as f64 / 1000.0);
+            let idle = moved.last.elapsed().as_secs_f64();
+            self.idle.with_label_values(&[connector.as_str()]).set(idle);
         }
         self.idle.collect()
     }
@@ -101,29 +93,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_recovery_is_idle_from_its_last_record_on_and_shown_while_it_goes_on() {
+    fn a_recovery_is_idle_from_its_farthest_record_on_over_all_attempts() {
         let registry = Registry::new();
         let recoveries = Recoveries::register(&registry).unwrap();
         let idle = || {
             let text = prometheus::TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
-            let line =
-                text.lines().find(|line| line.contains("{connector=\"c\"}")).map(str::to_owned);
-            line.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
+            let line = text.lines().find(|line| line.contains("{connector=\"c\"}"))?;
+            line.rsplit(' ').next().unwrap().parse::<f64>().ok()
+        };
+        let age = || {
+            let mut running = recoveries.running();
+            let moved = running.get_mut("c").unwrap();
+            moved.last = moved.last.checked_sub(Duration::from_secs(90)).unwrap();
         };
         assert_eq!(idle(), None);
-        let first = recoveries.begin("c");
-        let Some(began) = Instant::now().checked_sub(Duration::from_secs(90)) else { return };
-        let moved = Arc::new(Moved { began, last_ms: AtomicU64::new(0) });
-        recoveries.running().insert("c".to_owned(), moved.clone());
+        let first = recoveries.attempt("c");
+        first.read(3);
+        assert!(idle().unwrap() < 60.0);
+        age();
         assert!(idle().unwrap() >= 90.0);
-        moved.last_ms.store(60_000, Ordering::Relaxed);
-        assert!((30.0..60.0).contains(&idle().unwrap()), "{:?}", idle());
-        drop(first);
-        assert!(idle().is_some(), "another one took its place");
-        let last = recoveries.begin("c");
-        last.moves();
-        assert!(idle().unwrap() < 30.0);
-        drop(last);
+        let second = recoveries.attempt("c");
+        for records in 1..=3 {
+            second.read(records);
+        }
+        assert!(idle().unwrap() >= 90.0, "what was read before is read again");
+        second.read(4);
+        assert!(idle().unwrap() < 60.0);
+        recoveries.over("c");
         assert_eq!(idle(), None);
     }
 }

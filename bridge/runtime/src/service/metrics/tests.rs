@@ -21,6 +21,7 @@ fn metric_names_do_not_change_by_accident() {
     metrics.published("c", Duration::ZERO);
     metrics.recovered("c", Duration::ZERO);
     metrics.owned("c", true);
+    metrics.fenced("c", 0);
     let _recovery = metrics.recovering("c");
     metrics.component("bus", "up", Some(true));
     metrics.log_dropped.with_label_values(&["full"]).inc();
@@ -69,6 +70,7 @@ fn metric_names_do_not_change_by_accident() {
             "talon_publish_duration_seconds histogram",
             "talon_recovery_idle_seconds gauge",
             "talon_recovery_seconds gauge",
+            "talon_shard_fenced_total counter",
             "talon_shard_owned gauge",
             "talon_upstream_budget_wait_seconds histogram",
             "talon_upstream_quota_left gauge",
