@@ -303,11 +303,20 @@ impl<O: Operation> MeteredFeed<O> {
             NoAnswer::OutOfLimit(fault) => {
                 saved.quota.refused(self.clock.now_ms());
                 self.show(&saved.quota);
-                self.fault = Some(fault);
+                self.fault = Some(at_once(fault));
                 self.waits = true;
                 self.nothing(Some(&saved))
             }
         }
+    }
+}
+
+/// The quota says when the next call is made. The feed is open meanwhile, so that the quota is shown: one that
+/// waits for its retry is closed.
+fn at_once(fault: Fault) -> Fault {
+    match fault {
+        Fault::Unavailable { reason, .. } => Fault::Unavailable { reason, retry_after: None },
+        other => other,
     }
 }
 
