@@ -1,15 +1,21 @@
 //! Faults of brokers and of the registry.
 
+use std::time::Duration;
+
 use async_nats::jetstream::{self, stream};
 use async_trait::async_trait;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::producer::{BaseProducer, Producer as _};
+use rdkafka::topic_partition_list::TopicPartitionList;
 use serde_json::json;
 use talon_brokers::{Kafka, Registry, SecondKafka, probe};
 use talon_simulators::contractor::Simulator;
 
 use crate::fault::Fault;
+use crate::reassignment::reassign;
 use crate::rights::{Operation, Resource, allow};
 use crate::site::Site;
 use crate::support::until;
@@ -21,6 +27,8 @@ enum What {
     Down(Kafka),
     /// A Kafka of two, the second of which has a topic for itself and ends.
     NoLeader(Kafka, Option<SecondKafka>),
+    /// The same, where the second one keeps the group.
+    NoCoordinator(Kafka, Option<SecondKafka>),
     /// A Kafka that lets another one alone use the transactions.
     NoTransactions(Kafka),
     /// A stream that takes no more.
@@ -58,11 +66,25 @@ impl Bus {
     pub(crate) async fn no_leader(test: &str) -> Option<Box<dyn Fault>> {
         let (kafka, second) = tokio::task::block_in_place(|| {
             let kafka = Kafka::start_with(test, "")?;
+            first_of_all(kafka.bootstrap());
             let second = SecondKafka::join(test, &kafka)?;
             Some((kafka, second))
         })?;
         let what = What::NoLeader(kafka, Some(second));
         Some(Bus::of("a partition without leader", "TalonBusDown", what).await)
+    }
+
+    pub(crate) async fn no_coordinator(test: &str) -> Option<Box<dyn Fault>> {
+        let (kafka, second) = tokio::task::block_in_place(|| {
+            let kafka = Kafka::start_with(test, "")?;
+            first_of_all(kafka.bootstrap());
+            let second = SecondKafka::join(test, &kafka)?;
+            reassign(kafka.bootstrap(), "__consumer_offsets", 2);
+            Some((kafka, second))
+        })?;
+        let what = What::NoCoordinator(kafka, Some(second));
+        let name = "the coordinator of groups without leader";
+        Some(Bus::of(name, "TalonBusDown", what).await)
     }
 
     pub(crate) async fn no_transactions(test: &str) -> Option<Box<dyn Fault>> {
@@ -86,6 +108,21 @@ impl Bus {
         let what = What::SchemaRefused(bus.to_owned(), registry);
         Some(Bus::of("schema refused", "TalonRegistryDown", what).await)
     }
+}
+
+/// Has the first broker make the topics of groups and of transactions, while it is alone: they are no part of the
+/// fault.
+fn first_of_all(bootstrap: &str) {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", bootstrap);
+    let limit = Duration::from_secs(60);
+    let producer: BaseProducer =
+        config.clone().set("transactional.id", "first of all").create().unwrap();
+    producer.init_transactions(limit).unwrap();
+    let consumer: BaseConsumer = config.set("group.id", "first of all").create().unwrap();
+    let mut offsets = TopicPartitionList::new();
+    offsets.add_partition("first of all", 0);
+    consumer.committed_offsets(offsets, limit).unwrap();
 }
 
 /// The topic of calls, on the second broker alone.
@@ -124,9 +161,10 @@ impl Fault for Bus {
 
     fn address(&self) -> &str {
         match &self.what {
-            What::Down(kafka) | What::NoLeader(kafka, _) | What::NoTransactions(kafka) => {
-                kafka.bootstrap()
-            }
+            What::Down(kafka)
+            | What::NoLeader(kafka, _)
+            | What::NoCoordinator(kafka, _)
+            | What::NoTransactions(kafka) => kafka.bootstrap(),
             What::Full(address)
             | What::RegistryDown(address, _)
             | What::SchemaRefused(address, _) => address,
@@ -159,7 +197,7 @@ impl Fault for Bus {
         let address = self.address().to_owned();
         match &mut self.what {
             What::Down(kafka) => kafka.kill(),
-            What::NoLeader(_, second) => drop(second.take()),
+            What::NoLeader(_, second) | What::NoCoordinator(_, second) => drop(second.take()),
             What::NoTransactions(_) => {
                 let right = [(Resource::TransactionalId, Operation::Write)];
                 allow(&address, "somebody", &site.prefix, &right);
@@ -188,7 +226,7 @@ impl Fault for Bus {
         match &mut self.what {
             What::Down(kafka) => tokio::task::block_in_place(|| kafka.restart()),
             // Its data went with it.
-            What::NoLeader(..) => site.end(0).await,
+            What::NoLeader(..) | What::NoCoordinator(..) => site.end(0).await,
             What::NoTransactions(_) => {
                 let right = [(Resource::TransactionalId, Operation::Write)];
                 allow(&address, "ANONYMOUS", &site.prefix, &right);

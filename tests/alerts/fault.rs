@@ -17,6 +17,10 @@ pub(crate) trait Fault {
     fn name(&self) -> &'static str;
     /// The alert that tells this fault.
     fn alert(&self) -> &'static str;
+    /// How many scrapes its alert must have seen before.
+    fn scrapes(&self) -> usize {
+        0
+    }
     /// Where the processes work.
     fn address(&self) -> &str;
     /// Starts what it happens to, and waits until that works.
@@ -73,7 +77,7 @@ pub(crate) async fn live_through(
     let mut site = Site::new(stage, fault.name(), fault.address());
     let begun = Instant::now();
     fault.begin(&mut site).await;
-    stage.scraped(&site.job, watch.scrapes).await;
+    stage.scraped(&site.job, watch.scrapes.max(fault.scrapes())).await;
     let names = |fired: Vec<(crate::stage::Firing, Duration)>| {
         fired.into_iter().map(|(one, _)| one.alert).collect::<BTreeSet<_>>()
     };
@@ -107,6 +111,6 @@ pub(crate) async fn live_through(
 impl Watch {
     /// As short as it can be.
     pub(crate) fn short() -> Watch {
-        Watch { scrapes: 4, stays: Duration::ZERO, limit: PATIENCE, clears: PATIENCE }
+        Watch { scrapes: 3, stays: Duration::ZERO, limit: PATIENCE, clears: Duration::ZERO }
     }
 }

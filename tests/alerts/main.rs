@@ -20,6 +20,8 @@ mod group;
 mod process;
 mod quiet;
 mod quota;
+#[path = "../../bridge/kafka/tests/support/reassign.rs"]
+mod reassignment;
 #[path = "../../bridge/kafka/tests/support/rights.rs"]
 #[allow(dead_code)]
 mod rights;
@@ -44,7 +46,7 @@ use stage::Stage;
 use support::On;
 
 /// How much faster Prometheus is in CI.
-const FACTOR: u32 = 3;
+const FACTOR: u32 = 2;
 
 /// So long an engineer may be left in the dark.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -91,6 +93,9 @@ async fn faults(
     if is_meant("a partition without leader") {
         all.push(bus::Bus::no_leader(test).await?);
     }
+    if is_meant("the coordinator of groups without leader") {
+        all.push(bus::Bus::no_coordinator(test).await?);
+    }
     if is_meant("transactions refused") {
         all.push(bus::Bus::no_transactions(test).await?);
     }
@@ -123,7 +128,7 @@ async fn faults_are_told_by_the_alert_that_names_them_and_a_quiet_day_by_none() 
     assert_eq!(some.len(), SHORT.len());
     let (rows, fired) = tokio::join!(
         together(some, &stage, Watch::short()),
-        quiet::day(&stage, nats, Duration::from_secs(45)),
+        quiet::day(&stage, nats, Duration::from_secs(60)),
     );
     println!("{}", table::table(&rows));
     for row in &rows {
@@ -150,10 +155,10 @@ async fn whole() {
     let is_wanted = |name: &str| is_meant(name, only.as_deref());
     let Some(all) = faults(test, (nats, kafka), is_wanted).await else { return };
     let watch = Watch {
-        scrapes: usize::try_from(number("TALON_ALERTS_SCRAPES", 24)).unwrap(),
+        scrapes: usize::try_from(number("TALON_ALERTS_SCRAPES", 8)).unwrap(),
         stays: LIMIT + Duration::from_secs(15),
         limit: LIMIT * 3,
-        clears: Duration::from_secs(60) + stage.span(Duration::from_secs(600)),
+        clears: Duration::from_secs(number("TALON_ALERTS_CLEAR_SECONDS", 90).into()),
     };
     let lasts = Duration::from_secs(number("TALON_ALERTS_QUIET_SECONDS", 600).into());
     // All at once, two processors would be the fault.

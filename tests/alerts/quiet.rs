@@ -78,13 +78,13 @@ pub(crate) async fn day(stage: &Arc<Stage>, address: &str, lasts: Duration) -> B
             0 => {}
             // A restart of one.
             1 => {
-                site.end(0).await;
+                site.retire(0).await;
                 site.run_ready(0, &texts[0]).await;
             }
             // A rolling restart, the last one first.
             2 => {
                 for number in [1, 0] {
-                    site.end(number).await;
+                    site.retire(number).await;
                     site.run_ready(number, &texts[number]).await;
                 }
             }

@@ -64,6 +64,18 @@ impl Site {
         }
     }
 
+    /// Ends a process in order and waits until Prometheus has forgotten it, which looks for its targets every few
+    /// seconds, whatever it is told.
+    pub(crate) async fn retire(&mut self, number: usize) {
+        let instance = self.instance(number);
+        self.end(number).await;
+        self.stage.forgotten(&self.job, &instance).await;
+    }
+
+    fn instance(&self, number: usize) -> String {
+        format!("{}-{number}", self.job)
+    }
+
     async fn expose(&mut self) {
         let mut processes = Vec::new();
         for (number, pod) in &mut self.pods {

@@ -36,7 +36,6 @@ struct Seen {
 
 /// The Prometheus of all faults.
 pub(crate) struct Stage {
-    pub(crate) factor: u32,
     seen: Arc<Mutex<Seen>>,
     ended: Arc<AtomicBool>,
     targets: tempfile::TempDir,
@@ -82,7 +81,7 @@ impl Stage {
                 std::thread::sleep(LOOK);
             }
         });
-        Some(Stage { factor, seen, ended, targets, prometheus })
+        Some(Stage { seen, ended, targets, prometheus })
     }
 
     /// From now on these are the processes of a fault: the name of the instance, and its address.
@@ -111,11 +110,6 @@ impl Stage {
         of_job.map(|(one, at)| (one.clone(), at.duration_since(since))).collect()
     }
 
-    /// So long in Prometheus' shortened time.
-    pub(crate) fn span(&self, time: Duration) -> Duration {
-        time / self.factor
-    }
-
     /// Waits until Prometheus has asked a job's processes so often.
     pub(crate) async fn scraped(&self, job: &str, times: usize) {
         let query = format!("min(count_over_time(up{{job=\"{job}\"}}[1h]))");
@@ -124,6 +118,19 @@ impl Stage {
             let answer: Value = serde_json::from_str(&said.unwrap()).unwrap();
             let count = answer["data"]["result"][0]["value"][1].as_str();
             count.and_then(|text| text.parse::<usize>().ok()).is_some_and(|seen| seen >= times)
+        })
+        .await;
+    }
+}
+
+impl Stage {
+    /// Waits until Prometheus does not ask a process any more.
+    pub(crate) async fn forgotten(&self, job: &str, instance: &str) {
+        let query = format!("up{{job=\"{job}\",instance=\"{instance}\"}}");
+        support::until("a process is forgotten", async || {
+            let said = tokio::task::block_in_place(|| self.prometheus.query(&query));
+            let answer: Value = serde_json::from_str(&said.unwrap()).unwrap();
+            answer["data"]["result"].as_array().is_some_and(Vec::is_empty)
         })
         .await;
     }

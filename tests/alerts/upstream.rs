@@ -107,6 +107,11 @@ impl Fault for Upstream {
         self.alert
     }
 
+    /// What is usual for a feed is known after five minutes.
+    fn scrapes(&self) -> usize {
+        if self.alert == "TalonFeedStale" { 24 } else { 0 }
+    }
+
     fn address(&self) -> &str {
         &self.address
     }
