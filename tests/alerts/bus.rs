@@ -1,6 +1,6 @@
 //! Faults of brokers and of the registry.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::jetstream::{self, stream};
 use async_trait::async_trait;
@@ -122,7 +122,12 @@ fn first_of_all(bootstrap: &str) {
     let consumer: BaseConsumer = config.set("group.id", "first of all").create().unwrap();
     let mut offsets = TopicPartitionList::new();
     offsets.add_partition("first of all", 0);
-    consumer.committed_offsets(offsets, limit).unwrap();
+    // The coordinator is being made.
+    let since = Instant::now();
+    while let Err(error) = consumer.committed_offsets(offsets.clone(), limit) {
+        assert!(since.elapsed() < limit, "no coordinator of groups: {error}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }
 
 /// The topic of calls, on the second broker alone.
