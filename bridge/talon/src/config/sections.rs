@@ -103,6 +103,7 @@ pub(crate) fn load(
     for (name, texts) in connectors {
         setups.extend(connector(name, texts, secrets, &clock, &metrics, &mut problems));
     }
+    problems.extend(held_twice(&setups));
     problems.sort();
     match (root, bus) {
         (Some(root), Some(bus)) if problems.is_empty() => {
@@ -187,6 +188,26 @@ fn connector(
         connector: connector?,
         commands: class.commands(),
     })
+}
+
+/// What two instances would take from each other.
+fn held_twice(setups: &[Setup]) -> Vec<Problem> {
+    let mut holders = BTreeMap::new();
+    let mut problems = Vec::new();
+    for setup in setups {
+        for (setting, held) in setup.connector.holds() {
+            match holders.insert((setup.class, held), &setup.name) {
+                Some(other) if *other != setup.name => problems.push(Problem {
+                    key: format!("connectors.{}.{setting}", setup.name),
+                    message: format!(
+                        "names what `connectors.{other}` has too; only one can hold it at a time"
+                    ),
+                }),
+                _ => {}
+            }
+        }
+    }
+    problems
 }
 
 fn class_names() -> String {
