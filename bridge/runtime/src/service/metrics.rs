@@ -9,6 +9,7 @@ mod feeds;
 mod freshness;
 mod process;
 mod register;
+mod relays;
 mod shards;
 mod tally;
 
@@ -23,6 +24,7 @@ pub use feed::{FeedMetrics, FeedStatus, OldestScope};
 use feeds::Feeds;
 use process::Process;
 use register::Register;
+pub(crate) use relays::Relays;
 use shards::Shards;
 pub(crate) use tally::{Stage, Tally};
 
@@ -38,6 +40,7 @@ pub struct Metrics {
     shards: Shards,
     components: Components,
     pub(crate) commands: Commands,
+    pub(crate) relays: Relays,
     process: Process,
 }
 
@@ -60,6 +63,7 @@ impl Metrics {
             shards: Shards::register(&register)?,
             components: Components::register(&register)?,
             commands: Commands::register(&register)?,
+            relays: Relays::register(&register)?,
             process: Process::register(&registry)?,
             registry,
         })

@@ -103,6 +103,16 @@ impl Template {
         subject_problem(&shape)
     }
 
+    /// The topics that it makes of records of this one, as a pattern: `*` stands for what is not known.
+    pub fn as_pattern(&self, topic: &str) -> String {
+        let shape = |piece: &Piece| match piece {
+            Piece::Text(text) => text.clone(),
+            Piece::Topic => topic.to_owned(),
+            _ => "*".to_owned(),
+        };
+        self.0.iter().map(shape).collect()
+    }
+
     /// Its placeholders, as they are written.
     pub fn placeholders(&self) -> Vec<String> {
         let named = |piece: &Piece| !matches!(piece, Piece::Text(_));
