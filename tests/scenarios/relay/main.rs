@@ -19,37 +19,56 @@ use talon_brokers::unique;
 
 const KILLS: usize = 8;
 
-/// Two relays, from `a.*` to `mid-…` and from there to `out-…`.
-fn relays(prefix: &str, address: &str) -> BTreeMap<String, String> {
+/// Two relays: from `{prefix}.a.*` to another bus, and from there to `{topic}.out`.
+fn relays(prefix: &str, address: &str, nats: Option<&str>) -> BTreeMap<String, String> {
     let mut texts = process(prefix, address);
-    for (name, from, to) in [("there", "", "mid-{topic}"), ("back", "mid-", "{topic}.out")] {
-        let mut put = |key: &str, text: &str| {
-            texts.insert(format!("relays.{name}.{key}"), text.to_owned());
-        };
-        put("from.topics", &format!("{from}{prefix}.a.*"));
-        put("to.topic", to);
-        put("to.partition", "same");
-        put("to.partitions", "12");
-        put("echoes", "carry");
-        put("tasks", "3");
-        put("look.interval.ms", "1000");
+    let mut put = |key: &str, text: &str| {
+        texts.insert(key.to_owned(), text.to_owned());
+    };
+    for name in ["there", "back"] {
+        put(&format!("relays.{name}.echoes"), "carry");
+        put(&format!("relays.{name}.tasks"), "3");
+        put(&format!("relays.{name}.look.interval.ms"), "1000");
     }
-    // What comes back is not sent again.
-    texts
-        .insert("relays.back.from.topics".to_owned(), format!("mid-{prefix}.a.x,mid-{prefix}.a.y"));
+    for name in if nats.is_some() { &["back"][..] } else { &["there", "back"] } {
+        put(&format!("relays.{name}.to.partition"), "same");
+        put(&format!("relays.{name}.to.partitions"), "12");
+    }
+    put("relays.there.from.topics", &format!("{prefix}.a.*"));
+    match nats {
+        Some(url) => {
+            put("buses.edge.nats.servers", url);
+            put("relays.there.to.bus", "edge");
+            put("relays.there.to.stream", prefix);
+            put("relays.there.to.subject", "{topic}.{key}");
+            put("relays.back.from.bus", "edge");
+            put("relays.back.from.stream", prefix);
+            put("relays.back.from.subjects", &format!("{prefix}.a.>"));
+        }
+        None => {
+            put("relays.there.to.topic", "mid-{topic}");
+            put("relays.back.from.topics", &format!("mid-{prefix}.a.x,mid-{prefix}.a.y"));
+        }
+    }
+    put("relays.back.to.topic", "{topic}.out");
     texts
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn relays_that_are_killed_at_random_points_lose_double_and_reorder_nothing() {
+async fn relays_that_are_killed_at_random_points_lose_double_and_reorder_nothing_between_kafkas() {
     let Some(address) = On::Kafka.shared("relay_kills") else { return };
+    killed_at_random_points(address, None).await;
+}
+
+async fn killed_at_random_points(address: &str, nats: Option<&str>) {
     let kills = std::env::var("TALON_RELAY_KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
     let seed = std::env::var("TALON_TEST_SEED")
         .map_or_else(|_| rand::rng().random(), |seed| seed.parse().unwrap());
     eprintln!("TALON_TEST_SEED={seed}");
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let prefix = unique("relay");
-    let texts = relays(&prefix, address);
+    let texts = relays(&prefix, address, nats);
+    let between = if nats.is_some() { "" } else { "mid-" };
     let sender =
         Sender::start(address, &[(&format!("{prefix}.a.x"), 12), (&format!("{prefix}.a.y"), 1)]);
     for kill in 0..kills {
@@ -65,7 +84,7 @@ async fn relays_that_are_killed_at_random_points_lose_double_and_reorder_nothing
     talon.ready().await;
     for topic in ["x", "y"] {
         let first = format!("{prefix}.a.{topic}");
-        let last = format!("mid-{first}.out");
+        let last = format!("{between}{first}.out");
         until("all is carried", async || {
             let count = |topic: &str| read(address, topic).values().map(Vec::len).sum::<usize>();
             count(&last) >= count(&first)

@@ -9,6 +9,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rdkafka::admin::AdminClient;
+use rdkafka::client::DefaultClientContext;
 use talon_runtime::bus::{BusFault, Grant, Purpose, TopicSpec};
 use talon_runtime::relay::{Address, Key, Part, Position, Record, Resume, Sink, SinkSpec};
 use tokio::runtime::Handle;
@@ -17,6 +19,7 @@ use tokio::time::timeout;
 use super::{convert, dead_letter, records};
 use crate::cluster::Cluster;
 use crate::patience::PATIENCE;
+use crate::policy::{Policy, policies};
 use crate::producer::{KafkaProducer, Outgoing};
 use crate::reader::{PartitionReader, Topic, partitions};
 use crate::topics;
@@ -27,6 +30,13 @@ const FRAME: usize = 128;
 
 /// The topics that each task has written to, in this process: a producer is made to fit them.
 pub(crate) type Targets = Arc<Mutex<BTreeMap<String, BTreeSet<String>>>>;
+
+/// A topic that is written to.
+struct Target {
+    partitions: i32,
+    /// None where it may not be seen.
+    policy: Option<Policy>,
+}
 
 /// The target of one task.
 pub(super) struct KafkaSink {
@@ -41,8 +51,8 @@ pub(super) struct KafkaSink {
     grant: Grant,
     id: String,
     targets: Targets,
-    /// Partitions of the topics that are there.
-    known: HashMap<String, i32>,
+    /// The topics that were written to.
+    known: HashMap<String, Target>,
     /// Of what was written since the last commit.
     written: BTreeMap<Part, Position>,
     begun: bool,
@@ -87,7 +97,7 @@ impl KafkaSink {
     /// Makes sure of a topic, and of a partition of it.
     fn ensure(&mut self, topic: &str, partition: Option<i32>) -> Result<(), BusFault> {
         let needed = partition.unwrap_or(0);
-        if self.known.get(topic).is_some_and(|count| needed < *count) {
+        if self.known.get(topic).is_some_and(|known| needed < known.partitions) {
             return Ok(());
         }
         if !self.known.contains_key(topic) {
@@ -100,13 +110,26 @@ impl KafkaSink {
             targets.entry(self.id.clone()).or_default().insert(topic.to_owned());
         }
         let count = partitions(&self.cluster.asker()?, &[topic], PATIENCE)?[0];
-        self.known.insert(topic.to_owned(), count);
+        let policy = self.policy(topic);
+        for change in policy.iter().flat_map(Policy::changes) {
+            tracing::warn!(relay = self.spec.relay, topic, "{change}");
+        }
+        self.known.insert(topic.to_owned(), Target { partitions: count, policy });
         if needed < count {
             return Ok(());
         }
         Err(BusFault::Misconfigured(format!(
             "Kafka: the topic `{topic}` has {count} partitions, and a record of partition {needed} is to keep its own: add partitions, or leave `to.partition` out"
         )))
+    }
+
+    /// Without the right to look there is nothing to say.
+    fn policy(&self, topic: &str) -> Option<Policy> {
+        let admin: AdminClient<DefaultClientContext> = self.reader.create().ok()?;
+        let looked = Handle::current().block_on(policies(&admin, &[topic]));
+        // An admin client takes 100 ms to close.
+        std::thread::spawn(move || drop(admin));
+        looked.ok()?.remove(topic)
     }
 
     fn put(
@@ -173,6 +196,14 @@ impl Sink for KafkaSink {
 
     fn write(&mut self, to: &Address, record: &Record) -> Result<(), BusFault> {
         self.ensure(&to.name, to.partition)?;
+        let policy = self.known.get(&to.name).and_then(|known| known.policy.as_ref());
+        let now_ms = talon_sdk::Clock::System.now_ms();
+        let refuses =
+            |policy: &Policy| policy.refuses(to.key.is_some(), record.timestamp_ms, now_ms);
+        if let Some(why) = policy.and_then(refuses) {
+            // It would take all with it that are sent in its batch.
+            return Err(BusFault::TooLarge(format!("Kafka: the topic `{}` {why}", to.name)));
+        }
         self.put((&to.name, to.partition), to.key.as_deref(), record)?;
         self.written.insert(record.part.clone(), record.position);
         Ok(())

@@ -132,3 +132,25 @@ fn what_cannot_be_carried_goes_to_the_dead_letters_with_its_place_and_what_follo
     assert_eq!(letters[0].value.as_ref().unwrap().len(), 64 * 1024);
     assert_eq!(letters[1].value.as_deref(), Some(&noise.as_bytes()[..30_000]));
 }
+
+#[test]
+fn a_record_that_would_make_the_broker_refuse_others_is_put_aside_before() {
+    let Some(broker) = Broker::shared("relay_refused") else { return };
+    let world = World::new(broker.bootstrap());
+    create(&world, &["a"], 1);
+    world.create_topic_with("b", 1, &[("cleanup.policy", "compact")]);
+    world.alter_topic("a", "message.timestamp.after.max.ms", "9223372036854775807");
+    let (a, b) = (world.name("a"), world.name("b"));
+    let producer: BaseProducer = world.config().create().unwrap();
+    send(&producer, &a, 0, &Whole { key: None, ..Whole::text("", "a null key") });
+    send(&producer, &a, 0, &Whole { ms: Some(4_000_000_000_000), ..Whole::text("ahead", "v") });
+    send(&producer, &a, 0, &Whole::text("fine", "v"));
+    flush(&producer);
+    let running = Relay::new("refused", &a, &b).start(&world);
+    until("all are dealt with", || {
+        let tally = running.status.tally();
+        (tally.carried, tally.dead_letters) == (1, 2)
+    });
+    running.stop().unwrap();
+    assert_eq!((count(&world, &b), count(&world, &world.name("refused.dlq"))), (1, 2));
+}

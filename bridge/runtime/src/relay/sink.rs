@@ -48,7 +48,8 @@ pub struct Resume {
 /// - Another process took the task over: [`BusFault::Fenced`] at the next write or commit, whenever that is.
 /// - The target was emptied or made anew: positions are gone with the records, and all that the source still has
 ///   is carried again. Positions are never kept elsewhere, so they cannot say more than the target has.
-/// - A record is refused: [`BusFault::TooLarge`] from [`Sink::write`], nothing else is affected. Refused only
+/// - A record is refused, for its size or because the target would not take it for another reason that lies in
+///   the record: [`BusFault::TooLarge`] from [`Sink::write`], nothing else is affected. Refused only
 ///   when it is committed: the commit fails as a whole with [`BusFault::Aborted`], and the sink remembers, so that
 ///   the next attempt is refused at [`Sink::write`].
 ///

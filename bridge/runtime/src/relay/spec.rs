@@ -42,7 +42,8 @@ pub struct SinkSpec {
     /// The stream, on a bus that has streams. It is there already, or is created with the subjects of
     /// [`SinkSpec::subjects`].
     pub stream: String,
-    /// What the subjects of all records are taken in by.
+    /// What takes in the subjects of all records, for a stream that is created; none where that is not known, and
+    /// then the stream must be there.
     pub subjects: Vec<String>,
     /// Partitions of topics that are created; 0 is the bus's default.
     pub partitions: u32,

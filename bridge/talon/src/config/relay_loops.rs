@@ -58,7 +58,8 @@ fn may_feed(one: &Relay, other: &Relay, buses: &Buses) -> bool {
         }
         (Route::Subject(_), Selection::Stream { stream, .. }) => *stream == one.sink.stream,
         (Route::Subject(subject), Selection::Subjects(filters)) => {
-            filters.iter().any(|filter| begin_alike(&subject.as_filter(), filter))
+            let made = made(subject, &one.source.selection);
+            filters.iter().any(|filter| made.iter().any(|made| begin_alike(made, filter)))
         }
         (Route::Topic { .. }, _) | (Route::Subject(_), Selection::Topics(_)) => false,
     }

@@ -1,6 +1,6 @@
 //! The relays of a configuration.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use talon_runtime::relay::mapping::{Partitioning, Route, Template};
@@ -82,7 +82,7 @@ fn relay(name: &str, settings: &mut Settings<'_>, buses: &Buses, prefix: &str) -
         route: route.clone(),
     };
     let subjects = match &route {
-        Route::Subject(template) => vec![template.as_filter()],
+        Route::Subject(template) => filters(template, &selection),
         Route::Topic { .. } => Vec::new(),
     };
     let number = |name: &str| settings.whole(name);
@@ -104,6 +104,23 @@ fn relay(name: &str, settings: &mut Settings<'_>, buses: &Buses, prefix: &str) -
     }
     let (from, to) = (buses.relay_bus(&from)?, buses.relay_bus(&to)?);
     Some(Relay { name: name.to_owned(), plan, from, source, to, sink })
+}
+
+/// What takes in the subjects of all records; nothing where that is not known.
+fn filters(template: &Template, selection: &Selection) -> Vec<String> {
+    let topics = match selection {
+        Selection::Topics(patterns) => patterns.iter().map(ToString::to_string).collect(),
+        Selection::Stream { .. } | Selection::Subjects(_) => vec!["*".to_owned()],
+    };
+    let filters: Option<Vec<String>> =
+        topics.iter().map(|topics| template.as_filter(topics)).collect();
+    let filters: BTreeSet<String> = filters.into_iter().flatten().collect();
+    // A stream may not have subjects of which one takes in another.
+    let is_inside = |one: &String, all: &String| {
+        one != all && all.strip_suffix('>').is_some_and(|begin| one.starts_with(begin))
+    };
+    let outer = filters.iter().filter(|one| !filters.iter().any(|all| is_inside(one, all)));
+    outer.cloned().collect()
 }
 
 /// The name of a bus, if there is one of this name.

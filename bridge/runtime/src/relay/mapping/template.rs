@@ -125,18 +125,20 @@ impl Template {
         self.0.windows(2).any(|two| two.iter().all(|piece| !matches!(piece, Piece::Text(_))))
     }
 
-    /// The subject, with `*` or `>` for what is not known, as a filter that takes in all that it makes.
-    pub fn as_filter(&self) -> String {
-        let shape: String = self.0.iter().map(Piece::filter).collect();
-        let mut tokens: Vec<String> = Vec::new();
+    /// A filter that takes in all subjects that it makes of records of these topics; none where that would be all
+    /// subjects there are. `topics` is a name, or a pattern in which `*` stands for any characters.
+    pub fn as_filter(&self, topics: &str) -> Option<String> {
+        let shape: String = self.0.iter().map(|piece| piece.filter(topics)).collect();
+        let mut tokens: Vec<&str> = Vec::new();
         for token in shape.split('.') {
             if token.contains('>') {
-                tokens.push(">".to_owned());
+                tokens.push(">");
                 break;
             }
-            tokens.push(if token.contains('*') { "*".to_owned() } else { token.to_owned() });
+            tokens.push(if token.contains('*') { "*" } else { token });
         }
-        tokens.join(".")
+        let is_known = !matches!(tokens.first(), Some(&"*" | &">"));
+        is_known.then(|| tokens.join("."))
     }
 
     fn fill(&self, record: &Record, form: Form) -> Result<String, Unroutable> {
@@ -233,11 +235,23 @@ impl Piece {
         if let Piece::Text(text) = self { text } else { "x" }
     }
 
-    fn filter(&self) -> &str {
+    fn filter(&self, topics: &str) -> String {
         match self {
-            Piece::Text(text) => text,
-            Piece::Topic | Piece::TokensFrom(_) => ">",
-            _ => "*",
+            Piece::Text(text) => text.clone(),
+            Piece::Topic => {
+                let (known, is_pattern) = match topics.split_once('*') {
+                    Some((known, _)) => (known, true),
+                    None => (topics, false),
+                };
+                let levels = known.split('.').map(|level| match level {
+                    "" if is_pattern => String::new(),
+                    level => escape::token(level.as_bytes()),
+                });
+                let levels = levels.collect::<Vec<_>>().join(".");
+                if is_pattern { levels + ">" } else { levels }
+            }
+            Piece::TokensFrom(_) => ">".to_owned(),
+            _ => "*".to_owned(),
         }
     }
 }

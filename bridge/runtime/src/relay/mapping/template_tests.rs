@@ -106,14 +106,19 @@ fn placeholders_that_run_together_are_known_and_so_is_what_a_template_can_make()
     let template = |text: &str| Template::parse(text).unwrap();
     assert!(template("{topic}{key}").runs_together());
     assert!(!template("{topic}.{key}").runs_together());
-    for (text, filter) in [
-        ("{topic}.{key}", ">"),
-        ("in.{key}.x", "in.*.x"),
-        ("in.a-{key}.x", "in.*.x"),
-        ("in.{topic}.x", "in.>"),
-        ("in.x", "in.x"),
+    for (text, topics, filter) in [
+        ("{topic}.{key}", "*", None),
+        ("{topic}.{key}", "a.b*", Some("a.>")),
+        ("{topic}.{key}", "a.*", Some("a.>")),
+        ("{topic}.{key}", "a.b", Some("a.b.*")),
+        ("{key}.x", "a", None),
+        ("in.{key}.x", "a", Some("in.*.x")),
+        ("in.a-{key}.x", "a", Some("in.*.x")),
+        ("in.{topic}.x", "*", Some("in.>")),
+        ("in.{subject:2..}", "*", Some("in.>")),
+        ("in.x", "a", Some("in.x")),
     ] {
-        assert_eq!(template(text).as_filter(), filter);
+        assert_eq!(template(text).as_filter(topics).as_deref(), filter, "{text} {topics}");
     }
 }
 
