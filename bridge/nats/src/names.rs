@@ -48,6 +48,11 @@ pub(crate) fn results(prefix: &str, connector: &str) -> String {
     format!("{}_RESULTS", stream(prefix, connector))
 }
 
+/// The stream of a relay's dead letters.
+pub(crate) fn relay_dead_letters(prefix: &str, relay: &str) -> String {
+    format!("{}_DLQ", stream(&format!("{prefix}-relay"), &undotted(relay)))
+}
+
 /// The bucket of the checkpoints.
 pub(crate) fn bucket(prefix: &str) -> String {
     format!("{}_checkpoints", undotted(prefix))
