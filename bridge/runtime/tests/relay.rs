@@ -297,6 +297,8 @@ fn what_cannot_be_carried_is_put_aside_left_out_or_stood_before_as_configured() 
                 let fault = ran.unwrap_err();
                 assert_eq!(fault.kind(), "misconfigured");
                 assert!(fault.to_string().contains("record 1 of `t/0`"), "{fault}");
+                let position = world.resume.positions[&part].next;
+                assert_eq!((carried, position), (1, 1), "what came before it is carried");
             }
         }
     }

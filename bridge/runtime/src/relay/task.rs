@@ -158,24 +158,35 @@ impl<'a> Task<'a> {
         let mut tally = Tally::default();
         // How far the parts are carried: behind echoes and what is left out, too.
         let mut positions: BTreeMap<Part, Position> = BTreeMap::new();
+        let mut stands = None;
         for record in read.records {
             let (part, position) = (record.part.clone(), record.position);
-            self.carry_one(record, &mut tally)?;
+            stands = self.carry_one(record, &mut tally)?;
+            if stands.is_some() {
+                break;
+            }
             positions.insert(part, position);
         }
-        positions.extend(read.passed);
+        if stands.is_none() {
+            positions.extend(read.passed);
+        }
         let committed: Vec<(Part, Position)> = positions.into_iter().collect();
         self.sink.commit(&committed)?;
         self.resume.positions.extend(committed);
         self.status.committed(tally, self.clock.now_ms());
-        Ok(())
+        stands.map_or(Ok(()), |why| Err(BusFault::Misconfigured(why)))
     }
 
-    fn carry_one(&mut self, mut record: Record, tally: &mut Tally) -> Result<(), BusFault> {
+    /// Says why the relay stands at this record, where it does: then what came before is carried.
+    fn carry_one(
+        &mut self,
+        mut record: Record,
+        tally: &mut Tally,
+    ) -> Result<Option<String>, BusFault> {
         match self.plan.echoes {
             Echoes::Drop if record.hops.contains(self.sink.bus()) => {
                 tally.echoes += 1;
-                return Ok(());
+                return Ok(None);
             }
             Echoes::Drop => record.hops.pass(self.source.bus()),
             Echoes::Carry => record.hops = Hops::default(),
@@ -184,7 +195,7 @@ impl<'a> Task<'a> {
             Ok(address) => match self.sink.write(&address, &record) {
                 Ok(()) => {
                     tally.carried += 1;
-                    return Ok(());
+                    return Ok(None);
                 }
                 Err(BusFault::TooLarge(why)) => why,
                 Err(fault) => return Err(fault),
@@ -195,20 +206,25 @@ impl<'a> Task<'a> {
     }
 
     /// A record cannot be carried.
-    fn refused(&mut self, record: &Record, why: &str, tally: &mut Tally) -> Result<(), BusFault> {
+    fn refused(
+        &mut self,
+        record: &Record,
+        why: &str,
+        tally: &mut Tally,
+    ) -> Result<Option<String>, BusFault> {
         match self.plan.errors {
             OnError::DeadLetter => {
                 self.sink.write_dead_letter(record, why)?;
                 tally.dead_letters += 1;
-                Ok(())
+                Ok(None)
             }
             OnError::Skip => {
                 tally.skipped += 1;
-                Ok(())
+                Ok(None)
             }
             OnError::Stop => {
                 let at = record.position.next.saturating_sub(1);
-                Err(BusFault::Misconfigured(format!(
+                Ok(Some(format!(
                     "record {at} of `{}` cannot be carried: {why}; the relay stands there, because `errors` is `stop`",
                     record.part
                 )))
