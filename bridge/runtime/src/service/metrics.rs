@@ -10,6 +10,7 @@ mod freshness;
 mod process;
 mod recovery;
 mod register;
+mod relays;
 mod shards;
 mod tally;
 
@@ -26,6 +27,7 @@ use process::Process;
 use recovery::Recoveries;
 pub(crate) use recovery::Recovery;
 use register::Register;
+pub(crate) use relays::Relays;
 use shards::Shards;
 pub(crate) use tally::{Stage, Tally};
 
@@ -42,6 +44,7 @@ pub struct Metrics {
     recoveries: Recoveries,
     components: Components,
     pub(crate) commands: Commands,
+    pub(crate) relays: Relays,
     process: Process,
 }
 
@@ -65,6 +68,7 @@ impl Metrics {
             recoveries: Recoveries::register(&registry)?,
             components: Components::register(&register)?,
             commands: Commands::register(&register)?,
+            relays: Relays::register(&register)?,
             process: Process::register(&registry)?,
             registry,
         })

@@ -3,7 +3,7 @@
 use futures_util::FutureExt;
 use talon_schemas::wire::Wire;
 use talon_schemas::{Contract, Message};
-use talon_sdk::{Connector, FeedPlan, Kind};
+use talon_sdk::{FeedPlan, Kind};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -14,7 +14,7 @@ use crate::service::options::{Format, Options};
 use crate::service::progress::Progress;
 use crate::service::registry::Schemas;
 use crate::service::setup::{Setup, Shared, topic};
-use crate::service::{Service, thread};
+use crate::service::{Service, farewell, thread};
 use crate::shard::diff::Differ;
 use crate::shard::facts::{Kept, PublishedFacts};
 use crate::shard::pace::Pace;
@@ -112,8 +112,8 @@ impl Service for Feeds {
         self.shared.metrics.owned(&self.setup.name, false);
     }
 
-    fn connector(&self) -> &dyn Connector {
-        self.setup.connector.as_ref()
+    async fn leave(&self) {
+        farewell(self.setup.connector.as_ref()).await;
     }
 }
 

@@ -6,6 +6,7 @@
 mod about;
 mod connections;
 mod page;
+mod relays;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -119,6 +119,7 @@ fn glance(observed_ms: Option<i64>, withheld: u64) -> Glance {
         feeds: vec![(row, status)],
         commands,
         backfills,
+        relays: vec![],
         quotas,
         now_ms: NOW,
     }
@@ -140,6 +141,25 @@ fn a_backfill_shows_how_far_it_is_and_how_long_the_rest_will_take() {
         page::render(&glance, &about)
             .contains("Backfill: 500 of 2\u{202f}000 days, 25 %; about 2\u{a0}h left")
     );
+}
+
+#[test]
+fn a_relay_shows_how_fresh_it_is_and_what_is_behind() {
+    let mut glance = glance(Some(NOW), 0);
+    glance.relays.push(talon_runtime::relay::RelayRow {
+        relay: HOSTILE.to_owned(),
+        task: 3,
+        way: "Kafka at a to Kafka at b".to_owned(),
+        parts: 2,
+        behind: 1_234,
+        carried: 56,
+        dead_letters: 7,
+        fresh_ms: Some(NOW - 7_200_000),
+    });
+    let page = page::render(&glance, &about());
+    assert!(page.contains("<td>2\u{a0}h ago</td><td class=\"number\">2</td>"), "{page}");
+    assert!(page.contains("1\u{202f}234</td><td class=\"number\">56</td>"), "{page}");
+    assert!(!page.contains(HOSTILE), "{page}");
 }
 
 #[test]

@@ -32,6 +32,9 @@ fn metric_names_do_not_change_by_accident() {
     lane.behind(Some(0));
     lane.settled("SetCallStatus", Outcome::Applied, Duration::ZERO);
     lane.refresh(0);
+    metrics.relays.count("r", "carried", 1);
+    metrics.relays.show_lag("r", "t/0", 1, 1);
+    metrics.relays.show_freshness("r", "0", Some(0.0));
     metrics.process.show(Some(1));
     let (name, metrics_of) = ("c".to_owned(), metrics.upstream.clone());
     let context = talon_sdk::Context { name, clock: Clock::System, metrics: metrics_of };
@@ -70,6 +73,10 @@ fn metric_names_do_not_change_by_accident() {
             "talon_publish_duration_seconds histogram",
             "talon_recovery_idle_seconds gauge",
             "talon_recovery_seconds gauge",
+            "talon_relay_freshness_seconds gauge",
+            "talon_relay_lag_records gauge",
+            "talon_relay_lag_seconds gauge",
+            "talon_relay_records_total counter",
             "talon_shard_fenced_total counter",
             "talon_shard_owned gauge",
             "talon_upstream_budget_wait_seconds histogram",
