@@ -187,11 +187,10 @@ impl Buses {
 
     /// A bus as relays see it.
     pub(crate) fn relay_bus(&self, name: &str) -> Option<Arc<dyn RelayBus>> {
-        match self.0.get(name)? {
-            Configured::Kafka(kafka) => Some(kafka.clone()),
-            // Not yet a bus for relays.
-            Configured::Nats(_) => None,
-        }
+        Some(match self.0.get(name)? {
+            Configured::Kafka(kafka) => kafka.clone(),
+            Configured::Nats(nats) => nats.clone(),
+        })
     }
 
     /// Whether both are one bus of this configuration.

@@ -60,6 +60,13 @@ async fn relays_that_are_killed_at_random_points_lose_double_and_reorder_nothing
     killed_at_random_points(address, None).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn relays_that_are_killed_at_random_points_lose_double_and_reorder_nothing_by_way_of_nats() {
+    let Some(address) = On::Kafka.shared("relay_kills_nats") else { return };
+    let Some(url) = On::Nats.shared("relay_kills_nats") else { return };
+    killed_at_random_points(address, Some(url)).await;
+}
+
 async fn killed_at_random_points(address: &str, nats: Option<&str>) {
     let kills = std::env::var("TALON_RELAY_KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
     let seed = std::env::var("TALON_TEST_SEED")

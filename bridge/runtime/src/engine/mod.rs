@@ -147,6 +147,7 @@ impl Engine {
                 ownership: ownership.clone(),
                 replication,
             };
+            tracing::info!(relay = relay.name, way = relay.way(), "relay started");
             for number in 0..relay.plan.tasks {
                 let task = RelayTask::new(&shared, &relay, number);
                 let (way, metrics) = (relay.way(), &shared.metrics.relays);

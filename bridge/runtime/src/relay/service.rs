@@ -6,7 +6,7 @@ use talon_sdk::Clock;
 
 use super::sink::Sink;
 use super::source::Source;
-use super::spec::{RelayBus, SinkSpec, SourceSpec};
+use super::spec::{RelayBus, Selection, SinkSpec, SourceSpec};
 use super::status::Status;
 use super::task::{Plan, Task};
 use crate::bus::{BusFault, Hold};
@@ -40,7 +40,11 @@ impl Relay {
 
     /// Where it reads and writes, for people.
     pub(crate) fn way(&self) -> String {
-        format!("{} to {}", self.from.describe(), self.to.describe())
+        let way = format!("{} to {}", self.from.describe(), self.to.describe());
+        match self.source.selection {
+            Selection::Subjects(_) => format!("{way}; at most once: no stream keeps what it reads"),
+            Selection::Topics(_) | Selection::Stream { .. } => way,
+        }
     }
 
     /// The same relay, of which this is one task.
