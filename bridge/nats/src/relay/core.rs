@@ -13,7 +13,7 @@ use talon_runtime::bus::{BusFault, Grant};
 use talon_runtime::relay::mapping::{Stored, read_message};
 use talon_runtime::relay::{From, Lag, Part, Position, Read, Record, Source};
 use tokio::runtime::Handle;
-use tokio::time::timeout_at;
+use tokio::time::{sleep_until, timeout_at};
 
 use super::place;
 use crate::connection::Connection;
@@ -106,16 +106,11 @@ impl Source for CoreSource {
         Ok(())
     }
 
-    fn read(
-        &mut self,
-        records: usize,
-        bytes: usize,
-        patience: Duration,
-    ) -> Result<Read, BusFault> {
+    fn read(&mut self, records: usize, bytes: usize, patience: Duration) -> Result<Read, BusFault> {
         let until = Instant::now() + patience;
         let (mut read, mut size) = (Read::default(), 0);
         if self.messages.is_empty() {
-            self.runtime.block_on(tokio::time::sleep_until(until.into()));
+            self.runtime.block_on(async { sleep_until(until.into()).await });
         }
         while read.records.len() < records && size < bytes {
             let message = match self.messages.next().now_or_never() {
@@ -123,7 +118,8 @@ impl Source for CoreSource {
                 None if !read.records.is_empty() => break,
                 None => {
                     let next = self.messages.next();
-                    let next = self.runtime.block_on(async { timeout_at(until.into(), next).await });
+                    let next =
+                        self.runtime.block_on(async { timeout_at(until.into(), next).await });
                     let Ok(message) = next else { break };
                     message
                 }

@@ -207,7 +207,10 @@ impl Chain {
     ) -> Result<(), BusFault> {
         let error = match answer {
             Answer::Conflict(error) | Answer::Refused(error)
-                if crate::fault::is_conflict(&error) || is_wrong_id(&error) => error,
+                if crate::fault::is_conflict(&error) || is_wrong_id(&error) =>
+            {
+                error
+            }
             answer => return Err(refused(answer, wire)),
         };
         // None is on its way any more when the last is answered.
@@ -223,7 +226,7 @@ impl Chain {
         }
         owner.look(wire)?;
         if !is_wrong_id(&error) {
-            wire.runtime.block_on(tokio::time::sleep(PAUSE));
+            wire.runtime.block_on(async { tokio::time::sleep(PAUSE).await });
         }
         tracing::trace!(records = self.sent, "sent again: {error}");
         (self.sent, self.last, self.stored) = (0, None, 0);
