@@ -13,7 +13,7 @@ use talon_runtime::bus::{BusFault, Grant};
 use talon_runtime::relay::mapping::{Stored, read_message};
 use talon_runtime::relay::{From, Lag, Part, Position, Read, Record, Source};
 use tokio::runtime::Handle;
-use tokio::time::timeout_at;
+use tokio::time::{sleep_until, timeout_at};
 
 use super::place;
 use crate::connection::Connection;
@@ -110,7 +110,7 @@ impl Source for CoreSource {
         let until = Instant::now() + patience;
         let (mut read, mut size) = (Read::default(), 0);
         if self.messages.is_empty() {
-            self.runtime.block_on(tokio::time::sleep_until(until.into()));
+            self.runtime.block_on(async { sleep_until(until.into()).await });
         }
         while read.records.len() < records && size < bytes {
             let message = match self.messages.next().now_or_never() {

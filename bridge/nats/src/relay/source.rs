@@ -20,7 +20,7 @@ use talon_runtime::bus::{BusFault, Grant};
 use talon_runtime::relay::mapping::{Stored, read_message};
 use talon_runtime::relay::{Begin, From, Lag, Part, Position, Read, Source};
 use tokio::runtime::Handle;
-use tokio::time::timeout_at;
+use tokio::time::{sleep_until, timeout_at};
 
 use super::place;
 use crate::connection::{Connection, TIMEOUT};
@@ -182,8 +182,8 @@ impl StreamSource {
             (Some(next), _) => Ok(next),
             (None, None) => return Ok(None),
             (None, Some(until)) => {
-                let next = timeout_at(until.into(), reading.messages.next());
-                self.runtime.block_on(async { next.await })
+                let next = reading.messages.next();
+                self.runtime.block_on(async { timeout_at(until.into(), next).await })
             }
         };
         match next {
@@ -277,7 +277,7 @@ impl Source for StreamSource {
         let mut read = Read::default();
         let mut size = 0;
         if self.reading.is_none() {
-            self.runtime.block_on(tokio::time::sleep_until(until.into()));
+            self.runtime.block_on(async { sleep_until(until.into()).await });
         }
         while read.records.len() < records && size < bytes {
             let wait = read.records.is_empty().then_some(until);

@@ -22,10 +22,10 @@
 //! - **To NATS, 2.12 or later, a stream with `allow_atomic`**: records and the position are one atomic batch. The
 //!   position is the last message of a subject of its own in the same stream, and expects the sequence of the one
 //!   before: that is the fence, since a new owner writes it once before it reads anything.
-//! - **To NATS otherwise**: each record says where it comes from (header `Talon-Relay-From`), and which record must
-//!   stand before it (`Nats-Expected-Last-Msg-Id`); the first of such a chain expects the owner's own position record
-//!   (`Nats-Expected-Last-Subject-Sequence-Subject`). A new owner writes that record anew, after which nothing of an
-//!   earlier owner is taken; then it reads the stream behind the record before, and passes over what is there already.
+//! - **To NATS otherwise**: each record says where it comes from (header `Talon-Relay-From`), and expects the record
+//!   before it to be the last one of the stream (`Nats-Expected-Last-Msg-Id`); the first one expects the sequence of
+//!   the owner's own position record. So nothing is stored behind a record that is lost, nor behind the fence: a new
+//!   owner writes the position record anew, then reads the stream between the one before and its own.
 //!
 //! # Order
 //!

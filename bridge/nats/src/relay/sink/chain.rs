@@ -226,7 +226,7 @@ impl Chain {
         }
         owner.look(wire)?;
         if !is_wrong_id(&error) {
-            wire.runtime.block_on(tokio::time::sleep(PAUSE));
+            wire.runtime.block_on(async { tokio::time::sleep(PAUSE).await });
         }
         tracing::trace!(records = self.sent, "sent again: {error}");
         (self.sent, self.last, self.stored) = (0, None, 0);
