@@ -49,16 +49,13 @@ subchart() {
   lacks "the chart as a subchart: it goes with its condition ($helm)" "$out/$helm/without" 'kind: StatefulSet'
 }
 
-# `talon check` of what a recipe has for `talon run`. A build without TLS may miss that and nothing else.
+# `talon check` of what a recipe has for `talon run`.
 talon_takes() {
   local name=$1 file=$2 program=${CARGO_TARGET_DIR:-target}/debug/talon said
   [ -x "$program" ] || { echo "skipped talon check of $name: $program is not built"; return 0; }
   configuration "$file" >"$out/$name.talon.yaml"
   if said=$("$program" check --config "$out/$name.talon.yaml" 2>&1); then
     pass "talon check of $name"
-  elif grep -q 'build with `--features tls`' <<<"$said" &&
-    ! grep -v -e ' problems\?:$' -e 'build with `--features tls`' -e '`bus.kafka.ssl\.' <<<"$said" | grep -q .; then
-    pass "talon check of $name, but for TLS, which $program lacks"
   else
     fail "talon check of $name" "$said"
   fi

@@ -30,15 +30,22 @@ const OWN: &[&str] = &[
     "partitioner",
 ];
 
-/// Properties of librdkafka that need a build with TLS.
+/// True if a build without TLS cannot do what the property asks for. librdkafka says so itself of
+/// properties such as `ssl.ca.location`; of a mechanism only when a client is made.
 fn needs_tls(name: &str, value: &str) -> bool {
-    let secured = matches!(value.to_ascii_uppercase().as_str(), "SSL" | "SASL_SSL");
-    let scram = value.to_ascii_uppercase().starts_with("SCRAM");
-    name == "security.protocol" && secured || name.starts_with("sasl.mechanism") && scram
+    let value = value.to_ascii_uppercase();
+    let mechanism = value.starts_with("SCRAM") || value == "OAUTHBEARER";
+    name.starts_with("ssl.")
+        || name == "security.protocol" && matches!(value.as_str(), "SSL" | "SASL_SSL")
+        || name.starts_with("sasl.mechanism") && mechanism
 }
 
 /// What is wrong with these properties: the property and what to do. Does no I/O.
 pub fn problems(properties: &BTreeMap<String, String>) -> Vec<(String, String)> {
+    problems_of(properties, cfg!(feature = "tls"))
+}
+
+fn problems_of(properties: &BTreeMap<String, String>, tls: bool) -> Vec<(String, String)> {
     let mut problems = Vec::new();
     if properties.get("bootstrap.servers").is_none_or(|servers| servers.trim().is_empty()) {
         problems.push((
@@ -53,8 +60,8 @@ pub fn problems(properties: &BTreeMap<String, String>) -> Vec<(String, String)> 
         } else if name == "group.protocol" && !value.eq_ignore_ascii_case("classic") {
             let remedy = "is not `classic`: when a process that stood still has lost its connectors is counted by `session.timeout.ms`, which only that protocol has; leave this out (brokers of all versions take both)";
             problems.push((name.clone(), remedy.to_owned()));
-        } else if !cfg!(feature = "tls") && needs_tls(name, value) {
-            let remedy = "needs TLS, which this build lacks; build with `--features tls`";
+        } else if !tls && needs_tls(name, value) {
+            let remedy = "needs TLS, which this build lacks; build with `--features tls`, which is a default feature";
             problems.push((name.clone(), remedy.to_owned()));
         } else if let Err(error) = ClientConfig::new().set(name, value).create_native_config() {
             let message = match error {
@@ -166,4 +173,35 @@ fn size(message: &BorrowedMessage<'_>) -> usize {
     let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
     let headers = headers.map(|header| (header.key, header.value.unwrap_or_default()));
     limits::size(key, message.payload(), headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECURED: &[(&str, &str)] = &[
+        ("security.protocol", "SASL_SSL"),
+        ("sasl.mechanism", "SCRAM-SHA-512"),
+        ("ssl.ca.location", "/etc/talon/ca.pem"),
+    ];
+
+    fn secured() -> BTreeMap<String, String> {
+        let all = [&[("bootstrap.servers", "b:9093")], SECURED].concat();
+        all.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    #[test]
+    fn a_build_without_tls_names_the_feature_for_all_that_needs_it() {
+        let problems = problems_of(&secured(), false);
+        assert_eq!(problems.len(), SECURED.len(), "{problems:?}");
+        for (name, remedy) in problems {
+            assert!(remedy.contains("build with `--features tls`"), "{name}: {remedy}");
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "tls")]
+    fn a_build_with_tls_takes_what_needs_it() {
+        assert_eq!(problems(&secured()), []);
+    }
 }
