@@ -8,9 +8,7 @@ use std::time::Duration;
 use async_nats::HeaderMap;
 use talon_brokers::Nats as Server;
 use talon_runtime::bus::{BusFault, Grant};
-use talon_runtime::relay::{
-    Begin, From, Part, Position, Record, RelayBus, Selection, Source, SourceSpec,
-};
+use talon_runtime::relay::{Begin, From, Part, Position, Record, RelayBus, Selection, SourceSpec};
 
 use crate::support::World;
 use crate::support::relay::{Target, Way, next, part, read, read_once, record, source, try_source};

@@ -82,7 +82,7 @@ impl Source for MemorySource {
     }
 
     fn drop_parts(&mut self, parts: &[Part]) -> Result<(), BusFault> {
-        parts.iter().for_each(|part| drop(self.reading.remove(part)));
+        self.reading.retain(|part, _| !parts.contains(part));
         Ok(())
     }
 
