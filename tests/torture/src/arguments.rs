@@ -9,7 +9,7 @@ use talon_torture::scenario::Fault;
 /// Breaks Talon on purpose: real brokers, simulated upstreams, processes that are killed.
 #[derive(Debug, Parser)]
 pub(crate) struct Arguments {
-    /// Connectors: `connect1c`, `contractor`, `enter-export`, `quickq`, each alone; or `mixed`, which is several of
+    /// Connectors: `connect1c`, `contractor`, `enter-export`, `enter-rest`, `quickq`, each alone; or `mixed`, which is several of
     /// all classes in each process.
     #[arg(long, value_delimiter = ',', default_value = "contractor")]
     pub(crate) connector: Vec<String>,

@@ -26,7 +26,7 @@ use talon_sdk::{Coverage, Cursor, Fault, Feed, Observation, Rows};
 use super::day::BranchClock;
 use crate::rest::client::{As, Shared};
 
-/// What of a ticket tells its day.
+/// What of a ticket tells its day: nothing else is kept of the many.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Head {
@@ -35,22 +35,36 @@ struct Head {
     #[serde(rename = "CreatedTime")]
     created_time: Value,
     #[serde(rename = "Products")]
-    services: Value,
+    services: Vec<Option<ServiceHead>>,
+}
+
+/// What of a service tells the day of its ticket.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct ServiceHead {
+    created: Value,
+    created_time: Value,
+    in_queue_start_time: Value,
+    activated_start_time: Value,
+    start_time: Value,
 }
 
 impl Head {
+    fn services(&self) -> impl Iterator<Item = &ServiceHead> {
+        self.services.iter().flatten()
+    }
+
     /// When it was created, queued or activated.
     fn certain(&self) -> impl Iterator<Item = &str> {
-        let names = ["Created", "CreatedTime", "InQueueStartTime", "ActivatedStartTime"];
-        let services = self.services.as_array().into_iter().flatten();
-        let of_services = services.flat_map(move |service| names.map(|name| &service[name]));
+        let of_services = self.services().flat_map(|of| {
+            [&of.created, &of.created_time, &of.in_queue_start_time, &of.activated_start_time]
+        });
         [&self.created, &self.created_time].into_iter().chain(of_services).filter_map(Value::as_str)
     }
 
     /// The times that are booked.
     fn booked(&self) -> impl Iterator<Item = &str> {
-        let services = self.services.as_array().into_iter().flatten();
-        services.filter_map(|service| service["StartTime"].as_str())
+        self.services().filter_map(|of| of.start_time.as_str())
     }
 }
 
