@@ -8,9 +8,7 @@ use std::time::Duration;
 use async_nats::HeaderMap;
 use talon_brokers::Nats as Server;
 use talon_runtime::bus::{BusFault, Grant};
-use talon_runtime::relay::{
-    Begin, From, Part, Position, Record, RelayBus, Selection, Source, SourceSpec,
-};
+use talon_runtime::relay::{Begin, From, Part, Position, Record, RelayBus, Selection, SourceSpec};
 
 use crate::support::World;
 use crate::support::relay::{Target, Way, next, part, read, read_once, record, source, try_source};
@@ -96,6 +94,7 @@ fn a_stream_that_was_made_anew_is_read_from_its_beginning() {
     publish(&target, 0..5, &HeaderMap::new());
     let (mut old, _) = source(&world, &nats, &target.stream, EARLIEST);
     let position = read(&mut *old, 5)[4].position;
+    let bus = old.bus().to_owned();
     let jetstream = world.jetstream();
     world.runtime.block_on(async { jetstream.delete_stream(&target.stream).await.unwrap() });
     target.create();
@@ -105,7 +104,7 @@ fn a_stream_that_was_made_anew_is_read_from_its_beginning() {
     assert_eq!(begun.next, 1);
     assert_ne!(begun.of, position.of);
     assert_eq!(numbers(&read(&mut *new, 20)), (100..120).collect::<Vec<_>>());
-    assert_ne!(old.bus(), new.bus());
+    assert_ne!(bus, new.bus());
 }
 
 #[test]
