@@ -95,9 +95,7 @@ fn a_stream_that_was_made_anew_is_read_from_its_beginning() {
     let (mut old, _) = source(&world, &nats, &target.stream, EARLIEST);
     let position = read(&mut *old, 5)[4].position;
     let bus = old.bus().to_owned();
-    let jetstream = world.jetstream();
-    world.runtime.block_on(async { jetstream.delete_stream(&target.stream).await.unwrap() });
-    target.create();
+    target.make_anew();
     publish(&target, 100..120, &HeaderMap::new());
     assert!(matches!(old.lag(), Err(BusFault::Unavailable(_))));
     let (mut new, begun) = source(&world, &nats, &target.stream, From::Position(position));
