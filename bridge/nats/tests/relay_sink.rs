@@ -214,19 +214,18 @@ fn a_stream_that_was_purged_or_made_anew_is_carried_again() {
             let (mut sink, _) = target.open(&nats);
             write(target, &mut *sink, 0..10);
             sink.commit(&[]).unwrap();
-            target.world.runtime.block_on(async {
-                if made_anew {
-                    jetstream.delete_stream(&target.stream).await.unwrap();
-                } else {
+            if made_anew {
+                target.make_anew();
+            } else {
+                target.world.runtime.block_on(async {
                     let stream = jetstream.get_stream(&target.stream).await.unwrap();
                     stream.purge().await.unwrap();
-                }
-            });
-            if made_anew {
-                target.create();
+                });
             }
             let written = sink.write(&target.address(10, 50), &record(10));
-            let fault = written.and_then(|()| sink.commit(&[])).unwrap_err();
+            let Err(fault) = written.and_then(|()| sink.commit(&[])) else {
+                panic!("{:?}, {made_anew}: {:?}", target.way, target.numbers());
+            };
             assert!(matches!(fault, BusFault::Aborted(_)), "{:?}: {fault}", target.way);
             let (mut sink, resume) = target.open(&nats);
             assert!(!resume.begun && resume.positions.is_empty());
@@ -234,10 +233,7 @@ fn a_stream_that_was_purged_or_made_anew_is_carried_again() {
             sink.commit(&[]).unwrap();
             assert_eq!(target.numbers(), all(10));
             // For the next turn.
-            target.world.runtime.block_on(async {
-                jetstream.delete_stream(&target.stream).await.unwrap();
-            });
-            target.create();
+            target.make_anew();
         }
     });
 }

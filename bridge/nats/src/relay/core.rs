@@ -7,16 +7,17 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use async_nats::{Message, Subscriber};
+use bytes::Bytes;
 use futures_util::stream::{SelectAll, select_all};
 use futures_util::{FutureExt, StreamExt};
 use talon_runtime::bus::{BusFault, Grant};
 use talon_runtime::relay::mapping::{Stored, read_message};
 use talon_runtime::relay::{From, Lag, Part, Position, Read, Record, Source};
 use tokio::runtime::Handle;
-use tokio::time::{sleep_until, timeout_at};
+use tokio::time::{sleep_until, timeout, timeout_at};
 
 use super::place;
-use crate::connection::Connection;
+use crate::connection::{Connection, TIMEOUT};
 
 /// Reads subjects.
 pub(super) struct CoreSource {
@@ -89,8 +90,12 @@ impl Source for CoreSource {
             for subject in &self.subjects {
                 all.push(client.subscribe(subject.clone()).await.map_err(|e| e.to_string())?);
             }
-            // So that what is published from now on is seen.
-            client.flush().await.map_err(|error| error.to_string())?;
+            // The server knows them when a message behind them comes back.
+            let inbox = client.new_inbox();
+            let mut back = client.subscribe(inbox.clone()).await.map_err(|e| e.to_string())?;
+            client.publish(inbox, Bytes::new()).await.map_err(|error| error.to_string())?;
+            let came = timeout(TIMEOUT, back.next()).await;
+            came.map_err(|_| "the server does not answer in time".to_owned())?;
             Ok(select_all(all))
         });
         self.messages = subscribed.map_err(|error: String| self.unavailable(&error))?;

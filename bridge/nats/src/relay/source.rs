@@ -274,6 +274,9 @@ impl Source for StreamSource {
 
     fn read(&mut self, records: usize, bytes: usize, patience: Duration) -> Result<Read, BusFault> {
         let until = Instant::now() + patience;
+        // The client sets its own clock while it is asked for a message.
+        let runtime = self.runtime.clone();
+        let _inside = runtime.enter();
         let mut read = Read::default();
         let mut size = 0;
         if self.reading.is_none() {

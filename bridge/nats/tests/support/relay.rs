@@ -65,6 +65,29 @@ impl<'w> Target<'w> {
         });
     }
 
+    /// Deletes the stream and makes it again.
+    ///
+    /// nats-server 2.11.11 sometimes gives a stream that is made again at once the messages of the old one. Then
+    /// nothing is lost, and it is tried again.
+    pub(crate) fn make_anew(&self) {
+        let jetstream = self.world.jetstream();
+        let since = Instant::now();
+        loop {
+            assert!(since.elapsed() < Duration::from_secs(60), "it keeps its messages");
+            self.world.runtime.block_on(async {
+                jetstream.delete_stream(&self.stream).await.unwrap();
+            });
+            self.create();
+            let left = self.world.runtime.block_on(async {
+                let mut stream = jetstream.get_stream(&self.stream).await.unwrap();
+                stream.info().await.unwrap().state.messages
+            });
+            if left == 0 {
+                return;
+            }
+        }
+    }
+
     pub(crate) fn spec(&self) -> SinkSpec {
         SinkSpec {
             relay: "to-edge".to_owned(),
