@@ -11,11 +11,13 @@ use crate::support::{self, On, TOKEN, Talon, connect, until};
 use crate::{dashboards, read, root, selections, texts};
 
 /// What a process shows only where something else than this test is the case.
-const ELSEWHERE: [(&str, &str); 4] = [
+const ELSEWHERE: [(&str, &str); 6] = [
     ("talon_log_lines_dropped_total", "nobody reads its log"),
+    ("talon_recovery_idle_seconds", "a connector is being opened"),
     ("talon_memory_limit_bytes", "its control group has a limit of memory"),
     ("talon_upstream_quota_left", "a connector reads under a quota"),
     ("talon_upstream_quota_limit", "a connector reads under a quota"),
+    ("talon_upstream_quota_refused", "a connector reads under a quota"),
 ];
 
 /// Panels that have nothing to show while all is well.

@@ -141,6 +141,48 @@ fn invariant_10_a_check_reports_every_problem_at_once_each_with_its_key() {
 }
 
 #[test]
+fn a_check_refuses_two_instances_that_would_take_a_workplace_from_each_other() {
+    let of = |other_url: &'static str, other_place: &'static str| {
+        let mut all = texts(&[("bus.kafka.bootstrap.servers", "kafka:9092")]);
+        for (name, url, place) in [
+            ("one", "http://branch:8002/api/1", "window01,window02"),
+            ("two", other_url, other_place),
+        ] {
+            let set = |key: &str, text: &str| (format!("connectors.{name}.{key}"), text.to_owned());
+            all.extend([
+                set("class", "enter-rest"),
+                set("upstream.url", url),
+                set("feeds", "workplace"),
+                set("commands", ""),
+                set("workplaces", place),
+            ]);
+            for place in place.split(',') {
+                all.extend([
+                    set(&format!("auth.operator.{place}.login"), "talon"),
+                    set(&format!("auth.operator.{place}.password"), "${env:CANARY}"),
+                ]);
+            }
+        }
+        check(&all, &[])
+    };
+    let ended = of("http://Branch:8002/api/1/", "window02,window03");
+    assert_eq!(ended.code, Some(2), "{}{}", ended.out, ended.err);
+    assert!(
+        ended.err.contains("`connectors.two.workplaces` names what `connectors.one` has too"),
+        "{}",
+        ended.err
+    );
+    for (url, place) in [
+        ("http://branch:8002/api/1", "window03"),
+        ("http://other:8002/api/1", "window01"),
+        ("${env:OTHER_URL}", "window01"),
+    ] {
+        let ended = of(url, place);
+        assert_eq!(ended.code, Some(0), "{url} {place}: {}{}", ended.out, ended.err);
+    }
+}
+
+#[test]
 fn what_is_no_configuration_is_refused_with_2_or_said_to_be_missing() {
     for (yaml, part) in [
         ("", "names no connector"),

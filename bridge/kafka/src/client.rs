@@ -169,7 +169,7 @@ impl ProducerContext for Watch {
 }
 
 fn size(message: &BorrowedMessage<'_>) -> usize {
-    let key = message.key().and_then(|key| std::str::from_utf8(key).ok()).unwrap_or_default();
+    let key = message.key().unwrap_or_default();
     let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
     let headers = headers.map(|header| (header.key, header.value.unwrap_or_default()));
     limits::size(key, message.payload(), headers)

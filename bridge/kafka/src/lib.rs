@@ -29,6 +29,7 @@ mod producer;
 mod properties;
 mod reader;
 mod recover;
+mod relay;
 mod tail;
 mod topics;
 
@@ -70,6 +71,8 @@ pub struct Kafka {
     shared: bool,
     look_every: Duration,
     inspection: Inspection,
+    /// Of relays.
+    targets: relay::Targets,
 }
 
 impl Kafka {
@@ -88,6 +91,7 @@ impl Kafka {
             shared: true,
             look_every: LOOK_EVERY,
             inspection: Inspection::default(),
+            targets: relay::Targets::default(),
         }
     }
 

@@ -93,7 +93,7 @@ impl Limits {
 
 /// How large a record is at most, by itself in a batch and uncompressed.
 pub(crate) fn size<'h>(
-    key: &str,
+    key: &[u8],
     value: Option<&[u8]>,
     headers: impl Iterator<Item = (&'h str, &'h [u8])>,
 ) -> usize {

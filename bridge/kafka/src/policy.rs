@@ -45,7 +45,7 @@ pub(crate) async fn policies(
 }
 
 /// What of a topic's settings decides how long records stay.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Policy {
     compacts: bool,
     deletes: bool,
@@ -55,6 +55,10 @@ pub(crate) struct Policy {
     bytes: Option<u64>,
     /// How old a record may be that the broker takes, milliseconds; none is as old as it likes.
     late: Option<u64>,
+    /// How far ahead of its clock, milliseconds; none is as far as it likes.
+    early: Option<u64>,
+    /// Records get the broker's time, whatever theirs is.
+    own_time: bool,
 }
 
 impl Policy {
@@ -71,6 +75,8 @@ impl Policy {
             age: bound("retention.ms"),
             bytes: bound("retention.bytes"),
             late: bound("message.timestamp.before.max.ms").filter(|_| is_told),
+            early: bound("message.timestamp.after.max.ms").filter(|_| is_told),
+            own_time: !is_told,
         }
     }
 
@@ -125,6 +131,42 @@ impl Policy {
         }
         losses
     }
+
+    /// Why the broker would refuse a record of this time: with it, all that are sent with it.
+    pub(crate) fn refuses(
+        &self,
+        has_key: bool,
+        time_ms: Option<i64>,
+        now_ms: i64,
+    ) -> Option<&'static str> {
+        let ms = |bound: Option<u64>| bound.and_then(|ms| i64::try_from(ms).ok());
+        let ahead = time_ms.map_or(0, |time| time.saturating_sub(now_ms));
+        if self.compacts && !has_key {
+            Some("is compacted, and takes no record without a key")
+        } else if ms(self.early).is_some_and(|most| ahead > most) {
+            Some("takes no record whose time is so far ahead (`message.timestamp.after.max.ms`)")
+        } else if ms(self.late).is_some_and(|most| ahead.saturating_neg() > most) {
+            Some("takes no record whose time is so long ago (`message.timestamp.before.max.ms`)")
+        } else {
+            None
+        }
+    }
+
+    /// What of a record that a relay writes does not stay.
+    pub(crate) fn changes(&self) -> Vec<String> {
+        let mut changes = Vec::new();
+        if self.own_time {
+            changes.push(
+                "`message.timestamp.type` is `LogAppendTime`: records lose their times".to_owned(),
+            );
+        }
+        if let Some(age) = self.age.filter(|_| self.deletes) {
+            changes.push(format!(
+                "`retention.ms` is {age}: records that were first written longer ago are deleted soon after they arrive"
+            ));
+        }
+        changes
+    }
 }
 
 #[cfg(test)]
@@ -144,7 +186,19 @@ mod tests {
 
     fn losses(purpose: Purpose, policy: &str, age: Option<u64>, bytes: Option<u64>) -> Vec<String> {
         let (compacts, deletes) = (policy.contains("compact"), policy.contains("delete"));
-        Policy { compacts, deletes, age, bytes, late: None }.losses(&topic(purpose))
+        Policy { compacts, deletes, age, bytes, ..Policy::default() }.losses(&topic(purpose))
+    }
+
+    #[test]
+    fn a_record_that_would_make_a_broker_refuse_its_batch_is_known_before() {
+        let (late, early) = (Some(100), Some(10));
+        let policy = Policy { compacts: true, late, early, ..Policy::default() };
+        let refuses = |has_key, time| policy.refuses(has_key, time, 1_000);
+        assert_eq!((refuses(true, Some(1_010)), refuses(true, Some(900))), (None, None));
+        assert!(refuses(true, Some(1_011)).unwrap().contains("ahead"));
+        assert!(refuses(true, Some(899)).unwrap().contains("ago"));
+        assert!(refuses(false, None).unwrap().contains("key"));
+        assert_eq!(refuses(true, None), None);
     }
 
     #[test]
@@ -179,7 +233,7 @@ mod tests {
     #[test]
     fn a_topic_that_refuses_what_is_a_little_late_is_told() {
         let losses = |late| {
-            Policy { compacts: true, deletes: false, age: None, bytes: None, late }
+            Policy { compacts: true, late, ..Policy::default() }
                 .losses(&topic(Purpose::Changes(Kind::Table)))
         };
         assert!(losses(Some(1_000))[0].contains("message.timestamp.before.max.ms"));

@@ -86,6 +86,11 @@ pub(crate) fn ensure_one(cluster: &Cluster, topic: &TopicSpec) -> Result<(), Bus
     ensure(&producer, cluster, &[topic]).map(drop)
 }
 
+/// How many partitions a topic is to have; -1 is the broker's default.
+fn partitions(topic: &TopicSpec) -> i32 {
+    if topic.partitions == 0 { -1 } else { topic.partitions.try_into().unwrap_or(i32::MAX) }
+}
+
 async fn create(
     admin: &AdminClient<DefaultClientContext>,
     topics: &[&TopicSpec],
@@ -100,11 +105,8 @@ async fn create(
         .map(|(topic, (keep, record))| {
             // -1 is "the broker's default".
             let replicas = if topic.replication == 0 { -1 } else { i32::from(topic.replication) };
-            let new = NewTopic::new(
-                &topic.name,
-                topic.partitions.try_into().unwrap_or(i32::MAX),
-                TopicReplication::Fixed(replicas),
-            );
+            let new =
+                NewTopic::new(&topic.name, partitions(topic), TopicReplication::Fixed(replicas));
             let new = match record {
                 Some(bytes) => new.set("max.message.bytes", bytes),
                 None => new,
@@ -113,6 +115,8 @@ async fn create(
                 Purpose::Changes(Kind::Table) => {
                     new.set("cleanup.policy", "compact").set("min.compaction.lag.ms", keep)
                 }
+                // As the broker sets topics up: what is carried there is not known here.
+                Purpose::Relayed => new,
                 Purpose::Checkpoints | Purpose::Shards => new.set("cleanup.policy", "compact"),
                 Purpose::Changes(Kind::Log) | Purpose::DeadLetters => {
                     new.set("cleanup.policy", "delete").set("retention.ms", keep)

@@ -61,6 +61,10 @@ pub(crate) fn fault_of_code(code: ErrorCode, what: &str, text: &str) -> BusFault
         10065 => BusFault::Misconfigured(says(
             "another stream has its subjects; remove that one, or choose another prefix or name",
         )),
+        10136 | 10138 => BusFault::Misconfigured(says("the filters of the subjects overlap")),
+        10084 | 10099 | 10100 => BusFault::Misconfigured(says(
+            "a stream with the work queue policy cannot be read by a relay",
+        )),
         10003 | 10025 | 10052 | 10074 | 10005 => {
             BusFault::Misconfigured(says("the server refuses a setting"))
         }

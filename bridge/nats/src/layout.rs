@@ -83,6 +83,7 @@ impl Layout {
                 Purpose::DeadLetters
                 | Purpose::Commands
                 | Purpose::Results
+                | Purpose::Relayed
                 | Purpose::Checkpoints
                 | Purpose::Shards => {
                     subject.clone_from(&topic.name);

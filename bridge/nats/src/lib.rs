@@ -23,6 +23,7 @@ mod login;
 mod names;
 mod policy;
 mod read;
+mod relay;
 mod session;
 mod status;
 mod streams;

@@ -36,7 +36,9 @@ impl Login {
             }
             Login::Credentials(path) => {
                 let text = tokio::fs::read_to_string(path).await;
-                let text = text.map_err(|_| AuthError::new("the file cannot be read"))?;
+                let text = text.map_err(|error| {
+                    AuthError::new(talon_sdk::unreadable(path.as_ref(), error.kind()))
+                })?;
                 let mut blocks = blocks(&text);
                 let jwt = blocks.next().ok_or_else(|| AuthError::new("the file has no JWT"))?;
                 let seed = blocks.next().ok_or_else(|| AuthError::new("the file has no seed"))?;

@@ -13,7 +13,7 @@
 //!
 //! # Keys
 //!
-//! A key is one subject token. Control characters, the blank, `.`, `*`, `>`, `%` and DEL become `%`
+//! A key is one subject token, as [`escape`] makes it. Control characters, the blank, `.`, `*`, `>`, `%` and DEL become `%`
 //! and two hexadecimal digits, as in a URL; everything else, Cyrillic too, stays as it is. The empty
 //! key is a `%` alone. Every token leads back to exactly one key.
 //!
@@ -21,6 +21,8 @@
 //! `-` and `/`; every other byte becomes `=` and two hexadecimal digits.
 
 use std::fmt;
+
+use talon_runtime::bus::escape;
 
 /// Longest token, bytes. The server closes a connection whose control line has more than 4,096 bytes
 /// (`max_control_line`), in which the subject stands beside the inbox for the acknowledgement.
@@ -44,6 +46,11 @@ pub(crate) fn commands(prefix: &str, connector: &str) -> String {
 /// The stream of what became of them.
 pub(crate) fn results(prefix: &str, connector: &str) -> String {
     format!("{}_RESULTS", stream(prefix, connector))
+}
+
+/// The stream of a relay's dead letters.
+pub(crate) fn relay_dead_letters(prefix: &str, relay: &str) -> String {
+    format!("{}_DLQ", stream(&format!("{prefix}-relay"), &undotted(relay)))
 }
 
 /// The bucket of the checkpoints.
@@ -114,38 +121,17 @@ fn undotted(prefix: &str) -> String {
 
 /// The subject token of a key.
 pub fn token(key: &str) -> String {
-    let mut token = String::with_capacity(key.len());
-    push_token(key, &mut token);
-    token
+    escape::token(key.as_bytes())
 }
 
 /// Appends the subject token of a key.
 pub(crate) fn push_token(key: &str, to: &mut String) {
-    if key.is_empty() {
-        to.push('%');
-        return;
-    }
-    let mut from = 0;
-    for (at, byte) in key.bytes().enumerate() {
-        if byte <= b' ' || matches!(byte, b'.' | b'*' | b'>' | b'%' | 0x7f) {
-            to.push_str(&key[from..at]);
-            push_hex('%', byte, to);
-            from = at + 1;
-        }
-    }
-    to.push_str(&key[from..]);
+    escape::push_token(key.as_bytes(), to);
 }
 
 /// The key of a subject token; `None` where it is not the token of any key.
 pub fn key(token: &str) -> Option<String> {
-    match token {
-        "" => return None,
-        "%" => return Some(String::new()),
-        _ => {}
-    }
-    let key = unescape(token, '%')?;
-    // Another spelling of a key would be another subject of the same entity.
-    (self::token(&key) == token).then_some(key)
+    String::from_utf8(escape::bytes(token)?).ok()
 }
 
 /// The key in the bucket for a checkpoint's key.
@@ -154,7 +140,7 @@ pub fn bucket_key(key: &str) -> String {
     for byte in key.bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-' | b'/' => out.push(byte as char),
-            _ => push_hex('=', byte, &mut out),
+            _ => push_hex(byte, &mut out),
         }
     }
     out
@@ -162,19 +148,19 @@ pub fn bucket_key(key: &str) -> String {
 
 /// The checkpoint's key for a key in the bucket; `None` where it is something else.
 pub fn checkpoint_key(bucket_key: &str) -> Option<String> {
-    let key = unescape(bucket_key, '=')?;
+    let key = unescape(bucket_key)?;
     (self::bucket_key(&key) == bucket_key).then_some(key)
 }
 
-fn push_hex(mark: char, byte: u8, to: &mut String) {
+fn push_hex(byte: u8, to: &mut String) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    to.push(mark);
+    to.push('=');
     to.push(DIGITS[usize::from(byte >> 4)] as char);
     to.push(DIGITS[usize::from(byte & 15)] as char);
 }
 
-fn unescape(text: &str, mark: char) -> Option<String> {
-    let mut parts = text.split(mark);
+fn unescape(text: &str) -> Option<String> {
+    let mut parts = text.split('=');
     let mut out = parts.next()?.as_bytes().to_vec();
     for part in parts {
         let digits = part.get(..2)?;

@@ -116,6 +116,11 @@ pub(crate) fn rest_of(message: &Message, keep: Duration) -> Duration {
     keep.saturating_sub(Duration::from_secs(age))
 }
 
+/// The time of so many milliseconds since 1970 UTC.
+pub(crate) fn time_of(ms: i64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+}
+
 fn now_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

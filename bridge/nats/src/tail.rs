@@ -1,7 +1,7 @@
 //! Following topics as any consumer would.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::consumer::pull::OrderedConfig;
@@ -11,6 +11,7 @@ use talon_runtime::bus::{BusFault, Start, Stop, Tailed};
 
 use crate::connection::Connection;
 use crate::names;
+use crate::read::time_of;
 
 /// How often a stop is looked for while nothing comes.
 const POLL: Duration = Duration::from_millis(100);
@@ -73,10 +74,6 @@ pub(crate) async fn tail(
         each(Tailed { topic, key: &key, value });
     }
     Ok(())
-}
-
-fn time_of(ms: i64) -> SystemTime {
-    UNIX_EPOCH + Duration::from_millis(u64::try_from(ms).unwrap_or(0))
 }
 
 fn lost(connection: &Connection, error: &impl std::fmt::Display) -> BusFault {

@@ -2,7 +2,8 @@
 //!
 //! [`bus`] is what is asked of Kafka or NATS. A [`service`] is what runs while the bus grants its shard:
 //! the feeds of a connector ([`shard`]: from an observation to events), or its [`commands`] (from a
-//! command to its outcome). The [`engine`] is all connectors of a process.
+//! command to its outcome). A [`relay`] carries records from one bus to another. The [`engine`] is all
+//! connectors of a process.
 //!
 //! Names no connector and no broker client.
 #![forbid(unsafe_code)]
@@ -13,6 +14,7 @@
 pub mod bus;
 pub mod commands;
 pub mod engine;
+pub mod relay;
 pub mod service;
 pub mod shard;
 

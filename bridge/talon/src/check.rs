@@ -20,8 +20,12 @@ pub(crate) async fn check(file: &Path, probe: bool) -> anyhow::Result<End> {
     };
     let feeds: usize = loaded.connectors.iter().map(|setup| setup.connector.feeds().len()).sum();
     let commands: usize = loaded.connectors.iter().map(|s| s.connector.commands().len()).sum();
+    let relays = match loaded.relays.len() {
+        0 => String::new(),
+        count => format!("{count} relays, "),
+    };
     out!(
-        "{}: {} connectors, {feeds} feeds, {commands} commands, no problem",
+        "{}: {} connectors, {feeds} feeds, {commands} commands, {relays}no problem",
         file.display(),
         loaded.connectors.len()
     );
@@ -52,6 +56,11 @@ pub(crate) async fn check(file: &Path, probe: bool) -> anyhow::Result<End> {
         if let Err(fault) = tried {
             say(&format!("transactions of {name}"), Err(fault.to_string()));
         }
+    }
+    for (name, bus) in loaded.buses.further() {
+        let described = bus.describe();
+        let seen = tokio::task::spawn_blocking(move || bus.probe()).await?;
+        say(&format!("bus `{name}`, {described}"), seen.map_err(|fault| fault.to_string()));
     }
     match registry(&loaded) {
         Err(error) => say("schema registry", Err(error.to_string())),

@@ -55,6 +55,8 @@ fn page(class: &dyn Class) -> String {
         key.name = format!("{}{}", talon_nats::SECTION, key.name).into();
         page += &setting(&key);
     }
+    page += "\nFurther buses, `buses.NAME.kafka.*` or `buses.NAME.nats.*`, and settings of a relay, `relays.NAME.*`\n";
+    config::relay_keys().iter().for_each(|key| page += &setting(key));
     page
 }
 

@@ -103,14 +103,15 @@ pub(crate) async fn serve(
         "started"
     );
     descriptors::see(loaded.connectors.len());
-    let engine = Engine::start(Parts {
+    let parts = Parts {
         prefix: loaded.root.prefix,
         bus: loaded.bus,
         registry,
         connectors: loaded.connectors,
         clock: loaded.clock,
         metrics: loaded.metrics,
-    });
+    };
+    let engine = Engine::start_with(parts, loaded.relays);
     let logging = tokio::spawn(log::watch(engine.view()));
     let (stop_server, server_stopped) = watch::channel(());
     let stopped = async move {

@@ -181,6 +181,7 @@ pub(crate) const COLUMNS: &[&str] = &[
 #[cfg(test)]
 mod tests {
     use jiff::tz::TimeZone;
+    use talon_http::soap::{Limits, TableReader};
     use talon_schemas::{Contract, Envelope, Instants, Op, Source};
     use talon_sdk::entity::{Codec, assert_checked_in};
     use talon_sdk::privacy::Privacy;
@@ -188,8 +189,7 @@ mod tests {
 
     use super::*;
     use crate::contracts;
-    use crate::soap::HISTORY;
-    use crate::xml::{Limits, TableReader};
+    use crate::soap::{HISTORY, SERVICE};
 
     #[test]
     fn schemas_are_what_is_declared() {
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn the_documents_reply_is_its_treatment() {
-        let mut reader = TableReader::new(HISTORY, COLUMNS, Limits::default());
+        let mut reader = TableReader::new(SERVICE, HISTORY, COLUMNS, Limits::default());
         reader.push(include_bytes!("../samples/reply.xml")).unwrap();
         let rows = reader.take_rows();
         assert_eq!(reader.finish().unwrap().rows, 1);

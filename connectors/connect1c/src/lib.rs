@@ -8,9 +8,9 @@
 //! - **What is read when.** The past in windows, newest first, then what was closed lately, and once a
 //!   night what may have been rated late: [`talon_sdk::feeds::windows`].
 //! - **Rows are told by position**, in an order that each reply says anew, and a reply can be a million
-//!   rows: [`xml`].
-//! - **A document that is cut short is no error to the XML library**: [`xml`].
-//! - **Errors come with status 200**: [`xml::ReplyFault`].
+//!   rows: [`talon_http::soap`].
+//! - **A document that is cut short is no error to the XML library**: the same.
+//! - **Errors come with status 200**: [`talon_http::soap::ReplyFault`].
 //! - **Times have no zone, and "none" has stand-ins**: `entity`.
 #![forbid(unsafe_code)]
 #![warn(clippy::print_stdout, clippy::print_stderr)]
@@ -20,7 +20,6 @@ pub mod contracts;
 mod entity;
 mod feeds;
 pub mod soap;
-pub mod xml;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

@@ -1,12 +1,18 @@
-//! Requests: envelopes of SOAP 1.2, and the headers that go with them.
-
-use std::fmt::Write;
+//! The web service: its operations, and what they are asked.
 
 use jiff::civil::DateTime;
-use quick_xml::escape::escape;
+use talon_http::soap::{Envelope, Service};
 
-/// The media type of requests. Replies come in several, and are not known by theirs.
-pub const CONTENT_TYPE: &str = "application/soap+xml; charset=utf-8";
+/// The partners' interface.
+pub const SERVICE: &Service = &Service {
+    namespace: "http://buhphone.com/PartnerWebAPI2",
+    action: "http://buhphone.com/PartnerWebAPI2#PartnerWebAPI2:",
+    parameters: "Params",
+    code: "ResultCode",
+    data: "ResultData",
+    success: "SUCCESS",
+    out_of_limit: Some("OUT_OF_LIMIT"),
+};
 
 /// The history of closed treatments.
 pub const HISTORY: &str = "GetHistoryOfServiceTreatments";
@@ -27,65 +33,25 @@ pub struct Filter {
     pub specialist: Option<String>,
 }
 
-/// The header `SOAPAction` of an operation, for servers that want it.
-pub fn action(operation: &str) -> String {
-    format!("http://buhphone.com/PartnerWebAPI2#PartnerWebAPI2:{operation}")
-}
-
-/// Asks for the treatments that were closed between two times on the cabinet's clock.
-pub fn history(closed_from: DateTime, closed_to: DateTime, filter: &Filter) -> String {
-    let mut parameters = String::new();
-    put_time("ClosedFrom", closed_from, &mut parameters);
-    put_time("ClosedTo", closed_to, &mut parameters);
-    put_filter(filter, &mut parameters);
-    envelope(HISTORY, &parameters)
-}
-
-/// Asks for all treatments that are open.
-pub fn opened(filter: &Filter) -> String {
-    let mut parameters = String::new();
-    put_filter(filter, &mut parameters);
-    envelope(OPENED, &parameters)
-}
-
-fn envelope(operation: &str, parameters: &str) -> String {
-    format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
-         <soap:Envelope xmlns:soap=\"http://www.w3.org/2003/05/soap-envelope\" \
-         xmlns:par=\"http://buhphone.com/PartnerWebAPI2\" \
-         xmlns:xs=\"http://www.w3.org/2001/XMLSchema\" \
-         xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\">\
-         <soap:Header/><soap:Body><par:{operation}><par:Params>{parameters}</par:Params>\
-         </par:{operation}></soap:Body></soap:Envelope>"
-    )
-}
-
-fn put_filter(filter: &Filter, out: &mut String) {
-    let Filter { client, user, line, specialist } = filter;
-    for (name, id) in [
-        ("ClientID", client),
-        ("ServiceUserID", user),
-        ("ServiceID", line),
-        ("SpecialistID", specialist),
-    ] {
-        if let Some(id) = id {
-            put(name, "string", &escape(id), out);
-        }
+impl Filter {
+    fn put(&self, envelope: Envelope) -> Envelope {
+        envelope
+            .text("ClientID", self.client.as_deref())
+            .text("ServiceUserID", self.user.as_deref())
+            .text("ServiceID", self.line.as_deref())
+            .text("SpecialistID", self.specialist.as_deref())
     }
 }
 
-/// The upstream counts in whole seconds.
-fn put_time(name: &str, time: DateTime, out: &mut String) {
-    put(name, "dateTime", &time.strftime("%Y-%m-%dT%H:%M:%S").to_string(), out);
+/// Asks for the treatments that were closed between two times on the cabinet's clock.
+pub fn history(closed_from: DateTime, closed_to: DateTime, filter: &Filter) -> Envelope {
+    let envelope = Envelope::new(SERVICE, HISTORY);
+    filter.put(envelope.time("ClosedFrom", closed_from).time("ClosedTo", closed_to))
 }
 
-fn put(name: &str, kind: &str, value: &str, out: &mut String) {
-    // Writing to a text cannot fail.
-    let _written = write!(
-        out,
-        "<Property name=\"{name}\" xmlns=\"http://v8.1c.ru/8.1/data/core\">\
-         <Value xsi:type=\"xs:{kind}\">{value}</Value></Property>"
-    );
+/// Asks for all treatments that are open.
+pub fn opened(filter: &Filter) -> Envelope {
+    filter.put(Envelope::new(SERVICE, OPENED))
 }
 
 #[cfg(test)]
@@ -132,24 +98,16 @@ mod tests {
         let mut sample = contents(include_str!("../samples/request.xml"));
         let opened = sample.iter().position(|one| one.contains("openedfrom")).unwrap();
         sample.drain(opened..opened + 6);
-        assert_eq!(contents(&own), sample);
+        assert_eq!(contents(&own.body()), sample);
     }
 
     #[test]
     fn what_is_put_in_is_escaped_and_times_are_whole_seconds() {
         let filter = Filter { client: Some("a<&\">".to_owned()), ..Filter::default() };
-        let text = history(datetime(2024, 1, 2, 3, 4, 5, 678_000_000), DateTime::MIN, &filter);
+        let text =
+            history(datetime(2024, 1, 2, 3, 4, 5, 678_000_000), DateTime::MIN, &filter).body();
         assert!(text.contains(">a&lt;&amp;&quot;&gt;</Value>"), "{text}");
         assert!(text.contains(">2024-01-02T03:04:05</Value>"), "{text}");
-        assert!(!opened(&Filter::default()).contains("Property"));
-    }
-
-    #[test]
-    fn the_action_is_the_one_of_recorded_traffic() {
-        let action = action(HISTORY);
-        assert_eq!(
-            action,
-            "http://buhphone.com/PartnerWebAPI2#PartnerWebAPI2:GetHistoryOfServiceTreatments"
-        );
+        assert!(!opened(&Filter::default()).body().contains("Property"));
     }
 }

@@ -12,6 +12,7 @@
 //! - A connection over which no whole reply came is not used again; see `kept.rs`.
 //! - Tokens that are signed in for are in [`login`].
 //! - What commands ask, and what refusals mean, is in [`order`].
+//! - Web services of 1C, which answer SOAP calls with tables, are in [`soap`].
 //! - What is the same for WebSockets is here too: [`tls`], [`proxy`], [`dial`], and the rate budget.
 //! - A request with a permit is sent only if the permit holds when the first byte is to leave, and over
 //!   a connection of its own; see `permit.rs`.
@@ -41,6 +42,7 @@ mod permit;
 pub mod proxy;
 mod reply;
 mod request;
+pub mod soap;
 mod stream;
 pub mod tls;
 

@@ -15,6 +15,7 @@ use rustls::{
 };
 use rustls_platform_verifier::Verifier;
 use talon_sdk::Fault;
+use talon_sdk::unreadable;
 
 use crate::following::Following;
 use crate::{ClientCertificate, Tls};
@@ -72,8 +73,9 @@ fn verifier(ca: Option<&Path>, provider: Arc<CryptoProvider>) -> Result<Verifier
 
 fn certified(files: &ClientCertificate, provider: &CryptoProvider) -> Result<CertifiedKey, Fault> {
     let chain = certificates("upstream.client.certificate.file", &files.certificate_file)?;
-    let key = PrivateKeyDer::from_pem_file(&files.key_file)
-        .map_err(|error| bad_pem("upstream.client.key.file", "private key", &error))?;
+    let key = PrivateKeyDer::from_pem_file(&files.key_file).map_err(|error| {
+        bad_pem("upstream.client.key.file", &files.key_file, "private key", &error)
+    })?;
     CertifiedKey::from_der(chain, key, provider).map_err(|_| {
         misconfigured(
             "`upstream.client.key.file` is not the key of `upstream.client.certificate.file`",
@@ -176,15 +178,15 @@ pub fn explain(error: &rustls::Error) -> String {
 }
 
 fn certificates(setting: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, Fault> {
-    let bad = |error: PemError| bad_pem(setting, "certificate", &error);
+    let bad = |error: PemError| bad_pem(setting, path, "certificate", &error);
     let found = CertificateDer::pem_file_iter(path).map_err(bad)?;
     let found = found.collect::<Result<Vec<_>, _>>().map_err(bad)?;
     if found.is_empty() { Err(bad(PemError::NoItemsFound)) } else { Ok(found) }
 }
 
-fn bad_pem(setting: &str, item: &str, error: &PemError) -> Fault {
+fn bad_pem(setting: &str, path: &Path, item: &str, error: &PemError) -> Fault {
     misconfigured(&match error {
-        PemError::Io(error) => format!("the file of `{setting}` cannot be read: {}", error.kind()),
+        PemError::Io(error) => format!("`{setting}`: {}", unreadable(path, error.kind())),
         PemError::NoItemsFound => format!("the file of `{setting}` has no {item} in PEM form"),
         _ => format!("the file of `{setting}` is damaged PEM"),
     })

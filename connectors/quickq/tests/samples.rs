@@ -187,3 +187,26 @@ fn visitors_are_read_wherever_their_fields_stand() {
     assert_eq!((&new["comment"], &new["ticket"]), (&json!("Какой-то комментарий"), &json!("447")));
     assert!(!new.to_string().contains("base64"), "the ticket's picture is left out");
 }
+
+#[test]
+fn what_is_done_under_an_id_that_is_no_number_loses_nothing_and_keeps_its_policy() {
+    let one = r#"{"state":"SERVED","user_id":7,"comment":"secret","x":1}"#;
+    let many = r#"{"state":"odd","user_id":-1,"comment":["a","b"]}"#;
+    let row = format!(r#"{{"id":1,"services":{{"4":{{"50":{{"a":{one},"3b":{many}}}}}}}}}"#);
+    let extra = |settings: &[(&str, &str)]| {
+        entity("consumer", "", &row, settings).unwrap().1["extra"].clone()
+    };
+    let kept = json!({
+        "services.4.50.a": "\"SERVED\"",
+        "services.4.50.a.user_id": "7",
+        "services.4.50.a.comment": "[\"secret\"]",
+        "services.4.50.a.x": "1",
+        "services.4.50.3b": "\"odd\"",
+        "services.4.50.3b.comment": "[\"a\",\"b\"]",
+    });
+    assert_eq!(extra(&[]), kept);
+    for policy in ["drop", "mask", "hash"] {
+        let extra = extra(&[("pii.policy.comments", policy)]).to_string();
+        assert!(!extra.contains("secret") && extra.contains("SERVED"), "{policy}: {extra}");
+    }
+}

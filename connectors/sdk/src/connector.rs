@@ -78,6 +78,12 @@ pub trait Connector: Send + Sync {
     fn request_timeout(&self) -> Duration {
         Duration::ZERO
     }
+    /// What no other instance may have too, such as a session that ends another's: the setting that names
+    /// it, and a text that is the same for the same thing of any instance of the class. Asked by
+    /// `talon check` and at start.
+    fn holds(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
     /// Asks the upstream whether it answers and takes the credentials; says what it saw. For
     /// `talon check --probe`.
     async fn probe(&self) -> Result<String, Fault>;

@@ -6,8 +6,8 @@ use anyhow::Context;
 use clap::Args;
 use quick_xml::events::Event;
 use quick_xml::{NsReader, Reader};
-use talon_connect1c::soap::HISTORY;
-use talon_connect1c::xml::{Limits, TableReader};
+use talon_connect1c::soap::{HISTORY, SERVICE};
+use talon_http::soap::{Limits, TableReader};
 
 use crate::measure::{Duel, timed};
 
@@ -65,7 +65,7 @@ fn reply(rows: usize) -> anyhow::Result<String> {
 
 /// Talon's side: pieces in, rows out.
 fn rows(reply: &str, rows: usize) -> anyhow::Result<()> {
-    let mut reader = TableReader::new(HISTORY, &[], Limits::default());
+    let mut reader = TableReader::new(SERVICE, HISTORY, &[], Limits::default());
     for piece in reply.as_bytes().chunks(PIECE) {
         reader.push(piece)?;
         black_box(reader.take_rows());

@@ -242,8 +242,22 @@ impl Talon {
 
     /// The most memory that it has had resident, in bytes.
     pub fn largest_resident(&self) -> usize {
+        self.memory("VmHWM:")
+    }
+
+    /// The number of the process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The memory that it has resident, in bytes.
+    pub fn resident(&self) -> usize {
+        self.memory("VmRSS:")
+    }
+
+    fn memory(&self, name: &str) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
         line.split_whitespace().next().unwrap().parse::<usize>().unwrap() * 1_024
     }
 

@@ -20,6 +20,9 @@ use crate::reader::partitions;
 use crate::topics;
 
 /// How long the group waits for a silent process, where the configuration does not say.
+/// A member that has had nothing to do for so long asks whether the coordinator of its group is there.
+const UNASSIGNED: Duration = Duration::from_secs(10);
+
 const SESSION_MS: u64 = 10_000;
 
 /// What the client does where the configuration does not say.
@@ -171,7 +174,7 @@ impl Member {
         losses: &mut Losses,
     ) -> Result<Option<Duration>, BusFault> {
         let (context, ownership) = (consumer.context(), &self.membership.ownership);
-        let mut last = Instant::now();
+        let (mut last, mut heard) = (Instant::now(), Instant::now());
         while !self.membership.stop.is_set() {
             // One look at the clock for both, so that a pause anywhere is seen.
             let now = Instant::now();
@@ -213,6 +216,13 @@ impl Member {
                 {
                     return Err(fault);
                 }
+            }
+            // The client waits for a coordinator that is gone without a word, as for one that has nothing for us.
+            if context.is_assigned() {
+                heard = Instant::now();
+            } else if heard.elapsed() > UNASSIGNED {
+                ask_group(&self.cluster, &self.group, &self.topic.name)?;
+                heard = Instant::now();
             }
             presence.turn(!in_trouble);
             if let Some(Err(error)) = polled {

@@ -111,6 +111,11 @@ impl Context {
         self.assigned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the group has given this process anything.
+    pub(super) fn is_assigned(&self) -> bool {
+        !self.assigned().partitions.is_empty()
+    }
+
     pub(super) fn doubt(&self) -> Doubt {
         *self.locked_doubt()
     }

@@ -19,12 +19,20 @@ pub(crate) fn topic(prefix: &str, replication: u16) -> TopicSpec {
 
 /// The partition that a shard belongs to. The same in every version: processes of different versions
 /// share a group during an upgrade.
+///
+/// The tasks of a relay (`relay/{name}/{task}`) belong to partitions that follow one another, so that no two
+/// share one while there are fewer of them.
 pub(crate) fn partition(shard: &str) -> i32 {
+    let task = shard.strip_prefix("relay/").and_then(|rest| rest.rsplit_once('/'));
+    let (name, number) = match task.and_then(|(_, task)| task.parse::<u64>().ok()) {
+        Some(number) => (&shard[..shard.rfind('/').unwrap_or(shard.len())], number),
+        None => (shard, 0),
+    };
     // FNV-1a, because it is short and will not change.
-    let hash = shard.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
-    (hash % u64::from(PARTITIONS)) as i32
+    (hash.wrapping_add(number) % u64::from(PARTITIONS)) as i32
 }
 
 #[cfg(test)]
@@ -37,5 +45,12 @@ mod tests {
         assert!(
             ["x", "y", "z"].iter().all(|name| (0..PARTITIONS as i32).contains(&partition(name)))
         );
+    }
+
+    #[test]
+    fn no_two_tasks_of_a_relay_share_a_partition() {
+        let tasks = (0..PARTITIONS).map(|task| partition(&format!("relay/to-edge/{task}")));
+        let all: std::collections::BTreeSet<i32> = tasks.collect();
+        assert_eq!(all.len(), PARTITIONS as usize);
     }
 }

@@ -3,4 +3,4 @@
 mod trouble;
 mod writer;
 
-pub(crate) use writer::{KafkaProducer, Transaction};
+pub(crate) use writer::{KafkaProducer, Outgoing, Transaction};

@@ -30,6 +30,22 @@ pub(crate) enum Transaction {
     Open,
 }
 
+/// A record of any kind, to be sent.
+#[derive(Debug)]
+pub(crate) struct Outgoing<'a> {
+    pub(crate) topic: &'a str,
+    /// None is the client's choice, by the key.
+    pub(crate) partition: Option<i32>,
+    pub(crate) key: Option<&'a [u8]>,
+    /// None is a tombstone.
+    pub(crate) value: Option<&'a [u8]>,
+    /// None is now.
+    pub(crate) timestamp_ms: Option<i64>,
+    pub(crate) headers: Option<OwnedHeaders>,
+    /// As [`size`] counts.
+    pub(crate) size: usize,
+}
+
 /// The producer of a shard or lane. Used by one thread.
 pub(crate) struct KafkaProducer {
     pub(super) cluster: Cluster,
@@ -123,6 +139,13 @@ impl KafkaProducer {
         self.take_over()
     }
 
+    /// It writes to this topic too from now on, whose limits count if they are known.
+    pub(crate) fn write_to(&mut self, topic: &str) {
+        let most = self.cluster.limits().most(topic).unwrap_or(usize::MAX);
+        self.least = self.least.min(most);
+        self.wanted.topics.push(topic.to_owned());
+    }
+
     /// Where its transaction stands.
     pub(crate) fn transaction(&self) -> Transaction {
         self.transaction
@@ -159,8 +182,21 @@ impl KafkaProducer {
         value: Option<&[u8]>,
         headers: impl ExactSizeIterator<Item = (&'h str, &'h [u8])> + Clone,
     ) -> Result<(), BusFault> {
+        let size = size(key.as_bytes(), value, headers.clone());
+        let headers = (headers.len() > 0).then(|| {
+            let all = OwnedHeaders::new_with_capacity(headers.len());
+            let add =
+                |all: OwnedHeaders, (key, value)| all.insert(Header { key, value: Some(value) });
+            headers.fold(all, add)
+        });
+        let (key, timestamp_ms) = (Some(key.as_bytes()), None);
+        self.put(Outgoing { topic, partition, key, value, timestamp_ms, headers, size })
+    }
+
+    /// Appends a record of any kind.
+    pub(crate) fn put(&mut self, outgoing: Outgoing<'_>) -> Result<(), BusFault> {
         self.begin()?;
-        let size = size(key, value, headers.clone());
+        let Outgoing { topic, size, .. } = outgoing;
         if size > self.least
             && let Some(most) = self.cluster.limits().most(topic)
             && size > most
@@ -169,15 +205,12 @@ impl KafkaProducer {
                 "Kafka: a record of {size} bytes is too large for the topic `{topic}`, which takes {most} (`max.message.bytes`)"
             )));
         }
-        let mut record = BaseRecord::to(topic).key(key);
-        record.payload = value;
-        record.partition = partition;
-        if headers.len() > 0 {
-            let all = OwnedHeaders::new_with_capacity(headers.len());
-            let add =
-                |all: OwnedHeaders, (key, value)| all.insert(Header { key, value: Some(value) });
-            record.headers = Some(headers.fold(all, add));
-        }
+        let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic);
+        record.key = outgoing.key;
+        record.payload = outgoing.value;
+        record.partition = outgoing.partition;
+        record.timestamp = outgoing.timestamp_ms;
+        record.headers = outgoing.headers;
         let mut stall = Stall::at(self.client.in_flight_count().into());
         loop {
             match self.client.send(record) {

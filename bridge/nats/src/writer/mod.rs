@@ -18,6 +18,7 @@ use talon_runtime::bus::BusFault;
 use pipeline::MAX_BYTES;
 use sequence_map::Hashes;
 
+pub(crate) use answer::Answer;
 pub(crate) use draft::{Draft, Limits};
 pub(crate) use pipeline::{Pipeline, Streams};
 pub(crate) use record::{Life, Record, Target};

@@ -1,6 +1,8 @@
 //! A shard on a real server, used as the runtime uses it: synchronously, inside a runtime.
 #![allow(dead_code)]
 
+pub(crate) mod relay;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 

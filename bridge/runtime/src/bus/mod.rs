@@ -4,6 +4,7 @@
 //! append goes into the client's buffer, and only a commit waits.
 
 pub(crate) mod dead_letter;
+pub mod escape;
 mod fault;
 mod lane;
 mod log;

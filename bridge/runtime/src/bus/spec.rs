@@ -25,6 +25,8 @@ pub enum Purpose {
     Results,
     /// Cursors of all connectors.
     Checkpoints,
+    /// Records that a relay carries.
+    Relayed,
     /// Nothing is written to it: its partitions are what a group of processes shares.
     Shards,
 }
@@ -36,7 +38,7 @@ pub struct TopicSpec {
     pub name: String,
     /// What it is for.
     pub purpose: Purpose,
-    /// Number of partitions where it is created, on a bus that has them.
+    /// Number of partitions where it is created, on a bus that has them; 0 is the bus's default.
     pub partitions: u32,
     /// Number of replicas where it is created; 0 is the bus's default.
     pub replication: u16,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use talon_schemas::Message;
 use talon_schemas::result::RESULT;
 use talon_schemas::wire::{Payload, Wire};
-use talon_sdk::{Applier, Commands, Connector, Fault};
+use talon_sdk::{Applier, Commands, Fault};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Semaphore, mpsc};
 
@@ -24,7 +24,7 @@ use crate::service::options::Format;
 use crate::service::progress::Progress;
 use crate::service::registry::Schemas;
 use crate::service::setup::{Setup, Shared, topic};
-use crate::service::{Service, thread};
+use crate::service::{Service, farewell, thread};
 
 /// Commands between the reader's thread and the scheduler.
 const INBOX: usize = 64;
@@ -180,8 +180,8 @@ impl Service for Lane {
     /// What is known of the commands that wait stays shown: they still do.
     fn ended(&self) {}
 
-    fn connector(&self) -> &dyn Connector {
-        self.setup.connector.as_ref()
+    async fn leave(&self) {
+        farewell(self.setup.connector.as_ref()).await;
     }
 }
 

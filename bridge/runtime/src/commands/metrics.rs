@@ -28,7 +28,26 @@ struct Lane {
     /// When the bus took the oldest of them, milliseconds; [`NONE`] where there is none, or that is not known.
     oldest: AtomicI64,
     outcomes: Mutex<BTreeMap<&'static str, u64>>,
+    /// When the lane was seen to move last.
+    moved: Mutex<Moved>,
     all: Metrics,
+}
+
+/// The last look at which a lane had nothing to do, or had got outcomes since the look before it.
+#[derive(Default)]
+struct Moved {
+    outcomes: u64,
+    at_ms: Option<i64>,
+}
+
+impl Moved {
+    /// How long it has not moved.
+    fn idle_ms(&mut self, waiting: u64, outcomes: u64, now_ms: i64) -> i64 {
+        if waiting == 0 || outcomes != self.outcomes {
+            *self = Moved { outcomes, at_ms: Some(now_ms) };
+        }
+        (now_ms - *self.at_ms.get_or_insert(now_ms)).max(0)
+    }
 }
 
 /// A lane at a glance.
@@ -50,6 +69,7 @@ impl LaneMetrics {
             held: AtomicU64::new(0),
             oldest: AtomicI64::new(NONE),
             outcomes: Mutex::default(),
+            moved: Mutex::default(),
             all: all.clone(),
         }))
     }
@@ -110,6 +130,8 @@ impl LaneMetrics {
         // What is not there yet need not be removed.
         self.0.all.commands.lag.remove_label_values(&[&self.0.connector]).ok();
         self.0.all.commands.oldest.remove_label_values(&[&self.0.connector]).ok();
+        self.0.all.commands.idle.remove_label_values(&[&self.0.connector]).ok();
+        *self.0.moved.lock().unwrap_or_else(PoisonError::into_inner) = Moved::default();
     }
 
     /// Brings the gauges up to date, to be called before a scrape. There are none where the lane does not
@@ -131,6 +153,10 @@ impl LaneMetrics {
                 commands.oldest.remove_label_values(&labels).ok();
             }
         }
+        let outcomes = self.status().outcomes.values().sum();
+        let mut moved = self.0.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle_ms = moved.idle_ms(waiting, outcomes, now_ms);
+        commands.idle.with_label_values(&labels).set(idle_ms as f64 / 1000.0);
         let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
         commands.lag.with_label_values(&labels).set(waiting);
     }
@@ -172,6 +198,32 @@ mod tests {
         assert_eq!(shown().as_deref(), Some("42"), "it is down, and they still wait");
         lane.rest();
         assert_eq!(shown(), None, "another process runs it");
+    }
+
+    #[test]
+    fn a_lane_is_idle_while_commands_wait_and_none_gets_an_outcome() {
+        let all = Metrics::new().unwrap();
+        let lane = LaneMetrics::new("c", &all);
+        let idle = |now_ms: i64| {
+            lane.refresh(now_ms);
+            let text = all.text();
+            let mut lines = text.lines();
+            let line = lines.find(|line| line.starts_with("talon_command_idle_seconds{"));
+            line.map(|line| line.rsplit(' ').next().unwrap_or_default().to_owned())
+        };
+        assert_eq!(idle(1_000), None, "nobody has looked yet");
+        lane.behind(Some(3));
+        assert_eq!(idle(2_000).as_deref(), Some("0"), "since the first look");
+        assert_eq!(idle(9_000).as_deref(), Some("7"));
+        lane.outcome("SetCallStatus", Outcome::Applied);
+        assert_eq!(idle(10_000).as_deref(), Some("0"), "others wait, and it moves");
+        assert_eq!(idle(15_000).as_deref(), Some("5"));
+        lane.behind(Some(0));
+        assert_eq!(idle(30_000).as_deref(), Some("0"), "none waits");
+        lane.behind(Some(1));
+        assert_eq!(idle(31_500).as_deref(), Some("1.5"), "it came after the last look");
+        lane.rest();
+        assert_eq!(idle(40_000), None, "another process runs it");
     }
 
     #[test]

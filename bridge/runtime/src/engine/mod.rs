@@ -1,6 +1,7 @@
 //! All connectors of a process.
 
 mod inspection;
+mod registry_watch;
 mod view;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::bus::{Bus, ConnectorTopics, Membership, Ownership, Report, Stop};
 use crate::commands::{Lane, lane_spec};
+use crate::relay::{Relay, RelayTask, RelayView};
 use crate::service::health::Health;
 use crate::service::metrics::{FeedMetrics, Metrics};
 use crate::service::registry::Registry;
@@ -58,10 +60,17 @@ pub struct Engine {
 impl Engine {
     /// Starts all connectors. Must be called inside a Tokio runtime.
     pub fn start(parts: Parts) -> Engine {
+        Engine::start_with(parts, Vec::new())
+    }
+
+    /// Starts all connectors and relays. Must be called inside a Tokio runtime.
+    pub fn start_with(parts: Parts, relays: Vec<Relay>) -> Engine {
         let leave = Stop::default();
         let health = Health::new(parts.clock.clone(), parts.metrics.clone());
         let ownership = Ownership::default();
-        let shards = parts.connectors.iter().map(|setup| setup.name.clone()).collect();
+        let mut shards: Vec<String> =
+            parts.connectors.iter().map(|setup| setup.name.clone()).collect();
+        shards.extend(relays.iter().flat_map(Relay::shards));
         // What they share is as safe as the safest of them.
         let replication =
             parts.connectors.iter().map(|setup| setup.options.replication).max().unwrap_or(0);
@@ -126,6 +135,26 @@ impl Engine {
             }
             inspected.push(topics);
         }
+        let mut relayed = Vec::new();
+        for relay in relays {
+            let shared = Shared {
+                prefix: parts.prefix.clone(),
+                bus: parts.bus.clone(),
+                registry: parts.registry.clone(),
+                clock: parts.clock.clone(),
+                metrics: parts.metrics.clone(),
+                health: health.clone(),
+                ownership: ownership.clone(),
+                replication,
+            };
+            tracing::info!(relay = relay.name, way = relay.way(), "relay started");
+            for number in 0..relay.plan.tasks {
+                let task = RelayTask::new(&shared, &relay, number);
+                let (way, metrics) = (relay.way(), &shared.metrics.relays);
+                relayed.push(RelayView::new(&relay.name, number, &way, &task.status, metrics));
+                tasks.spawn(keep(shared.clone(), task));
+            }
+        }
         let looks = Inspection {
             bus: parts.bus,
             health: health.clone(),
@@ -134,11 +163,15 @@ impl Engine {
         };
         let mut inspection = JoinSet::new();
         inspection.spawn(looks.run());
+        if let Some(registry) = parts.registry {
+            inspection.spawn(registry_watch::watch(registry, health.clone()));
+        }
         let view = View {
             health,
             metrics: parts.metrics,
             feeds: Arc::new(rows),
             lanes: Arc::new(lanes),
+            relays: Arc::new(relayed),
             clock: parts.clock,
         };
         Engine { ownership, leave, tasks, inspection, member, view, connectors }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use talon_sdk::{Clock, Left, Standing};
 
 use crate::commands::{LaneMetrics, LaneStatus};
+use crate::relay::{RelayRow, RelayView};
 use crate::service::health::{Component, Health};
 use crate::service::metrics::{FeedMetrics, FeedStatus, Metrics};
 
@@ -19,6 +20,7 @@ pub struct View {
     pub metrics: Metrics,
     pub(super) feeds: Arc<Vec<(FeedRow, FeedMetrics)>>,
     pub(super) lanes: Arc<Vec<LaneMetrics>>,
+    pub(super) relays: Arc<Vec<RelayView>>,
     pub(super) clock: Clock,
 }
 
@@ -46,6 +48,8 @@ pub struct Glance {
     pub feeds: Vec<(FeedRow, FeedStatus)>,
     /// The commands of all connectors that carry any.
     pub commands: Vec<LaneStatus>,
+    /// The tasks of relays that run here.
+    pub relays: Vec<RelayRow>,
     /// How far the backfills are, by connector.
     pub backfills: BTreeMap<String, Standing>,
     /// What is left of upstreams' quotas, by connector and operation.
@@ -66,13 +70,14 @@ impl View {
         };
         let feeds = self.feeds.iter().map(|(row, feed)| (row.clone(), feed.status())).collect();
         let commands = self.lanes.iter().map(LaneMetrics::status).collect();
+        let relays = self.relays.iter().filter_map(RelayView::row).collect();
         let connectors = || self.feeds.iter().map(|(row, _)| &row.connector);
         let upstream = &self.metrics.upstream;
         let standing = |name: &String| Some((name.clone(), upstream.backfills.standing(name)?));
         let backfills = connectors().filter_map(standing).collect();
         let quotas = connectors().map(|name| (name.clone(), upstream.quotas.of(name))).collect();
         let now_ms = self.clock.now_ms();
-        Glance { status, components, feeds, commands, backfills, quotas, now_ms }
+        Glance { status, components, feeds, commands, relays, backfills, quotas, now_ms }
     }
 
     /// The text of `/metrics`.
@@ -80,6 +85,7 @@ impl View {
         let now = self.clock.now_ms();
         self.feeds.iter().for_each(|(_, feed)| feed.refresh(now));
         self.lanes.iter().for_each(|lane| lane.refresh(now));
+        self.relays.iter().for_each(|relay| relay.refresh(now));
         self.metrics.text()
     }
 }

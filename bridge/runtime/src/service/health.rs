@@ -79,14 +79,20 @@ impl State {
         matches!(self, State::Up | State::Standby)
     }
 
+    /// Whether it does what it is there for.
+    fn works(self) -> bool {
+        self.is_well() || self == State::Degraded
+    }
+
     /// Of several reports on one component, which is shown: what needs a person before what passes.
     fn urgency(self) -> u8 {
         match self {
             State::Standby | State::Up => 0,
             State::Starting => 1,
             State::Recovering => 2,
-            State::Degraded | State::Unavailable | State::Unowned => 3,
-            State::Misconfigured | State::Fenced | State::Internal => 4,
+            State::Degraded => 3,
+            State::Unavailable | State::Unowned => 4,
+            State::Misconfigured | State::Fenced | State::Internal => 5,
         }
     }
 }
@@ -195,11 +201,11 @@ impl Health {
         self.known().components.clone()
     }
 
-    /// Whether everything vital works.
+    /// Whether everything vital works; what is degraded does.
     pub fn ready(&self) -> bool {
         let components = &self.known().components;
         !components.is_empty()
-            && components.values().all(|c| c.severity != Severity::Vital || c.state.is_well())
+            && components.values().all(|c| c.severity != Severity::Vital || c.state.works())
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -319,6 +325,17 @@ mod tests {
         health.report("bus", "b", State::Up, "");
         assert_eq!(shown(), (State::Up, String::new(), vital));
         assert_eq!(up(&metrics, "bus"), Some('1'));
+    }
+
+    #[test]
+    fn what_is_degraded_is_told_and_leaves_the_process_ready() {
+        let (health, metrics) = health();
+        health.report("registry", "a", State::Up, "");
+        health.report("registry", "", State::Degraded, "no answer");
+        assert!(health.ready());
+        assert_eq!(up(&metrics, "registry"), Some('0'));
+        health.report("registry", "a", State::Unavailable, "no answer");
+        assert!(!health.ready(), "now somebody waits for it");
     }
 
     #[test]

@@ -8,7 +8,9 @@ mod feed;
 mod feeds;
 mod freshness;
 mod process;
+mod recovery;
 mod register;
+mod relays;
 mod shards;
 mod tally;
 
@@ -22,7 +24,10 @@ use components::Components;
 pub use feed::{FeedMetrics, FeedStatus, OldestScope};
 use feeds::Feeds;
 use process::Process;
+use recovery::Recoveries;
+pub(crate) use recovery::Recovery;
 use register::Register;
+pub(crate) use relays::Relays;
 use shards::Shards;
 pub(crate) use tally::{Stage, Tally};
 
@@ -36,8 +41,10 @@ pub struct Metrics {
     pub log_dropped: IntCounterVec,
     pub(crate) feeds: Feeds,
     shards: Shards,
+    recoveries: Recoveries,
     components: Components,
     pub(crate) commands: Commands,
+    pub(crate) relays: Relays,
     process: Process,
 }
 
@@ -58,8 +65,10 @@ impl Metrics {
             )?,
             feeds: Feeds::register(&register)?,
             shards: Shards::register(&register)?,
+            recoveries: Recoveries::register(&registry)?,
             components: Components::register(&register)?,
             commands: Commands::register(&register)?,
+            relays: Relays::register(&register)?,
             process: Process::register(&registry)?,
             registry,
         })
@@ -90,6 +99,21 @@ impl Metrics {
     /// How long a recovery took.
     pub(crate) fn recovered(&self, connector: &str, took: Duration) {
         self.shards.recovered(connector, took);
+    }
+
+    /// A connector is opened, and how long that stands still is shown until it is over.
+    pub(crate) fn recovering(&self, connector: &str) -> Recovery {
+        self.recoveries.attempt(connector)
+    }
+
+    /// The connector runs, or is another process's to run.
+    pub(crate) fn recovery_over(&self, connector: &str) {
+        self.recoveries.over(connector);
+    }
+
+    /// Another process took the shard so many more times.
+    pub(crate) fn fenced(&self, connector: &str, times: u64) {
+        self.shards.fenced(connector, times);
     }
 
     /// Whether this process owns the shard.

@@ -1,4 +1,4 @@
-//! What runs while the group grants its shard: the feeds of a connector, or its commands.
+//! What runs while the group grants its shard: the feeds of a connector, its commands, or a task of a relay.
 //!
 //! A [`Service`] is opened and then serves, under a grant; [`keep`] does that whenever there is one,
 //! and again after every failure.
@@ -49,7 +49,7 @@ pub(crate) trait Service: Send + Sync {
     /// What serves: taken over, and read back.
     type Open: Send;
 
-    /// The shard, which is the connector's name.
+    /// The shard: the connector's name, or a task of a relay.
     fn shard(&self) -> &str;
     /// Name in the health report.
     fn component(&self) -> &str;
@@ -68,8 +68,8 @@ pub(crate) trait Service: Send + Sync {
     ) -> impl Future<Output = Result<(), BusFault>> + Send;
     /// It does not run any more.
     fn ended(&self);
-    /// The connector, with whose other service it shares the shard.
-    fn connector(&self) -> &dyn Connector;
+    /// Nothing of its shard runs in this process any more: ends what an upstream counts, if there is one.
+    fn leave(&self) -> impl Future<Output = ()> + Send;
 }
 
 /// Lets a connector that nobody uses any more end what its upstream counts. A courtesy: an upstream
@@ -83,6 +83,7 @@ pub(crate) async fn keep<S: Service>(shared: Shared, service: S) {
     let (health, ownership) = (&shared.health, &shared.ownership);
     let (shard, component) = (service.shard(), service.component());
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT).recovered_after(PROGRESS);
+    shared.metrics.fenced(shard, 0);
     // Whether it shows a failure, which stays shown until it works again.
     let mut failed = false;
     loop {
@@ -117,12 +118,15 @@ pub(crate) async fn keep<S: Service>(shared: Shared, service: S) {
                     failed = !matches!(ran, Ok(()) | Err(BusFault::Revoked));
                     match ran {
                         Err(fault) if failed => {
+                            // Once for both of its services.
+                            let is_fenced = matches!(fault, BusFault::Fenced(_));
+                            shared.metrics.fenced(shard, (is_fenced && component == shard).into());
                             rest(&shared, component, &grant, &fault, &mut backoff).await;
                         }
                         // It lapsed and is confirmed again: no fault, and yet not tried without a pause.
                         Err(_) if grant.is_open() => pause(&grant, backoff.next(None)).await,
                         _ if !ownership.is_held(shard) && !ownership.is_stopped() => {
-                            farewell(service.connector()).await;
+                            service.leave().await;
                         }
                         _ => {}
                     }
@@ -238,9 +242,7 @@ mod tests {
 
         fn ended(&self) {}
 
-        fn connector(&self) -> &dyn Connector {
-            unreachable!("nothing takes leave of it")
-        }
+        async fn leave(&self) {}
     }
 
     /// The last of ten waits.

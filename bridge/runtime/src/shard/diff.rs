@@ -443,7 +443,7 @@ impl Differ {
     }
 
     fn delete<C: Changes>(&mut self, slot: SlotId, out: &mut C) -> Result<(), C::Error> {
-        let key = self.index.key(slot);
+        let key = &*self.index.key(slot);
         let id = event_id(&self.topic, key, self.index.entry(slot).chain, Op::Delete, [0, 0]);
         out.change(&Change {
             key,

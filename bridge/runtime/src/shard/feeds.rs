@@ -3,7 +3,7 @@
 use futures_util::FutureExt;
 use talon_schemas::wire::Wire;
 use talon_schemas::{Contract, Message};
-use talon_sdk::{Connector, FeedPlan, Kind};
+use talon_sdk::{FeedPlan, Kind};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -14,7 +14,7 @@ use crate::service::options::{Format, Options};
 use crate::service::progress::Progress;
 use crate::service::registry::Schemas;
 use crate::service::setup::{Setup, Shared, topic};
-use crate::service::{Service, thread};
+use crate::service::{Service, farewell, thread};
 use crate::shard::diff::Differ;
 use crate::shard::facts::{Kept, PublishedFacts};
 use crate::shard::pace::Pace;
@@ -81,6 +81,7 @@ impl Service for Feeds {
     fn standby(&self) {
         let Feeds { shared, setup, plans, .. } = self;
         shared.metrics.owned(&setup.name, false);
+        shared.metrics.recovery_over(&setup.name);
         shared.health.withdraw(&setup.name);
         for (plan, metrics) in plans {
             shared.health.remove(&format!("{}/{}", setup.name, plan.spec.name));
@@ -103,6 +104,7 @@ impl Service for Feeds {
     async fn serve(&self, shard: Shard, hold: &Hold, progress: &Progress) -> Result<(), BusFault> {
         self.shared.health.set(&self.setup.name, Severity::Vital, State::Up, "");
         self.shared.metrics.owned(&self.setup.name, true);
+        self.shared.metrics.recovery_over(&self.setup.name);
         serve(self, shard, hold, progress).await
     }
 
@@ -110,8 +112,8 @@ impl Service for Feeds {
         self.shared.metrics.owned(&self.setup.name, false);
     }
 
-    fn connector(&self) -> &dyn Connector {
-        self.setup.connector.as_ref()
+    async fn leave(&self) {
+        farewell(self.setup.connector.as_ref()).await;
     }
 }
 
@@ -123,6 +125,7 @@ fn open(
     schemas: &Schemas,
     hold: &Hold,
 ) -> Result<Shard, BusFault> {
+    let recovery = shared.metrics.recovering(&setup.name);
     let mut spec = shard_spec(&shared.prefix, setup);
     spec.checkpoints.replication = shared.replication;
     let wires = wires(shared, schemas, &spec, setup, &feeds, hold)?;
@@ -156,7 +159,7 @@ fn open(
         })
         .collect();
     let (clock, metrics) = (shared.clock.clone(), shared.metrics.clone());
-    Shard::recover(hold, log?, states, schemas, clock, metrics)
+    Shard::recover(hold, log?, states, schemas, clock, (metrics, &recovery))
 }
 
 /// Notes what opening found of what all connectors use.
@@ -264,7 +267,7 @@ async fn serve(
         }
     };
     polls.shutdown().await;
-    if let Err(fault @ BusFault::Unavailable(_)) = &served {
+    if let Err(fault @ (BusFault::Unavailable(_) | BusFault::Misconfigured(_))) = &served {
         shared.report("bus", &setup.name, Some(fault));
     }
     served.and(lost.map_or(Ok(()), Err))

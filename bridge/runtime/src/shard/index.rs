@@ -1,13 +1,16 @@
 //! What was last published about every entity of a feed.
 //!
 //! The index is rebuilt from the feed's topic at start and then kept in step with what is appended.
-//! It is laid out for size: a slot of 56 bytes with the key inside it (up to 24 bytes), four to five
-//! bytes of hash table, and the encoded value only where before images are wanted. A longer key is an
-//! allocation of its own; where nobody asks for keys, its hash stands for it instead ([`Keys`]).
+//! It is laid out for size: a slot of 56 bytes with the key inside it (a UUID, or up to 24 bytes of text),
+//! four to five bytes of hash table, and the encoded value only where before images are wanted. A longer
+//! key is an allocation of its own; where nobody asks for keys, its hash stands for it instead ([`Keys`]).
 
-use compact_str::CompactString;
+use std::borrow::Cow;
+
 use hashbrown::HashTable;
-use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
+
+pub use crate::shard::key::Keys;
+use crate::shard::key::{Form, Key};
 
 const CHUNK: usize = 4096;
 
@@ -52,18 +55,9 @@ impl Entry {
     }
 }
 
-/// Whether keys can be asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keys {
-    /// They can: of an absent entity the index is all that knows its key.
-    Whole,
-    /// They cannot: absence is never told, so 128 bits of a long key's hash will do.
-    Hashed,
-}
-
 #[derive(Debug)]
 struct Slot {
-    key: CompactString,
+    key: Key,
     entry: Entry,
 }
 
@@ -114,14 +108,14 @@ impl Index {
 
     /// Looks an entity up.
     pub fn find(&self, key: &str) -> Option<SlotId> {
-        let key = &*self.form(key);
-        let found = self.table.find(hash(key), |&id| self.slot(SlotId(id)).key == key);
+        let key = Form::of(key, self.keys);
+        let found = self.table.find(key.hash(), |&id| key.is(&self.slot(SlotId(id)).key));
         found.map(|&id| SlotId(id))
     }
 
     /// The entity's key, or what stands for it.
-    pub fn key(&self, id: SlotId) -> &str {
-        &self.slot(id).key
+    pub fn key(&self, id: SlotId) -> Cow<'_, str> {
+        self.slot(id).key.text()
     }
 
     /// What is remembered of it.
@@ -154,8 +148,8 @@ impl Index {
     /// Adds an entity that is not there.
     pub fn insert(&mut self, key: &str, entry: Entry, value: &[u8]) -> SlotId {
         self.without_content += usize::from(!entry.has_content());
-        let slot = Slot { key: self.form(key), entry };
-        let hashed = hash(&slot.key);
+        let slot = Slot { key: Form::of(key, self.keys).into(), entry };
+        let hashed = slot.key.hash();
         let id = match self.free.pop() {
             Some(id) => {
                 *self.slot_mut(SlotId(id)) = slot;
@@ -176,7 +170,7 @@ impl Index {
         };
         let slots = &self.slots;
         self.table.insert_unique(hashed, id, |&id| {
-            hash(&slots[id as usize / CHUNK][id as usize % CHUNK].key)
+            slots[id as usize / CHUNK][id as usize % CHUNK].key.hash()
         });
         SlotId(id)
     }
@@ -184,8 +178,8 @@ impl Index {
     /// Forgets an entity.
     pub fn remove(&mut self, id: SlotId) {
         self.without_content -= usize::from(!self.slot(id).entry.has_content());
-        let key = std::mem::take(&mut self.slot_mut(id).key);
-        if let Ok(occupied) = self.table.find_entry(hash(&key), |&other| other == id.0) {
+        let key = std::mem::replace(&mut self.slot_mut(id).key, Key::none());
+        if let Ok(occupied) = self.table.find_entry(key.hash(), |&other| other == id.0) {
             occupied.remove();
             self.free.push(id.0);
             if let Some(values) = &mut self.values {
@@ -197,20 +191,6 @@ impl Index {
     /// All entities, in no order.
     pub fn ids(&self) -> impl Iterator<Item = SlotId> {
         self.table.iter().map(|&id| SlotId(id))
-    }
-
-    /// A key as it is kept. Where it stays inside its slot, it is no allocation.
-    fn form(&self, key: &str) -> CompactString {
-        const LONGEST_INSIDE: usize = size_of::<CompactString>();
-        match self.keys {
-            Keys::Hashed if key.len() > LONGEST_INSIDE => {
-                // 22 characters of six bits: as text, since a slot holds text.
-                let hash = xxh3_128(key.as_bytes());
-                let six = |place: u32| (hash >> (6 * place)) as u32 & 0x3f;
-                (0..22).filter_map(|place| char::from_u32(0x30 + six(place))).collect()
-            }
-            _ => CompactString::new(key),
-        }
     }
 
     fn slot(&self, id: SlotId) -> &Slot {
@@ -228,10 +208,6 @@ fn push<T>(chunks: &mut Vec<Vec<T>>, item: T) {
         // Chunks grow as vectors do while small, so that a small feed stays small.
         _ => chunks.push(vec![item]),
     }
-}
-
-fn hash(key: &str) -> u64 {
-    xxh3_64(key.as_bytes())
 }
 
 /// A set of entities: a bit for each slot, and only for chunks of which a slot is in it.
@@ -264,6 +240,8 @@ impl SlotSet {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     fn entry(n: u64) -> Entry {
@@ -312,8 +290,9 @@ mod tests {
         assert_eq!(size_of::<Slot>(), 56);
         let mut index = Index::new(false, Keys::Whole);
         for n in 0..100_000_u64 {
-            index.insert(&n.to_string(), entry(n), b"");
+            index.insert(&Uuid::from_u64_pair(n, n).to_string(), entry(n), b"");
         }
+        assert!(index.ids().all(|id| !index.slot(id).key.is_heap_allocated()));
         let slots: usize =
             index.slots.iter().map(|chunk| chunk.capacity() * size_of::<Slot>()).sum();
         let bytes = slots + index.table.allocation_size();

@@ -14,6 +14,7 @@ pub mod facts;
 pub(crate) mod feeds;
 pub mod guard;
 pub mod index;
+mod key;
 mod list;
 pub mod offsets;
 mod pace;

@@ -25,7 +25,7 @@ use talon_sdk::{Clock, Coverage, Cursor, Observation};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::bus::{BusFault, Hold, Place, ShardLog};
-use crate::service::metrics::Metrics;
+use crate::service::metrics::{Metrics, Recovery};
 use crate::service::progress::Progress;
 use crate::service::registry::Schemas;
 use crate::shard::checkpoint::{self, Checkpoint};
@@ -80,7 +80,7 @@ impl Shard {
         mut feeds: Vec<FeedState>,
         schemas: &Schemas,
         clock: Clock,
-        metrics: Metrics,
+        (metrics, recovery): (Metrics, &Recovery),
     ) -> Result<Shard, BusFault> {
         let started = Instant::now();
         let (name, grant) = (hold.grant().shard(), hold.grant());
@@ -93,6 +93,10 @@ impl Shard {
         let mut records = 0_u64;
         log.recover(&mut |place, record| {
             records += 1;
+            // The first ones at once: a short topic may have no more.
+            if records < RECORDS_PER_LOOK || records.is_multiple_of(RECORDS_PER_LOOK) {
+                recovery.read(records);
+            }
             if records.is_multiple_of(RECORDS_PER_LOOK) {
                 grant.may_begin()?;
             }

@@ -4,8 +4,11 @@
 //! resolved, and reports every problem at once.
 
 mod flat;
+mod relay_loops;
+mod relays;
 mod sections;
 mod yaml;
 
 pub(crate) use flat::flatten;
+pub(crate) use relays::keys as relay_keys;
 pub(crate) use sections::{Loaded, keys, load};

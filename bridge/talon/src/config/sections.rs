@@ -9,11 +9,13 @@ use std::time::Duration;
 use talon_runtime::bus::Bus;
 use talon_runtime::metrics::Metrics;
 use talon_runtime::options::{self, Options};
+use talon_runtime::relay::Relay;
 use talon_runtime::{Setup, registry};
 use talon_sdk::config::{Importance, Key, Problem, Secrets, Settings};
 use talon_sdk::{Clock, Context};
 
-use crate::buses::Sections;
+use super::relays;
+use crate::buses::{Buses, Sections};
 use crate::connectors::{class, classes};
 
 /// Talon's own settings.
@@ -33,6 +35,8 @@ pub(crate) struct Loaded {
     pub(crate) root: Root,
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) connectors: Vec<Setup>,
+    pub(crate) buses: Buses,
+    pub(crate) relays: Vec<Relay>,
     pub(crate) metrics: Metrics,
     pub(crate) clock: Clock,
 }
@@ -67,18 +71,23 @@ pub(crate) fn load(
     })?;
     let (mut own, mut buses) = (BTreeMap::new(), Sections::default());
     let mut connectors = BTreeMap::<String, BTreeMap<String, String>>::new();
+    let mut relays = BTreeMap::<String, BTreeMap<String, String>>::new();
     let mut problems = Vec::new();
     for (key, text) in texts {
         let Some((key, text)) = buses.take(key, text) else { continue };
-        if let Some(rest) = key.strip_prefix("connectors.") {
-            let Some((name, setting)) = rest.split_once('.') else {
+        let instances = [("connectors.", &mut connectors), ("relays.", &mut relays)];
+        let found = instances
+            .into_iter()
+            .find_map(|(section, all)| Some((key.strip_prefix(section)?.split_once('.'), all)));
+        match found {
+            Some((Some((name, setting)), all)) => {
+                all.entry(name.to_owned()).or_default().insert(setting.to_owned(), text);
+            }
+            Some((None, _)) => {
                 let message = "is no map of settings".to_owned();
                 problems.push(Problem { key, message });
-                continue;
-            };
-            connectors.entry(name.to_owned()).or_default().insert(setting.to_owned(), text);
-        } else {
-            own.insert(key, text);
+            }
+            None => drop(own.insert(key, text)),
         }
     }
 
@@ -92,21 +101,33 @@ pub(crate) fn load(
     };
     let (prefix, group) = root.as_ref().map_or(("", ""), |root| (&root.prefix, &root.group));
     let names: Vec<&str> = connectors.keys().map(String::as_str).collect();
-    let bus = buses.configure(prefix, group, &names, secrets, &mut problems);
-    if connectors.is_empty() {
+    let (bus, buses) = buses.configure(prefix, group, &names, secrets, &mut problems);
+    if connectors.is_empty() && relays.is_empty() {
         problems.push(Problem {
             key: "connectors".to_owned(),
             message: "names no connector, so there is nothing to do".to_owned(),
         });
     }
+    for name in relays.keys() {
+        let key = format!("relays.{name}");
+        if !is_name(name, "") {
+            let message = "is no name for a relay, expected letters, digits, `_`, `-`".to_owned();
+            problems.push(Problem { key, message });
+        } else if connectors.contains_key(name) {
+            let message = "is the name of a connector, and both would have one topic of dead letters; choose another".to_owned();
+            problems.push(Problem { key, message });
+        }
+    }
+    let relays = relays::read(relays, &buses, prefix, secrets, &mut problems);
     let mut setups = Vec::new();
     for (name, texts) in connectors {
         setups.extend(connector(name, texts, secrets, &clock, &metrics, &mut problems));
     }
+    problems.extend(held_twice(&setups));
     problems.sort();
     match (root, bus) {
         (Some(root), Some(bus)) if problems.is_empty() => {
-            Ok(Loaded { root, bus, connectors: setups, metrics, clock })
+            Ok(Loaded { root, bus, connectors: setups, buses, relays, metrics, clock })
         }
         _ => Err(problems),
     }
@@ -187,6 +208,26 @@ fn connector(
         connector: connector?,
         commands: class.commands(),
     })
+}
+
+/// What two instances would take from each other.
+fn held_twice(setups: &[Setup]) -> Vec<Problem> {
+    let mut holders = BTreeMap::new();
+    let mut problems = Vec::new();
+    for setup in setups {
+        for (setting, held) in setup.connector.holds() {
+            match holders.insert((setup.class, held), &setup.name) {
+                Some(other) if *other != setup.name => problems.push(Problem {
+                    key: format!("connectors.{}.{setting}", setup.name),
+                    message: format!(
+                        "names what `connectors.{other}` has too; only one can hold it at a time"
+                    ),
+                }),
+                _ => {}
+            }
+        }
+    }
+    problems
 }
 
 fn class_names() -> String {

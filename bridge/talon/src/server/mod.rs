@@ -6,6 +6,7 @@
 mod about;
 mod connections;
 mod page;
+mod relays;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -13,6 +14,7 @@ mod text;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -23,7 +25,8 @@ use axum::routing::get;
 use axum::{Json, Router};
 use talon_runtime::engine::View;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::runtime;
+use tokio::sync::{oneshot, watch};
 use tokio::time::sleep;
 
 pub(crate) use about::{About, Recent};
@@ -53,15 +56,31 @@ pub(crate) async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
 
 /// Serves until `stop` resolves, and then for at most two seconds to finish what is under way.
 ///
+/// On a thread and a runtime of its own: a probe waits for a second, and must not wait behind what the feeds do
+/// on the workers of the process, of which there may be one.
+///
 /// # Errors
-/// None at present; failures to accept are retried.
+/// There is no thread to be had; failures to accept are retried.
 pub(crate) async fn serve(
     listener: TcpListener,
     view: View,
     about: About,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    serve_patiently(listener, PATIENCE, view, about, stop).await
+    let listener = listener.into_std()?;
+    let (done, ended) = oneshot::channel();
+    thread::Builder::new().name("server".to_owned()).spawn(move || {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build();
+        let served = runtime.and_then(|runtime| {
+            runtime.block_on(async {
+                let listener = TcpListener::from_std(listener)?;
+                serve_patiently(listener, PATIENCE, view, about, stop).await
+            })
+        });
+        // Who waited may be gone.
+        done.send(served).ok();
+    })?;
+    ended.await.unwrap_or_else(|_| Err(io::Error::other("the thread of the page ended")))
 }
 
 async fn serve_patiently(

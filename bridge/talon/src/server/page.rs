@@ -11,6 +11,7 @@ use talon_runtime::health::{Component, Severity, State};
 use talon_runtime::metrics::{FeedStatus, OldestScope};
 
 use super::about::About;
+use super::relays::Relays;
 use super::text::{Badge, Count, Names, Span, Text, TimeOfDay, word};
 
 /// Nothing is loaded and nothing runs but the style and the script of `page.html`, which are known by
@@ -66,6 +67,7 @@ impl Display for Main<'_> {
         {
             connector(f, glance, feeds)?;
         }
+        write!(f, "{}", Relays(glance))?;
         if !fine.is_empty() {
             let count = fine.len();
             let words = format!("Components that are up: {count}");

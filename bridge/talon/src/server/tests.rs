@@ -119,6 +119,7 @@ fn glance(observed_ms: Option<i64>, withheld: u64) -> Glance {
         feeds: vec![(row, status)],
         commands,
         backfills,
+        relays: vec![],
         quotas,
         now_ms: NOW,
     }
@@ -143,10 +144,29 @@ fn a_backfill_shows_how_far_it_is_and_how_long_the_rest_will_take() {
 }
 
 #[test]
+fn a_relay_shows_how_fresh_it_is_and_what_is_behind() {
+    let mut glance = glance(Some(NOW), 0);
+    glance.relays.push(talon_runtime::relay::RelayRow {
+        relay: HOSTILE.to_owned(),
+        task: 3,
+        way: "Kafka at a to Kafka at b".to_owned(),
+        parts: 2,
+        behind: 1_234,
+        carried: 56,
+        dead_letters: 7,
+        fresh_ms: Some(NOW - 7_200_000),
+    });
+    let page = page::render(&glance, &about());
+    assert!(page.contains("<td>2\u{a0}h ago</td><td class=\"number\">2</td>"), "{page}");
+    assert!(page.contains("1\u{202f}234</td><td class=\"number\">56</td>"), "{page}");
+    assert!(!page.contains(HOSTILE), "{page}");
+}
+
+#[test]
 fn a_quota_shows_what_is_left_of_it_and_when_the_next_call_may_be_made() {
     let mut glance = glance(Some(NOW), 0);
     let mut show = |left| {
-        let quota = talon_sdk::Left { left, limit: 8, next_ms: NOW + 600_000 };
+        let quota = talon_sdk::Left { left, limit: 8, next_ms: NOW + 600_000, is_refused: false };
         glance.quotas.insert("c".to_owned(), BTreeMap::from([("Read", quota)]));
         page::render(&glance, &about())
     };
@@ -379,4 +399,53 @@ async fn an_address_that_is_taken_is_explained() {
     let taken = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let error = bind(taken.local_addr().unwrap()).await.unwrap_err().to_string();
     assert!(error.contains("`http.listen`") && error.contains("another process"), "{error}");
+}
+
+/// Asks as a probe does, without a runtime.
+fn probed(address: SocketAddr, path: &str) -> String {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: talon\r\nconnection: close\r\n\r\n").unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).unwrap();
+    reply
+}
+
+#[test]
+fn probes_are_answered_while_every_worker_of_the_process_is_busy() {
+    let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let (address, serving) = runtime.block_on(async {
+        let engine = Engine::start(Parts {
+            prefix: "talon".to_owned(),
+            bus: Arc::new(NoBus),
+            registry: None,
+            connectors: Vec::new(),
+            clock: Clock::Manual(Arc::new(AtomicI64::new(NOW))),
+            metrics: Metrics::new().unwrap(),
+        });
+        let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stopped = async move { stopped.await.unwrap_or_default() };
+        (address, tokio::spawn(serve(listener, engine.view(), about(), stopped)))
+    });
+    // Once it serves, the only worker is given something that does not end.
+    assert!(probed(address, "/health/live").contains(" 200 "));
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let (begin, begun) = std::sync::mpsc::channel();
+    runtime.spawn(async move {
+        begin.send(()).unwrap();
+        ended.recv().unwrap_or_default();
+    });
+    begun.recv().unwrap();
+    for (path, status) in
+        [("/health/live", " 200 "), ("/health/ready", " 503 "), ("/metrics", " 200 ")]
+    {
+        let reply = probed(address, path);
+        assert!(reply.lines().next().unwrap().contains(status), "{path}: {reply}");
+    }
+    drop((end, stop));
+    runtime.block_on(serving).unwrap().unwrap();
 }

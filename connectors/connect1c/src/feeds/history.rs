@@ -1,15 +1,15 @@
 //! Treatments that are closed: what the plan says.
 
 use async_trait::async_trait;
+use talon_http::soap::{Caller, Reading};
 use talon_sdk::feeds::windows::{Position, Settings, Window};
 use talon_sdk::feeds::{NoAnswer, Operation};
 use talon_sdk::{Coverage, Permit, Progress};
 
-use super::reading::{Reading, Upstream};
 use crate::soap::{self, Filter};
 
 pub(super) struct History {
-    pub(super) upstream: Upstream,
+    pub(super) upstream: Caller,
     pub(super) plan: Settings,
     pub(super) filter: Filter,
     pub(super) progress: Progress,
@@ -61,7 +61,7 @@ impl Operation for History {
     async fn call(&self, window: &Window, permit: &Permit) -> Result<Reading, NoAnswer> {
         let zone = &self.plan.zone;
         let (from, to) = (window.asked_from(zone), window.asked_to(zone));
-        self.upstream.call(Self::NAME, soap::history(from, to, &self.filter), permit).await
+        self.upstream.call(soap::history(from, to, &self.filter), permit).await
     }
 
     fn coverage(&self, _: u32, is_last: bool) -> Coverage {

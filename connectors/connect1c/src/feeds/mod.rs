@@ -2,20 +2,19 @@
 
 mod history;
 mod opened;
-mod reading;
 pub(crate) mod specs;
 
 use std::sync::Arc;
 
+use talon_http::soap::Caller;
 use talon_sdk::entity::Codec;
 use talon_sdk::feeds::{MeteredFeed, is_cursor};
 use talon_sdk::{Context, Fault, Feed, RowCodec};
 
 use crate::config::Config;
-use crate::entity::{OpenTreatment, Treatment};
+use crate::entity::{COLUMNS, OpenTreatment, Treatment};
 use history::History;
 use opened::Opened;
-use reading::Upstream;
 
 /// How the rows of a feed read.
 pub(crate) fn codec(feed: &str, config: &Config) -> Arc<dyn RowCodec> {
@@ -34,7 +33,7 @@ pub(crate) fn open(
     http: talon_http::Client,
     context: &Context,
 ) -> Result<Box<dyn Feed>, Fault> {
-    let upstream = Upstream { http, credentials: config.credentials.clone() };
+    let upstream = Caller::new(http, config.credentials.clone(), COLUMNS);
     let quota = config.quota.clone();
     let timeout = config.http.request_timeout;
     Ok(match feed {

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use talon_http::soap::{Caller, Reading};
 use talon_sdk::feeds::{NoAnswer, Operation};
 use talon_sdk::{Coverage, Permit};
 
-use super::reading::{Reading, Upstream};
 use crate::soap::{self, Filter};
 
 pub(super) struct Opened {
-    pub(super) upstream: Upstream,
+    pub(super) upstream: Caller,
     pub(super) interval: Duration,
     pub(super) filter: Filter,
 }
@@ -50,7 +50,7 @@ impl Operation for Opened {
     }
 
     async fn call(&self, _: &bool, permit: &Permit) -> Result<Reading, NoAnswer> {
-        self.upstream.call(Self::NAME, soap::opened(&self.filter), permit).await
+        self.upstream.call(soap::opened(&self.filter), permit).await
     }
 
     fn coverage(&self, number: u32, is_last: bool) -> Coverage {

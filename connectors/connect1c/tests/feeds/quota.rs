@@ -109,7 +109,7 @@ async fn out_of_limit_is_waited_out_for_an_hour_also_after_a_kill() {
         panic!("{:?}", driver.faults)
     };
     assert!(reason.contains("OUT_OF_LIMIT"), "{reason}");
-    assert_eq!(retry_after.unwrap().as_secs(), 3600);
+    assert_eq!(*retry_after, None, "the quota waits, and the feed is open meanwhile");
     let calls = || upstream.journal().calls().len();
     let (then, made) = (driver.now(), calls());
     driver.kill();
@@ -172,6 +172,25 @@ async fn a_paused_process_that_wakes_up_behind_its_successor_makes_no_call() {
     assert_eq!(upstream.journal().calls().len(), made, "too late for the call that was taken in");
     driver.step().await;
     assert_eq!(upstream.journal().calls().len(), made + 1, "another one is taken in instead");
+}
+
+#[tokio::test]
+async fn a_quota_that_others_have_used_up_is_shown_as_refused_until_the_hour_is_over() {
+    let upstream = upstream(lively()).await;
+    let registry = prometheus::Registry::new();
+    let metrics = UpstreamMetrics::register(&registry).unwrap();
+    let clock = Clock::Manual(upstream.clock());
+    let connector = configured(&upstream.url(), clock, metrics.clone(), &[]);
+    let mut driver = Driver::new("open_treatment", &upstream, &connector);
+    upstream.spend("partner", Operation::GetOpenedServiceTreatments, 10);
+    assert!(driver.run_until(DAY, |driver| !driver.faults.is_empty()).await);
+    let is_refused = || metrics.quotas.of("lines")["GetOpenedServiceTreatments"].is_refused;
+    // The runtime opens a feed anew after a fault.
+    driver.kill();
+    driver.step().await;
+    assert!(is_refused());
+    driver.run(2 * HOUR, |_| ()).await;
+    assert!(!is_refused());
 }
 
 #[tokio::test]

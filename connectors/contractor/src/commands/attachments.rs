@@ -88,14 +88,17 @@ impl Attachments {
             ErrorKind::NotFound => refused("the file of `params.reference` is not there"),
             kind => ApplyFault::NotApplied(Fault::Misconfigured {
                 reason: format!(
-                    "the file of `params.reference` cannot be read: {kind}; see \
-                     `attachments.file.root`"
+                    "`params.reference`, below `attachments.file.root`: {}",
+                    talon_sdk::unreadable(path, kind)
                 ),
             }),
         };
         let root = tokio::fs::canonicalize(root).await.map_err(|error| {
             ApplyFault::NotApplied(Fault::Misconfigured {
-                reason: format!("`attachments.file.root` cannot be read: {}", error.kind()),
+                reason: format!(
+                    "`attachments.file.root`: {}",
+                    talon_sdk::unreadable(root, error.kind())
+                ),
             })
         })?;
         let found = tokio::fs::canonicalize(root.join(path)).await.map_err(unreadable)?;

@@ -32,7 +32,7 @@ use super::config::PlanConfig;
 use super::day::Day;
 use super::late::Late;
 use super::zone::{Zone, Zones};
-use branch::Branch;
+use branch::{Branch, Retry};
 pub(crate) use now::Now;
 
 /// After so many failures in a row, of different branches where there are so many, it is the upstream.
@@ -185,17 +185,16 @@ impl Plan {
         let failures = *failures;
         if let Some(branch) = self.branches.get_mut(&work.branch) {
             branch.busy.remove(&work.day);
-            let (at, times) = branch.retry.entry(work.day).or_insert((now.at, 0));
-            *at = now.at + pause(*times as usize);
-            *times += 1;
-            if *times == 1 {
+            let times = branch.retry.get(&work.day).map_or(0, |retry| retry.times);
+            let (at, reason) = (now.at + pause(times as usize), fault.fault.to_string());
+            if times == 0 {
                 tracing::warn!(
                     branch = work.branch,
                     day = %work.day,
-                    "a day cannot be read and is tried again later: {}",
-                    fault.fault
+                    "a day cannot be read and is tried again later: {reason}"
                 );
             }
+            branch.retry.insert(work.day, Retry { at, times: times + 1, reason });
         }
         match work.lane {
             _ if fault.is_general => Some(fault.fault),
@@ -209,10 +208,25 @@ impl Plan {
         }
     }
 
+    /// What a person should look at: a day that failed twice in a row, and others did not.
+    pub(crate) fn doubt(&self) -> Option<String> {
+        let failing = |(id, branch): (&String, &Branch)| {
+            let mut days = branch.retry.iter().filter(|(_, retry)| retry.times > 1);
+            let (day, retry) = days.next()?;
+            Some((format!("`{}`", scope(id, *day)), 1 + days.count(), retry.reason.clone()))
+        };
+        let mut branches = self.reads().filter_map(failing);
+        let (first, days, reason) = branches.next()?;
+        let others = branches.map(|(_, days, _)| days).sum::<usize>() + days - 1;
+        let and = if others > 0 { format!(" and {others} more days") } else { String::new() };
+        Some(format!("{first}{and} cannot be read and is tried again, all else is read: {reason}"))
+    }
+
     /// When to look again, at the latest a poll interval from now: a day may begin.
     pub(crate) fn wake(&self, now: Now) -> Instant {
         let dues = self.dues(now).map(|(at, ..)| at.unwrap_or(now.at));
-        let retries = self.reads().flat_map(|(_, branch)| branch.retry.values().map(|(at, _)| *at));
+        let retries =
+            self.reads().flat_map(|(_, branch)| branch.retry.values().map(|retry| retry.at));
         let others = [self.next_round, self.past_pause].into_iter().flatten();
         let soonest = dues.chain(retries.chain(others).filter(|at| *at > now.at)).min();
         let latest = now.at + self.config.poll_interval;
@@ -228,6 +242,11 @@ impl Plan {
     pub(crate) fn places(&self) -> usize {
         self.config.concurrency
     }
+}
+
+/// The scope of a branch's day: `branch/2024-07-10`.
+pub(crate) fn scope(branch: &str, day: Day) -> String {
+    format!("{branch}/{day}")
 }
 
 /// How long until an instant.

@@ -5,6 +5,7 @@
 //! those of the document's templates, so neither they nor a token leave the process.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use talon_http::login::{Login, SignIn, Token};
@@ -44,20 +45,37 @@ pub(crate) struct Session {
     login: Login<SigningIn>,
     setting: String,
     may_be_in: AtomicBool,
+    stand_in: StandIn,
+}
+
+/// Login and password of who works in the account's place since a command said so. Known to this process
+/// alone: another one begins with the account.
+type StandIn = Arc<Mutex<Option<Vec<Secret>>>>;
+
+fn locked(stand_in: &StandIn) -> MutexGuard<'_, Option<Vec<Secret>>> {
+    stand_in.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 struct SigningIn {
     http: Client,
     account: Account,
     form: TokenForm,
+    stand_in: StandIn,
     refusal: Option<(Instant, Vec<String>, Fault)>,
 }
 
 impl Session {
     pub(crate) fn new(http: Client, account: Account, form: TokenForm) -> Session {
         let setting = account.setting.clone();
-        let login = Login::new(SigningIn { http, account, form, refusal: None });
-        Session { login, setting, may_be_in: AtomicBool::new(false) }
+        let stand_in = StandIn::default();
+        let (instead, refusal) = (stand_in.clone(), None);
+        let login = Login::new(SigningIn { http, account, form, stand_in: instead, refusal });
+        Session { login, setting, may_be_in: AtomicBool::new(false), stand_in }
+    }
+
+    /// Signs in as somebody else from now on, where a token is needed anew.
+    pub(crate) fn replace(&self, login: &Secret, password: &Secret) {
+        *locked(&self.stand_in) = Some(vec![login.clone(), password.clone()]);
     }
 
     /// The key under which an operator finds the credentials.
@@ -117,6 +135,9 @@ impl Session {
 impl SignIn for SigningIn {
     async fn sign_in(&mut self) -> Result<Token, Fault> {
         let Account { endpoint, place, secrets, setting } = &self.account;
+        let stand_in = locked(&self.stand_in).clone();
+        let is_replaced = stand_in.is_some();
+        let secrets = stand_in.as_ref().unwrap_or(secrets);
         let secrets: Vec<String> = secrets.iter().map(Secret::expose).collect();
         if let Some((at, refused, fault)) = &self.refusal
             && *refused == secrets
@@ -134,6 +155,10 @@ impl SignIn for SigningIn {
         let reply = self.http.send(Order::new(endpoint, &values).request()).await?;
         if let Some(fault) = fault_of(endpoint, &reply, Some(setting)) {
             if matches!(reply.status, 401 | 403) {
+                if is_replaced {
+                    // The account goes on.
+                    *locked(&self.stand_in) = None;
+                }
                 self.refusal = Some((asked, secrets, fault.clone()));
             }
             return Err(fault);

@@ -83,13 +83,13 @@ impl Upstream {
     pub(crate) async fn list_or_one(
         &self,
         who: As<'_>,
-        endpoint: &'static str,
+        order: &Order,
         id: &str,
     ) -> Result<Rows, Fault> {
-        let body = self.read(who, &Order::plain(endpoint)).await?.as_it_came();
-        match one(endpoint, &body)? {
+        let body = self.read(who, order).await?.as_it_came();
+        match one(order.endpoint, &body)? {
             Some(object) => Ok(Rows::of_one(named(object, id))),
-            None => Ok(Received::new(endpoint, body).rows()?),
+            None => Ok(Received::new(order.endpoint, body).rows()?),
         }
     }
 

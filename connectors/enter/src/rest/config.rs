@@ -7,12 +7,14 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use talon_http::HeaderName;
 use talon_sdk::config::{Importance, Key, Settings};
+use talon_sdk::feeds::windows;
 use talon_sdk::privacy::{self, Privacy};
 use talon_sdk::{CommandSpec, FeedSpec};
 
 use super::access::{Account, TokenForm};
 use super::commands::config::{self as commands, CommandConfig};
-use super::feeds::{ServerKind, all, interval, is_of};
+use super::feeds::history::MOST_DAYS;
+use super::feeds::{self, EndDate, Interval, ServerKind, all, interval, is_of};
 
 const DAY_MS: u64 = 24 * 3_600_000;
 
@@ -28,6 +30,10 @@ pub(crate) struct Config {
     /// How long before midnight the upstream may have turned the day.
     pub(crate) margin: Duration,
     pub(crate) date_form: &'static str,
+    pub(crate) interval_form: Interval,
+    pub(crate) indicator_end: EndDate,
+    /// What `ticket_history` reads when.
+    pub(crate) history: windows::Settings,
     pub(crate) token: TokenForm,
     pub(crate) hall: Option<Account>,
     pub(crate) visitor: Option<Account>,
@@ -73,6 +79,15 @@ pub(crate) fn keys() -> Vec<Key> {
         Key::choice("date.form", &["yyyy-MM-dd", "dd.MM.yyyy", "yyyyMMdd"])
             .default("yyyy-MM-dd")
             .doc("The form of a date in a path. The document does not say it."),
+        Key::choice(
+            "interval.date.form",
+            &["yyyy-MM-dd", "dd.MM.yyyy", "yyyyMMdd", "yyyy-MM-ddTHH:mm:ss"],
+        )
+        .default("yyyy-MM-dd")
+        .doc("The form of `startDate` and `endDate`. The document does not say it."),
+        Key::choice("service_indicator.end.date", &["same", "next"])
+            .default("same")
+            .doc("What `endDate` is where the indicators of one day are asked for: the `same` day, or the `next` one where the server does not take the last day as a part of the interval. The document does not say it; `ticket_history` does not depend on it."),
         Key::text("auth.token.header")
             .default("Authorization")
             .doc("The header in which tokens are sent."),
@@ -130,6 +145,7 @@ pub(crate) fn keys() -> Vec<Key> {
             .default(interval(&spec.name))
             .doc(format!("How often `{}` is read.", spec.name))
     }));
+    keys.extend(windows::keys("ticket_history", MOST_DAYS));
     keys.extend(commands::keys());
     keys.extend(privacy::keys(&FeedSpec::contracts(&all())));
     keys
@@ -143,16 +159,27 @@ pub(crate) fn read(settings: &mut Settings<'_>) -> Config {
     };
     let date_form = settings.text("date.form");
     let date_form = DATE_FORMS.iter().find(|(name, _)| *name == date_form);
+    let interval_form = settings.text("interval.date.form");
+    let interval_form = feeds::DATE_FORMS.iter().find(|(name, _)| *name == interval_form);
     let workplaces = settings.list("workplaces");
     let hall = hall(settings);
     let lacks = |spec: &CommandSpec| lacks(spec, hall.as_ref(), &workplaces);
     let commands = commands::read(settings, kind, lacks);
+    let zone = settings.zone("time.zone");
+    let every = settings.millis("ticket_history.poll.interval.ms");
+    let history = windows::read(settings, &zone, every, MOST_DAYS);
     let mut config = Config {
         http: talon_http::read(settings),
         feeds: Vec::new(),
-        zone: settings.zone("time.zone"),
+        zone,
         margin: settings.millis("day.turn.ms"),
         date_form: date_form.map_or("%Y-%m-%d", |(_, form)| form),
+        interval_form: Interval { form: interval_form.map_or("%Y-%m-%d", |(_, form)| form) },
+        indicator_end: match settings.text("service_indicator.end.date").as_str() {
+            "next" => EndDate::Next,
+            _ => EndDate::Same,
+        },
+        history,
         token: token_form(settings),
         hall,
         visitor: settings.secret("auth.booking.identity").map(|identity| Account {

@@ -18,6 +18,8 @@ talon_schemas::contracts! {
     SURVEY = "survey",
     QUEUE_STATISTICS = "queue_statistics",
     NETWORK_LOAD = "network_load",
+    SERVICE_INDICATOR = "service_indicator",
+    TICKET_HISTORY = "ticket_history",
 }
 
 talon_schemas::commands! { "enter-rest" }

@@ -34,15 +34,16 @@ use async_trait::async_trait;
 use talon_http::order::Order;
 use talon_sdk::config::{Key, Settings};
 use talon_sdk::{
-    Applier, Class, CommandSpec, Commands, Connector, Context, Fault, Feed, FeedPlan, FeedSpec,
+    Applier, Class, CommandSpec, Commands, Connector, Context, Cursor, Fault, Feed, FeedPlan,
+    FeedSpec,
 };
 
 use self::access::{Account, Session};
 use self::client::{As, Shared, Upstream};
 use self::commands::{Forms, Sender};
 use self::config::Config;
-use self::feeds::Known;
 use self::feeds::day::BranchClock;
+use self::feeds::{Known, Opening};
 
 /// The class `enter-rest`.
 pub struct EnterRest;
@@ -144,6 +145,7 @@ impl Instance {
             forms: Forms {
                 date: self.config.date_form,
                 time: commands.time_form,
+                interval: self.config.interval_form,
                 product: self.config.product_parameter,
                 redirect_by: commands.redirect_by,
                 fields: commands.fields.clone(),
@@ -169,7 +171,14 @@ impl Connector for Instance {
     }
 
     fn open(&self, feed: &str) -> Result<Box<dyn Feed>, Fault> {
-        feeds::open(feed, &self.config, self.upstream()?, self.clock(), self.known(feed))
+        let opening = Opening {
+            config: &self.config,
+            upstream: self.upstream()?,
+            clock: self.clock(),
+            known: self.known(feed),
+            progress: self.context.progress(),
+        };
+        feeds::open(feed, opening)
     }
 
     fn commands(&self) -> Vec<&'static CommandSpec> {
@@ -182,14 +191,30 @@ impl Connector for Instance {
         Ok(commands::ACTIONS.applier(sender.clone()))
     }
 
+    fn offset_problem(&self, feed: &str, offset: &Cursor) -> Option<String> {
+        let is_sound = match feed {
+            "ticket_history" => feeds::history::is_cursor(offset),
+            "service_indicator" => feeds::indicators::is_cursor(offset),
+            _ => true,
+        };
+        (!is_sound).then(|| "expected it as `talon offsets list` prints it".to_owned())
+    }
+
+    /// The token of each workplace: whoever signs in takes it over.
+    fn holds(&self) -> Vec<(&'static str, String)> {
+        let url = self.config.http.url.trim_end_matches('/').to_lowercase();
+        let places = self.config.operators.keys().filter(|_| !url.is_empty());
+        places.map(|place| ("workplaces", format!("{url} {place}"))).collect()
+    }
+
     fn request_timeout(&self) -> std::time::Duration {
         self.config.http.request_timeout
     }
 
     async fn probe(&self) -> Result<String, Fault> {
         let upstream = self.upstream()?;
-        let summaries =
-            upstream.list_or_one(As::Hall, "GET /queue/statistics", "queue").await?.len();
+        let order = Order::plain("GET /queue/statistics");
+        let summaries = upstream.list_or_one(As::Hall, &order, "queue").await?.len();
         let mut said = format!("answers ({summaries} queues)");
         if let Some((spec, _)) = self.config.feeds.iter().find(|(spec, _)| *spec.name == *"ticket")
         {

@@ -240,8 +240,8 @@ fn a_feed_that_the_server_does_not_have_or_that_lacks_something_is_a_problem() {
         let plans = configured(texts).unwrap().feeds();
         plans.iter().map(|plan| plan.spec.name.to_string()).collect()
     };
-    assert_eq!(feeds(USUAL).len(), 14, "all that a branch has");
+    assert_eq!(feeds(USUAL).len(), 16, "all that a branch has");
     let central = feeds(&[url, ("server.kind", "central")]);
-    assert_eq!(central, ["branch", "queue_statistics", "network_load"]);
-    assert_eq!(feeds(&USUAL[..3]).len(), 7, "what needs nothing more");
+    assert_eq!(central, ["branch", "queue_statistics", "network_load", "service_indicator"]);
+    assert_eq!(feeds(&USUAL[..3]).len(), 9, "what needs nothing more");
 }

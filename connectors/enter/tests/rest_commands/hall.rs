@@ -67,6 +67,92 @@ async fn two_tickets_that_may_be_it_leave_it_unknown() {
     assert!(matches!(found, Finding::Unclear(_)), "{found:?}");
 }
 
+/// The ticket that a command made last.
+fn made(world: &World) -> Value {
+    let made = world.sim.journal().into_iter().rfind(|one| one.asked && one.what == "new_ticket");
+    world.see(&format!("queue/admin/tickets/{}", made.unwrap().to))
+}
+
+/// A ticket is done with: its first service is served, the others are cancelled.
+fn finish(world: &World, ticket: &Value) {
+    let services = ticket["Products"].as_array().unwrap();
+    let id = |row: &Value| row["Id"].as_str().unwrap().to_owned();
+    for other in &services[1..] {
+        world.act(&format!("queue/admin/tickets/{}/{}/cancel", id(ticket), id(other)), None);
+    }
+    world.act(&format!("operation/invite/{}", id(&services[0])), Some("window01"));
+    world.act("operation/start", Some("window01"));
+    world.act("operation/complete", Some("window01"));
+}
+
+#[tokio::test]
+async fn a_lost_ticket_that_was_served_and_is_gone_is_found_in_the_history() {
+    let world = world().await;
+    let command = new(&world, &Value::Null);
+    let gone = || finish(&world, &made(&world));
+    let found = world.lose(&command, FaultKind::LostReply, gone).await;
+    let list = world.see("queue/admin/tickets").to_string();
+    let id = made(&world)["Id"].as_str().unwrap().to_owned();
+    assert!(!list.contains(&id), "it is not in the list any more");
+    let Finding::Applied(answer) = found else { panic!("{found:?}") };
+    assert!(answer.response.unwrap().contains(&id));
+}
+
+#[tokio::test]
+async fn where_the_history_cannot_be_seen_a_lost_ticket_is_not_made_again() {
+    let world = world().await;
+    let command = new(&world, &Value::Null);
+    let missing = FaultKind::Status { code: 404, retry_after_seconds: None };
+    world.strike(missing, "GET tickets/history/list");
+    let found = world.lose(&command, FaultKind::Dropped, || {}).await;
+    assert!(matches!(found, Finding::Unclear(_)), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_ticket_that_comes_to_be_like_it_is_not_taken_for_it() {
+    let world = world().await;
+    let products = json!([world.product(0)]);
+    let other = world.sim.act("queue/admin/tickets/new", products, None).unwrap();
+    let command = new(&world, &Value::Null);
+    let path = format!(
+        "queue/admin/tickets/{}/addProduct/{}",
+        other["Id"].as_str().unwrap(),
+        world.product(3)
+    );
+    let found = world.lose(&command, FaultKind::Dropped, || drop(world.act(&path, None))).await;
+    assert_eq!(found, Finding::Absent);
+}
+
+#[tokio::test]
+async fn a_new_ticket_with_more_services_may_be_it_and_leaves_it_unknown() {
+    let world = world().await;
+    let command = new(&world, &Value::Null);
+    let added = || {
+        let id = made(&world)["Id"].as_str().unwrap().to_owned();
+        world.act(&format!("queue/admin/tickets/{id}/addProduct/{}", world.product(1)), None);
+    };
+    let found = world.lose(&command, FaultKind::LostReply, added).await;
+    assert!(matches!(found, Finding::Unclear(_)), "{found:?}");
+}
+
+#[tokio::test]
+async fn an_earlier_ticket_that_is_done_with_is_not_taken_for_it_where_the_hall_is_empty() {
+    let world =
+        world_with(talon_simulators::enter_rest::Settings { visitors: 0, ..still() }, &[]).await;
+    let products = json!([world.product(0), world.product(3)]);
+    let other = world.sim.act("queue/admin/tickets/new", products, None).unwrap();
+    finish(&world, &other);
+    world.sim.clock().fetch_add(60_000, Ordering::SeqCst);
+    let command = new(&world, &Value::Null);
+    let found = world.lose(&command, FaultKind::Dropped, || {}).await;
+    let Finding::Unclear(why) = found else { panic!("{found:?}") };
+    assert!(why.contains("may be an earlier one"), "{why}");
+    // Its own one is told from it only where it still stands in the list.
+    world.sim.clock().fetch_add(60_000, Ordering::SeqCst);
+    let found = world.lose(&command, FaultKind::LostReply, || {}).await;
+    assert!(matches!(found, Finding::Unclear(_)), "{found:?}");
+}
+
 #[tokio::test]
 async fn a_ticket_of_unknown_source_is_not_taken_for_it() {
     let world = world_with(still(), &[("ticket.source", "")]).await;

@@ -79,6 +79,78 @@ async fn who_was_called_elsewhere_meanwhile_was_not_called_by_the_lost_call() {
     assert_eq!(world.lose(&next(), FaultKind::Dropped, elsewhere).await, Finding::Absent);
 }
 
+/// Lost after somebody came to stand in front whom the look did not see among those it remembers.
+async fn another_is_called_and_gone(
+    world: &World,
+    comes_first: impl FnOnce(),
+) -> (String, Finding) {
+    let command = next();
+    let before = world.look(&command).await.unwrap();
+    world.sim.clock().fetch_add(5_000, std::sync::atomic::Ordering::SeqCst);
+    comes_first();
+    world.strike(FaultKind::LostReply, "POST operation/invite");
+    let lost = world.apply(&command, &before).await;
+    assert!(matches!(lost, Err(ApplyFault::Unclear(_))), "{lost:?}");
+    let current = world.sim.look("operation/state", Some(PLACE)).unwrap();
+    let id = current["TicketProduct"]["Id"].as_str().unwrap().to_owned();
+    world.act("operation/start", Some(PLACE));
+    world.act("operation/complete", Some(PLACE));
+    (id, world.probe(&command, &before).await.unwrap())
+}
+
+#[tokio::test]
+async fn a_visitor_who_came_after_the_look_was_called_and_is_gone_is_adopted() {
+    let world = world().await;
+    let product = world.product(0);
+    let comes = || {
+        let body = json!({ "products": [product], "priority": 9 });
+        drop(world.sim.act("queue/admin/tickets/new", body, None).unwrap());
+    };
+    let (id, found) = another_is_called_and_gone(&world, comes).await;
+    let Finding::Applied(answer) = found else { panic!("{found:?}") };
+    assert!(answer.response.unwrap().contains(&id));
+}
+
+#[tokio::test]
+async fn a_visitor_from_behind_all_who_are_remembered_was_called_and_is_gone_and_is_adopted() {
+    let world = world_with(Settings { visitors: 60, ..still() }, &[]).await;
+    let rows = world.sim.look("operation/queue", Some(PLACE)).unwrap();
+    let last = rows.as_array().unwrap().last().unwrap().clone();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let path = format!(
+        "queue/admin/tickets/{}/{}/setPriority",
+        text(&last["Ticket"]["Id"]),
+        text(&last["Id"])
+    );
+    let comes = || drop(world.sim.act(&path, json!({ "priority": 9 }), None).unwrap());
+    let (id, found) = another_is_called_and_gone(&world, comes).await;
+    assert_eq!(json!(id), last["Id"]);
+    let Finding::Applied(answer) = found else { panic!("{found:?}") };
+    assert!(answer.response.unwrap().contains(&id));
+}
+
+#[tokio::test]
+async fn who_was_called_and_served_before_the_look_is_not_taken_for_whom_the_lost_call_called() {
+    let world = world().await;
+    world.served(PLACE);
+    world.act("operation/complete", Some(PLACE));
+    world.sim.clock().fetch_add(60_000, std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(world.lose(&next(), FaultKind::Dropped, || {}).await, Finding::Absent);
+}
+
+#[tokio::test]
+async fn where_it_cannot_be_seen_who_was_called_nobody_is_called_again() {
+    let none = [("auth.admin.login", ""), ("auth.admin.password", ""), ("feeds", "workplace")];
+    let world = world_with(still(), &none).await;
+    let found = world.lose(&next(), FaultKind::Dropped, || {}).await;
+    assert!(matches!(found, Finding::Unclear(_)), "{found:?}");
+    let world = self::world().await;
+    let missing = FaultKind::Status { code: 404, retry_after_seconds: None };
+    world.strike(missing, "GET tickets/history/list");
+    let found = world.lose(&next(), FaultKind::Dropped, || {}).await;
+    assert!(matches!(found, Finding::Unclear(_)), "{found:?}");
+}
+
 #[tokio::test]
 async fn where_nobody_waits_the_upstreams_words_say_so() {
     let world = world_with(Settings { visitors: 0, ..still() }, &[]).await;

@@ -223,6 +223,14 @@ async fn a_target_that_is_not_offered_is_refused_with_what_is() {
             assert_eq!(*ids[0], offered[0]["Id"]);
         }
     }
+    let params = json!({ "menu_link_id": "nowhere", "workplace_id": offered[0]["Id"] });
+    let refusal = world.refused(&about("RedirectVisitor", &visitor, params)).await;
+    assert!(refusal.message.contains("menu_link_id"), "{}", refusal.message);
+    let shown: Value = serde_json::from_str(&refusal.response.unwrap()).unwrap();
+    assert_eq!(
+        shown["offered"][0]["id"],
+        world.sim.look("operation/menu", Some(PLACE)).unwrap()["Id"]
+    );
     assert_eq!(world.effects("redirect"), 0);
 }
 

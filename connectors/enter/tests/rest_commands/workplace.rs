@@ -54,3 +54,21 @@ async fn wrong_credentials_of_a_user_are_tried_once_and_are_nowhere_in_the_outco
     let refusal = world.refused(&user("nobody")).await;
     assert!(refusal.message.contains("names no user"), "{}", refusal.message);
 }
+
+#[tokio::test]
+async fn who_was_put_at_a_workplace_stays_there_when_its_token_is_signed_in_for_anew() {
+    let world = world().await;
+    world.run(&user("deputy")).await;
+    world.sim.revoke();
+    world.run(&at_place("BeginBreak")).await;
+    let login = || world.sim.look("operation/state", Some(PLACE)).unwrap()["User"]["Login"].clone();
+    assert_eq!(login(), "operator05");
+    // Where that user is not taken any more, the workplace's own operator goes on.
+    world.sim.revoke();
+    let refused = FaultKind::Status { code: 401, retry_after_seconds: None };
+    world.strike(refused, "POST operation/identify/:clientId/:login/:password");
+    let refusal = world.look(&at_place("EndBreak")).await;
+    assert!(refusal.is_err(), "{refusal:?}");
+    world.run(&at_place("EndBreak")).await;
+    assert_eq!(login(), "operator01");
+}

@@ -1,7 +1,7 @@
 //! What is done for a visitor.
 
 use serde_json::Value as Json;
-use talon_sdk::entity::{Described, Description, Field, How, Place, Record, Word};
+use talon_sdk::entity::{Described, Description, Field, How, Item, Place, Record, Word};
 use talon_sdk::privacy::Policy;
 use talon_sdk::record::{Extra, Text};
 
@@ -31,6 +31,24 @@ pub(super) struct ConsumerOperation<'a> {
     extra: Extra<'a>,
 }
 
+impl<'a> ConsumerOperation<'a> {
+    /// Keeps what is done under an id that is no number: its state under that name, and the rest under
+    /// names inside it.
+    fn keep(mut self, name: String, place: &Place<'_>, extra: &mut Extra<'a>) {
+        let state = self.state.as_ref().map_or("", |state| state.text());
+        let state = Json::from(state).to_string();
+        Item::settle(&mut self, &Place { policy: Policy::Keep, ..*place }, extra);
+        if let Some(user) = self.user_id {
+            extra.keep(format!("{name}.user_id"), user.to_string());
+        }
+        if !self.comments.is_empty() {
+            extra.keep(format!("{name}.comment"), self.comments.to_json());
+        }
+        extra.take(&name, self.extra);
+        extra.keep(name, state);
+    }
+}
+
 /// What is done for a visitor: `{"<service>": {"<stage>": {"<operation>": …}}}`.
 pub(super) struct Services<'a> {
     by_text: ByText<'a, ByText<'a, ByText<'a, ConsumerOperation<'a>>>>,
@@ -51,10 +69,8 @@ impl<'a> Field<'a> for Services<'a> {
                     let (Ok(service_id), Ok(stage_id), Ok(operation_id)) =
                         (service.parse(), stage.parse(), id.parse())
                     else {
-                        let state = operation.state.as_ref().map_or("", |state| state.text());
                         let name = format!("{}.{service}.{stage}.{id}", place.from);
-                        extra.take(&name, std::mem::take(&mut operation.extra));
-                        extra.keep(name, Json::from(state).to_string());
+                        operation.keep(name, place, extra);
                         continue;
                     };
                     operation.service_id = service_id;

@@ -1,6 +1,7 @@
 //! Values of this upstream.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
@@ -13,6 +14,12 @@ use talon_sdk::record::{Extra, Text};
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Reference(Int);
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.0.fmt(f)
+    }
+}
 
 impl Item<'_> for Reference {
     fn avro(_: &mut Names) -> Json {
@@ -30,6 +37,17 @@ impl Item<'_> for Reference {
 
 /// Texts in the order in which they came, also one alone.
 pub(super) struct Texts<'a>(Vec<Text<'a>>);
+
+impl Texts<'_> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// A list, also of one.
+    pub(super) fn to_json(&self) -> String {
+        self.0.iter().map(|Text(text)| Json::from(&**text)).collect::<Json>().to_string()
+    }
+}
 
 #[derive(Deserialize)]
 #[serde(untagged)]

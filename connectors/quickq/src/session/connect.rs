@@ -74,6 +74,9 @@ fn of_tls(error: &std::io::Error) -> Failure {
     match inner {
         // Waiting does not mend it.
         Some(tls) => Failure::Misconfigured(talon_http::tls::explain(tls)),
-        None => Failure::Connect(format!("the TLS session failed: {}", error.kind())),
+        None => Failure::Connect(format!(
+            "the TLS session with `upstream.url` failed: {}",
+            error.kind()
+        )),
     }
 }

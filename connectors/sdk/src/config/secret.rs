@@ -23,7 +23,7 @@ pub enum Unresolved {
     #[error("refers to the environment variable `{0}`, which is not set")]
     Variable(String),
     /// No such file.
-    #[error("refers to the file `{path}`, which cannot be read: {why}")]
+    #[error("refers to a file: {}", crate::unreadable(std::path::Path::new(path), *why))]
     File {
         /// Where it should be.
         path: String,

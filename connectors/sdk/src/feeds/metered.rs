@@ -152,7 +152,12 @@ impl<O: Operation> MeteredFeed<O> {
                 let (quota, now) =
                     (known.lock().unwrap_or_else(PoisonError::into_inner), clock.now_ms());
                 let next_ms = quota.next_at(now, &limits);
-                Left { left: quota.left(now, &limits), limit: limits.allowed(now), next_ms }
+                Left {
+                    left: quota.left(now, &limits),
+                    limit: limits.allowed(now),
+                    next_ms,
+                    is_refused: quota.is_refused(now),
+                }
             }
         };
         MeteredFeed {
@@ -298,11 +303,20 @@ impl<O: Operation> MeteredFeed<O> {
             NoAnswer::OutOfLimit(fault) => {
                 saved.quota.refused(self.clock.now_ms());
                 self.show(&saved.quota);
-                self.fault = Some(fault);
+                self.fault = Some(at_once(fault));
                 self.waits = true;
                 self.nothing(Some(&saved))
             }
         }
+    }
+}
+
+/// The quota says when the next call is made. The feed is open meanwhile, so that the quota is shown: one that
+/// waits for its retry is closed.
+fn at_once(fault: Fault) -> Fault {
+    match fault {
+        Fault::Unavailable { reason, .. } => Fault::Unavailable { reason, retry_after: None },
+        other => other,
     }
 }
 

@@ -103,9 +103,14 @@ impl Quota {
         }
     }
 
+    /// Whether the upstream is left alone because it said that the quota is used up.
+    pub fn is_refused(&self, now_ms: i64) -> bool {
+        self.closed_until.is_some_and(|until| until > now_ms)
+    }
+
     /// How many calls may be made now.
     pub fn left(&self, now_ms: i64, limits: &Limits) -> u32 {
-        if self.closed_until.is_some_and(|until| until > now_ms) {
+        if self.is_refused(now_ms) {
             return 0;
         }
         limits.allowed(now_ms).saturating_sub(self.counting(now_ms))

@@ -17,6 +17,8 @@ pub struct Left {
     pub limit: u32,
     /// When the next one may be made: milliseconds since 1970 UTC.
     pub next_ms: i64,
+    /// True while the upstream is left alone because it said that its quota is used up.
+    pub is_refused: bool,
 }
 
 type Ask = Arc<dyn Fn() -> Left + Send + Sync>;
@@ -31,6 +33,8 @@ pub struct Quotas {
     left: IntGaugeVec,
     /// `talon_upstream_quota_limit{connector,operation}`: calls an hour that the connector allows itself.
     limit: IntGaugeVec,
+    /// `talon_upstream_quota_refused{connector,operation}`: 1 while the upstream says that nothing is left.
+    refused: IntGaugeVec,
     shown: Arc<Mutex<Shown>>,
 }
 
@@ -42,7 +46,7 @@ pub struct ShownQuota {
 }
 
 impl Quotas {
-    /// Registers the two gauges.
+    /// Registers the gauges.
     ///
     /// # Errors
     /// Where one of the names is registered already.
@@ -58,6 +62,10 @@ impl Quotas {
             limit: gauge(
                 "talon_upstream_quota_limit",
                 "Calls of an operation an hour that the connector allows itself now.",
+            )?,
+            refused: gauge(
+                "talon_upstream_quota_refused",
+                "1 while the upstream is left alone, since it said that its quota of an operation is used up.",
             )?,
             shown: Arc::default(),
         };
@@ -101,20 +109,22 @@ impl Drop for ShownQuota {
 
 impl Collector for Quotas {
     fn desc(&self) -> Vec<&Desc> {
-        [self.left.desc(), self.limit.desc()].concat()
+        [self.left.desc(), self.limit.desc(), self.refused.desc()].concat()
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
         let shown = self.shown();
         self.left.reset();
         self.limit.reset();
+        self.refused.reset();
         for ((connector, operation), ask) in &*shown {
-            let Left { left, limit, .. } = ask();
+            let Left { left, limit, is_refused, .. } = ask();
             let labels = [connector.as_str(), operation];
             self.left.with_label_values(&labels).set(left.into());
             self.limit.with_label_values(&labels).set(limit.into());
+            self.refused.with_label_values(&labels).set(is_refused.into());
         }
-        [self.left.collect(), self.limit.collect()].concat()
+        [self.left.collect(), self.limit.collect(), self.refused.collect()].concat()
     }
 }
 
@@ -138,7 +148,10 @@ mod tests {
         let left = Arc::new(AtomicU32::new(3));
         let show = || {
             let left = left.clone();
-            let ask = move || Left { left: left.load(Ordering::Relaxed), limit: 8, next_ms: 0 };
+            let ask = move || {
+                let left = left.load(Ordering::Relaxed);
+                Left { left, limit: 8, next_ms: 0, is_refused: left == 0 }
+            };
             quotas.show("desk", "Read", ask)
         };
         let first = show();
@@ -153,6 +166,11 @@ mod tests {
             "{}",
             text()
         );
+        let refused = "quota_refused{connector=\"desk\",operation=\"Read\"}";
+        assert!(text().contains(&format!("{refused} 0")), "{}", text());
+        left.store(0, Ordering::Relaxed);
+        assert!(text().contains(&format!("{refused} 1")), "{}", text());
+        left.store(7, Ordering::Relaxed);
         // A feed that is opened anew is there before the one before it is dropped.
         let second = show();
         drop(first);

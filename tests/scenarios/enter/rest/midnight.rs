@@ -136,3 +136,24 @@ async fn a_clock_of_the_upstream_that_is_ahead_or_behind_deletes_nothing_at_midn
         drop(engine);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_booking_that_was_made_later_than_now_tells_that_the_day_turns_earlier_upstream() {
+    // The connector takes a zone for the branch's whose day turns an hour later.
+    let texts = [("feeds", "booking"), ("time.zone", "Europe/Kaliningrad")];
+    let settings = Settings { bookings_per_hour: 6.0, ..hall("Europe/Moscow") };
+    let mut hall = Hall::open(settings, &texts).await;
+    let engine = hall.start();
+    for _ in 0..40 {
+        hall.pass(HOUR);
+        hall.read_again(&READ[1..2]).await;
+    }
+    let history = hall.upstream.history();
+    let last = |id: &String| history[id].last().unwrap()["Products"][0]["State"].clone();
+    let deleted = hall.deleted("booking");
+    assert!(!deleted.is_empty(), "bookings went by day");
+    for id in deleted {
+        assert_ne!(last(&id), 14, "the booking {id} was deleted by the turn of its day");
+    }
+    drop(engine);
+}

@@ -27,11 +27,20 @@ async fn each_account_signs_in_once_for_all_feeds_and_once_more_when_its_token_i
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_credentials_are_not_tried_at_each_poll() {
-    let texts = [("feeds", "ticket,booking,awaiting"), ("auth.admin.password", "wrong")];
+    let texts = [("feeds", "ticket,booking,awaiting,board_call"), ("auth.admin.password", "wrong")];
     let mut hall = Hall::open(Settings::noisy(), &texts).await;
     let engine = hall.start();
     until("the password is refused", || hall.upstream.requests().contains_key(LOGIN)).await;
-    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    // One of the feeds was refused by a request, the others without one; then the board is read on.
+    let is_refused = |feed: &str| {
+        let state = format!(
+            "talon_component_state{{component=\"queue/{feed}\",state=\"misconfigured\"}} 1"
+        );
+        hall.metrics.text().contains(&state)
+    };
+    until("each feed is refused", || ["ticket", "booking", "awaiting"].into_iter().all(is_refused))
+        .await;
+    hall.read_again(&["GET notifications/:clientId"]).await;
     assert_eq!(hall.upstream.requests()[LOGIN], 1);
     drop(engine);
 }

@@ -14,7 +14,7 @@ use talon_simulators::enter_rest::Simulator;
 const MARGIN_MS: i64 = 600_000;
 
 /// The feeds of a branch.
-pub(super) const OF_BRANCH: [&str; 14] = [
+pub(super) const OF_BRANCH: [&str; 16] = [
     "board_call",
     "ticket",
     "booking",
@@ -29,10 +29,13 @@ pub(super) const OF_BRANCH: [&str; 14] = [
     "personal_queue",
     "survey",
     "queue_statistics",
+    "service_indicator",
+    "ticket_history",
 ];
 
 /// The feeds of a central server.
-pub(super) const OF_CENTRAL: [&str; 3] = ["branch", "queue_statistics", "network_load"];
+pub(super) const OF_CENTRAL: [&str; 4] =
+    ["branch", "queue_statistics", "network_load", "service_indicator"];
 
 pub(super) fn contract(feed: &str) -> &'static Contract {
     match feed {
@@ -52,6 +55,8 @@ pub(super) fn contract(feed: &str) -> &'static Contract {
         "survey" => &contracts::SURVEY,
         "queue_statistics" => &contracts::QUEUE_STATISTICS,
         "network_load" => &contracts::NETWORK_LOAD,
+        "service_indicator" => &contracts::SERVICE_INDICATOR,
+        "ticket_history" => &contracts::TICKET_HISTORY,
         other => panic!("no feed `{other}`"),
     }
 }
@@ -74,6 +79,8 @@ pub(super) fn differs(
         let date = || parts[1].parse::<Date>().unwrap();
         match feed {
             "booking_day" => date() <= soon.date(),
+            // Those of the days before yesterday were told too, if anybody asked then.
+            "service_indicator" => date() < soon.date().yesterday().unwrap(),
             "booking_slot" => date().at(parts[2][..2].parse().unwrap(), 0, 0, 0) <= soon,
             _ => false,
         }
@@ -112,7 +119,10 @@ fn ticket(of: &Value, number_names: &[&str], services: &str, state: &str, id: &s
 
 fn of_event(feed: &str, after: &Value) -> Value {
     match feed {
-        "ticket" | "booking" => ticket(after, &["full_number"], "services", "state_code", "id"),
+        "ticket" | "booking" | "ticket_history" => {
+            ticket(after, &["full_number"], "services", "state_code", "id")
+        }
+        "service_indicator" => Value::Null,
         "board_call" | "operator_queue" | "personal_queue" => {
             json!([after["service"]["state_code"], after["service"]["product_id"]])
         }
@@ -157,6 +167,25 @@ pub(super) fn truth(upstream: &Simulator, feed: &str) -> BTreeMap<String, Value>
             rows.collect()
         }
         "ticket" => list(&look("queue/admin/tickets")).iter().map(of_ticket).collect(),
+        "ticket_history" => {
+            list(&look(&interval(upstream, "tickets/history/list", Date::new(2000, 1, 1).unwrap())))
+                .iter()
+                .map(of_ticket)
+                .collect()
+        }
+        "service_indicator" => {
+            let zone = TimeZone::get(&upstream.settings().zone).unwrap();
+            let now = Timestamp::from_millisecond(upstream.now_ms()).unwrap();
+            let yesterday = now.to_zoned(zone).date().yesterday().unwrap();
+            list(&look(&interval(upstream, "queue/statistics/history", yesterday)))
+                .iter()
+                .filter(|row| row["Date"].as_str().unwrap().starts_with(&yesterday.to_string()))
+                .map(|row| {
+                    let product = row["ProductId"].as_str().unwrap();
+                    (format!("queue/{yesterday}/{product}"), Value::Null)
+                })
+                .collect()
+        }
         "booking" => {
             let groups = match look("queue/admin/booking") {
                 Value::Object(groups) => groups.into_iter().map(|(_, group)| group).collect(),
@@ -242,6 +271,14 @@ pub(super) fn truth(upstream: &Simulator, feed: &str) -> BTreeMap<String, Value>
                 .collect()
         }
     }
+}
+
+/// The path for everything since a day.
+fn interval(upstream: &Simulator, path: &str, since: Date) -> String {
+    let form = upstream.settings().query_date_form;
+    let written = |day: Date| day.at(1, 0, 0, 0).strftime(&form).to_string();
+    let until = Date::new(2100, 1, 1).unwrap();
+    format!("{path}?startDate={}&endDate={}", written(since), written(until))
 }
 
 /// The days of the schedule of the product `310`, in order.

@@ -39,6 +39,25 @@ pub(super) fn date_of(settings: &Settings, text: &str) -> Result<Date, Refusal> 
     parsed.map_err(|_| Refusal::new(400, "Неверная дата"))
 }
 
+/// The first and the last day of an interval in a query.
+pub(super) fn interval_of(
+    settings: &Settings,
+    from: &str,
+    until: &str,
+) -> Result<(Date, Date), Refusal> {
+    let wrong = |_| Refusal::new(400, "Неверная дата");
+    let parsed = |text: &str| strtime::parse(&settings.query_date_form, text).map_err(wrong);
+    let from = parsed(from)?.to_date().map_err(wrong)?;
+    let until = parsed(until)?;
+    let last = until.to_date().map_err(wrong)?;
+    // A time of day that is told counts.
+    let tells_time = settings.query_date_form.contains("%H");
+    let is_midnight = tells_time && until.to_time().is_ok_and(|time| time == Time::midnight());
+    let is_excluded = settings.ends_before || is_midnight;
+    let last = if is_excluded { last.yesterday().map_err(wrong)? } else { last };
+    Ok((from, last))
+}
+
 /// The time of a path.
 pub(super) fn time_of(settings: &Settings, text: &str) -> Result<Time, Refusal> {
     let parsed = strtime::parse(&settings.time_form, text).and_then(|broken| broken.to_time());

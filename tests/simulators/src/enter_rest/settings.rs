@@ -92,6 +92,8 @@ pub struct Settings {
     pub bookings_per_hour: f64,
     /// Whether operators work by themselves.
     pub operators_work: bool,
+    /// The workplaces from this one on, counted from 0, are left alone by the life.
+    pub quiet_from: usize,
     /// Whether devices are answered by themselves.
     pub surveys_run: bool,
     /// After how long a booking that is not confirmed expires, ms.
@@ -117,6 +119,10 @@ pub struct Settings {
     pub dates: Dates,
     /// The date in a path, as jiff's `strftime` has it.
     pub date_form: String,
+    /// The date in a query, as jiff's `strftime` has it.
+    pub query_date_form: String,
+    /// Whether `endDate` does not belong to the interval.
+    pub ends_before: bool,
     /// The time in a path, as jiff's `strftime` has it.
     pub time_form: String,
     /// How bookings are grouped.
@@ -147,6 +153,7 @@ impl Default for Settings {
             visitors_per_hour: 30.0,
             bookings_per_hour: 4.0,
             operators_work: true,
+            quiet_from: usize::MAX,
             surveys_run: true,
             booking_expires_ms: 30 * 60_000,
             lists_done: false,
@@ -159,6 +166,8 @@ impl Default for Settings {
             numbers_as_text: false,
             dates: Dates::Local,
             date_form: "%Y-%m-%d".to_owned(),
+            query_date_form: "%Y-%m-%d".to_owned(),
+            ends_before: false,
             time_form: "%H:%M".to_owned(),
             groups: Groups::List,
             children: "Items".to_owned(),

@@ -50,6 +50,11 @@ impl Simulator {
         format!("http://{}/api/1", self.0.addr)
     }
 
+    /// The base URL of the central server above it, as the ticket export shows the same hall.
+    pub fn central_url(&self) -> String {
+        format!("http://{}/central", self.0.addr)
+    }
+
     /// Its clock: milliseconds since 1970 UTC, to be read and set forward; 0 is the machine's clock.
     pub fn clock(&self) -> Arc<AtomicI64> {
         Arc::clone(&self.0.shared.clock)

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
 use talon_connect1c::soap::{self, Filter};
-use talon_connect1c::xml::{Limits, ReplyFault, TableReader, Whole};
+use talon_http::soap::{Limits, ReplyFault, TableReader, Whole};
 use talon_sdk::quota;
 use talon_simulators::connect1c::{Counting, Fault, FaultKind};
 
@@ -18,7 +18,7 @@ async fn read(
     body: String,
 ) -> (Vec<Value>, Result<Whole, ReplyFault>) {
     let mut answer = post(upstream, body).await.unwrap();
-    let mut reader = TableReader::new(operation.name(), &[], Limits::default());
+    let mut reader = TableReader::new(soap::SERVICE, operation.name(), &[], Limits::default());
     let mut rows = Vec::new();
     let mut take = |reader: &mut TableReader| {
         let taken = reader.take_rows();
@@ -38,7 +38,7 @@ async fn read(
 
 fn history() -> String {
     let at = |text: &str| text.parse().unwrap();
-    soap::history(at(WINDOW[0].1), at(WINDOW[1].1), &Filter::default())
+    soap::history(at(WINDOW[0].1), at(WINDOW[1].1), &Filter::default()).body()
 }
 
 /// A row with typed values, as an event is to have them.
@@ -92,7 +92,7 @@ async fn every_spelling_of_a_reply_reads_as_the_same_rows() {
                 topics += 1;
             }
         }
-        let (rows, _) = read(&upstream, OPENED, soap::opened(&Filter::default())).await;
+        let (rows, _) = read(&upstream, OPENED, soap::opened(&Filter::default()).body()).await;
         let open = upstream.open();
         assert_eq!(rows.len(), open.len());
         for (row, one) in rows.iter().zip(&open) {
@@ -159,7 +159,8 @@ async fn by_the_connectors_rule_no_call_is_one_too_many_however_the_upstream_cou
             // It arrives as late as it may.
             now += 90_000;
             upstream.clock().store(now, Ordering::SeqCst);
-            let (_, outcome) = read(&upstream, OPENED, soap::opened(&Filter::default())).await;
+            let (_, outcome) =
+                read(&upstream, OPENED, soap::opened(&Filter::default()).body()).await;
             assert!(outcome.is_ok(), "{counting:?}: {outcome:?}");
             quota.end(now);
         }

@@ -10,6 +10,7 @@ pub(crate) struct Commands {
     pub(crate) outcomes: IntCounterVec,
     pub(crate) lag: IntGaugeVec,
     pub(crate) oldest: GaugeVec,
+    pub(crate) idle: GaugeVec,
     pub(crate) duration: HistogramVec,
 }
 
@@ -29,6 +30,11 @@ impl Commands {
             oldest: register.gauges(
                 "talon_command_oldest_seconds",
                 "How long the oldest command that was read and has no outcome has been on the topic; 0 where none waits.",
+                &["connector"],
+            )?,
+            idle: register.gauges(
+                "talon_command_idle_seconds",
+                "While commands wait: time since one of them got an outcome, or since the first look at them; 0 where none waits.",
                 &["connector"],
             )?,
             duration: register.histograms(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use prometheus::{GaugeVec, HistogramVec, IntGaugeVec};
+use prometheus::{GaugeVec, HistogramVec, IntCounterVec, IntGaugeVec};
 
 use super::register::Register;
 
@@ -12,6 +12,7 @@ pub(super) struct Shards {
     publish: HistogramVec,
     recovery: GaugeVec,
     owned: IntGaugeVec,
+    fenced: IntCounterVec,
 }
 
 impl Shards {
@@ -33,6 +34,11 @@ impl Shards {
                 "1 where this process owns the shard.",
                 &["connector"],
             )?,
+            fenced: register.counters(
+                "talon_shard_fenced_total",
+                "How often another process took the shard from this one without its group having said so.",
+                &["connector"],
+            )?,
         })
     }
 
@@ -42,6 +48,11 @@ impl Shards {
 
     pub(super) fn recovered(&self, connector: &str, took: Duration) {
         self.recovery.with_label_values(&[connector]).set(took.as_secs_f64());
+    }
+
+    /// Also counts none, so that the first is an increase.
+    pub(super) fn fenced(&self, connector: &str, times: u64) {
+        self.fenced.with_label_values(&[connector]).inc_by(times);
     }
 
     pub(super) fn owned(&self, connector: &str, owned: bool) {

@@ -21,6 +21,8 @@ fn metric_names_do_not_change_by_accident() {
     metrics.published("c", Duration::ZERO);
     metrics.recovered("c", Duration::ZERO);
     metrics.owned("c", true);
+    metrics.fenced("c", 0);
+    let _recovery = metrics.recovering("c");
     metrics.component("bus", "up", Some(true));
     metrics.log_dropped.with_label_values(&["full"]).inc();
     metrics.upstream.requests.with_label_values(&["c", "200"]).inc();
@@ -30,11 +32,14 @@ fn metric_names_do_not_change_by_accident() {
     lane.behind(Some(0));
     lane.settled("SetCallStatus", Outcome::Applied, Duration::ZERO);
     lane.refresh(0);
+    metrics.relays.count("r", "carried", 1);
+    metrics.relays.show_lag("r", "t/0", 1, 1);
+    metrics.relays.show_freshness("r", "0", Some(0.0));
     metrics.process.show(Some(1));
     let (name, metrics_of) = ("c".to_owned(), metrics.upstream.clone());
     let context = talon_sdk::Context { name, clock: Clock::System, metrics: metrics_of };
     context.progress().begin(2, 1);
-    let left = talon_sdk::Left { left: 1, limit: 2, next_ms: 0 };
+    let left = talon_sdk::Left { left: 1, limit: 2, next_ms: 0, is_refused: false };
     let _shown = context.metrics.quotas.show("c", "Read", move || left);
     let text = TextEncoder::new().encode_to_string(&metrics.registry.gather()).unwrap();
     let names = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
@@ -47,6 +52,7 @@ fn metric_names_do_not_change_by_accident() {
             "talon_build_info gauge",
             "talon_changes_total counter",
             "talon_command_duration_seconds histogram",
+            "talon_command_idle_seconds gauge",
             "talon_command_lag_records gauge",
             "talon_command_oldest_seconds gauge",
             "talon_commands_total counter",
@@ -65,11 +71,18 @@ fn metric_names_do_not_change_by_accident() {
             "talon_observations_total counter",
             "talon_oversize_total counter",
             "talon_publish_duration_seconds histogram",
+            "talon_recovery_idle_seconds gauge",
             "talon_recovery_seconds gauge",
+            "talon_relay_freshness_seconds gauge",
+            "talon_relay_lag_records gauge",
+            "talon_relay_lag_seconds gauge",
+            "talon_relay_records_total counter",
+            "talon_shard_fenced_total counter",
             "talon_shard_owned gauge",
             "talon_upstream_budget_wait_seconds histogram",
             "talon_upstream_quota_left gauge",
             "talon_upstream_quota_limit gauge",
+            "talon_upstream_quota_refused gauge",
             "talon_upstream_request_duration_seconds histogram",
             "talon_upstream_requests_total counter",
         ]

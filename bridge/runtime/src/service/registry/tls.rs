@@ -8,6 +8,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::Verifier;
 use talon_sdk::config::Stamp;
+use talon_sdk::unreadable;
 
 use crate::bus::BusFault;
 
@@ -71,7 +72,7 @@ impl Tls {
             Some(shown) => {
                 let chain = certificates(CERTIFICATE, &shown.certificate)?;
                 let key = PrivateKeyDer::from_pem_file(&shown.key)
-                    .map_err(|error| bad_pem(KEY, "private key", &error))?;
+                    .map_err(|error| bad_pem(KEY, &shown.key, "private key", &error))?;
                 builder
                     .with_client_auth_cert(chain, key)
                     .map_err(|_| wrong(format!("`{KEY}` is not the key of `{CERTIFICATE}`")))?
@@ -83,15 +84,15 @@ impl Tls {
 }
 
 fn certificates(setting: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, BusFault> {
-    let bad = |error: PemError| bad_pem(setting, "certificate", &error);
+    let bad = |error: PemError| bad_pem(setting, path, "certificate", &error);
     let found = CertificateDer::pem_file_iter(path).map_err(bad)?;
     let found = found.collect::<Result<Vec<_>, _>>().map_err(bad)?;
     if found.is_empty() { Err(bad(PemError::NoItemsFound)) } else { Ok(found) }
 }
 
-fn bad_pem(setting: &str, item: &str, error: &PemError) -> BusFault {
+fn bad_pem(setting: &str, path: &Path, item: &str, error: &PemError) -> BusFault {
     wrong(match error {
-        PemError::Io(error) => format!("the file of `{setting}` cannot be read: {}", error.kind()),
+        PemError::Io(error) => format!("`{setting}`: {}", unreadable(path, error.kind())),
         PemError::NoItemsFound => format!("the file of `{setting}` has no {item} in PEM form"),
         _ => format!("the file of `{setting}` is damaged PEM"),
     })

@@ -17,9 +17,8 @@ use tokio::time::Instant;
 
 use crate::export::catalogue::Catalogue;
 use crate::export::config::Config;
-use crate::export::day::Day;
 use crate::export::late::Late;
-use crate::export::plan::{Lane, Now, Plan, until};
+use crate::export::plan::{Lane, Now, Plan, scope, until};
 use crate::export::reading::{Piece, Reading};
 use crate::export::zone::Zones;
 
@@ -239,6 +238,10 @@ impl Feed for Tickets {
         Some(until(self.plan.wake(now), now))
     }
 
+    fn doubt(&self) -> Option<String> {
+        self.plan.doubt()
+    }
+
     fn follows(&mut self) -> Option<Arc<[String]>> {
         let now = self.now();
         let (at, days) = &mut self.followed;
@@ -252,11 +255,6 @@ impl Feed for Tickets {
         }
         Some(days.clone())
     }
-}
-
-/// `branch/2024-07-10`.
-fn scope(branch: &str, day: Day) -> String {
-    format!("{branch}/{day}")
 }
 
 /// Nothing is due, and nothing was read.

@@ -29,9 +29,20 @@ pub(super) struct Branch {
     pub(super) off: Option<Day>,
     /// When today, yesterday, and days before that have not settled were read last.
     pub(super) last: HashMap<Day, Instant>,
-    /// Days that failed: when to try again, and how often they did.
-    pub(super) retry: HashMap<Day, (Instant, u32)>,
+    /// Days that failed.
+    pub(super) retry: HashMap<Day, Retry>,
     pub(super) busy: HashSet<Day>,
+}
+
+/// A day that could not be read.
+#[derive(Debug)]
+pub(super) struct Retry {
+    /// When to try again.
+    pub(super) at: Instant,
+    /// How often it failed.
+    pub(super) times: u32,
+    /// Why it did the last time.
+    pub(super) reason: String,
 }
 
 impl Branch {
@@ -84,6 +95,6 @@ impl Branch {
 
     /// Whether nobody is at a day, and it is not too soon after it failed.
     pub(super) fn is_free(&self, day: Day, now: Now) -> bool {
-        !self.busy.contains(&day) && self.retry.get(&day).is_none_or(|(at, _)| *at <= now.at)
+        !self.busy.contains(&day) && self.retry.get(&day).is_none_or(|retry| retry.at <= now.at)
     }
 }

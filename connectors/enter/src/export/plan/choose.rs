@@ -31,7 +31,7 @@ impl Plan {
                 .filter(|day| !branch.busy.contains(day))
                 .map(move |day| {
                     let again = branch.last.get(&day).map(|last| *last + interval);
-                    let retry = branch.retry.get(&day).map(|(at, _)| *at);
+                    let retry = branch.retry.get(&day).map(|retry| retry.at);
                     (again.max(retry), id, day)
                 })
         })

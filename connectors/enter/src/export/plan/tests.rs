@@ -214,6 +214,25 @@ fn a_day_that_fails_is_tried_later_and_holds_up_no_other() {
 }
 
 #[test]
+fn a_day_that_fails_twice_in_a_row_is_told_with_its_branch_and_why_until_it_is_read() {
+    let mut played = Played::new(config(Some("2024-07-07")), &["a", "b"]);
+    played.read(Lane::Current);
+    let work = played.plan.next(Lane::Past, played.now).unwrap();
+    let fails = |played: &mut Played| {
+        let broken = DayFault::of_day(Fault::unavailable("broken"));
+        played.plan.failed(&work, broken, played.now);
+    };
+    fails(&mut played);
+    assert_eq!(played.plan.doubt(), None, "once may be chance");
+    fails(&mut played);
+    let told = played.plan.doubt().unwrap();
+    assert!(told.contains(&format!("`{}/{}` cannot be read", work.branch, work.day)), "{told}");
+    assert!(told.contains("broken"), "{told}");
+    played.plan.read(&work, Told::default(), played.now.ms, played.now);
+    assert_eq!(played.plan.doubt(), None);
+}
+
+#[test]
 fn a_branch_that_is_stuck_is_followed_from_its_first_missing_day_and_a_done_day_is_final() {
     let mut played = Played::new(config(Some("2024-01-01")), &["a", "b", "wrong"]);
     let follows = |played: &Played| -> Vec<String> {

@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json};
 use talon_sdk::ApplyFault;
 
 use super::values::{number, refused};
+use crate::rest::feeds::Interval;
 
 /// Fields of bodies, as public pages name them.
 pub(crate) const FIELDS: [&str; 7] =
@@ -29,6 +30,8 @@ pub(crate) enum RedirectBy {
 pub(crate) struct Forms {
     pub(crate) date: &'static str,
     pub(crate) time: &'static str,
+    /// How days are asked for.
+    pub(crate) interval: Interval,
     /// What names a service that is booked.
     pub(crate) product: &'static str,
     pub(crate) redirect_by: RedirectBy,
@@ -82,6 +85,7 @@ mod tests {
         Forms {
             date: "%d.%m.%Y",
             time: "%H:%M",
+            interval: Interval { form: "%Y-%m-%d" },
             product: "productId",
             redirect_by: RedirectBy::TicketProduct,
             fields: [("userId".to_owned(), "UserId".to_owned())].into(),

@@ -1,22 +1,33 @@
 //! Calls: `InviteNext`, `InviteTicket`.
 //!
 //! Each call of the next one takes another visitor. So where a reply is lost, whoever was called at the
-//! workplace since is adopted, also if they are gone again: those who waited before are looked for. Only
-//! where nobody was called, it is sent again.
+//! workplace since is adopted, also if they are gone again: those who waited before are looked for, and in the
+//! history of the day whoever was called there since, also if they came later. Only where nobody was called,
+//! it is sent again; where that cannot be seen, it is not.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 use talon_http::order::{Asks, Field, Order};
 use talon_sdk::action::{Action, Scene, Unseen, expected};
-use talon_sdk::{Answer, ApplyFault, CommandSpec, Finding, Permit, Repeat};
+use talon_sdk::{Answer, ApplyFault, CommandSpec, Fault, Finding, Permit, Repeat};
 
 use super::answers::{needed, with_ids};
-use super::reading::{PERSONAL, Place, QUEUE, Service, applied, line, place, whereabouts, word};
+use super::reading::{
+    PERSONAL, Place, QUEUE, Service, applied, line, place, services, whereabouts, word,
+};
 use super::sender::{Asker, Sender};
-use super::values::{refused, unclear, unread};
+use super::values::{refused, text, unclear, unread};
 use super::visitor::{WORKPLACE, who_is_there};
+use crate::rest::feeds::EndDate;
+use crate::rest::feeds::history::ENDPOINT as HISTORY;
 
-/// How many of those who wait are kept of a look: the next ones stand in front.
+/// How many of those who wait are kept of a look: the next ones stand in front. The others are found by when
+/// they were called.
 const KEPT: usize = 20;
+
+/// How much earlier than the look a call may seem to be: `Date` has whole seconds.
+const BACK_MICROS: i64 = 2_000_000;
 
 /// What of the reply is passed on.
 const FIELDS: &[Field] = &[Field::Token("Id"), Field::Token("TicketProductId")];
@@ -78,6 +89,10 @@ pub(super) struct Called {
     others: Vec<Service>,
     /// How many of those who waited are gone, and nobody tells where to.
     unseen: usize,
+    /// The server's time, microseconds since 1970 UTC.
+    at: i64,
+    /// Why it cannot be seen who was called.
+    lacks: Option<String>,
 }
 
 /// Who waited before.
@@ -85,6 +100,56 @@ pub(super) struct Called {
 pub(super) struct WaitingMark {
     /// Service in the ticket, and the ticket.
     waiting: Vec<(String, Option<String>)>,
+    /// The server's time then, microseconds since 1970 UTC.
+    #[serde(default)]
+    at: i64,
+}
+
+/// Who was called at a workplace since a look, as the history of these days has it.
+async fn called_since(
+    sender: &Sender,
+    client_id: &str,
+    since: i64,
+    seen: &mut Called,
+) -> Result<(), Unseen> {
+    let hall = match sender.hall() {
+        Ok(hall) => hall,
+        Err(Unseen::Blind(why)) => {
+            seen.lacks = Some(why);
+            return Ok(());
+        }
+        Err(other) => return Err(other),
+    };
+    let zone = &sender.clock.zone;
+    let today = sender.clock.now().date();
+    let at = Timestamp::from_microsecond(since).unwrap_or_default();
+    let first = at.to_zoned(zone.clone()).date().min(today);
+    // A command that is older than that is not sent any more anyway.
+    let first = first.max(today.yesterday().unwrap_or(today));
+    for day in first.series(jiff::Span::new().days(1)).take_while(|day| *day <= today) {
+        let list = match hall.list(&sender.forms.interval.of(HISTORY, day, EndDate::Next)).await {
+            Ok(list) => list,
+            Err(fault @ (Fault::Rejected { .. } | Fault::Misconfigured { .. })) => {
+                seen.lacks = Some(fault.to_string());
+                return Ok(());
+            }
+            Err(fault) => return Err(fault.into()),
+        };
+        let (_, tickets) = list.rows_with_heads::<Json>().map_err(Fault::from)?;
+        for ticket in tickets.iter().flatten() {
+            let id = text(&ticket["Id"]);
+            for service in services(ticket) {
+                let is_since = service.invited_micros(zone).is_some_and(|at| at >= since);
+                let is_known = seen.others.iter().any(|one| one.id == service.id);
+                if is_since && !is_known && service.was_called_at(client_id) {
+                    seen.others.push(service.of_ticket(id.clone()));
+                } else if is_since && service.was_called_anywhere() {
+                    seen.unseen += 1;
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 impl Action for InviteNext {
@@ -108,8 +173,9 @@ impl Action for InviteNext {
         before: Option<&WaitingMark>,
     ) -> Result<Called, Unseen> {
         let asker = scene.sender.operator(&self.client_id)?;
-        let mut seen =
-            Called { current: place(&asker).await?.current, others: Vec::new(), unseen: 0 };
+        let current = place(&asker).await?.current;
+        let (others, at) = (Vec::new(), asker.server_micros());
+        let mut seen = Called { current, others, unseen: 0, at, lacks: None };
         if seen.current.is_some() {
             return Ok(seen);
         }
@@ -124,10 +190,12 @@ impl Action for InviteNext {
             }
             match whereabouts(scene.sender, &asker, id, ticket.as_deref()).await? {
                 Some(one) if one.was_called_at(&self.client_id) => seen.others.push(one),
+                Some(one) if one.was_called_anywhere() => seen.unseen += 1,
                 Some(_) => {}
                 None => seen.unseen += 1,
             }
         }
+        called_since(scene.sender, &self.client_id, before.at - BACK_MICROS, &mut seen).await?;
         Ok(seen)
     }
 
@@ -137,16 +205,19 @@ impl Action for InviteNext {
 
     fn mark(&self, _: &Scene<'_, Sender>, seen: Called) -> WaitingMark {
         let waiting = seen.others.into_iter().take(KEPT).map(|one| (one.id, one.ticket));
-        WaitingMark { waiting: waiting.collect() }
+        WaitingMark { waiting: waiting.collect(), at: seen.at }
     }
 
     fn judge(&self, _: &Scene<'_, Sender>, _: &WaitingMark, now: Called) -> Finding {
         if let Some(called) = &now.current {
             return applied("a visitor was called", called);
         }
-        match (now.others.as_slice(), now.unseen) {
-            ([one], _) => applied("a visitor was called, and is gone again", one),
-            ([], 0) => Finding::Absent,
+        match (now.others.as_slice(), now.unseen, now.lacks) {
+            ([one], _, _) => applied("a visitor was called, and is gone again", one),
+            ([], 0, None) => Finding::Absent,
+            ([], 0, Some(why)) => {
+                unclear(format!("nobody is there, and whether somebody was is not seen: {why}"))
+            }
             _ => unclear("several who waited are gone, and who was called by this is not told"),
         }
     }

@@ -1,5 +1,8 @@
 //! `NewTicket`: a ticket has no identifier of the sender's choice, so after a lost reply it is known by
 //! what it is: not there before, with the same services, from the hall's administrator, and made since.
+//!
+//! The list of today has only those that are not done with. So after a lost reply the history is read too:
+//! a ticket that was served, or cancelled, meanwhile is in it.
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -7,14 +10,25 @@ use serde_json::{Value as Json, json};
 use talon_http::order::{Asks, Field, Order};
 use talon_sdk::action::{Action, Scene, Unseen};
 use talon_sdk::{
-    Answer, ApplyFault, CommandSpec, Fault, Finding, OrderingKey, Permit, Repeat, instant,
+    Answer, ApplyFault, CommandSpec, Fault, Finding, OrderingKey, Permit, Received, Repeat, instant,
 };
 
 use super::answers::{needed, response, with_ids, with_image};
 use super::sender::Sender;
 use super::values::{text, unclear, unread};
+use crate::rest::feeds::EndDate;
+use crate::rest::feeds::history::ENDPOINT as HISTORY;
 
 const TICKETS: &str = "GET /queue/admin/tickets";
+
+/// What a ticket has of the wanted services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Likeness {
+    /// These, and no other.
+    Alike,
+    /// These, and others: somebody may have added them.
+    More,
+}
 
 /// By how much the server's clock may have been set back since the newest ticket.
 const BACK_MICROS: i64 = 2_000_000;
@@ -57,17 +71,21 @@ impl RowService {
     }
 }
 
-/// A ticket with the same services.
-pub(super) struct Alike {
+/// A ticket.
+pub(super) struct One {
     id: String,
     created: Option<i64>,
+    /// Whether it stands in the list of today: it is not done with.
+    is_listed: bool,
+    /// `None` where it lacks some of the services.
+    likeness: Option<Likeness>,
     /// Whether the hall's administrator made it; `None` where it does not say.
     is_ours: Option<bool>,
 }
 
-/// The list of today.
+/// The list of today; after a lost reply, with those that are done with.
 pub(super) struct Tickets {
-    alike: Vec<Alike>,
+    all: Vec<One>,
     /// When the newest of all was made, by the server's clock.
     newest: Option<i64>,
     /// Whether something in it cannot be read.
@@ -75,26 +93,62 @@ pub(super) struct Tickets {
     day: Date,
     /// The day turns about now: the list may have begun anew.
     is_turning: bool,
+    /// The server's time, microseconds since 1970 UTC.
+    at: i64,
+    /// Why those that are done with are not among them.
+    lacks: Option<String>,
 }
 
 /// The list as it was before.
 #[derive(Serialize, Deserialize)]
 pub(super) struct TicketsMark {
     newest: Option<i64>,
-    /// Those like it that were made about then.
-    alike: Vec<String>,
+    /// Those that were made about then, whatever their services: these may change.
+    known: Vec<String>,
     day: String,
+    /// The server's time then, microseconds since 1970 UTC.
+    #[serde(default)]
+    at: i64,
 }
 
 impl NewTicket {
-    /// Whether a ticket has these services, and no other.
-    fn is_alike(&self, services: &[RowService]) -> bool {
+    /// What a ticket with these services has of the wanted ones.
+    fn likeness(&self, services: &[RowService]) -> Option<Likeness> {
         let mut left: Vec<&RowService> = services.iter().collect();
         let mut has = |wanted: &String| {
             let place = left.iter().position(|one| one.is_of(wanted));
             place.map(|place| left.swap_remove(place)).is_some()
         };
-        services.len() == self.product_ids.len() && self.product_ids.iter().all(&mut has)
+        if !self.product_ids.iter().all(&mut has) {
+            return None;
+        }
+        Some(if left.is_empty() { Likeness::Alike } else { Likeness::More })
+    }
+
+    /// Takes in a list of tickets.
+    fn take(
+        &self,
+        sender: &Sender,
+        list: Received,
+        is_listed: bool,
+        seen: &mut Tickets,
+    ) -> Result<(), Fault> {
+        let (_, rows) = list.rows_with_heads::<Row>()?;
+        for row in &rows {
+            let Some((row, id)) = row.as_ref().and_then(|row| Some((row, text(&row.id)?))) else {
+                seen.has_odd = true;
+                continue;
+            };
+            let created =
+                row.created.as_str().and_then(|at| instant::micros(at, &sender.clock.zone));
+            seen.newest = seen.newest.max(created);
+            if seen.all.iter().all(|one| one.id != id) {
+                let likeness = self.likeness(row.services.as_deref().unwrap_or_default());
+                let is_ours = sender.forms.is_ours(Some(&row.source));
+                seen.all.push(One { id, created, is_listed, likeness, is_ours });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -112,25 +166,30 @@ impl Action for NewTicket {
     async fn see(
         &self,
         scene: &Scene<'_, Sender>,
-        _: Option<&TicketsMark>,
+        before: Option<&TicketsMark>,
     ) -> Result<Tickets, Unseen> {
         let Sender { clock, forms, .. } = scene.sender;
-        let list = scene.sender.hall()?.list(&Order::plain(TICKETS)).await?;
-        let (_, rows) = list.rows_with_heads::<Row>().map_err(Fault::from)?;
+        let hall = scene.sender.hall()?;
+        let day = clock.now().date();
         let mut seen = Tickets {
-            alike: Vec::new(),
+            all: Vec::new(),
             newest: None,
-            has_odd: rows.iter().any(|row| row.as_ref().is_none_or(|row| text(&row.id).is_none())),
-            day: clock.now().date(),
-            is_turning: clock.soon().date() != clock.now().date(),
+            has_odd: false,
+            day,
+            is_turning: clock.soon().date() != day,
+            at: 0,
+            lacks: None,
         };
-        for row in rows.iter().flatten() {
-            let created =
-                row.created.as_str().and_then(|stamp| instant::micros(stamp, &clock.zone));
-            seen.newest = seen.newest.max(created);
-            let services = row.services.as_deref().unwrap_or_default();
-            if let Some(id) = text(&row.id).filter(|_| self.is_alike(services)) {
-                seen.alike.push(Alike { id, created, is_ours: forms.is_ours(Some(&row.source)) });
+        self.take(scene.sender, hall.list(&Order::plain(TICKETS)).await?, true, &mut seen)?;
+        seen.at = hall.server_micros();
+        if before.is_some() {
+            let order = forms.interval.of(HISTORY, day, EndDate::Next);
+            match hall.list(&order).await {
+                Ok(list) => self.take(scene.sender, list, false, &mut seen)?,
+                Err(fault @ (Fault::Rejected { .. } | Fault::Misconfigured { .. })) => {
+                    seen.lacks = Some(fault.to_string());
+                }
+                Err(fault) => return Err(fault.into()),
             }
         }
         Ok(seen)
@@ -138,36 +197,46 @@ impl Action for NewTicket {
 
     fn mark(&self, _: &Scene<'_, Sender>, seen: Tickets) -> TicketsMark {
         let since = seen.newest;
-        let late = seen.alike.into_iter().filter(|one| is_since(one.created, since));
+        let late = seen.all.into_iter().filter(|one| is_since(one.created, since));
         TicketsMark {
             newest: seen.newest,
-            alike: late.map(|one| one.id).take(KEPT).collect(),
+            known: late.map(|one| one.id).take(KEPT).collect(),
             day: seen.day.to_string(),
+            at: seen.at,
         }
     }
 
     fn judge(&self, _: &Scene<'_, Sender>, before: &TicketsMark, now: Tickets) -> Finding {
-        let is_new = |one: &&Alike| {
+        let is_new = |one: &&One| {
             is_since(one.created, before.newest)
-                && !before.alike.contains(&one.id)
+                && !before.known.contains(&one.id)
                 && one.is_ours != Some(false)
         };
-        let new: Vec<&Alike> = now.alike.iter().filter(is_new).collect();
+        let candidates = now.all.iter().filter(is_new);
+        let new: Vec<&One> = candidates.filter(|one| one.likeness.is_some()).collect();
         match new.as_slice() {
-            [Alike { id, is_ours: Some(_), .. }] => Finding::Applied(Answer {
-                response: Some(json!({ "ticket_id": id }).to_string()),
-                ..Answer::saying("read back: the ticket is there")
-            }),
-            [_] => unclear(
+            [One { is_ours: None, .. }] => unclear(
                 "there is a new ticket with these services, and its `Source` does not say who made \
                  it; see `ticket.source`",
             ),
+            // Before, it was in no list that was read.
+            [One { is_listed: false, created, .. }] if !is_since(*created, Some(before.at)) => {
+                unclear("a ticket with these services that is done with may be an earlier one")
+            }
+            [One { id, likeness: Some(Likeness::Alike), .. }] => Finding::Applied(Answer {
+                response: Some(json!({ "ticket_id": id }).to_string()),
+                ..Answer::saying("read back: the ticket is there")
+            }),
+            [_] => unclear("there is a new ticket with these services and others"),
             [] if now.has_odd => unclear("some of the tickets cannot be read"),
             [] if now.is_turning || now.day.to_string() != before.day => {
                 unclear("the day turns, and with it the list of tickets begins anew")
             }
-            [] if before.alike.len() == KEPT => unclear("there were too many tickets like it"),
-            [] => Finding::Absent,
+            [] if before.known.len() == KEPT => unclear("there were too many tickets about then"),
+            [] => match now.lacks {
+                Some(why) => unclear(format!("tickets that are done with cannot be seen: {why}")),
+                None => Finding::Absent,
+            },
             several => unclear(format!("there are {} new tickets like it", several.len())),
         }
     }

@@ -1,12 +1,13 @@
 //! What is read of the upstream before a command is sent, right before its first byte, and after an
 //! unclear reply. Values are taken as texts and as numbers.
 
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use talon_http::order::{Asks, Order};
 use talon_sdk::action::Unseen;
 use talon_sdk::entity::Codes;
-use talon_sdk::{Answer, Fault, Finding};
+use talon_sdk::{Answer, Fault, Finding, instant};
 
 use super::sender::{Asker, Sender};
 use super::values::{flag, number, text};
@@ -27,6 +28,9 @@ pub(super) struct Service {
     /// Where the last operation was done.
     #[serde(skip)]
     at: Option<String>,
+    /// When it was invited, as it is told.
+    #[serde(skip)]
+    invited: Option<String>,
     /// Under which identifiers the catalogue has it.
     #[serde(skip)]
     products: Vec<String>,
@@ -45,6 +49,7 @@ impl Service {
             ticket: text(&ticket["Id"]),
             number: text(&ticket["FullNumber"]).or_else(|| text(&ticket["Number"])),
             at: text(&row["Workplace"]["ClientId"]),
+            invited: text(&row["InvitedStartTime"]),
             products: products.into_iter().filter_map(text).collect(),
         })
     }
@@ -61,8 +66,21 @@ impl Service {
 
     /// Whether it was called at a workplace: by whom, nobody tells.
     pub(super) fn was_called_at(&self, client_id: &str) -> bool {
-        let is_called = self.state.is_some_and(|state| CALLED.contains(&state));
-        is_called && self.at.as_deref() == Some(client_id)
+        self.was_called() && self.at.as_deref() == Some(client_id)
+    }
+
+    fn was_called(&self) -> bool {
+        self.state.is_some_and(|state| CALLED.contains(&state))
+    }
+
+    /// Whether it was called somewhere, and it is not told where.
+    pub(super) fn was_called_anywhere(&self) -> bool {
+        self.was_called() && self.at.is_none()
+    }
+
+    /// When it was invited first, microseconds since 1970 UTC.
+    pub(super) fn invited_micros(&self, zone: &TimeZone) -> Option<i64> {
+        instant::micros(self.invited.as_deref()?, zone)
     }
 
     /// For the outcome: who it is.

@@ -65,6 +65,41 @@ pub(super) async fn check_offered(
     Ok(())
 }
 
+/// Refuses a link that the menu for redirects does not have, by whichever identifier, and says which it has.
+/// A menu without any says nothing.
+pub(super) async fn check_link(asker: &Asker<'_>, link: &str) -> Result<(), ApplyFault> {
+    let menu: Option<Json> =
+        asker.read(&Order::plain("GET /operation/menu")).await.map_err(unread)?;
+    let mut links = Vec::new();
+    gather(&menu.unwrap_or_default(), &mut links);
+    if links.is_empty() || links.iter().any(|(ids, _)| ids.iter().any(|id| id == link)) {
+        return Ok(());
+    }
+    let shown = links.iter().take(SHOWN);
+    let shown: Vec<Json> =
+        shown.map(|(ids, name)| json!({ "id": ids.first(), "name": name })).collect();
+    Err(ApplyFault::Refused(Answer {
+        response: Some(json!({ "offered": shown }).to_string()),
+        ..Answer::saying("`params.menu_link_id` is not in the menu for redirects")
+    }))
+}
+
+/// The identifiers and the name of each item of a menu, whatever its items stand under.
+fn gather(of: &Json, links: &mut Vec<(Vec<String>, Option<String>)>) {
+    match of {
+        Json::Array(items) => items.iter().for_each(|item| gather(item, links)),
+        Json::Object(fields) => {
+            let ids = ["Id", "MenuLinkId", "ProductId"].map(|name| text(&of[name]));
+            let ids: Vec<String> = ids.into_iter().flatten().collect();
+            if !ids.is_empty() {
+                links.push((ids, text(&of["Name"])));
+            }
+            fields.values().for_each(|inner| gather(inner, links));
+        }
+        _ => {}
+    }
+}
+
 #[derive(Deserialize)]
 pub(super) struct RedirectTicket {
     ticket_id: String,

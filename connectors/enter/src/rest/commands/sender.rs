@@ -1,6 +1,7 @@
 //! What sending needs: the upstream with its sessions, and what the configuration says.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use talon_http::Reply;
 use talon_http::order::{Asks, NoReply, Order, Refusals};
@@ -78,7 +79,7 @@ impl Sender {
 
     /// In a session, or in none.
     pub(super) fn asker<'s>(&'s self, session: Option<&'s Session>) -> Asker<'s> {
-        Asker { sender: self, session }
+        Asker { sender: self, session, date_ms: AtomicI64::new(0) }
     }
 
     /// Whether a command says whom it expects at the workplace, or need not.
@@ -97,11 +98,37 @@ impl Sender {
 pub(super) struct Asker<'s> {
     sender: &'s Sender,
     session: Option<&'s Session>,
+    /// The server's time in its last reply that said it, ms since 1970 UTC; 0 before.
+    date_ms: AtomicI64,
 }
 
 impl Asker<'_> {
     fn http(&self) -> &Client {
         &self.sender.upstream.http
+    }
+
+    /// The server's time at its last reply, by the header `Date`; where there is none, ours, less what the
+    /// clocks may differ by. Microseconds since 1970 UTC.
+    pub(super) fn server_micros(&self) -> i64 {
+        let clock = &self.sender.clock;
+        match self.date_ms.load(Ordering::Relaxed) {
+            0 => clock.now_ms() - i64::try_from(clock.margin.as_millis()).unwrap_or(0),
+            date_ms => date_ms,
+        }
+        .saturating_mul(1000)
+    }
+
+    /// Who signs in from now on where a token is needed anew.
+    pub(super) fn replace_user(&self, [login, password]: &[Secret; 2]) {
+        if let Some(session) = self.session {
+            session.replace(login, password);
+        }
+    }
+
+    fn note(&self, reply: &Reply) {
+        if let Some(date_ms) = reply.date_ms {
+            self.date_ms.store(date_ms, Ordering::Relaxed);
+        }
     }
 }
 
@@ -128,7 +155,9 @@ impl Asks for Asker<'_> {
                 return self.http().send(request).await.map_err(NoReply::Failure);
             }
             (Some(session), None) => {
-                return session.ask(self.http(), order, Lane::Command).await;
+                let reply = session.ask(self.http(), order, Lane::Command).await?;
+                self.note(&reply);
+                return Ok(reply);
             }
             (Some(session), Some(permit)) => session.change(self.http(), order, permit).await?,
         };

@@ -14,7 +14,7 @@ use talon_sdk::action::{Action, Scene, Unseen, expected};
 use talon_sdk::{Answer, ApplyFault, Command, CommandSpec, Finding, OrderingKey, Permit, Repeat};
 
 use super::reading::{Service, applied, place, whereabouts, word};
-use super::redirect::{OPERATOR, check_offered};
+use super::redirect::{OPERATOR, check_link, check_offered};
 use super::sender::{Asker, Sender};
 use super::values::{refused, unclear, unread};
 
@@ -210,6 +210,7 @@ impl AtVisitor for RedirectVisitor {
 
     async fn check_offered(&self, asker: &Asker<'_>) -> Result<(), ApplyFault> {
         let (link, user, workplace) = (&self.menu_link_id, &self.user_id, &self.workplace_id);
+        check_link(asker, link).await?;
         check_offered(asker, &OPERATOR, link, user, workplace).await
     }
 

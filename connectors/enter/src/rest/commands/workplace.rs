@@ -150,9 +150,10 @@ impl Action for ChangeUser {
         UserMark { user: seen.user }
     }
 
-    fn judge(&self, _: &Scene<'_, Sender>, before: &UserMark, now: Working) -> Finding {
+    fn judge(&self, scene: &Scene<'_, Sender>, before: &UserMark, now: Working) -> Finding {
         match now {
             Working { is_wanted: Some(true), .. } => {
+                self.remember(scene.sender);
                 Finding::Applied(Answer::saying("read back: the user works there"))
             }
             Working { is_wanted: Some(false), user: Some(now) }
@@ -173,7 +174,22 @@ impl Action for ChangeUser {
             Err(ApplyFault::NotApplied(Fault::Misconfigured { reason })) => {
                 Err(refused(format!("{reason}; the user is `auth.user.{}.login`", self.user)))
             }
+            Ok(answer) => {
+                self.remember(scene.sender);
+                Ok(answer)
+            }
             sent => sent,
+        }
+    }
+}
+
+impl ChangeUser {
+    /// A token that is needed anew is that of this user.
+    fn remember(&self, sender: &Sender) {
+        if let (Ok(asker), Some(user)) =
+            (sender.operator(&self.client_id), sender.users.get(&self.user))
+        {
+            asker.replace_user(user);
         }
     }
 }

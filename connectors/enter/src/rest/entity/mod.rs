@@ -2,6 +2,7 @@
 //! say it, and what becomes of it on a topic. All else of a row is in its `extra`.
 
 mod catalogue;
+mod indicator;
 mod line;
 mod parts;
 mod places;
@@ -10,10 +11,11 @@ mod ticket;
 mod values;
 
 pub(crate) use catalogue::{Awaiting, Menu, MenuItem, Product};
+pub(crate) use indicator::Indicator;
 pub(crate) use line::Line;
 pub(crate) use places::{Statistics, Survey, Workplace};
 pub(crate) use schedule::{BookingDay, BookingSlot};
-pub(crate) use ticket::{Booking, Service, Ticket};
+pub(crate) use ticket::{Booking, Service, Ticket, TicketHistory};
 
 #[cfg(test)]
 mod tests {
@@ -46,5 +48,7 @@ mod tests {
         assert_checked_in::<Survey<'_>>(checked_in!("survey"));
         assert_checked_in::<Statistics<'_>>(checked_in!("queue_statistics"));
         assert_checked_in::<Statistics<'_>>(checked_in!("network_load"));
+        assert_checked_in::<Indicator<'_>>(checked_in!("service_indicator"));
+        assert_checked_in::<TicketHistory<'_>>(checked_in!("ticket_history"));
     }
 }

@@ -244,9 +244,43 @@ pub(crate) struct Booking<'a> {
     extra: Extra<'a>,
 }
 
-/// A ticket, known by its `Id`, that stands under a day.
-macro_rules! of_a_day {
-    ($($ticket:ident),*) => {$(
+/// A ticket as the history has it. Upstream: GET tickets/history/list.
+#[derive(Record)]
+#[record(namespace = "talon.enter_rest", finish = TicketHistory::take_parts)]
+pub(crate) struct TicketHistory<'a> {
+    /// Key.
+    #[from("Id")]
+    id: Text<'a>,
+    /// Full number, prefix and digits; begins anew each day. Upstream: FullNumber, or Number where it is a text.
+    #[from("FullNumber")]
+    full_number: Option<AnyText<'a>>,
+    #[from("Prefix")]
+    prefix: Option<Text<'a>>,
+    /// Upstream: Number.
+    #[from("Number")]
+    number: Option<AnyText<'a>>,
+    /// TicketState.
+    #[from("State")]
+    state: Code<TicketState>,
+    /// When it was created. Upstream: Created, or CreatedTime.
+    #[from("Created")]
+    created: Stamp<'a>,
+    #[from("CreatedTime")]
+    #[record(hidden)]
+    new_created: Stamp<'a>,
+    /// By which a visitor activates a booking; null unless pin.code is true.
+    #[from("PinCode")]
+    #[record(pii)]
+    pin_code: Option<Text<'a>>,
+    /// Its services, in the order of their creation. Upstream: Products.
+    #[from("Products")]
+    services: Vec<Service<'a>>,
+    extra: Extra<'a>,
+}
+
+/// A ticket, known by its `Id`; `day` is the field of its scope, where it has one.
+macro_rules! tickets {
+    ($($ticket:ident $(in $day:ident)?;)*) => {$(
         impl $ticket<'_> {
             fn take_parts(&mut self, _: &How<'_>) {
                 if self.created.text().is_none() {
@@ -261,10 +295,10 @@ macro_rules! of_a_day {
         impl Entity for $ticket<'_> {
             const KEY: &'static str = "Id";
 
-            fn take_scope(of: &mut $ticket<'_>, scope: &str) -> Result<(), RowFault> {
-                of.day = Cow::Owned(scope.to_owned());
+            $(fn take_scope(of: &mut $ticket<'_>, scope: &str) -> Result<(), RowFault> {
+                of.$day = Cow::Owned(scope.to_owned());
                 Ok(())
-            }
+            })?
 
             fn key(of: &$ticket<'_>, key: &mut String) -> Result<(), RowFault> {
                 key.push_str(&of.id.0);
@@ -283,4 +317,8 @@ macro_rules! of_a_day {
     )*};
 }
 
-of_a_day!(Ticket, Booking);
+tickets! {
+    Ticket in day;
+    Booking in day;
+    TicketHistory;
+}

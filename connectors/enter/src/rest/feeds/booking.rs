@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use serde_json::value::RawValue;
 use talon_http::order::Order;
 use talon_sdk::split::fields_of;
-use talon_sdk::{Fault, Received, Rows};
+use talon_sdk::{Fault, Received, Rows, instant};
 
 use super::dated::{Dated, Slices};
 use super::day::{BranchClock, date_of};
@@ -26,6 +26,7 @@ impl Dated for Bookings {
         for (label, rows) in groups(body)? {
             for row in rows.iter() {
                 let row = Bytes::copy_from_slice(row);
+                slices.latest_ms = slices.latest_ms.max(made_ms(&row, clock));
                 let day = label.or_else(|| booked_day(&row, clock));
                 // One that tells no day has none to be absent from.
                 let scope = day.map_or_else(String::new, |day| day.to_string());
@@ -86,6 +87,17 @@ fn group(row: &Bytes) -> Option<(Option<Date>, Rows)> {
         date_of(&serde_json::from_slice::<String>(&row[place.clone()]).ok()?)
     });
     Some((day, rows))
+}
+
+/// When a booking was made, by the configured zone, ms since 1970 UTC.
+fn made_ms(row: &[u8], clock: &BranchClock) -> Option<i64> {
+    #[derive(serde::Deserialize)]
+    struct Head {
+        #[serde(rename = "Created", alias = "CreatedTime")]
+        created: Option<String>,
+    }
+    let created = serde_json::from_slice::<Head>(row).ok()?.created?;
+    Some(instant::micros(&created, &clock.zone)?.div_euclid(1000))
 }
 
 /// The day that a booking is for, where its group does not say it.

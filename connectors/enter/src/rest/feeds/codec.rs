@@ -13,8 +13,8 @@ use super::schedule::hour_of;
 use crate::export::Branch;
 use crate::rest::config::Config;
 use crate::rest::entity::{
-    Awaiting, Booking, BookingDay, BookingSlot, Line, Menu, MenuItem, Product, Service, Statistics,
-    Survey, Ticket, Workplace,
+    Awaiting, Booking, BookingDay, BookingSlot, Indicator, Line, Menu, MenuItem, Product, Service,
+    Statistics, Survey, Ticket, TicketHistory, Workplace,
 };
 
 /// How the rows of a feed read.
@@ -25,6 +25,8 @@ pub(crate) fn codec(feed: &str, config: &Config, known: &Arc<Known>) -> Arc<dyn 
     let dated = |rows, scope| Arc::new(Dated { rows, scope, known: known.clone() });
     match feed {
         "ticket" => of::<Ticket<'_>>(config),
+        "ticket_history" => of::<TicketHistory<'_>>(config),
+        "service_indicator" => of::<Indicator<'_>>(config),
         "booking" => dated(of::<Booking<'_>>(config), day_of_value),
         "booking_day" => dated(of::<BookingDay<'_>>(config), day_of_key),
         "booking_slot" => dated(of::<BookingSlot<'_>>(config), hour_of_key),

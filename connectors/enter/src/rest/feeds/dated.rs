@@ -15,6 +15,9 @@ use talon_sdk::{Coverage, Cursor, Fault, Feed, Observation, Rows};
 use super::day::BranchClock;
 use super::known::Known;
 
+/// No zone is ahead of another by more.
+const MOST_AHEAD_MS: i64 = 27 * 3_600_000;
+
 /// What a read gave.
 #[derive(Debug, Default)]
 pub(crate) struct Slices {
@@ -24,6 +27,8 @@ pub(crate) struct Slices {
     pub(crate) covered: Vec<String>,
     /// What could not be read.
     pub(crate) failed: Vec<Fault>,
+    /// The newest moment that the rows tell of as over, ms since 1970 UTC by the configured zone.
+    pub(crate) latest_ms: Option<i64>,
 }
 
 /// Rows in days or hours.
@@ -44,6 +49,8 @@ pub(crate) struct DatedFeed<D> {
     began: Option<Instant>,
     round: VecDeque<Observation>,
     doubt: Option<String>,
+    /// By how much the upstream's clock was seen to be ahead of ours, ms.
+    ahead_ms: i64,
 }
 
 impl<D: Dated> DatedFeed<D> {
@@ -55,25 +62,45 @@ impl<D: Dated> DatedFeed<D> {
         of: D,
     ) -> DatedFeed<D> {
         let (began, round, doubt) = (None, VecDeque::new(), None);
-        DatedFeed { of, clock, known, interval, began, round, doubt }
+        DatedFeed { of, clock, known, interval, began, round, doubt, ahead_ms: 0 }
+    }
+
+    /// The clock by which it is told what is over. What was made later than now tells that the upstream's
+    /// clock is ahead, such as where `time.zone` is not the branch's: then its day turns earlier.
+    fn clock(&mut self, latest_ms: Option<i64>) -> BranchClock {
+        let ahead_ms = latest_ms.map_or(0, |latest_ms| latest_ms - self.clock.now_ms());
+        // Nothing is ahead by more.
+        if ahead_ms <= MOST_AHEAD_MS {
+            self.ahead_ms = self.ahead_ms.max(ahead_ms);
+        }
+        let ahead = Duration::from_millis(u64::try_from(self.ahead_ms).unwrap_or(0));
+        BranchClock { margin: self.clock.margin + ahead, ..self.clock.clone() }
     }
 
     async fn begin(&mut self, is_first: bool) -> Result<(), Fault> {
         let (began, as_of_ms) = (Instant::now(), self.clock.now_ms());
-        let Slices { mut rows, covered, failed } = self.of.read(&self.clock).await?;
+        let Slices { mut rows, covered, failed, latest_ms } = self.of.read(&self.clock).await?;
+        let clock = self.clock(latest_ms);
         if let (true, Some(fault)) = (covered.is_empty(), failed.first()) {
             return Err(fault.clone());
         }
         self.doubt = failed
             .first()
             .map(|fault| format!("{} parts cannot be read, the others are: {fault}", failed.len()));
-        for scope in self.known.open(|scope| D::is_over(scope, &self.clock)) {
+        if clock.margin > self.clock.margin * 2 {
+            let minutes = self.ahead_ms / 60_000;
+            let what = format!(
+                "what was made upstream is up to {minutes} minutes ahead of the clock here: see `time.zone`"
+            );
+            self.doubt.get_or_insert(what);
+        }
+        for scope in self.known.open(|scope| D::is_over(scope, &clock)) {
             if covered.iter().any(|start| scope.starts_with(start)) {
                 rows.entry(scope).or_default();
             }
         }
         let observed = rows.into_iter().map(|(scope, rows)| Observation {
-            coverage: match D::is_over(&scope, &self.clock) {
+            coverage: match D::is_over(&scope, &clock) {
                 true => Coverage::Delta,
                 false => Coverage::Full,
             },

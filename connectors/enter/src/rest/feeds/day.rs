@@ -32,6 +32,12 @@ impl BranchClock {
         self.local_ms(self.now_ms().saturating_add(margin))
     }
 
+    /// What local time it is upstream at the least.
+    pub(crate) fn surely(&self) -> DateTime {
+        let margin = i64::try_from(self.margin.as_millis()).unwrap_or(i64::MAX);
+        self.local_ms(self.now_ms().saturating_sub(margin))
+    }
+
     fn local_ms(&self, at_ms: i64) -> DateTime {
         Timestamp::from_millisecond(at_ms)
             .map_or(DateTime::MAX, |at| at.to_zoned(self.zone.clone()).datetime())

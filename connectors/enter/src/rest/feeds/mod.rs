@@ -4,6 +4,9 @@ mod booking;
 mod codec;
 mod dated;
 pub(crate) mod day;
+pub(crate) mod history;
+pub(crate) mod indicators;
+mod interval;
 mod known;
 mod menu;
 mod open;
@@ -13,6 +16,7 @@ mod specs;
 mod today;
 
 pub(crate) use codec::codec;
+pub(crate) use interval::{DATE_FORMS, EndDate, Interval};
 pub(crate) use known::Known;
-pub(crate) use open::open;
+pub(crate) use open::{Opening, open};
 pub(crate) use specs::{ServerKind, all, interval, is_of};

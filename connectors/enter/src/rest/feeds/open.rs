@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use talon_http::order::Order;
 use talon_sdk::feeds::{ListFeed, ScopedListFeed};
-use talon_sdk::{Fault, Feed};
+use talon_sdk::{Fault, Feed, Progress};
 
 use super::booking::Bookings;
 use super::dated::DatedFeed;
 use super::day::BranchClock;
+use super::history::History;
+use super::indicators::Indicators;
 use super::known::Known;
 use super::menu;
 use super::places::{Of, Places};
@@ -16,17 +19,21 @@ use super::today::Today;
 use crate::rest::client::{As, Shared};
 use crate::rest::config::Config;
 
+/// What the feeds are made of.
+pub(crate) struct Opening<'c> {
+    pub(crate) config: &'c Config,
+    pub(crate) upstream: Shared,
+    pub(crate) clock: BranchClock,
+    pub(crate) known: Arc<Known>,
+    pub(crate) progress: Progress,
+}
+
 /// The feed of that name.
 ///
 /// # Errors
 /// There is none.
-pub(crate) fn open(
-    feed: &str,
-    config: &Config,
-    upstream: Shared,
-    clock: BranchClock,
-    known: Arc<Known>,
-) -> Result<Box<dyn Feed>, Fault> {
+pub(crate) fn open(feed: &str, opening: Opening<'_>) -> Result<Box<dyn Feed>, Fault> {
+    let Opening { config, upstream, clock, known, progress } = opening;
     let interval = config.interval(feed);
     let places = |of, client_ids: &[String]| {
         let (upstream, client_ids) = (upstream.clone(), client_ids.to_vec());
@@ -50,6 +57,14 @@ pub(crate) fn open(
             }))
         }};
     }
+    // A list, or an object that is the only one of it.
+    let state = |endpoint: &'static str, id: &'static str| {
+        let shared = upstream.clone();
+        Box::new(ListFeed::new(clock.clock.clone(), move || {
+            let upstream = shared.clone();
+            async move { upstream.list_or_one(As::Hall, &Order::plain(endpoint), id).await }
+        })) as Box<dyn Feed>
+    };
     let (categories, with_booking) = (config.categories, config.booking_menu);
     Ok(match feed {
         "board_call" => places(Of::Board, &config.boards),
@@ -74,15 +89,21 @@ pub(crate) fn open(
             }))
         }
         "branch" => list!(|upstream| upstream.list(As::Hall, "GET /config/servers")),
-        "awaiting" => {
-            list!(|upstream| upstream.list_or_one(As::Hall, "GET /queue/awaiting", "queue"))
+        "awaiting" => state("GET /queue/awaiting", "queue"),
+        "queue_statistics" => state("GET /queue/statistics", "queue"),
+        "network_load" => state("GET /queue/load", "network"),
+        "ticket_history" => {
+            let (plan, clock) = (config.history.clone(), clock.clock);
+            Box::new(History::new(upstream, plan, config.interval_form, clock, progress))
         }
-        "queue_statistics" => {
-            list!(|upstream| upstream.list_or_one(As::Hall, "GET /queue/statistics", "queue"))
-        }
-        "network_load" => {
-            list!(|upstream| upstream.list_or_one(As::Hall, "GET /queue/load", "network"))
-        }
+        "service_indicator" => Box::new(Indicators {
+            upstream,
+            clock,
+            interval: config.interval_form,
+            end: config.indicator_end,
+            first: config.history.backfill_from,
+            is_behind: false,
+        }),
         other => return Err(Fault::Internal { reason: format!("no feed `{other}`") }),
     })
 }

@@ -42,8 +42,52 @@ impl ScopedLists for Places {
                 upstream.state(As::Nobody, &order).await
             }
             Of::State => upstream.state(operator, &Order::plain("GET /operation/state")).await,
-            Of::Queue => upstream.list(operator, "GET /operation/queue").await,
-            Of::Personal => upstream.list(operator, "GET /operation/personal").await,
+            Of::Queue => self.line(client_id, "GET /operation/queue", QUEUE_COUNT).await,
+            Of::Personal => self.line(client_id, "GET /operation/personal", PERSONAL_COUNT).await,
+        }
+    }
+}
+
+const QUEUE_COUNT: &str = "GET /operation/queue/count";
+const PERSONAL_COUNT: &str = "GET /operation/personal/count";
+
+impl Places {
+    /// Who waits. A list that is empty although somebody is counted is read once more: whether the two
+    /// count the same, the document does not say.
+    async fn line(
+        &self,
+        client_id: &str,
+        list: &'static str,
+        count: &'static str,
+    ) -> Result<Rows, Fault> {
+        let (upstream, operator) = (&self.upstream, As::Operator(client_id));
+        let rows = upstream.list(operator, list).await?;
+        if !rows.is_empty() {
+            return Ok(rows);
+        }
+        // A count that cannot be read says nothing.
+        let counted = upstream.read(operator, &Order::plain(count)).await;
+        let counted = counted.is_ok_and(|count| is_some(&count.as_it_came()));
+        if counted { upstream.list(operator, list).await } else { Ok(rows) }
+    }
+}
+
+/// Whether a count is one of somebody: a number or a text of it.
+fn is_some(count: &[u8]) -> bool {
+    let text = std::str::from_utf8(count).unwrap_or_default().trim();
+    text.trim_matches('"').parse::<f64>().is_ok_and(|count| count > 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_is_read_as_a_number_and_as_a_text() {
+        for (count, expected) in
+            [("3", true), (" \"12\" ", true), ("0", false), ("{}", false), ("", false)]
+        {
+            assert_eq!(is_some(count.as_bytes()), expected, "{count}");
         }
     }
 }

@@ -14,7 +14,7 @@ pub(crate) enum ServerKind {
 /// Whether a server has what a feed reads.
 pub(crate) fn is_of(feed: &str, kind: ServerKind) -> bool {
     match feed {
-        "queue_statistics" => true,
+        "queue_statistics" | "service_indicator" => true,
         "branch" | "network_load" => kind == ServerKind::Central,
         _ => kind == ServerKind::Branch,
     }
@@ -27,6 +27,7 @@ pub(crate) fn interval(feed: &str) -> &'static str {
         "ticket" | "survey" => "2000",
         "awaiting" | "queue_statistics" | "network_load" => "10000",
         "booking" | "booking_day" | "booking_slot" => "30000",
+        "service_indicator" | "ticket_history" => "300000",
         _ => "60000",
     }
 }
@@ -98,5 +99,13 @@ pub(crate) fn all() -> Vec<FeedSpec> {
             .by("server Id")
             .from("GET queue/load")
             .doc("The summary of the whole network."),
+        FeedSpec::log("service_indicator", &contracts::SERVICE_INDICATOR)
+            .by("server/period/what")
+            .from("GET queue/statistics/history")
+            .doc("What was measured of the service on each day that is over, asked once a day."),
+        FeedSpec::table("ticket_history", &contracts::TICKET_HISTORY)
+            .by("Id")
+            .from("GET tickets/history/list")
+            .doc("Tickets of the past from `backfill.from` on, then those of today and what changed late; those that are done with included."),
     ]
 }

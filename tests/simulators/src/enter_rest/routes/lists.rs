@@ -89,11 +89,8 @@ pub(super) fn answer(store: &mut Store, call: &Call) -> Result<Answer, Refusal> 
 }
 
 fn interval(store: &Store, call: &Call) -> Result<(jiff::civil::Date, jiff::civil::Date), Refusal> {
-    let date = |name: &str| {
-        let text = call.parameter(name).unwrap_or_default();
-        forms::date_of(&store.settings, &text)
-    };
-    Ok((date("startDate")?, date("endDate")?))
+    let text = |name: &str| call.parameter(name).unwrap_or_default();
+    forms::interval_of(&store.settings, &text("startDate"), &text("endDate"))
 }
 
 fn branches(store: &Store) -> Value {

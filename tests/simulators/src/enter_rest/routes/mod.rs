@@ -3,6 +3,7 @@
 
 mod booking;
 mod call;
+mod central;
 mod hall;
 mod lists;
 mod operator;
@@ -14,10 +15,11 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::control;
@@ -40,7 +42,11 @@ const LARGEST_BODY: usize = 1024 * 1024;
 const BEFORE_CUT: Duration = Duration::from_millis(20);
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
-    Router::new().fallback(serve).merge(control::routes()).with_state(shared)
+    Router::new()
+        .fallback(serve)
+        .merge(control::routes())
+        .merge(central::routes())
+        .with_state(shared)
 }
 
 fn answer(store: &mut Store, call: &Call) -> Result<Answer, Refusal> {
@@ -81,7 +87,19 @@ pub(super) fn act(
     }
 }
 
-async fn serve(
+/// A reply with the server's time, as HTTP has it.
+async fn serve(state: State<Arc<Shared>>, line: ConnectInfo<Line>, request: Request) -> Response {
+    let shared = Arc::clone(&state.0);
+    let mut response = respond(state, line, request).await;
+    let now = Timestamp::from_millisecond(shared.now_ms()).unwrap_or_default();
+    let date = now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    if let Ok(date) = HeaderValue::try_from(date) {
+        response.headers_mut().insert(header::DATE, date);
+    }
+    response
+}
+
+async fn respond(
     State(shared): State<Arc<Shared>>,
     ConnectInfo(line): ConnectInfo<Line>,
     request: Request,

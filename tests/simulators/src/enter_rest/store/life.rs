@@ -18,7 +18,7 @@ impl Store {
         }
         self.age_bookings();
         if self.settings.operators_work {
-            for place in 0..self.workplaces.len() {
+            for place in 0..self.workplaces.len().min(self.settings.quiet_from) {
                 self.work(place);
             }
         }

@@ -6,9 +6,6 @@ use talon_sdk::Fault;
 /// The longest text of an upstream that is shown, in letters.
 const SHOWN: usize = 200;
 
-/// The code of a call that is one too many.
-const OUT_OF_LIMIT: &str = "OUT_OF_LIMIT";
-
 /// Why a body is no answer. Says nothing of its rows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReplyFault {
@@ -47,10 +44,21 @@ pub enum ReplyFault {
     /// It is XML, but no reply to the call.
     #[error("the reply is something else: {0}")]
     NotAReply(&'static str),
+    /// It does not say how the call went.
+    #[error("the reply is something else: it has no `{0}`")]
+    NoCode(&'static str),
     /// The call failed, and a SOAP fault says so.
     #[error("{0}")]
     Soap(SoapFault),
-    /// The call failed, and its `ResultCode` says so, with status 200.
+    /// The quota is used up, by whomever; said as the next one is.
+    #[error("the upstream refused the call with `{code}`: {text}")]
+    OutOfLimit {
+        /// The code.
+        code: String,
+        /// The reason, as the upstream has it.
+        text: String,
+    },
+    /// The call failed, and its code says so, with status 200.
     #[error("the upstream refused the call with `{code}`: {text}")]
     Refused {
         /// The code.
@@ -71,9 +79,10 @@ pub struct SoapFault {
 }
 
 impl ReplyFault {
-    /// Whether the quota is used up, by whomever.
-    pub fn is_out_of_limit(&self) -> bool {
-        matches!(self, ReplyFault::Refused { code, .. } if code == OUT_OF_LIMIT)
+    /// Whether the service itself says so.
+    pub(super) fn is_of_the_service(&self) -> bool {
+        use ReplyFault::{OutOfLimit, Refused, Soap};
+        matches!(self, Soap(_) | Refused { .. } | OutOfLimit { .. })
     }
 }
 
@@ -91,7 +100,7 @@ impl From<ReplyFault> for Fault {
     fn from(fault: ReplyFault) -> Fault {
         let reason = fault.to_string();
         match &fault {
-            ReplyFault::Refused { .. } if fault.is_out_of_limit() => {
+            ReplyFault::OutOfLimit { .. } => {
                 Fault::Unavailable { reason, retry_after: Some(Duration::from_secs(3600)) }
             }
             // An unknown code would come again for the same request.

@@ -91,11 +91,12 @@ fn write(value: ValueType, content: &str, out: &mut Vec<u8>) {
         out.extend_from_slice(b"null");
         return;
     }
+    if matches!(value.kind, Kind::Text | Kind::Table) {
+        return put_text(content, out);
+    }
     let trimmed = content.trim_matches([' ', '\t', '\r', '\n']);
     match value.kind {
-        Kind::Number | Kind::Time | Kind::Flag if trimmed.is_empty() => {
-            out.extend_from_slice(b"null");
-        }
+        _ if trimmed.is_empty() => out.extend_from_slice(b"null"),
         Kind::Time => put_text(trimmed, out),
         Kind::Flag if matches!(trimmed, "true" | "1") => out.extend_from_slice(b"true"),
         Kind::Flag if matches!(trimmed, "false" | "0") => out.extend_from_slice(b"false"),

@@ -2,10 +2,11 @@
 
 use quick_xml::events::{BytesRef, BytesStart, Event};
 
-use super::elements::{CORE, Elements, Kind, PARTNER, SOAP_11, SOAP_12, ValueType};
+use super::elements::{CORE, Elements, Kind, SOAP_11, SOAP_12, ValueType};
 use super::fault::{ReplyFault, SoapFault, shown};
 use super::limits::Limits;
 use super::row::{RowBuffer, RowWriter};
+use super::service::Service;
 
 /// How many tags of cells are remembered.
 const KNOWN_CELLS: usize = 16;
@@ -71,6 +72,7 @@ pub(super) struct Reply {
     pub(super) elements: Elements,
     pub(super) rows: RowBuffer,
     limits: Limits,
+    service: &'static Service,
     response: String,
     known: &'static [&'static str],
     nodes: Vec<Node>,
@@ -88,8 +90,14 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    pub(super) fn new(operation: &str, known: &'static [&'static str], limits: Limits) -> Reply {
+    pub(super) fn new(
+        service: &'static Service,
+        operation: &str,
+        known: &'static [&'static str],
+        limits: Limits,
+    ) -> Reply {
         Reply {
+            service,
             elements: Elements::new(limits),
             rows: RowBuffer::default(),
             limits,
@@ -161,11 +169,17 @@ impl Reply {
             return Err(ReplyFault::Soap(fault));
         }
         match self.code.as_deref() {
-            Some("SUCCESS") => Ok(Whole { rows: self.count, has_table: self.has_table }),
-            Some(code) => {
-                Err(ReplyFault::Refused { code: code.to_owned(), text: shown(&self.told) })
+            Some(code) if code == self.service.success => {
+                Ok(Whole { rows: self.count, has_table: self.has_table })
             }
-            None => Err(ReplyFault::NotAReply("it has no `ResultCode`")),
+            Some(code) => {
+                let (code, text) = (code.to_owned(), shown(&self.told));
+                Err(match self.service.out_of_limit == Some(&*code) {
+                    true => ReplyFault::OutOfLimit { code, text },
+                    false => ReplyFault::Refused { code, text },
+                })
+            }
+            None => Err(ReplyFault::NoCode(self.service.code)),
         }
     }
 
@@ -247,12 +261,18 @@ impl Reply {
             (Node::Column, CORE, "Name") => Node::ColumnName,
             (Node::Envelope, SOAP_11 | SOAP_12, "Body") => Node::Body,
             (Node::Body, SOAP_11 | SOAP_12, "Fault") => Node::Fault,
-            (Node::Body, PARTNER, name) if name == self.response => Node::Response,
+            (Node::Body, namespace, name)
+                if namespace == self.service.namespace && name == self.response =>
+            {
+                Node::Response
+            }
             (Node::Body, ..) => {
                 return Err(ReplyFault::NotAReply("its body answers another operation"));
             }
-            (Node::Response, PARTNER, "return") => Node::Return,
-            (Node::Return, CORE, "Property") => match property(start) {
+            (Node::Response, namespace, "return") if namespace == self.service.namespace => {
+                Node::Return
+            }
+            (Node::Return, CORE, "Property") => match self.property(start) {
                 Some(property) => Node::Property(property),
                 None => Node::Other,
             },
@@ -272,6 +292,20 @@ impl Reply {
             (Node::FaultReason, SOAP_12, "Text") => Node::FaultText,
             _ => Node::Other,
         })
+    }
+
+    /// Names of properties are those of a structure of 1C, in which case does not count.
+    fn property(&self, start: &BytesStart<'_>) -> Option<Property> {
+        let mut attributes = start.attributes();
+        let name = attributes
+            .with_checks(false)
+            .flatten()
+            .find(|attribute| attribute.key.as_ref() == "name")?
+            .value;
+        [(self.service.code, Property::Code), (self.service.data, Property::Data)]
+            .into_iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name.trim()))
+            .map(|(_, property)| property)
     }
 
     fn end(&mut self, name: &str) -> Result<(), ReplyFault> {
@@ -314,20 +348,6 @@ impl Reply {
         }
         Ok(())
     }
-}
-
-/// Names of properties are those of a structure of 1C, in which case does not count.
-fn property(start: &BytesStart<'_>) -> Option<Property> {
-    let mut attributes = start.attributes();
-    let name = attributes
-        .with_checks(false)
-        .flatten()
-        .find(|attribute| attribute.key.as_ref() == "name")?
-        .value;
-    [("ResultCode", Property::Code), ("ResultData", Property::Data)]
-        .into_iter()
-        .find(|(known, _)| known.eq_ignore_ascii_case(name.trim()))
-        .map(|(_, property)| property)
 }
 
 /// One of the five names, or a number.

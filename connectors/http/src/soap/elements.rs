@@ -8,7 +8,6 @@ use super::limits::Limits;
 
 pub(super) const SOAP_11: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 pub(super) const SOAP_12: &str = "http://www.w3.org/2003/05/soap-envelope";
-pub(super) const PARTNER: &str = "http://buhphone.com/PartnerWebAPI2";
 pub(super) const CORE: &str = "http://v8.1c.ru/8.1/data/core";
 const SCHEMA: &str = "http://www.w3.org/2001/XMLSchema";
 const INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";

@@ -91,7 +91,8 @@ impl Tokens {
         loop {
             let from = place(&reader);
             let at = self.begin + (used + from) as u64;
-            match reader.read_event() {
+            // Behind a reference: an event is large, and to move it costs as much as to read it.
+            match &reader.read_event() {
                 Ok(Event::Eof) => {
                     used += from;
                     break;
@@ -102,16 +103,16 @@ impl Tokens {
                 }
                 Ok(event) => {
                     self.check(place(&reader) - from)?;
-                    reply.event(&event, at)?;
+                    reply.event(event, at)?;
                 }
-                Err(error) if !is_last && may_go_on(&error, reader.get_ref().is_empty()) => {
+                Err(error) if !is_last && may_go_on(error, reader.get_ref().is_empty()) => {
                     used += from;
                     break;
                 }
                 Err(Error::Syntax(_)) if is_last => {
                     return Err(ReplyFault::Cut { at, open: reply.elements.depth() });
                 }
-                Err(error) => return Err(no_xml(&error, at)),
+                Err(error) => return Err(no_xml(error, at)),
             }
         }
         self.buffer.drain(..used);

@@ -2,14 +2,26 @@ use serde_json::{Value, json};
 use talon_sdk::Fault;
 
 use super::*;
-use crate::soap::HISTORY;
 
-const SAMPLE: &str = include_str!("../../samples/reply.xml");
+/// A reply of 1C-Connect, as its document has it.
+const SAMPLE: &str = include_str!("../../../connect1c/samples/reply.xml");
+
+const SERVICE: &Service = &Service {
+    namespace: "http://buhphone.com/PartnerWebAPI2",
+    action: "http://buhphone.com/PartnerWebAPI2#PartnerWebAPI2:",
+    parameters: "Params",
+    code: "ResultCode",
+    data: "ResultData",
+    success: "SUCCESS",
+    out_of_limit: Some("OUT_OF_LIMIT"),
+};
+
+const HISTORY: &str = "GetHistoryOfServiceTreatments";
 
 const KNOWN: &[&str] = &["ServiceTreatmentID", "Duration", "Closed"];
 
 fn reader() -> TableReader {
-    TableReader::new(HISTORY, KNOWN, Limits::default())
+    TableReader::new(SERVICE, HISTORY, KNOWN, Limits::default())
 }
 
 /// Reads a reply in pieces of a size.
@@ -339,7 +351,7 @@ fn a_result_code_other_than_success_is_a_fault_with_its_reason() {
         format!("{head}<Value xsi:type=\"xs:string\">{text}</Value>{tail}").replace("SUCCESS", code)
     };
     let out = fault(&refused("OUT_OF_LIMIT", "Достигнут лимит"));
-    assert!(out.is_out_of_limit());
+    assert!(matches!(out, ReplyFault::OutOfLimit { .. }));
     let Fault::Unavailable { reason, retry_after } = Fault::from(out) else { panic!() };
     assert!(reason.contains("Достигнут лимит"), "{reason}");
     assert_eq!(retry_after.unwrap().as_secs(), 3600);
@@ -347,7 +359,7 @@ fn a_result_code_other_than_success_is_a_fault_with_its_reason() {
     assert!(other.to_string().chars().count() < 300, "{other}");
     assert_eq!(Fault::from(other).kind(), "rejected");
     let without = SAMPLE.replace("ResultCode", "Something");
-    assert_eq!(fault(&without), ReplyFault::NotAReply("it has no `ResultCode`"));
+    assert_eq!(fault(&without), ReplyFault::NoCode("ResultCode"));
 }
 
 #[test]

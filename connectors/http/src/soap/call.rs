@@ -1,13 +1,17 @@
 //! A call that is being answered.
 
 use async_trait::async_trait;
-use talon_http::{Client, Credentials, HeaderValue, Method, Request, Stream, fault_of};
 use talon_sdk::feeds::{Answer, NoAnswer, Piece};
 use talon_sdk::{Fault, Permit};
 
-use crate::entity::COLUMNS;
-use crate::soap;
-use crate::xml::{Limits, ReplyFault, TableReader};
+use super::envelope::Envelope;
+use super::fault::ReplyFault;
+use super::limits::Limits;
+use super::reader::TableReader;
+use crate::{Client, Credentials, HeaderValue, Method, Request, Stream, fault_of};
+
+/// The media type of requests. Replies come in several, and are not known by theirs.
+const CONTENT_TYPE: &str = "application/soap+xml; charset=utf-8";
 
 /// Rows are given on when they have so many bytes, so that memory does not grow with the reply.
 const PIECE_BYTES: usize = 1 << 20;
@@ -17,36 +21,48 @@ const ERROR_BYTES: usize = 1 << 20;
 
 /// Who is asked.
 #[derive(Clone)]
-pub(super) struct Upstream {
-    pub(super) http: Client,
-    pub(super) credentials: Option<Credentials>,
+pub struct Caller {
+    http: Client,
+    credentials: Option<Credentials>,
+    /// The columns that are known; see [`TableReader::new`].
+    columns: &'static [&'static str],
 }
 
 /// A reply that comes piece by piece.
-pub(super) struct Reading {
+pub struct Reading {
     stream: Stream,
     reader: TableReader,
 }
 
-impl Upstream {
+impl Caller {
+    /// Calls go out with these credentials. `columns` are the names that are known; see
+    /// [`TableReader::new`].
+    pub fn new(
+        http: Client,
+        credentials: Option<Credentials>,
+        columns: &'static [&'static str],
+    ) -> Caller {
+        Caller { http, credentials, columns }
+    }
+
     /// Calls an operation, if the permit holds when the first byte leaves.
-    pub(super) async fn call(
-        &self,
-        operation: &'static str,
-        envelope: String,
-        permit: &Permit,
-    ) -> Result<Reading, NoAnswer> {
+    ///
+    /// # Errors
+    /// Where no table comes, or a refusal of the upstream in its stead.
+    pub async fn call(&self, envelope: Envelope, permit: &Permit) -> Result<Reading, NoAnswer> {
+        let Envelope { service, operation, .. } = envelope;
         let mut request = Request::new(Method::POST, operation, [] as [&str; 0])
-            .body(envelope, HeaderValue::from_static(soap::CONTENT_TYPE))
+            .body(envelope.body(), HeaderValue::from_static(CONTENT_TYPE))
             .credentials(self.credentials.as_ref())
             .permit(permit)
             .counted();
-        if let Ok(action) = HeaderValue::try_from(soap::action(operation)) {
+        if let Ok(action) = HeaderValue::try_from(format!("{}{operation}", service.action)) {
             request.headers.insert("soapaction", action);
         }
+        let setting = self.credentials.as_ref().map(Credentials::setting);
         let mut stream = self.http.stream(request).await.map_err(Fault::from)?;
-        let mut reader = TableReader::new(operation, COLUMNS, Limits::default());
-        if let Some(fault) = fault_of(operation, stream.head(), Some("auth.password")) {
+        let mut reader = TableReader::new(service, operation, self.columns, Limits::default());
+        if let Some(fault) = fault_of(operation, stream.head(), setting) {
             // SOAP tells its own faults with 400 and 500.
             if matches!(stream.head().status, 400 | 500)
                 && let Some(told) = told(&mut stream, &mut reader).await
@@ -69,14 +85,13 @@ async fn told(stream: &mut Stream, reader: &mut TableReader) -> Option<ReplyFaul
         }
         reader.push(&chunk).ok()?;
     }
-    let told = reader.finish().err()?;
-    matches!(told, ReplyFault::Soap(_) | ReplyFault::Refused { .. }).then_some(told)
+    reader.finish().err().filter(ReplyFault::is_of_the_service)
 }
 
 fn no_answer(fault: ReplyFault) -> NoAnswer {
-    match fault.is_out_of_limit() {
-        true => NoAnswer::OutOfLimit(fault.into()),
-        false => NoAnswer::Other(fault.into()),
+    match fault {
+        ReplyFault::OutOfLimit { .. } => NoAnswer::OutOfLimit(fault.into()),
+        _ => NoAnswer::Other(fault.into()),
     }
 }
 

@@ -1,0 +1,300 @@
+//! Writing to a stream, for a relay: exactly once.
+//!
+//! The positions of a task are one message in the target stream, whose sequence is the fence: a new owner writes it
+//! anew before it reads anything, and nothing of an earlier owner is stored after that.
+//!
+//! - [`batch`]: records and positions are one atomic batch (nats-server 2.12, `allow_atomic`).
+//! - [`chain`]: records go one by one and say where they come from. A new owner reads the stream behind the last
+//!   positions, up to its own fence, and so knows what is there already.
+//!
+//! # How it can fail, and what then holds
+//!
+//! - An answer does not come, or the connection is lost: the sink fails, and is opened anew. What was on its way may be
+//!   stored before the new fence, where it is read back; after it, it is refused.
+//! - The stream is purged or made anew: the position message is gone, so the next record or batch is refused, and
+//!   everything is carried again.
+//! - A replica that reads back is behind: the reading counts only if it has seen the fence.
+
+mod batch;
+mod chain;
+mod dead_letter;
+mod kept;
+mod owner;
+mod target;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use async_nats::jetstream::consumer::DeliverPolicy;
+use async_nats::{HeaderMap, HeaderName, HeaderValue};
+use talon_runtime::bus::{BusFault, Grant};
+use talon_runtime::relay::mapping::write_message;
+use talon_runtime::relay::{Address, Part, Position, Record, Resume, Sink, SinkSpec};
+
+use self::batch::Batches;
+use self::chain::Chain;
+use self::dead_letter::DeadLetters;
+use self::kept::{Kept, KeptPosition};
+use self::owner::Owner;
+use self::target::Target;
+use self::wire::{Message, Wire};
+use super::place;
+use crate::read::read_to_end;
+use crate::session::Session;
+
+/// The server takes no more bytes of headers.
+const MAX_HEADERS: usize = 65_000;
+
+/// Writes to a stream.
+pub(super) struct NatsSink {
+    spec: SinkSpec,
+    grant: Grant,
+    prefix: String,
+    target: Target,
+    wire: Wire,
+    owner: Owner,
+    /// Positions with what was appended.
+    kept: Kept,
+    /// Whether something was appended since the last commit.
+    appended: bool,
+    /// When positions were written last.
+    written: Instant,
+    way: Way,
+    dead_letters: DeadLetters,
+}
+
+/// How records get there.
+enum Way {
+    Batches(Batches),
+    Chain(Chain),
+}
+
+impl NatsSink {
+    pub(super) async fn open(
+        session: &Session,
+        spec: &SinkSpec,
+        grant: &Grant,
+    ) -> Result<NatsSink, BusFault> {
+        let connection = session.connection(grant).await?;
+        let prefix = session.prefix.clone();
+        let target = Target::ensure(&connection, &prefix, spec, &session.access).await?;
+        let wire = Wire::open(connection, grant.clone()).await?;
+        let way = match target.atomic {
+            true => Way::Batches(Batches::default()),
+            false => {
+                let widest = if target.pipelined { session.access.max_in_flight } else { 1 };
+                Way::Chain(Chain::new(widest, target.guards))
+            }
+        };
+        let owner = Owner {
+            stream: spec.stream.clone(),
+            subject: place::position(&prefix, spec),
+            fence: 0,
+            kept: Kept::default(),
+            rollup: target.rollup,
+        };
+        Ok(NatsSink {
+            grant: grant.clone(),
+            dead_letters: DeadLetters::new(place::dead_letters(&prefix, spec, &session.access)),
+            spec: spec.clone(),
+            prefix,
+            target,
+            wire,
+            owner,
+            kept: Kept::default(),
+            appended: false,
+            written: Instant::now(),
+            way,
+        })
+    }
+
+    /// The position messages of all tasks, with their sequences.
+    async fn tasks(&self) -> Result<BTreeMap<String, (Kept, u64)>, BusFault> {
+        let subjects = vec![place::positions(&self.prefix, &self.spec.stream, &self.spec.relay)];
+        let all = (self.spec.stream.as_str(), subjects, DeliverPolicy::LastPerSubject);
+        let mut tasks = BTreeMap::new();
+        read_to_end(&self.wire.connection, &self.grant, all, &mut |message, sequence| {
+            match serde_json::from_slice::<Kept>(&message.payload) {
+                Ok(kept) => {
+                    tasks.insert(message.subject.to_string(), (kept, sequence));
+                }
+                Err(error) => {
+                    tracing::warn!(subject = &*message.subject, "no positions of a relay: {error}");
+                }
+            }
+            Ok(())
+        })
+        .await?;
+        match tasks.get(&self.owner.subject) {
+            Some((_, sequence)) if *sequence == self.owner.fence => Ok(tasks),
+            Some((_, sequence)) if *sequence > self.owner.fence => {
+                Err(BusFault::Fenced("NATS: another process took this task over".to_owned()))
+            }
+            _ => Err(self.wire.unavailable("the replica that was read from is behind")),
+        }
+    }
+
+    /// Reads the positions of all tasks, and what their owners wrote behind them.
+    async fn read_back(&self) -> Result<Kept, BusFault> {
+        let tasks = self.tasks().await?;
+        let mut all = Kept::default();
+        let mut from: Option<u64> = None;
+        // Behind which sequence the records of a task are not covered.
+        let mut tails = BTreeMap::new();
+        for (subject, (kept, sequence)) in &tasks {
+            for (part, position) in &kept.parts {
+                all.merge(part, *position);
+            }
+            let task = subject.rsplit('.').next().and_then(|task| task.parse::<u32>().ok());
+            if let (Some(task), Some(tail)) = (task, kept.tail(*sequence)) {
+                tails.insert(task, tail);
+                from = Some(from.map_or(tail, |from| from.min(tail)));
+            }
+        }
+        let Some(start_sequence) = from else { return Ok(all) };
+        let policy = DeliverPolicy::ByStartSequence { start_sequence };
+        let tail = (self.spec.stream.as_str(), Vec::new(), policy);
+        let mut reached = start_sequence > self.owner.fence;
+        read_to_end(&self.wire.connection, &self.grant, tail, &mut |message, sequence| {
+            reached |= sequence >= self.owner.fence;
+            let from = message.headers.as_ref().and_then(|headers| headers.get(place::FROM));
+            let found = from.and_then(|from| place::parse_from(from.as_str(), &self.spec.relay));
+            if let Some((task, part, position)) = found
+                && tails.get(&task).is_some_and(|tail| sequence >= *tail)
+            {
+                all.merge(&part.to_string(), KeptPosition { position, at: sequence });
+            }
+            Ok(())
+        })
+        .await?;
+        match reached {
+            true => Ok(all),
+            false => Err(self.wire.unavailable("the replica that was read from is behind")),
+        }
+    }
+
+    /// The message of a record. Refused where the server or the stream would refuse it.
+    fn message(&self, to: &Address, record: &Record) -> Result<Message, BusFault> {
+        let too_large = |why: String| Err(BusFault::TooLarge(format!("NATS: {why}")));
+        if !self.target.takes(&to.name) {
+            let stream = &self.spec.stream;
+            return too_large(format!("the stream `{stream}` does not take its subject"));
+        }
+        let written = write_message(record);
+        let Some(mut headers) = header_map(&written.headers) else {
+            return too_large("a header cannot be written".to_owned());
+        };
+        if matches!(self.way, Way::Chain(_)) {
+            let from = place::from(&self.spec, &record.part, record.position);
+            headers.insert(place::FROM, from);
+        }
+        let message = Message { subject: to.name.clone(), headers, payload: written.payload };
+        let (bytes, of_headers) = (message.bytes(), message.header_bytes());
+        if of_headers > MAX_HEADERS {
+            return too_large(format!("{of_headers} bytes of headers are more than {MAX_HEADERS}"));
+        }
+        if bytes > self.target.bytes {
+            let most = self.target.bytes;
+            return too_large(format!("{bytes} bytes are more than the stream takes ({most})"));
+        }
+        Ok(message)
+    }
+
+    /// Nothing is on its way when it returns, and positions are as told.
+    fn flush(&mut self, is_needed: bool) -> Result<(), BusFault> {
+        let NatsSink { way, owner, wire, kept, .. } = self;
+        match way {
+            Way::Batches(batches) => {
+                if is_needed {
+                    batches.send(kept.clone(), owner, wire)?;
+                }
+                batches.wait(owner, wire)
+            }
+            Way::Chain(chain) => {
+                chain.wait(0, owner, wire)?;
+                if is_needed { owner.write(kept.clone(), wire) } else { Ok(()) }
+            }
+        }
+    }
+}
+
+impl Sink for NatsSink {
+    fn bus(&self) -> &str {
+        &self.target.bus
+    }
+
+    fn resume(&mut self) -> Result<Resume, BusFault> {
+        // Whoever has lost the task must not fence its new owner.
+        self.grant.may_begin()?;
+        self.owner.take_over(&mut self.wire, self.target.atomic)?;
+        let all = self.wire.runtime.clone().block_on(self.read_back())?;
+        let begun = self.owner.kept.begun;
+        self.kept = Kept { begun, atomic: self.target.atomic, covers: None, parts: all.parts };
+        if !self.target.atomic {
+            // So that the next owner need not read so far back.
+            self.owner.write(self.kept.clone(), &mut self.wire)?;
+        }
+        let known = |(name, kept): (&String, &KeptPosition)| {
+            Part::parse(name).map(|part| (part, kept.position))
+        };
+        self.wire.connection.status.over();
+        Ok(Resume { begun, positions: self.kept.parts.iter().filter_map(known).collect() })
+    }
+
+    fn write(&mut self, to: &Address, record: &Record) -> Result<(), BusFault> {
+        let message = self.message(to, record)?;
+        self.kept.set(&record.part, record.position, self.owner.fence);
+        self.appended = true;
+        let NatsSink { way, owner, wire, kept, .. } = self;
+        match way {
+            Way::Batches(batches) => {
+                if batches.push(message) {
+                    kept.begun = true;
+                    batches.send(kept.clone(), owner, wire)?;
+                    self.appended = false;
+                }
+                Ok(())
+            }
+            Way::Chain(chain) => chain.push(message, owner, wire),
+        }
+    }
+
+    fn write_dead_letter(&mut self, record: &Record, why: &str) -> Result<(), BusFault> {
+        let subject = place::dead_letter(&self.prefix, &self.spec.relay, record);
+        // Answers to others would be passed over.
+        self.flush(false)?;
+        let NatsSink { dead_letters, spec, wire, .. } = self;
+        dead_letters.write(subject, record, (spec, why), wire)?;
+        self.kept.set(&record.part, record.position, self.owner.fence);
+        self.appended = true;
+        Ok(())
+    }
+
+    fn commit(&mut self, positions: &[(Part, Position)]) -> Result<(), BusFault> {
+        self.grant.may_finish()?;
+        for (part, position) in positions {
+            self.kept.set(part, *position, self.owner.fence);
+        }
+        let is_old = self.target.refresh.is_some_and(|after| self.written.elapsed() > after);
+        let is_needed = self.appended || !positions.is_empty() || is_old;
+        self.kept.begun |= is_needed;
+        self.flush(is_needed)?;
+        self.appended = false;
+        match is_needed {
+            true => self.written = Instant::now(),
+            false => self.owner.look(&self.wire)?,
+        }
+        self.wire.connection.status.over();
+        Ok(())
+    }
+}
+
+/// None where a name or a value is not possible.
+fn header_map(pairs: &[(String, String)]) -> Option<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in pairs {
+        headers.append(name.parse::<HeaderName>().ok()?, value.parse::<HeaderValue>().ok()?);
+    }
+    Some(headers)
+}

@@ -1,0 +1,133 @@
+//! A task of a relay, as a service.
+
+use std::sync::Arc;
+
+use talon_sdk::Clock;
+
+use super::sink::Sink;
+use super::source::Source;
+use super::spec::{RelayBus, Selection, SinkSpec, SourceSpec};
+use super::status::Status;
+use super::task::{Plan, Task};
+use crate::bus::{BusFault, Hold};
+use crate::service::health::{Severity, State};
+use crate::service::progress::Progress;
+use crate::service::setup::Shared;
+use crate::service::{Service, thread};
+
+/// A configured relay.
+#[derive(Clone)]
+pub struct Relay {
+    /// Name.
+    pub name: String,
+    /// What each of its tasks does; `task` is the first.
+    pub plan: Plan,
+    /// Where it reads.
+    pub from: Arc<dyn RelayBus>,
+    /// What it reads.
+    pub source: SourceSpec,
+    /// Where it writes.
+    pub to: Arc<dyn RelayBus>,
+    /// What it writes to.
+    pub sink: SinkSpec,
+}
+
+impl Relay {
+    /// What the shards of its tasks are called. No connector has a `/` in its name.
+    pub(crate) fn shards(&self) -> impl Iterator<Item = String> {
+        (0..self.plan.tasks).map(|task| shard(&self.name, task))
+    }
+
+    /// Where it reads and writes, for people.
+    pub(crate) fn way(&self) -> String {
+        let way = format!("{} to {}", self.from.describe(), self.to.describe());
+        match self.source.selection {
+            Selection::Subjects(_) => format!("{way}; at most once: no stream keeps what it reads"),
+            Selection::Topics(_) | Selection::Stream { .. } => way,
+        }
+    }
+
+    /// The same relay, of which this is one task.
+    fn task(&self, task: u32) -> Relay {
+        let mut relay = self.clone();
+        (relay.plan.task, relay.source.task, relay.sink.task) = (task, task, task);
+        relay
+    }
+}
+
+fn shard(relay: &str, task: u32) -> String {
+    format!("relay/{relay}/{task}")
+}
+
+/// A task of a relay, as a service.
+pub(crate) struct RelayTask {
+    shared: Shared,
+    relay: Relay,
+    shard: String,
+    pub(crate) status: Status,
+}
+
+/// The two ends of a task that was taken over.
+pub(crate) struct Ends {
+    source: Box<dyn Source>,
+    sink: Box<dyn Sink>,
+}
+
+impl RelayTask {
+    pub(crate) fn new(shared: &Shared, relay: &Relay, task: u32) -> RelayTask {
+        let (shared, shard) = (shared.clone(), shard(&relay.name, task));
+        RelayTask { shared, relay: relay.task(task), shard, status: Status::default() }
+    }
+}
+
+impl Service for RelayTask {
+    type Open = Ends;
+
+    fn shard(&self) -> &str {
+        &self.shard
+    }
+
+    fn component(&self) -> &str {
+        &self.shard
+    }
+
+    fn standby(&self) {
+        self.shared.health.withdraw(&self.shard);
+        self.status.ended();
+    }
+
+    fn wake(&self) {
+        self.status.begins(self.shared.clock.now_ms());
+    }
+
+    async fn open(&self, hold: &Hold) -> Result<Ends, BusFault> {
+        let (relay, hold) = (self.relay.clone(), hold.clone());
+        thread::run(&format!("{} opens", self.shard), move || {
+            let grant = hold.grant();
+            // The sink first: nothing of an earlier owner is read past.
+            let sink = relay.to.sink(&relay.sink, grant)?;
+            let source = relay.from.source(&relay.source, grant)?;
+            Ok(Ends { source, sink })
+        })
+        .await
+    }
+
+    async fn serve(&self, open: Ends, hold: &Hold, progress: &Progress) -> Result<(), BusFault> {
+        self.shared.health.set(&self.shard, Severity::Vital, State::Up, "");
+        let Ends { source, sink } = open;
+        let (plan, status) = (self.relay.plan.clone(), self.status.clone());
+        let (hold, progress) = (hold.clone(), progress.clone());
+        let clock: Clock = self.shared.clock.clone();
+        let served = thread::run(&self.shard, move || {
+            let mut task = Task::open(&plan, (source, sink), hold.grant(), &status, &clock)?;
+            task.run(&mut || progress.committed())
+        });
+        served.await
+    }
+
+    fn ended(&self) {
+        self.status.ended();
+    }
+
+    async fn leave(&self) {}
+}

@@ -1,0 +1,170 @@
+//! What is over: tickets of the past, and what was measured on each day.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+use talon_simulators::enter_rest::{Fault, FaultKind, Settings};
+
+use super::hall::Hall;
+use crate::hall::{HOUR, until};
+
+const DAY: i64 = 24 * HOUR;
+
+/// The day on which a hall is opened.
+const FIRST: &str = "2024-07-10";
+
+fn days(from: &str, feeds: &str) -> [(&'static str, String); 2] {
+    [("feeds", feeds.to_owned()), ("backfill.from", from.to_owned())]
+}
+
+/// A hall that has worked for some days before anybody reads it.
+async fn hall(settings: Settings, passed: i64, texts: &[(&str, String)]) -> Hall {
+    let texts: Vec<(&str, &str)> = texts.iter().map(|(key, text)| (*key, &**text)).collect();
+    let hall = Hall::open(settings, &texts).await;
+    hall.upstream.look("queue/statistics", None).unwrap();
+    hall.pass(passed);
+    hall.upstream.look("queue/statistics", None).unwrap();
+    hall
+}
+
+/// A hall in which little happens, so that weeks pass soon.
+fn of_few() -> Settings {
+    Settings {
+        workplaces: 2,
+        visitors_per_hour: 1.0,
+        bookings_per_hour: 0.3,
+        step_ms: 120_000,
+        ..Settings::noisy()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_history_has_the_past_from_the_first_day_on_and_moves_with_now() {
+    let texts = days(FIRST, "ticket_history");
+    // More days than a window has.
+    let mut hall = hall(of_few(), 33 * DAY, &texts).await;
+    let engine = hall.start();
+    hall.agrees(&["ticket_history"]).await;
+    let all = hall.histories("ticket_history");
+    let snapshots =
+        all.values().filter(|history| history[0]["source"]["snapshot"] == "true").count();
+    assert!(snapshots > 100, "{snapshots} of {} are of the past", all.len());
+    assert!(all.values().any(|history| history[0]["after"]["state"] == "not_waiting"));
+    for _ in 0..3 {
+        hall.pass(DAY / 2);
+        hall.agrees(&["ticket_history"]).await;
+    }
+    assert!(engine.stop(Duration::from_secs(30)).await);
+    assert_eq!(hall.deleted("ticket_history"), Vec::<String>::new());
+
+    // Missed days are made up for, and what is known is told no second time.
+    let known = hall.histories("ticket_history");
+    hall.pass(3 * DAY);
+    let engine = hall.start();
+    hall.agrees(&["ticket_history"]).await;
+    let now = hall.histories("ticket_history");
+    assert!(now.len() > known.len());
+    for (key, history) in &known {
+        assert_eq!(now[key][..history.len()], history[..], "{key}");
+    }
+    drop(engine);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_history_is_whole_whatever_an_end_date_means_and_however_dates_are_written() {
+    for (form, setting, ends_before) in [
+        ("%Y-%m-%d", "yyyy-MM-dd", true),
+        ("%d.%m.%Y", "dd.MM.yyyy", false),
+        ("%Y-%m-%dT%H:%M:%S", "yyyy-MM-ddTHH:mm:ss", false),
+    ] {
+        let settings = Settings { query_date_form: form.to_owned(), ends_before, ..of_few() };
+        let [feeds, from] = days(FIRST, "ticket_history,service_indicator");
+        let end = if ends_before { "next" } else { "same" };
+        let texts = [
+            feeds,
+            from,
+            ("interval.date.form", setting.to_owned()),
+            ("service_indicator.end.date", end.to_owned()),
+        ];
+        let mut hall = hall(settings, 3 * DAY, &texts).await;
+        let engine = hall.start();
+        hall.agrees(&["ticket_history", "service_indicator"]).await;
+        drop(engine);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changes_late_in_a_ticket_is_seen_by_the_look_at_the_last_days() {
+    let texts = days(FIRST, "ticket_history");
+    let mut hall = hall(of_few(), DAY, &texts).await;
+    let engine = hall.start();
+    hall.agrees(&["ticket_history"]).await;
+    // Booked days ahead, and served or expired then.
+    for _ in 0..6 {
+        hall.pass(DAY);
+        hall.agrees(&["ticket_history"]).await;
+    }
+    drop(engine);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_day_that_cannot_be_read_holds_up_the_past_and_not_what_happens_now() {
+    let texts = days(FIRST, "ticket_history");
+    let mut hall = hall(of_few(), 2 * DAY, &texts).await;
+    hall.upstream.fault(Fault::from(FaultKind::Cut).at("GET tickets/history/list").times(4));
+    let engine = hall.start();
+    hall.agrees(&["ticket_history"]).await;
+    drop(engine);
+}
+
+/// The indicators that were told, each once.
+fn told(hall: &Hall) -> BTreeMap<String, Value> {
+    let all = hall.histories("service_indicator").into_iter();
+    all.map(|(key, history)| {
+        assert_eq!(history.len(), 1, "{key}: {history:?}");
+        (key, history[0]["after"].clone())
+    })
+    .collect()
+}
+
+fn days_of(told: &BTreeMap<String, Value>) -> Vec<String> {
+    let mut days: Vec<String> =
+        told.values().map(|one| one["period"].as_str().unwrap().to_owned()).collect();
+    days.dedup();
+    days
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_indicators_of_each_day_that_is_over_are_told_once_also_where_nothing_ran() {
+    let texts = days(FIRST, "service_indicator");
+    let mut hall = hall(of_few(), 2 * DAY, &texts).await;
+    let engine = hall.start();
+    until("two days are told", || told(&hall).len() == 12).await;
+    assert_eq!(days_of(&told(&hall)), ["2024-07-10", "2024-07-11"]);
+    let served = told(&hall);
+    let served = served.values().filter(|one| one["extra"]["ServedCount"] != "0").count();
+    assert!(served > 0, "somebody was served");
+    hall.pass(11 * HOUR);
+    hall.read_again(&[]).await;
+    assert_eq!(told(&hall).len(), 12, "today is not over");
+    hall.pass(2 * HOUR);
+    until("today is over", || told(&hall).len() == 18).await;
+    assert!(engine.stop(Duration::from_secs(30)).await);
+
+    hall.pass(3 * DAY);
+    let engine = hall.start();
+    until("missed days are told", || told(&hall).len() == 36).await;
+    assert_eq!(days_of(&told(&hall)).len(), 6);
+    drop(engine);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_first_day_the_indicators_begin_with_yesterday() {
+    let texts = [("feeds", "service_indicator".to_owned())];
+    let mut hall = hall(of_few(), 5 * DAY, &texts).await;
+    let engine = hall.start();
+    hall.agrees(&["service_indicator"]).await;
+    assert_eq!(days_of(&told(&hall)), ["2024-07-14"]);
+    drop(engine);
+}
