@@ -4,6 +4,7 @@ use std::env;
 
 use crate::container::Container;
 use crate::process::Process;
+use crate::route::{self, Route};
 use crate::skip::{Failure, Unavailable};
 
 #[derive(Debug)]
@@ -38,39 +39,21 @@ type Way = fn() -> Result<Broker, Failure>;
 
 /// The first way that works, or the reasons of all that were tried.
 pub(crate) fn find<K: Kind>() -> Result<Broker, Unavailable> {
-    first(K::WHAT, [vec![("address", from_environment::<K> as Way)], own_ways::<K>()].concat())
+    let address = (Route::Address, from_environment::<K> as Way);
+    route::first(K::WHAT, [address].into_iter().chain(own_ways::<K>()))
 }
 
 /// As [`find`], passing over an address in the environment: nobody may stop that broker.
 pub(crate) fn find_own<K: Kind>() -> Result<Broker, Unavailable> {
-    first(K::WHAT, own_ways::<K>())
+    route::first(K::WHAT, own_ways::<K>())
 }
 
-fn own_ways<K: Kind>() -> Vec<(&'static str, Way)> {
-    vec![
-        ("program", K::from_path),
-        ("container", K::from_container),
-        ("packages", K::from_packages),
+fn own_ways<K: Kind>() -> [(Route, Way); 3] {
+    [
+        (Route::Path, K::from_path),
+        (Route::Containers, K::from_container),
+        (Route::Packages, K::from_packages),
     ]
-}
-
-pub(crate) fn first<T, W: FnOnce() -> Result<T, Failure>>(
-    what: &'static str,
-    ways: impl IntoIterator<Item = (&'static str, W)>,
-) -> Result<T, Unavailable> {
-    let mut unavailable = Unavailable { what, reasons: Vec::new(), broken: false };
-    for (name, way) in ways {
-        match way() {
-            Ok(found) => return Ok(found),
-            Err(Failure::Absent(reason)) => unavailable.reasons.push((name, reason)),
-            Err(Failure::Broken(reason)) => {
-                unavailable.reasons.push((name, reason));
-                unavailable.broken = true;
-                break;
-            }
-        }
-    }
-    Err(unavailable)
 }
 
 fn from_environment<K: Kind>() -> Result<Broker, Failure> {
@@ -151,30 +134,5 @@ impl Broker {
             "cannot {action} the broker at `{}`: it is not ours; ask `owned` first",
             self.address
         )
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    type Way = fn() -> Result<u8, Failure>;
-
-    #[test]
-    fn an_absence_leads_on_to_the_next_way() {
-        let ways: [(&str, Way); 2] =
-            [("address", || Err(Failure::Absent("not set".to_owned()))), ("program", || Ok(1))];
-        assert_eq!(first("Kafka", ways).expect("the second"), 1);
-    }
-
-    #[test]
-    fn what_is_broken_is_not_hidden_by_a_later_way() {
-        let ways: [(&str, Way); 2] = [
-            ("address", || Err(Failure::Broken("nobody answers".to_owned()))),
-            ("program", || Ok(1)),
-        ];
-        let unavailable = first("Kafka", ways).expect_err("broken");
-        assert!(unavailable.broken);
-        assert_eq!(unavailable.to_string(), "no Kafka: address: nobody answers");
     }
 }

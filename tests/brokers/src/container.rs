@@ -1,30 +1,39 @@
-//! A broker in a container, driven through the `docker` program.
+//! A broker in a container, through the crate `testcontainers`.
 //!
-//! Not through `testcontainers`: what is needed is seven commands, while that crate brings an HTTP client and a TLS stack to the cold build of every test, and its containers cannot be killed, paused and started again on the same port from blocking code.
+//! The crate is asynchronous and needs to be called from one runtime, which is kept here. It cannot kill a container,
+//! so that is asked of its client; and it removes none when the process was killed, so a [`Guard`] does.
 
 use std::env;
 use std::fmt;
+use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
-use std::os::unix::net::UnixStream;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::command::{self, POLL};
+use testcontainers::bollard::models::{HostConfig, PortBinding};
+use testcontainers::core::IntoContainerPort;
+use testcontainers::core::client::docker_client_instance;
+use testcontainers::runners::AsyncRunner;
+use testcontainers::{ContainerAsync, ContainerRequest, GenericImage, ImageExt};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::command::POLL;
 use crate::guard::Guard;
 use crate::names;
 use crate::port;
 use crate::process::START_LIMIT;
 use crate::skip::Failure;
 
-const PULL_LIMIT: Duration = Duration::from_secs(600);
-const COMMAND_LIMIT: Duration = Duration::from_secs(120);
+/// For an image that has to be pulled, too.
+const CREATE_LIMIT: Duration = Duration::from_secs(600);
+const STOP_SECONDS: i32 = 60;
 
 /// An image and how to run it so that it answers on the given port of the loopback address.
 pub(crate) struct Image {
     pub(crate) what: &'static str,
+    /// The environment variable with the name of another image that is run alike.
+    pub(crate) variable: &'static str,
     pub(crate) image: &'static str,
     pub(crate) environment: Vec<(&'static str, String)>,
     pub(crate) arguments: Vec<String>,
@@ -35,67 +44,80 @@ pub(crate) struct Image {
 
 pub(crate) struct Container {
     image: Image,
-    name: String,
+    /// None when it was removed.
+    container: Option<ContainerAsync<GenericImage>>,
     running: bool,
     guard: Guard,
 }
 
 impl fmt::Debug for Container {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "Container({})", self.name)
+        write!(out, "Container({})", self.image.what)
     }
 }
 
 impl Container {
-    /// Every failure is an absence: a Docker that is there may still be of no use here, as when it runs on another machine.
+    /// Every failure is an absence: an engine that is there may still be of no use here, as when it runs on another
+    /// machine or is too old for the crate.
     pub(crate) fn start(image: impl Fn(u16) -> Image) -> Result<(u16, Self), Failure> {
-        reachable().map_err(|error| Failure::Absent(format!("Docker: {error}")))?;
         let port = port::free().map_err(|error| Failure::broken("port", error))?;
         let image = image(port);
-        present(image.image)?;
         let name = names::unique(&format!("talon-{}", image.what));
         let mut guard = Guard::new("docker rm -f -v", None)
-            .map_err(|error| Failure::broken("docker", error))?;
-        guard.watch(&name).map_err(|error| Failure::broken("docker", error))?;
-        let arguments = run_arguments(&image, &name, port);
-        let mut container = Self { image, name, running: false, guard };
-        docker(&arguments)?;
-        container.running = true;
+            .and_then(|mut guard| guard.watch(&name).map(|()| guard))
+            .map_err(|error| Failure::broken("guard", error))?;
+        let request = request(&image, &name, port);
+        let container = match wait_for(request.start()) {
+            Ok(container) => container,
+            Err(error) => {
+                // Where there is no engine, there is nothing to remove.
+                guard.forget().ok();
+                return Err(Failure::Absent(error.to_string()));
+            }
+        };
+        let container = Self { image, container: Some(container), running: true, guard };
         container.wait().map_err(Failure::Absent)?;
         Ok((port, container))
     }
 
     pub(crate) fn stop(&mut self) {
-        self.end("stop");
+        if std::mem::take(&mut self.running) {
+            let container = self.container();
+            // What is paused cannot end.
+            wait_for(container.unpause()).ok();
+            ended("stop", wait_for(container.stop_with_timeout(Some(STOP_SECONDS))));
+        }
     }
 
     pub(crate) fn kill(&mut self) {
-        self.end("kill");
-    }
-
-    /// Some versions of Docker refuse to end what is paused, so that is undone where the first try fails.
-    fn end(&mut self, action: &str) {
-        if !std::mem::take(&mut self.running) {
-            return;
+        if std::mem::take(&mut self.running) {
+            let container = self.container();
+            wait_for(container.unpause()).ok();
+            ended(
+                "kill",
+                wait_for(async {
+                    let client = docker_client_instance().await.map_err(io::Error::other)?;
+                    client.kill_container(container.id(), None).await.map_err(io::Error::other)?;
+                    while container.is_running().await.map_err(io::Error::other)? {
+                        tokio::time::sleep(POLL).await;
+                    }
+                    Ok::<(), io::Error>(())
+                }),
+            );
         }
-        if docker(&[action.to_owned(), self.name.clone()]).is_err() {
-            self.expect("unpause");
-            self.expect(action);
-        }
-        self.expect("wait");
     }
 
     pub(crate) fn pause(&self) {
-        self.expect("pause");
+        ended("pause", wait_for(self.container().pause()));
     }
 
     pub(crate) fn resume(&self) {
-        self.expect("unpause");
+        ended("resume", wait_for(self.container().unpause()));
     }
 
     pub(crate) fn restart(&mut self) -> Result<(), String> {
         self.stop();
-        self.expect("start");
+        wait_for(self.container().start()).map_err(|error| error.to_string())?;
         self.running = true;
         self.wait()
     }
@@ -105,100 +127,124 @@ impl Container {
         loop {
             match (self.image.answers)() {
                 Ok(()) => return Ok(()),
-                Err(error) if Instant::now() > deadline => {
-                    let told = output(&["logs", "--tail", "40", &self.name]);
-                    let image = self.image.image;
-                    return Err(format!("`{image}` does not answer: {error}; {told}"));
+                Err(error) if Instant::now() > deadline || self.has_ended() => {
+                    let what = self.image.what;
+                    return Err(format!("{what} does not answer: {error}; {}", self.told()));
                 }
                 Err(_) => thread::sleep(POLL),
             }
         }
     }
 
-    fn expect(&self, action: &str) {
-        if let Err(failure) = docker(&[action.to_owned(), self.name.clone()]) {
-            panic!("cannot {action} the container: {failure:?}");
+    fn has_ended(&self) -> bool {
+        matches!(wait_for(self.container().is_running()), Ok(false))
+    }
+
+    /// What it has printed.
+    fn told(&self) -> String {
+        let container = self.container();
+        let told =
+            wait_for(async { [container.stdout_to_vec().await, container.stderr_to_vec().await] });
+        let told = told.map(|bytes| bytes.unwrap_or_default()).concat();
+        String::from_utf8_lossy(&told).into_owned()
+    }
+
+    fn container(&self) -> &ContainerAsync<GenericImage> {
+        match &self.container {
+            Some(container) => container,
+            None => panic!("the container of {} was removed", self.image.what),
         }
     }
 }
 
 impl Drop for Container {
     fn drop(&mut self) {
-        let removal = ["rm", "-f", "-v", &self.name].map(str::to_owned);
-        if docker(&removal).is_ok() {
+        let Some(container) = self.container.take() else { return };
+        if wait_for(container.rm()).is_ok() {
             self.guard.forget().ok();
         }
     }
 }
 
-fn run_arguments(image: &Image, name: &str, port: u16) -> Vec<String> {
-    let mut arguments = ["run", "--detach", "--name", name].map(str::to_owned).to_vec();
-    arguments.push("--publish".to_owned());
-    arguments.push(format!("127.0.0.1:{port}:{}", image.inner_port));
+fn ended<E: fmt::Display>(action: &str, result: Result<(), E>) {
+    if let Err(error) = result {
+        panic!("cannot {action} the container: {error}");
+    }
+}
+
+/// From a thread of its own, since a test may run in a runtime, in which one must not wait for another.
+fn wait_for<F>(future: F) -> F::Output
+where
+    F: Future + Send,
+    F::Output: Send,
+{
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    let runtime = RUNTIME.get_or_init(|| {
+        match Builder::new_multi_thread().worker_threads(1).enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => panic!("no runtime for containers: {error}"),
+        }
+    });
+    thread::scope(|scope| match scope.spawn(|| runtime.block_on(future)).join() {
+        Ok(output) => output,
+        Err(panic) => std::panic::resume_unwind(panic),
+    })
+}
+
+fn request(image: &Image, name: &str, port: u16) -> ContainerRequest<GenericImage> {
+    let chosen = env::var(image.variable).ok().filter(|chosen| !chosen.is_empty());
+    let (repository, tag) = repository_and_tag(chosen.as_deref().unwrap_or(image.image));
+    let mut request = GenericImage::new(repository, tag)
+        .with_cmd(image.arguments.clone())
+        .with_container_name(name)
+        .with_mapped_port(port, image.inner_port.tcp())
+        .with_host_config_modifier(on_loopback)
+        .with_startup_timeout(CREATE_LIMIT);
     for (variable, value) in &image.environment {
-        arguments.push("--env".to_owned());
-        arguments.push(format!("{variable}={value}"));
+        request = request.with_env_var(*variable, value);
     }
-    arguments.push(image.image.to_owned());
-    arguments.extend(image.arguments.iter().cloned());
-    arguments
+    request
 }
 
-/// Whether somebody accepts connections where Docker listens; costs nothing where there is none.
-fn reachable() -> io::Result<()> {
-    let host = env::var("DOCKER_HOST").unwrap_or_default();
-    if let Some(address) = host.strip_prefix("tcp://") {
-        let address: SocketAddr =
-            address.to_socket_addrs()?.next().ok_or(io::ErrorKind::AddrNotAvailable)?;
-        TcpStream::connect_timeout(&address, Duration::from_millis(500))?;
-        return Ok(());
-    }
-    let socket = match host.strip_prefix("unix://") {
-        Some(path) => Path::new(path),
-        None => Path::new("/var/run/docker.sock"),
+/// The crate publishes ports on every address of the machine.
+fn on_loopback(host: &mut HostConfig) {
+    let bindings: Vec<&mut PortBinding> = match &mut host.port_bindings {
+        Some(ports) => ports.values_mut().flatten().flatten().collect(),
+        None => Vec::new(),
     };
-    UnixStream::connect(socket).map(drop)
-}
-
-fn present(image: &str) -> Result<(), Failure> {
-    if docker(&["image", "inspect", image].map(str::to_owned)).is_ok() {
-        return Ok(());
+    for binding in bindings {
+        binding.host_ip = Some("127.0.0.1".to_owned());
     }
-    let mut pull = Command::new(command::needed("docker")?);
-    pull.args(["pull", "--quiet", image]);
-    command::run("docker-pull", &mut pull, PULL_LIMIT).map(drop)
 }
 
-fn docker(arguments: &[String]) -> Result<(), Failure> {
-    let mut docker = Command::new(command::needed("docker")?);
-    command::run("docker", docker.args(arguments), COMMAND_LIMIT).map(drop)
-}
-
-fn output(arguments: &[&str]) -> String {
-    let output = Command::new("docker").args(arguments).stdin(Stdio::null()).output();
-    output.map_or_else(
-        |error| error.to_string(),
-        |output| String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned(),
-    )
+/// A registry's address may have a port.
+fn repository_and_tag(image: &str) -> (&str, &str) {
+    match image.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => (repository, tag),
+        _ => (image, "latest"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
 
     #[test]
     fn a_container_is_published_on_the_loopback_address_only() {
-        let image = Image {
-            what: "nats",
-            image: "nats:2.12",
-            environment: vec![("A", "b".to_owned())],
-            arguments: vec!["--jetstream".to_owned()],
-            inner_port: 4222,
-            answers: Box::new(|| Ok(())),
-        };
-        let line = run_arguments(&image, "n", 17_000).join(" ");
-        let expected = "run --detach --name n --publish 127.0.0.1:17000:4222 \
-                        --env A=b nats:2.12 --jetstream";
-        assert_eq!(line, expected);
+        let binding = PortBinding { host_ip: None, host_port: Some("17000".to_owned()) };
+        let bindings = HashMap::from([("4222/tcp".to_owned(), Some(vec![binding]))]);
+        let mut host = HostConfig { port_bindings: Some(bindings), ..HostConfig::default() };
+        on_loopback(&mut host);
+        let bindings = host.port_bindings.expect("bindings");
+        let published = bindings["4222/tcp"].as_ref().expect("published");
+        assert_eq!(published[0].host_ip.as_deref(), Some("127.0.0.1"));
+    }
+
+    #[test]
+    fn an_image_may_come_from_a_registry_with_a_port_and_without_a_tag() {
+        assert_eq!(repository_and_tag("apache/kafka:4.1.1"), ("apache/kafka", "4.1.1"));
+        assert_eq!(repository_and_tag("localhost:5000/nats"), ("localhost:5000/nats", "latest"));
     }
 }

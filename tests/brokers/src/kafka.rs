@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::broker::{self, Broker, Instance, Kind};
+use crate::broker::{Broker, Instance, Kind};
 use crate::container::{Container, Image};
 use crate::fixture::fixture;
 use crate::process::{Launch, Process};
+use crate::route::{self, Route};
 use crate::skip::{self, Failure};
 use crate::{command, fetch, port, probe};
 
@@ -156,10 +157,10 @@ impl Kafka {
     }
 
     fn start_as(test: &str, house: &House) -> Option<(Self, Vec<String>)> {
-        let ways: [(&str, Way); 2] = [("program", on_path), ("packages", packaged)];
-        let ways = ways.map(|(name, way)| (name, move || way(house)));
+        let ways: [(Route, Way); 2] = [(Route::Path, on_path), (Route::Packages, packaged)];
+        let ways = ways.map(|(route, way)| (route, move || way(house)));
         let addresses = house.doors.iter().map(|door| loopback(door.listen)).collect();
-        match broker::first(Self::WHAT, ways) {
+        match route::first(Self::WHAT, ways) {
             Ok(broker) => Some((Self { broker }, addresses)),
             Err(unavailable) => skip::or_skip(test, Err(&unavailable)),
         }
@@ -332,6 +333,7 @@ fn image(port: u16) -> Image {
     );
     Image {
         what: "kafka",
+        variable: "TALON_TEST_KAFKA_IMAGE",
         image: "apache/kafka:4.1.1",
         environment: vec![("KAFKA_HEAP_OPTS", "-Xmx512m".to_owned())],
         arguments: vec!["sh".to_owned(), "-c".to_owned(), script],

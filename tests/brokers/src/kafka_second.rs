@@ -4,9 +4,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::broker;
 use crate::kafka::{Kafka, SETTINGS, cluster_id, launch_packaged, loopback};
 use crate::process::Process;
+use crate::route::{self, Route};
 use crate::skip::{self, Failure};
 
 /// A broker with the number 2, which is no controller. It ends when dropped; the first one must outlive it.
@@ -19,7 +19,7 @@ pub struct SecondKafka {
 impl SecondKafka {
     /// Joins the cluster of a broker that is the test's own and a process; `None` where `test` is skipped.
     pub fn join(test: &str, first: &Kafka) -> Option<SecondKafka> {
-        match broker::first("second Kafka", [("packages", || join(first))]) {
+        match route::first("second Kafka", [(Route::Packages, || join(first))]) {
             Ok(second) => Some(second),
             Err(unavailable) => skip::or_skip(test, Err(&unavailable)),
         }

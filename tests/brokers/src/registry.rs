@@ -68,6 +68,7 @@ impl Kind for Registry {
         let database = format!("jdbc:h2:file:/tmp/talon-registry{DATABASE_OPTIONS}");
         let (port, container) = Container::start(|port| Image {
             what: "registry",
+            variable: "TALON_TEST_REGISTRY_IMAGE",
             image: "apicurio/apicurio-registry-mem:2.5.11.Final",
             environment: vec![("QUARKUS_DATASOURCE_JDBC_URL", database.clone())],
             arguments: Vec::new(),
