@@ -40,38 +40,6 @@ fn of_few() -> Settings {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_history_has_the_past_from_the_first_day_on_and_moves_with_now() {
-    let texts = days(FIRST, "ticket_history");
-    // More days than a window has.
-    let mut hall = hall(of_few(), 33 * DAY, &texts).await;
-    let engine = hall.start();
-    hall.agrees(&["ticket_history"]).await;
-    let all = hall.histories("ticket_history");
-    let snapshots =
-        all.values().filter(|history| history[0]["source"]["snapshot"] == "true").count();
-    assert!(snapshots > 100, "{snapshots} of {} are of the past", all.len());
-    assert!(all.values().any(|history| history[0]["after"]["state"] == "not_waiting"));
-    for _ in 0..3 {
-        hall.pass(DAY / 2);
-        hall.agrees(&["ticket_history"]).await;
-    }
-    assert!(engine.stop(Duration::from_secs(30)).await);
-    assert_eq!(hall.deleted("ticket_history"), Vec::<String>::new());
-
-    // Missed days are made up for, and what is known is told no second time.
-    let known = hall.histories("ticket_history");
-    hall.pass(3 * DAY);
-    let engine = hall.start();
-    hall.agrees(&["ticket_history"]).await;
-    let now = hall.histories("ticket_history");
-    assert!(now.len() > known.len());
-    for (key, history) in &known {
-        assert_eq!(now[key][..history.len()], history[..], "{key}");
-    }
-    drop(engine);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn the_history_is_whole_whatever_an_end_date_means_and_however_dates_are_written() {
     for (form, setting, ends_before) in [
         ("%Y-%m-%d", "yyyy-MM-dd", true),
