@@ -16,7 +16,7 @@ use talon_runtime::relay::{From, Lag, Part, Position, Read, Record, Source};
 use tokio::runtime::Handle;
 use tokio::time::{sleep_until, timeout, timeout_at};
 
-use super::place;
+use super::{message, place};
 use crate::connection::{Connection, TIMEOUT};
 
 /// Reads subjects.
@@ -63,9 +63,9 @@ impl CoreSource {
             part: self.part.clone(),
             position: self.position,
             subject: message.subject.into_string(),
-            headers: super::pairs(&headers),
+            headers: message::pairs(&headers),
             payload: message.payload,
-            taken_ms: super::now_ms(),
+            taken_ms: message::now_ms(),
         }))
     }
 }
@@ -99,7 +99,7 @@ impl Source for CoreSource {
             Ok(select_all(all))
         });
         self.messages = subscribed.map_err(|error: String| self.unavailable(&error))?;
-        let of = u64::try_from(super::now_ms()).unwrap_or_default();
+        let of = u64::try_from(message::now_ms()).unwrap_or_default();
         self.position = Position { next: 0, of };
         Ok(vec![(self.part.clone(), self.position)])
     }

@@ -22,7 +22,7 @@ use talon_runtime::relay::{Begin, From, Lag, Part, Position, Read, Source};
 use tokio::runtime::Handle;
 use tokio::time::{sleep_until, timeout_at};
 
-use super::place;
+use super::{message, place};
 use crate::connection::{Connection, TIMEOUT};
 use crate::fault::fault_of;
 use crate::read::time_of;
@@ -76,7 +76,7 @@ impl StreamSource {
     ) -> Result<StreamSource, BusFault> {
         let part = Part::new(stream, 0);
         let runtime = Handle::current();
-        let bus = super::bus_of(stream, 0);
+        let bus = message::bus_of(stream, 0);
         let mut source =
             StreamSource { runtime, connection, grant, part, filters, bus, reading: None };
         source.look()?;
@@ -87,7 +87,7 @@ impl StreamSource {
     fn look(&mut self) -> Result<Option<Info>, BusFault> {
         let found = self.runtime.block_on(info(&self.connection, &self.part.of))?;
         if let Some(found) = &found {
-            self.bus = super::bus_of(&self.part.of, super::created(found));
+            self.bus = message::bus_of(&self.part.of, message::created(found));
         }
         Ok(found)
     }
@@ -100,7 +100,7 @@ impl StreamSource {
 
     /// Where the reading begins, as the server is to be asked for it.
     fn begin(&self, from: From, found: &Info) -> DeliverPolicy {
-        let (of, stream) = (super::created(found), &*self.part.of);
+        let (of, stream) = (message::created(found), &*self.part.of);
         let (first, last) = (found.state.first_sequence, found.state.last_sequence);
         let at = |start_sequence| DeliverPolicy::ByStartSequence { start_sequence };
         let oldest = at(first.max(1));
@@ -169,7 +169,7 @@ impl StreamSource {
                 DeliverPolicy::ByStartSequence { start_sequence } => start_sequence,
                 _ => consumer.cached_info().delivered.stream_sequence + 1,
             };
-            let of = super::created(found);
+            let of = message::created(found);
             let (told, passed, lost_before) = (next, next, next);
             Ok(Reading { of, consumer, messages, delivered: 0, next, told, passed, lost_before })
         })
@@ -216,7 +216,7 @@ impl StreamSource {
             part: self.part.clone(),
             position,
             subject: message.subject.into_string(),
-            headers: super::pairs(&headers),
+            headers: message::pairs(&headers),
             payload: message.payload,
             taken_ms: i64::try_from(taken_ms).unwrap_or_default(),
         }))
@@ -308,7 +308,7 @@ impl Source for StreamSource {
         }
         let found = self.look()?.ok_or_else(|| self.unavailable(&"it is gone"))?;
         let Some(reading) = &mut self.reading else { return Ok(BTreeMap::new()) };
-        if super::created(&found) != reading.of {
+        if message::created(&found) != reading.of {
             return Err(self.unavailable(&"it was made anew"));
         }
         // Behind the look at the stream: what it had then is pending here, or was delivered.
@@ -330,7 +330,7 @@ impl Source for StreamSource {
             self.tell_loss(next, &found);
         }
         let oldest = if records == 0 { None } else { self.oldest_ms(next)? };
-        let oldest_ms = oldest.map_or(0, |ms| super::now_ms().saturating_sub(ms).max(0));
+        let oldest_ms = oldest.map_or(0, |ms| message::now_ms().saturating_sub(ms).max(0));
         let lag = Lag { records, oldest_ms: u64::try_from(oldest_ms).unwrap_or_default() };
         Ok(BTreeMap::from([(self.part.clone(), lag)]))
     }

@@ -12,8 +12,7 @@ use talon_runtime::relay::{Record, SinkSpec};
 
 use super::super::place;
 use super::owner::refused;
-use super::wire::{Message, Wire};
-use super::{MAX_HEADERS, header_map};
+use super::wire::{MAX_HEADERS, Message, Wire, header_map};
 use crate::streams::{create, info};
 use crate::writer::{Answer, Limits};
 

@@ -27,7 +27,6 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use async_nats::jetstream::consumer::DeliverPolicy;
-use async_nats::{HeaderMap, HeaderName, HeaderValue};
 use talon_runtime::bus::{BusFault, Grant};
 use talon_runtime::relay::mapping::write_message;
 use talon_runtime::relay::{Address, Part, Position, Record, Resume, Sink, SinkSpec};
@@ -38,13 +37,10 @@ use self::dead_letter::DeadLetters;
 use self::kept::{Kept, KeptPosition};
 use self::owner::Owner;
 use self::target::Target;
-use self::wire::{Message, Wire};
+use self::wire::{MAX_HEADERS, Message, Wire, header_map};
 use super::place;
 use crate::read::read_to_end;
 use crate::session::Session;
-
-/// The server takes no more bytes of headers.
-const MAX_HEADERS: usize = 65_000;
 
 /// Writes to a stream.
 pub(super) struct NatsSink {
@@ -288,13 +284,4 @@ impl Sink for NatsSink {
         self.wire.connection.status.over();
         Ok(())
     }
-}
-
-/// None where a name or a value is not possible.
-fn header_map(pairs: &[(String, String)]) -> Option<HeaderMap> {
-    let mut headers = HeaderMap::new();
-    for (name, value) in pairs {
-        headers.append(name.parse::<HeaderName>().ok()?, value.parse::<HeaderValue>().ok()?);
-    }
-    Some(headers)
 }

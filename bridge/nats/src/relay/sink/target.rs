@@ -6,7 +6,8 @@ use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy};
 use talon_runtime::bus::BusFault;
 use talon_runtime::relay::SinkSpec;
 
-use super::super::{bus_of, created, place};
+use super::super::message::{bus_of, created};
+use super::super::place;
 use crate::config::Access;
 use crate::connection::Connection;
 use crate::policy::covers;

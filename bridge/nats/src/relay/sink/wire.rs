@@ -18,6 +18,9 @@ use crate::writer::Answer;
 /// How often the connection is looked at while waiting for answers.
 const POLL: Duration = Duration::from_millis(50);
 
+/// The server takes no more bytes of headers.
+pub(super) const MAX_HEADERS: usize = 65_000;
+
 /// A message to be published.
 #[derive(Debug, Clone)]
 pub(super) struct Message {
@@ -175,4 +178,13 @@ struct LastOf<'a> {
 #[derive(serde::Deserialize)]
 struct Found {
     message: RawMessage,
+}
+
+/// None where a name or a value is not possible.
+pub(super) fn header_map(pairs: &[(String, String)]) -> Option<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in pairs {
+        headers.append(name.parse::<HeaderName>().ok()?, value.parse::<HeaderValue>().ok()?);
+    }
+    Some(headers)
 }
