@@ -106,12 +106,7 @@ impl Source for CoreSource {
         Ok(())
     }
 
-    fn read(
-        &mut self,
-        records: usize,
-        bytes: usize,
-        patience: Duration,
-    ) -> Result<Read, BusFault> {
+    fn read(&mut self, records: usize, bytes: usize, patience: Duration) -> Result<Read, BusFault> {
         let until = Instant::now() + patience;
         let (mut read, mut size) = (Read::default(), 0);
         if self.messages.is_empty() {
@@ -123,7 +118,8 @@ impl Source for CoreSource {
                 None if !read.records.is_empty() => break,
                 None => {
                     let next = self.messages.next();
-                    let next = self.runtime.block_on(async { timeout_at(until.into(), next).await });
+                    let next =
+                        self.runtime.block_on(async { timeout_at(until.into(), next).await });
                     let Ok(message) = next else { break };
                     message
                 }

@@ -272,12 +272,7 @@ impl Source for StreamSource {
         Ok(())
     }
 
-    fn read(
-        &mut self,
-        records: usize,
-        bytes: usize,
-        patience: Duration,
-    ) -> Result<Read, BusFault> {
+    fn read(&mut self, records: usize, bytes: usize, patience: Duration) -> Result<Read, BusFault> {
         let until = Instant::now() + patience;
         let mut read = Read::default();
         let mut size = 0;

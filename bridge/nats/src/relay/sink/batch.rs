@@ -75,7 +75,9 @@ impl Batches {
             Answer::Stored(sequence) => (owner.fence, owner.kept) = (sequence, kept),
             Answer::Conflict(error) => return Err(owner.conflict(&error, wire)),
             // It was not whole, or the server has forgotten it: nothing of it is stored.
-            Answer::Refused(error) if matches!(error.error_code().0, 10174..=10177 | 10199 | 10210) => {
+            Answer::Refused(error)
+                if matches!(error.error_code().0, 10174..=10177 | 10199 | 10210) =>
+            {
                 return Err(BusFault::Aborted(format!("NATS: a batch was refused: {error}")));
             }
             answer => return Err(refused(answer, wire)),

@@ -207,7 +207,10 @@ impl Chain {
     ) -> Result<(), BusFault> {
         let error = match answer {
             Answer::Conflict(error) | Answer::Refused(error)
-                if crate::fault::is_conflict(&error) || is_wrong_id(&error) => error,
+                if crate::fault::is_conflict(&error) || is_wrong_id(&error) =>
+            {
+                error
+            }
             answer => return Err(refused(answer, wire)),
         };
         // None is on its way any more when the last is answered.

@@ -114,7 +114,9 @@ impl Owner {
         match self.look(wire) {
             Err(fault) => fault,
             // A message of another owner may have been on its way.
-            Ok(()) => BusFault::Aborted(format!("NATS: a record of the relay was refused: {error}")),
+            Ok(()) => {
+                BusFault::Aborted(format!("NATS: a record of the relay was refused: {error}"))
+            }
         }
     }
 }
