@@ -75,14 +75,14 @@ pub(crate) async fn live_through(
     watch: Watch,
 ) -> Row {
     let mut site = Site::new(stage, fault.name(), fault.address());
-    let begun = Instant::now();
     fault.begin(&mut site).await;
+    let begun = Instant::now();
     stage.scraped(&site.job, watch.scrapes.max(fault.scrapes())).await;
     let names = |fired: Vec<(crate::stage::Firing, Duration)>| {
         fired.into_iter().map(|(one, _)| one.alert).collect::<BTreeSet<_>>()
     };
     let before = names(stage.fired(&site.job, begun));
-    eprintln!("{}: brought in", fault.name());
+    eprintln!("{}: brought in; before it {before:?}", fault.name());
     let struck = Instant::now();
     fault.strike(&mut site).await;
     let (mut seen, mut summary) = (None, String::new());

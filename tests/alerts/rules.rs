@@ -13,7 +13,7 @@ pub(crate) fn faster(rules: &str, factor: u32) -> String {
 }
 
 /// What stands before a time.
-const BEFORE: [&str; 3] = ["[", "offset ", "for: "];
+const BEFORE: [&str; 4] = ["[", ":", "offset ", "for: "];
 
 fn faster_line(line: &str, factor: u32) -> String {
     let mut out = String::new();
@@ -50,10 +50,11 @@ fn time(text: &str) -> Option<Duration> {
 
 #[test]
 fn every_time_of_a_rule_is_shortened_and_nothing_else() {
-    let rules = "# [5m]\nexpr: x{a=\"[b]\"}[5m] > 600 and y offset 2m\nfor: 30s\nz[1d]\n";
+    let rules =
+        "# [5m]\nexpr: x{a=\"[b]\"}[5m] > 600 and y offset 2m\nfor: 30s\nz[1d] (a:b:c)[45s:15s]\n";
     let faster = faster(rules, 5);
     assert_eq!(
         faster,
-        "# [5m]\nexpr: x{a=\"[b]\"}[60000ms] > 600 and y offset 24000ms\nfor: 6000ms\nz[17280000ms]\n"
+        "# [5m]\nexpr: x{a=\"[b]\"}[60000ms] > 600 and y offset 24000ms\nfor: 6000ms\nz[17280000ms] (a:b:c)[9000ms:3000ms]\n"
     );
 }

@@ -53,10 +53,9 @@ pub(crate) fn report(
             let all: Vec<&str> = nats.iter().chain(kafka).map(String::as_str).collect();
             let fired = if all.is_empty() { "none".to_owned() } else { all.join(", ") };
             format!(
-                "The quiet day: {} s on each bus, which stand for {} min of Prometheus; two processes, three connectors, \
+                "The quiet day, with the rules as they are: {} s on each bus; two processes, three connectors, \
                  changes, commands, a restart, a rolling restart, a pause. Alerts: {fired}.",
                 lasts.as_secs(),
-                lasts.as_secs() * u64::from(factor) / 60,
             )
         },
     );
