@@ -1,7 +1,7 @@
 //! Each of the faults that an engineer is told of within a minute, by an alert that names it; and a quiet day,
 //! on which nobody is told of anything. Real brokers, a real Prometheus with the rules that ship.
 //!
-//! In CI a few of the faults, five times faster; all of them by hand:
+//! In CI a few of the faults, twice as fast, and a minute of that day; all of them by hand:
 //!
 //! ```text
 //! TALON_ALERTS=whole TALON_ALERTS_FACTOR=1 cargo test -p talon --test alerts -- --nocapture whole
@@ -45,7 +45,7 @@ use fault::{Fault, Row, Watch, live_through};
 use stage::Stage;
 use support::On;
 
-/// How much faster Prometheus is in CI.
+/// How much faster Prometheus is in CI, where faults are concerned.
 const FACTOR: u32 = 2;
 
 /// So long an engineer may be left in the dark.
@@ -123,12 +123,15 @@ async fn faults_are_told_by_the_alert_that_names_them_and_a_quiet_day_by_none() 
     let Some(nats) = On::Nats.shared(test) else { return };
     let started = tokio::task::block_in_place(|| Stage::start(test, FACTOR));
     let Some(stage) = started.map(Arc::new) else { return };
+    // A start takes as long as ever, and is a part of the quiet day: nothing of that is shortened.
+    let as_shipped = tokio::task::block_in_place(|| Stage::start(test, 1));
+    let Some(as_shipped) = as_shipped.map(Arc::new) else { return };
     let is_short = |name: &str| SHORT.contains(&name);
     let Some(some) = faults(test, (nats, "none"), is_short).await else { return };
     assert_eq!(some.len(), SHORT.len());
     let (rows, fired) = tokio::join!(
         together(some, &stage, Watch::short()),
-        quiet::day(&stage, nats, Duration::from_secs(60)),
+        quiet::day(&as_shipped, nats, Duration::from_secs(60)),
     );
     println!("{}", table::table(&rows));
     for row in &rows {
