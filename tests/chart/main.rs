@@ -43,8 +43,9 @@ fn read(path: &str) -> String {
 
 /// The metrics that the contract pins, with the labels that their registration names.
 fn metrics() -> BTreeMap<String, Metric> {
-    let of_runtime = ["", "/commands", "/components", "/feeds", "/process", "/recovery", "/shards"]
-        .map(|file| format!("bridge/runtime/src/service/metrics{file}.rs"));
+    let of_runtime =
+        ["", "/commands", "/components", "/feeds", "/process", "/recovery", "/relays", "/shards"]
+            .map(|file| format!("bridge/runtime/src/service/metrics{file}.rs"));
     let of_sdk =
         ["metrics", "progress", "quota/shown"].map(|file| format!("connectors/sdk/src/{file}.rs"));
     let sources: Vec<String> = of_runtime.iter().chain(&of_sdk).map(|path| read(path)).collect();
