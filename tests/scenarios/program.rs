@@ -210,7 +210,7 @@ fn a_secret_that_leads_nowhere_ends_a_run_with_2_and_a_value_is_never_shown() {
     assert_eq!(ended.code, Some(2), "{}", ended.err);
     for (key, part) in [
         ("bus.kafka.client.rack", "`TALON_TEST_NOT_SET`, which is not set"),
-        ("schema.registry.basic.auth.user.info", "`/no/such/file`, which cannot be read"),
+        ("schema.registry.basic.auth.user.info", "the file `/no/such/file` cannot be read"),
         ("connectors.field.auth.external.token", "`TALON_TEST_NOT_SET`, which is not set"),
     ] {
         let named =

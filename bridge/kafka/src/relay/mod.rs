@@ -8,6 +8,7 @@ mod dead_letter;
 mod records;
 mod sink;
 mod source;
+mod targets;
 
 use talon_runtime::bus::{Bus, BusFault, Grant};
 use talon_runtime::relay::{RelayBus, Selection, Sink, SinkSpec, Source, SourceSpec};
@@ -15,8 +16,8 @@ use talon_runtime::relay::{RelayBus, Selection, Sink, SinkSpec, Source, SourceSp
 use crate::Kafka;
 use crate::patience::PATIENCE;
 use sink::KafkaSink;
-pub(crate) use sink::Targets;
 use source::KafkaSource;
+pub(crate) use targets::Targets;
 
 impl RelayBus for Kafka {
     fn describe(&self) -> String {

@@ -6,8 +6,8 @@
 //!
 //! Topics are made sure of when the first record for them comes, and asked what they take.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::PoisonError;
 
 use rdkafka::admin::AdminClient;
 use rdkafka::client::DefaultClientContext;
@@ -16,6 +16,7 @@ use talon_runtime::relay::{Address, Key, Part, Position, Record, Resume, Sink, S
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
+use super::targets::Targets;
 use super::{convert, dead_letter, records};
 use crate::cluster::Cluster;
 use crate::patience::PATIENCE;
@@ -27,9 +28,6 @@ use crate::{Kafka, LEARN};
 
 /// What a record has besides key, value and headers, at most.
 const FRAME: usize = 128;
-
-/// The topics that each task has written to, in this process: a producer is made to fit them.
-pub(crate) type Targets = Arc<Mutex<BTreeMap<String, BTreeSet<String>>>>;
 
 /// A topic that is written to.
 struct Target {
