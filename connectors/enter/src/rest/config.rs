@@ -14,7 +14,7 @@ use talon_sdk::{CommandSpec, FeedSpec};
 use super::access::{Account, TokenForm};
 use super::commands::config::{self as commands, CommandConfig};
 use super::feeds::history::MOST_DAYS;
-use super::feeds::{DATE_FORMS, EndDate, Interval, ServerKind, all, interval, is_of};
+use super::feeds::{EndDate, INTERVAL_FORMS, Interval, ServerKind, all, interval, is_of};
 
 const DAY_MS: u64 = 24 * 3_600_000;
 
@@ -160,7 +160,7 @@ pub(crate) fn read(settings: &mut Settings<'_>) -> Config {
     let date_form = settings.text("date.form");
     let date_form = DATE_FORMS.iter().find(|(name, _)| *name == date_form);
     let interval_form = settings.text("interval.date.form");
-    let interval_form = DATE_FORMS.iter().find(|(name, _)| *name == interval_form);
+    let interval_form = INTERVAL_FORMS.iter().find(|(name, _)| *name == interval_form);
     let workplaces = settings.list("workplaces");
     let hall = hall(settings);
     let lacks = |spec: &CommandSpec| lacks(spec, hall.as_ref(), &workplaces);

@@ -4,7 +4,7 @@ use jiff::civil::{Date, DateTime};
 use talon_http::order::Order;
 
 /// Forms of a date in a query: as people write them, and as `strftime` does.
-pub(crate) const DATE_FORMS: &[(&str, &str)] = &[
+pub(crate) const INTERVAL_FORMS: &[(&str, &str)] = &[
     ("yyyy-MM-dd", "%Y-%m-%d"),
     ("dd.MM.yyyy", "%d.%m.%Y"),
     ("yyyyMMdd", "%Y%m%d"),

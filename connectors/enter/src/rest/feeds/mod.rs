@@ -16,7 +16,7 @@ mod specs;
 mod today;
 
 pub(crate) use codec::codec;
-pub(crate) use interval::{DATE_FORMS, EndDate, Interval};
+pub(crate) use interval::{EndDate, INTERVAL_FORMS, Interval};
 pub(crate) use known::Known;
 pub(crate) use open::{Opening, open};
 pub(crate) use specs::{ServerKind, all, interval, is_of};
