@@ -13,8 +13,8 @@
 //! each is a first link, which others cannot break.
 //!
 //! - nats-server 2.10 does not know `…-Subject`. There a chain begins with a position message.
-//! - With replicas, nats-server 2.15.1 leaves a stream without a leader for ever after it has refused one
-//!   `Nats-Expected-Last-Msg-Id`. There (from 2.12 on) one record at a time is on its way. Such servers take batches.
+//! - With replicas, a chain that broke was seen to cost the stream its leader (nats-server 2.15.1). There, from 2.12
+//!   on, one record at a time is on its way. Such servers take batches.
 
 use std::collections::VecDeque;
 use std::time::Duration;
