@@ -109,6 +109,24 @@ async fn today_goes_on_while_the_past_is_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_list_of_branches_is_read_while_days_wait_for_their_turn_to_ask() {
+    // Days always wait, and the list is due all the time.
+    let texts = [
+        ("backfill.from", "2024-06-01"),
+        ("late.max.age.days", "0"),
+        ("upstream.requests.per.second", "40"),
+    ];
+    let mut hall = Hall::open(small(), &texts).await;
+    let engine = hall.start();
+    until("the past is read", || {
+        let standing = hall.metrics.upstream.backfills.standing("queue");
+        standing.is_some_and(|standing| standing.done >= 60)
+    })
+    .await;
+    drop(engine);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_restart_reads_nothing_of_the_past_again() {
     let texts = [("backfill.from", "2024-06-01"), ("late.max.age.days", "0")];
     let mut hall = Hall::open(small(), &texts).await;
