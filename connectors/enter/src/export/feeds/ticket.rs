@@ -5,6 +5,8 @@
 //! each is held. A day that fails is tried again later and holds up nothing else; only where it looks
 //! like the upstream as a whole the fault is given to the runtime.
 
+use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +17,7 @@ use futures_util::stream::FuturesUnordered;
 use talon_sdk::{Clock, Context, Coverage, Cursor, Fault, Feed, Observation, Progress, Rows};
 use tokio::time::Instant;
 
-use crate::export::catalogue::Catalogue;
+use crate::export::catalogue::{Catalogue, Heads};
 use crate::export::config::Config;
 use crate::export::late::Late;
 use crate::export::plan::{Lane, Now, Plan, scope, until};
@@ -38,6 +40,8 @@ pub(crate) struct Tickets {
     largest: usize,
     state: State,
     flight: FuturesUnordered<BoxFuture<'static, (Reading, Piece)>>,
+    /// What came while the list of branches was read.
+    arrived: VecDeque<(Reading, Piece)>,
     /// How many readings there are of each lane.
     taken: [usize; 2],
     /// The cursor has changed since it was given last.
@@ -72,6 +76,7 @@ impl Tickets {
             largest: config.http.response_max_bytes,
             state: State::Opened,
             flight: FuturesUnordered::new(),
+            arrived: VecDeque::new(),
             taken: [0; 2],
             has_moved: false,
             fault: None,
@@ -90,7 +95,7 @@ impl Tickets {
             State::Running(_) => false,
             State::Opened => true,
         };
-        match self.catalogue.branches().await {
+        match self.branches().await {
             Ok(heads) => {
                 if let (true, Some(cursor)) = (is_first, from) {
                     self.plan.restore(&cursor.0)?;
@@ -104,6 +109,19 @@ impl Tickets {
         self.state = State::Running(Instant::now());
         self.begin_progress();
         Ok(())
+    }
+
+    /// The list of branches. The readings go on meanwhile: one of them may be the next that may ask the
+    /// upstream, and if nobody polled it, this request would wait behind it for ever.
+    async fn branches(&mut self) -> Result<Heads, Fault> {
+        let catalogue = self.catalogue.clone();
+        let mut branches = pin!(catalogue.branches());
+        loop {
+            tokio::select! {
+                heads = &mut branches => return heads,
+                Some(arrived) = self.flight.next() => self.arrived.push_back(arrived),
+            }
+        }
     }
 
     /// Starts readings where there are places; they send nothing before they are polled.
@@ -122,6 +140,19 @@ impl Tickets {
     fn go_on(&mut self, reading: Reading) {
         let (upstream, zones) = (self.catalogue.upstream.clone(), self.zones.clone());
         self.flight.push(Box::pin(reading.piece(upstream, zones, self.clock.clone())));
+    }
+
+    /// The next piece; `None` where it is time to look what else is due: days under way can be slow, and
+    /// today must not wait for them.
+    async fn arrived(&mut self) -> Option<(Reading, Piece)> {
+        if let Some(arrived) = self.arrived.pop_front() {
+            return Some(arrived);
+        }
+        let wake = self.plan.wake(self.now()).max(Instant::now() + BREATH);
+        tokio::select! {
+            arrived = self.flight.next() => arrived,
+            () = tokio::time::sleep_until(wake) => None,
+        }
     }
 
     /// What a piece comes to; `None` where there is nothing to observe.
@@ -206,32 +237,26 @@ impl Feed for Tickets {
         self.look(from).await?;
         loop {
             self.start();
-            if self.flight.is_empty() {
+            if self.flight.is_empty() && self.arrived.is_empty() {
                 return Ok(nothing(self.clock.now_ms()));
             }
-            let wake = self.plan.wake(self.now()).max(Instant::now() + BREATH);
-            tokio::select! {
-                Some((reading, piece)) = self.flight.next() => {
-                    let observation = self.observe(reading, piece);
-                    // What is due at once is started now, so that `due` need not look for it.
-                    self.start();
-                    match (observation, self.fault.take()) {
-                        (Some(observation), fault) => {
-                            self.fault = fault;
-                            return Ok(observation);
-                        }
-                        (None, Some(fault)) => return Err(fault),
-                        (None, None) => {}
-                    }
+            let Some((reading, piece)) = self.arrived().await else { continue };
+            let observation = self.observe(reading, piece);
+            // What is due at once is started now, so that `due` need not look for it.
+            self.start();
+            match (observation, self.fault.take()) {
+                (Some(observation), fault) => {
+                    self.fault = fault;
+                    return Ok(observation);
                 }
-                // Days under way can be slow, and today must not wait for them.
-                () = tokio::time::sleep_until(wake) => {}
+                (None, Some(fault)) => return Err(fault),
+                (None, None) => {}
             }
         }
     }
 
     fn due(&self) -> Option<Duration> {
-        if !self.flight.is_empty() || self.fault.is_some() {
+        if !self.flight.is_empty() || !self.arrived.is_empty() || self.fault.is_some() {
             return Some(Duration::ZERO);
         }
         let now = self.now();
