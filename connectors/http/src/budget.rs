@@ -90,7 +90,8 @@ impl RateBudget {
         }
     }
 
-    /// Waits for leave to send one request; gives the time waited.
+    /// Waits for leave to send one request; gives the time waited. Who has begun to wait must go on polling:
+    /// one that is next and is not polled holds up all behind it.
     pub async fn wait(&self, lane: Lane) -> Duration {
         let since = Instant::now();
         self.waiting.send_modify(|waiting| *waiting.of(lane) += 1);
