@@ -89,6 +89,16 @@ impl Engine {
         let (mut tasks, mut inspected) = (JoinSet::new(), Vec::new());
         let mut rows = Vec::new();
         let mut lanes = Vec::new();
+        let shared = Shared {
+            prefix: parts.prefix.clone(),
+            bus: parts.bus.clone(),
+            registry: parts.registry.clone(),
+            clock: parts.clock.clone(),
+            metrics: parts.metrics.clone(),
+            health: health.clone(),
+            ownership: ownership.clone(),
+            replication,
+        };
         for setup in parts.connectors {
             let plans: Vec<(FeedPlan, FeedMetrics)> = setup
                 .connector
@@ -111,16 +121,7 @@ impl Engine {
                     (plan, metrics)
                 })
                 .collect();
-            let shared = Shared {
-                prefix: parts.prefix.clone(),
-                bus: parts.bus.clone(),
-                registry: parts.registry.clone(),
-                clock: parts.clock.clone(),
-                metrics: parts.metrics.clone(),
-                health: health.clone(),
-                ownership: ownership.clone(),
-                replication,
-            };
+            let shared = shared.clone();
             let mut topics =
                 ConnectorTopics { shard: shard_spec(&parts.prefix, &setup), lane: None };
             if let Some(lane) = Lane::of(&shared, &setup) {
@@ -137,16 +138,6 @@ impl Engine {
         }
         let mut relayed = Vec::new();
         for relay in relays {
-            let shared = Shared {
-                prefix: parts.prefix.clone(),
-                bus: parts.bus.clone(),
-                registry: parts.registry.clone(),
-                clock: parts.clock.clone(),
-                metrics: parts.metrics.clone(),
-                health: health.clone(),
-                ownership: ownership.clone(),
-                replication,
-            };
             tracing::info!(relay = relay.name, way = relay.way(), "relay started");
             for number in 0..relay.plan.tasks {
                 let task = RelayTask::new(&shared, &relay, number);
