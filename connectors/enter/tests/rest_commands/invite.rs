@@ -202,6 +202,25 @@ async fn where_more_who_booked_wait_than_are_remembered_nobody_is_called_again()
 }
 
 #[tokio::test]
+async fn who_was_called_right_before_the_look_is_not_taken_for_whom_the_lost_call_called() {
+    for passed in [0, 1_000] {
+        let world = world().await;
+        world.called(PLACE);
+        world.act("operation/reject", Some(PLACE));
+        world.sim.clock().fetch_add(passed, std::sync::atomic::Ordering::SeqCst);
+        // The clocks do not tell it from one that was called right after the look.
+        let found = world.lose(&next(), FaultKind::Dropped, || {}).await;
+        assert!(matches!(found, Finding::Unclear(_)), "{passed}: {found:?}");
+        let found = world.lose(&next(), FaultKind::LostReply, || {}).await;
+        let Finding::Applied(answer) = found else { panic!("{passed}: {found:?}") };
+        let current = world.sim.look("operation/state", Some(PLACE)).unwrap();
+        assert!(
+            answer.response.unwrap().contains(current["TicketProduct"]["Id"].as_str().unwrap())
+        );
+    }
+}
+
+#[tokio::test]
 async fn who_was_called_and_served_before_the_look_is_not_taken_for_whom_the_lost_call_called() {
     let world = world().await;
     world.served(PLACE);

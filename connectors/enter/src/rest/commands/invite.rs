@@ -37,6 +37,9 @@ const KEPT_BOOKED: usize = 15;
 /// two clocks.
 const BACK_MICROS: i64 = 2_000_000;
 
+/// How much later than the look a call may seem to be that was before it: `Date` has whole seconds.
+const FORTH_MICROS: i64 = 1_000_000;
+
 /// What of the reply is passed on.
 const FIELDS: &[Field] = &[Field::Token("Id"), Field::Token("TicketProductId")];
 const IDS: &[(&str, &str)] =
@@ -161,7 +164,7 @@ async fn called_since(
                 let mut known = seen.others.iter().chain(&seen.current);
                 let is_known = known.any(|one| one.id == service.id);
                 let is_here = service.was_called_at(client_id);
-                if is_here && !is_known && at >= look {
+                if is_here && !is_known && at >= look + FORTH_MICROS {
                     seen.others.push(service.of_ticket(id.clone()));
                 } else if (is_here && !is_known) || service.was_called_anywhere() {
                     seen.unseen += 1;
