@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use support::consumer::read;
-use support::{On, until};
+use support::{On, nats, until};
 use talon_brokers::{Registry, unique};
 use talon_kafka::Kafka;
 use talon_nats::Nats;
@@ -264,8 +264,7 @@ async fn invariant_4_entities_that_cannot_be_read_are_updated_or_deleted_on_nats
 /// All records of the connector's feeds go, and the checkpoints stay.
 async fn lose_topic(place: &Place, feed: &str) {
     if place.address.starts_with("nats://") {
-        let client = async_nats::connect(&place.address).await.unwrap();
-        let jetstream = async_nats::jetstream::new(client);
+        let jetstream = nats::jetstream(&place.address).await;
         let name = jetstream.stream_by_subject(format!("{}.x", place.topic(feed))).await.unwrap();
         jetstream.get_stream(name).await.unwrap().purge().await.unwrap();
         return;

@@ -14,6 +14,7 @@ use talon_sdk::config::{Secrets, Settings};
 
 use crate::fixture::Record;
 use crate::support::consumer::read;
+use crate::support::nats;
 
 /// Where a process works.
 #[derive(Clone)]
@@ -85,8 +86,7 @@ impl Site {
             let topic = format!("{}.{}", self.prefix, record.topic);
             let value = record.value.clone().unwrap();
             if self.address.starts_with("nats://") {
-                let client = async_nats::connect(&self.address).await.unwrap();
-                let jetstream = async_nats::jetstream::new(client);
+                let jetstream = nats::jetstream(&self.address).await;
                 let sent = jetstream.publish(format!("{topic}.{}", record.key), value.into()).await;
                 sent.unwrap().await.unwrap();
                 continue;

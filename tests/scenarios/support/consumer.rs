@@ -50,8 +50,7 @@ async fn read_nats(address: &str, topic: &str) -> Vec<Record> {
     use async_nats::jetstream::consumer::pull::OrderedConfig;
     use futures_util::StreamExt;
 
-    let client = async_nats::connect(address).await.unwrap();
-    let jetstream = async_nats::jetstream::new(client);
+    let jetstream = super::nats::jetstream(address).await;
     let mut records = Vec::new();
     // Dead letters are all on one subject, the records of other topics on one for each key.
     let keyed = !topic.ends_with(".dlq");

@@ -2,7 +2,9 @@
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 pub mod consumer;
+pub mod following;
 pub mod moments;
+pub mod nats;
 pub mod producer;
 pub mod results;
 pub mod truth;

@@ -15,8 +15,7 @@ pub enum Producer {
 impl Producer {
     pub async fn new(address: &str) -> Producer {
         if address.starts_with("nats://") {
-            let client = async_nats::connect(address).await.unwrap();
-            return Producer::Nats(async_nats::jetstream::new(client));
+            return Producer::Nats(super::nats::jetstream(address).await);
         }
         let producer = ClientConfig::new()
             .set("bootstrap.servers", address)

@@ -11,11 +11,15 @@ use super::consumer::read;
 /// All results of a connector on its topic, in order for each command.
 pub fn results(address: &str, prefix: &str, connector: &str) -> Vec<ResultRecord> {
     let records = read(address, &format!("{prefix}.{connector}.results"));
-    let decode = |value: Vec<u8>| match Wire::SingleObject.open(&*RESULT, &value) {
+    records.into_iter().map(|record| decode(&record.value.unwrap())).collect()
+}
+
+/// A result, as it stands on its topic.
+pub fn decode(value: &[u8]) -> ResultRecord {
+    match Wire::SingleObject.open(&*RESULT, value) {
         Payload::Own(datum) | Payload::Registered(_, datum) => RESULT.decode(datum).unwrap(),
         other => panic!("no result: {other:?}"),
-    };
-    records.into_iter().map(|record| decode(record.value.unwrap())).collect()
+    }
 }
 
 /// The outcomes of each command.

@@ -12,7 +12,7 @@ use talon_contractor::contracts;
 
 use crate::support::consumer::{Record, content, read};
 use crate::support::truth::settled;
-use crate::support::{On, Talon, configuration, program, until, upstream, write};
+use crate::support::{On, Talon, configuration, nats, program, until, upstream, write};
 
 const CALLS: usize = 20;
 
@@ -116,7 +116,7 @@ async fn copy(address: &str, topic: &str, records: &[Record]) {
         headers.filter(|(name, _)| name.starts_with("talon-")).collect::<Vec<_>>()
     };
     if address.starts_with("nats://") {
-        let jetstream = async_nats::jetstream::new(async_nats::connect(address).await.unwrap());
+        let jetstream = nats::jetstream(address).await;
         for record in records {
             let mut headers = async_nats::HeaderMap::new();
             ours(record).iter().for_each(|(name, value)| headers.insert(&**name, &**value));

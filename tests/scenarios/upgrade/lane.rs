@@ -22,7 +22,7 @@ use talon_sdk::{
 };
 
 use crate::support::consumer::read;
-use crate::support::{On, until};
+use crate::support::{On, nats, until};
 
 const FIELD: &str = r#"{"name": "n", "type": "long"}"#;
 const LATER: &str = r#"{"name": "planted", "type": ["null", "string"], "default": null}"#;
@@ -114,8 +114,7 @@ fn start(
 
 async fn put(address: &str, topic: &str, key: &str, value: Vec<u8>) {
     if address.starts_with("nats://") {
-        let client = async_nats::connect(address).await.unwrap();
-        let jetstream = async_nats::jetstream::new(client);
+        let jetstream = nats::jetstream(address).await;
         until("a stream takes it", async || {
             jetstream.stream_by_subject(format!("{topic}.x")).await.is_ok()
         })

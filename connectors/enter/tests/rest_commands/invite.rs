@@ -73,6 +73,31 @@ async fn whom_a_lost_call_called_is_adopted_also_where_they_are_gone_again() {
 }
 
 #[tokio::test]
+async fn where_another_one_was_called_there_since_the_lost_call_it_is_not_told_whom_it_called() {
+    for kind in [FaultKind::LostReply, FaultKind::Dropped] {
+        let world = world().await;
+        let another = || {
+            if world.effects("invite") == 0 {
+                world.called(PLACE);
+            }
+            world.act("operation/reject", Some(PLACE));
+            world.called(PLACE);
+        };
+        let found = world.lose(&next(), kind.clone(), another).await;
+        assert!(matches!(found, Finding::Unclear(_)), "{kind:?}: {found:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_is_there_is_adopted_where_it_is_not_seen_who_was_called_before_them() {
+    let none = [("auth.admin.login", ""), ("auth.admin.password", ""), ("feeds", "workplace")];
+    let world = world_with(still(), &none).await;
+    let found = world.lose(&next(), FaultKind::LostReply, || {}).await;
+    assert!(matches!(found, Finding::Applied(_)), "{found:?}");
+    assert_eq!(world.effects("invite"), 1);
+}
+
+#[tokio::test]
 async fn who_was_called_elsewhere_meanwhile_was_not_called_by_the_lost_call() {
     let world = world().await;
     let elsewhere = || drop(world.called(OTHER));
@@ -127,6 +152,72 @@ async fn a_visitor_from_behind_all_who_are_remembered_was_called_and_is_gone_and
     assert_eq!(json!(id), last["Id"]);
     let Finding::Applied(answer) = found else { panic!("{found:?}") };
     assert!(answer.response.unwrap().contains(&id));
+}
+
+/// A branch on the next day, where so many who booked on the day before wait behind twenty-five others.
+async fn with_booked(count: usize) -> World {
+    let world = world_with(Settings { visitors: 0, ..still() }, &[]).await;
+    for half in 18..18 + count {
+        let time = format!("{:02}:{:02}", half / 2, half % 2 * 30);
+        let path = format!("booking/book/2024-07-11/{time}?productId=310&confirm=true");
+        world.act(&path, Some("visitor"));
+    }
+    world.sim.clock().fetch_add(30 * 3_600_000, std::sync::atomic::Ordering::SeqCst);
+    for _ in 0..25 {
+        let body = json!({ "products": [world.product(0)], "priority": 5 });
+        world.sim.act("queue/admin/tickets/new", body, None).unwrap();
+    }
+    let rows = world.sim.look("operation/queue", Some(PLACE)).unwrap();
+    let booked = rows.as_array().unwrap().iter().skip(25).filter(|row| row["IsPending"] == true);
+    assert_eq!(booked.count(), count);
+    world
+}
+
+#[tokio::test]
+async fn a_visitor_who_booked_on_an_earlier_day_is_adopted_from_behind_the_twentieth() {
+    let world = with_booked(3).await;
+    let rows = world.sim.look("operation/queue", Some(PLACE)).unwrap();
+    let last = rows.as_array().unwrap().last().unwrap().clone();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let path = format!(
+        "queue/admin/tickets/{}/{}/setPriority",
+        text(&last["Ticket"]["Id"]),
+        text(&last["Id"])
+    );
+    let comes = || drop(world.sim.act(&path, json!({ "priority": 9 }), None).unwrap());
+    let (id, found) = another_is_called_and_gone(&world, comes).await;
+    assert_eq!(json!(id), last["Id"]);
+    let Finding::Applied(answer) = found else { panic!("{found:?}") };
+    assert!(answer.response.unwrap().contains(&id));
+    assert_eq!(world.lose(&next(), FaultKind::Dropped, || {}).await, Finding::Absent);
+}
+
+#[tokio::test]
+async fn where_more_who_booked_wait_than_are_remembered_nobody_is_called_again() {
+    let world = with_booked(18).await;
+    let found = world.lose(&next(), FaultKind::Dropped, || {}).await;
+    assert!(matches!(found, Finding::Unclear(_)), "{found:?}");
+    let found = world.lose(&next(), FaultKind::LostReply, || {}).await;
+    assert!(matches!(found, Finding::Applied(_)), "{found:?}");
+}
+
+#[tokio::test]
+async fn who_was_called_right_before_the_look_is_not_taken_for_whom_the_lost_call_called() {
+    for passed in [0, 1_000] {
+        let world = world().await;
+        world.called(PLACE);
+        world.act("operation/reject", Some(PLACE));
+        world.sim.clock().fetch_add(passed, std::sync::atomic::Ordering::SeqCst);
+        // The clocks do not tell it from one that was called right after the look.
+        let found = world.lose(&next(), FaultKind::Dropped, || {}).await;
+        assert!(matches!(found, Finding::Unclear(_)), "{passed}: {found:?}");
+        let found = world.lose(&next(), FaultKind::LostReply, || {}).await;
+        let Finding::Applied(answer) = found else { panic!("{passed}: {found:?}") };
+        let current = world.sim.look("operation/state", Some(PLACE)).unwrap();
+        assert!(
+            answer.response.unwrap().contains(current["TicketProduct"]["Id"].as_str().unwrap())
+        );
+    }
 }
 
 #[tokio::test]

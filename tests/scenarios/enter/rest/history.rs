@@ -86,6 +86,39 @@ async fn a_day_that_cannot_be_read_holds_up_the_past_and_not_what_happens_now() 
     drop(engine);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backfill_of_several_windows_goes_on_with_the_one_in_which_its_process_ended() {
+    const DAYS: i64 = 45;
+    // Windows have 31 days: the process ends on the sixth of the second one.
+    const ENDS_AT: u64 = 31 + 6;
+    const LIST: &str = "GET tickets/history/list";
+    let settings = Settings { visitors_per_hour: 0.5, step_ms: HOUR / 2, ..of_few() };
+    let texts = days(FIRST, "ticket_history");
+    let mut hall = hall(settings, DAYS * DAY, &texts).await;
+    let upstream = hall.upstream.clone();
+    let asked = || upstream.requests().get(LIST).copied().unwrap_or(0);
+    upstream.fault(Fault::from(FaultKind::HeldReply).at(LIST).after(ENDS_AT - 1));
+    let engine = hall.start();
+    until("a day of the second window is asked for", || asked() == ENDS_AT).await;
+    assert!(engine.stop(Duration::from_secs(60)).await);
+    let known = hall.newest("ticket_history");
+    upstream.faults().clear();
+    upstream.release();
+
+    let engine = hall.start();
+    hall.agrees(&["ticket_history"]).await;
+    // The windows meet on a day, and a request begins a second before its window.
+    let second = u64::try_from(DAYS + 1).unwrap() - 31 + 2;
+    assert_eq!(
+        asked(),
+        ENDS_AT + second,
+        "the window is read from its beginning, the first not again"
+    );
+    assert!(known.len() > 20 && known.len() < hall.newest("ticket_history").len());
+    assert!(hall.histories("ticket_history").values().all(|history| history.len() == 1));
+    drop(engine);
+}
+
 /// The indicators that were told, each once.
 fn told(hall: &Hall) -> BTreeMap<String, Value> {
     let all = hall.histories("service_indicator").into_iter();

@@ -13,6 +13,7 @@ mod history;
 mod large;
 mod midnight;
 mod moments;
+mod order;
 mod replaced;
 mod table;
 mod topics;

@@ -20,7 +20,7 @@ use crate::support::{On, Talon, agreed, process, until};
 const STEPS: i64 = 12;
 const MINUTES: i64 = 4;
 
-fn now_ms() -> i64 {
+pub(super) fn now_ms() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     i64::try_from(now.as_millis()).unwrap()
 }

@@ -206,6 +206,22 @@ async fn the_life_is_the_same_for_a_seed_and_visitors_go_through_all_states() {
 }
 
 #[tokio::test]
+async fn the_life_goes_on_at_the_same_pace_however_often_it_is_looked_at() {
+    let mut journals = Vec::new();
+    for looks in [1, 1_000] {
+        let upstream = upstream(Settings { visitors_per_hour: 60.0, ..Settings::default() }).await;
+        upstream.look("queue/statistics", None).unwrap();
+        for look in 1..=looks {
+            upstream.clock().store(NOON + 2 * HOUR * look / looks, Ordering::SeqCst);
+            upstream.look("queue/statistics", None).unwrap();
+        }
+        journals.push(upstream.journal());
+    }
+    assert!(journals[0].iter().any(|effect| effect.what == "complete"));
+    assert_eq!(journals[0], journals[1]);
+}
+
+#[tokio::test]
 async fn forms_that_the_document_leaves_open_are_switched() {
     let settings = Settings {
         quoted_token: false,

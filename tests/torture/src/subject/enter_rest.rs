@@ -43,14 +43,11 @@ pub(super) struct EnterRest {
     clock: JoinHandle<()>,
 }
 
-/// Moves the clock on by whole steps of the life: of less than one it takes no notice.
 async fn run_clock(clock: Arc<AtomicI64>, is_lively: Arc<AtomicBool>) {
     loop {
         tokio::time::sleep(TICK).await;
-        let now_ms = Timestamp::now().as_millisecond();
-        let is_due = now_ms - clock.load(Ordering::SeqCst) >= STEP_MS;
-        if is_due && is_lively.load(Ordering::SeqCst) {
-            clock.store(now_ms, Ordering::SeqCst);
+        if is_lively.load(Ordering::SeqCst) {
+            clock.store(Timestamp::now().as_millisecond(), Ordering::SeqCst);
         }
     }
 }

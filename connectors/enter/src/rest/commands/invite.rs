@@ -2,10 +2,13 @@
 //!
 //! Each call of the next one takes another visitor. So where a reply is lost, whoever was called at the
 //! workplace since is adopted, also if they are gone again: those who waited before are looked for, and in the
-//! history of the day whoever was called there since, also if they came later. Only where nobody was called,
-//! it is sent again; where that cannot be seen, it is not.
+//! history of the day whoever was called there since, also if they came later. Where there are two, an operator
+//! called one of them, and nobody tells which one. Only where nobody was called, it is sent again; where that
+//! cannot be seen, it is not.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use talon_http::order::{Asks, Field, Order};
@@ -26,8 +29,16 @@ use crate::rest::feeds::history::ENDPOINT as HISTORY;
 /// they were called.
 const KEPT: usize = 20;
 
-/// How much earlier than the look a call may seem to be: `Date` has whole seconds.
+/// How many of the others are kept because the history of these days does not have them: their tickets were
+/// made earlier, by a booking.
+const KEPT_BOOKED: usize = 15;
+
+/// How much earlier than the look a call may seem to be, where the header `Date` and the times of calls are of
+/// two clocks.
 const BACK_MICROS: i64 = 2_000_000;
+
+/// How much later than the look a call may seem to be that was before it: `Date` has whole seconds.
+const FORTH_MICROS: i64 = 1_000_000;
 
 /// What of the reply is passed on.
 const FIELDS: &[Field] = &[Field::Token("Id"), Field::Token("TicketProductId")];
@@ -85,9 +96,9 @@ pub(super) struct InviteNext {
 /// What is seen of the workplace.
 pub(super) struct Called {
     current: Option<Service>,
-    /// Before: who waits. After: of those who waited, who was called here and is gone.
+    /// Before: who waits. After: who else was called here since.
     others: Vec<Service>,
-    /// How many of those who waited are gone, and nobody tells where to.
+    /// How many may have been called here since, and nobody tells.
     unseen: usize,
     /// The server's time, microseconds since 1970 UTC.
     at: i64,
@@ -103,13 +114,21 @@ pub(super) struct WaitingMark {
     /// The server's time then, microseconds since 1970 UTC.
     #[serde(default)]
     at: i64,
+    /// How many of those whom no history of these days has are not kept.
+    #[serde(default)]
+    more: usize,
+}
+
+/// The day of a look, by the branch's clock: the history is read from it on.
+fn day_of(at: i64, zone: &TimeZone) -> Date {
+    Timestamp::from_microsecond(at).unwrap_or_default().to_zoned(zone.clone()).date()
 }
 
 /// Who was called at a workplace since a look, as the history of these days has it.
 async fn called_since(
     sender: &Sender,
     client_id: &str,
-    since: i64,
+    look: i64,
     seen: &mut Called,
 ) -> Result<(), Unseen> {
     let hall = match sender.hall() {
@@ -122,8 +141,7 @@ async fn called_since(
     };
     let zone = &sender.clock.zone;
     let today = sender.clock.now().date();
-    let at = Timestamp::from_microsecond(since).unwrap_or_default();
-    let first = at.to_zoned(zone.clone()).date().min(today);
+    let first = day_of(look, zone).min(today);
     // A command that is older than that is not sent any more anyway.
     let first = first.max(today.yesterday().unwrap_or(today));
     for day in first.series(jiff::Span::new().days(1)).take_while(|day| *day <= today) {
@@ -139,11 +157,16 @@ async fn called_since(
         for ticket in tickets.iter().flatten() {
             let id = text(&ticket["Id"]);
             for service in services(ticket) {
-                let is_since = service.invited_micros(zone).is_some_and(|at| at >= since);
-                let is_known = seen.others.iter().any(|one| one.id == service.id);
-                if is_since && !is_known && service.was_called_at(client_id) {
+                let Some(at) = service.invited_micros(zone).filter(|at| *at >= look - BACK_MICROS)
+                else {
+                    continue;
+                };
+                let mut known = seen.others.iter().chain(&seen.current);
+                let is_known = known.any(|one| one.id == service.id);
+                let is_here = service.was_called_at(client_id);
+                if is_here && !is_known && at >= look + FORTH_MICROS {
                     seen.others.push(service.of_ticket(id.clone()));
-                } else if is_since && service.was_called_anywhere() {
+                } else if (is_here && !is_known) || service.was_called_anywhere() {
                     seen.unseen += 1;
                 }
             }
@@ -176,16 +199,15 @@ impl Action for InviteNext {
         let current = place(&asker).await?.current;
         let (others, at) = (Vec::new(), asker.server_micros());
         let mut seen = Called { current, others, unseen: 0, at, lacks: None };
-        if seen.current.is_some() {
-            return Ok(seen);
-        }
-        let waiting = line(&asker, QUEUE).await?;
         let Some(before) = before else {
-            seen.others = waiting;
+            if seen.current.is_none() {
+                seen.others = line(&asker, QUEUE).await?;
+            }
             return Ok(seen);
         };
+        let waiting = line(&asker, QUEUE).await?;
         for (id, ticket) in &before.waiting {
-            if waiting.iter().any(|one| one.id == *id) {
+            if waiting.iter().chain(&seen.current).any(|one| one.id == *id) {
                 continue;
             }
             match whereabouts(scene.sender, &asker, id, ticket.as_deref()).await? {
@@ -195,7 +217,11 @@ impl Action for InviteNext {
                 None => seen.unseen += 1,
             }
         }
-        called_since(scene.sender, &self.client_id, before.at - BACK_MICROS, &mut seen).await?;
+        called_since(scene.sender, &self.client_id, before.at, &mut seen).await?;
+        if before.more > 0 {
+            let why = "more of those who booked on an earlier day waited than are remembered";
+            seen.lacks.get_or_insert(why.to_owned());
+        }
         Ok(seen)
     }
 
@@ -203,22 +229,30 @@ impl Action for InviteNext {
         expect_nobody(seen.current.as_ref(), None)
     }
 
-    fn mark(&self, _: &Scene<'_, Sender>, seen: Called) -> WaitingMark {
-        let waiting = seen.others.into_iter().take(KEPT).map(|one| (one.id, one.ticket));
-        WaitingMark { waiting: waiting.collect(), at: seen.at }
+    fn mark(&self, scene: &Scene<'_, Sender>, seen: Called) -> WaitingMark {
+        let zone = &scene.sender.clock.zone;
+        let today = day_of(seen.at, zone);
+        let is_in_history =
+            |one: &Service| one.made_micros(zone).is_some_and(|made| day_of(made, zone) >= today);
+        let mut front = seen.others;
+        let behind = front.split_off(KEPT.min(front.len()));
+        let mut booked: Vec<Service> =
+            behind.into_iter().filter(|one| !is_in_history(one)).collect();
+        let more = booked.len().saturating_sub(KEPT_BOOKED);
+        booked.truncate(KEPT_BOOKED);
+        let waiting = front.into_iter().chain(booked).map(|one| (one.id, one.ticket));
+        WaitingMark { waiting: waiting.collect(), at: seen.at, more }
     }
 
     fn judge(&self, _: &Scene<'_, Sender>, _: &WaitingMark, now: Called) -> Finding {
-        if let Some(called) = &now.current {
-            return applied("a visitor was called", called);
-        }
-        match (now.others.as_slice(), now.unseen, now.lacks) {
-            ([one], _, _) => applied("a visitor was called, and is gone again", one),
-            ([], 0, None) => Finding::Absent,
-            ([], 0, Some(why)) => {
+        match (now.current, now.others.as_slice(), now.unseen, now.lacks) {
+            (Some(called), [], _, _) => applied("a visitor was called", &called),
+            (None, [one], _, _) => applied("a visitor was called, and is gone again", one),
+            (None, [], 0, None) => Finding::Absent,
+            (None, [], 0, Some(why)) => {
                 unclear(format!("nobody is there, and whether somebody was is not seen: {why}"))
             }
-            _ => unclear("several who waited are gone, and who was called by this is not told"),
+            _ => unclear("several may have been called there, and who of them by this is not told"),
         }
     }
 

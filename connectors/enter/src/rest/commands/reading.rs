@@ -31,6 +31,9 @@ pub(super) struct Service {
     /// When it was invited, as it is told.
     #[serde(skip)]
     invited: Option<String>,
+    /// When its ticket was made, as it is told.
+    #[serde(skip)]
+    made: Option<String>,
     /// Under which identifiers the catalogue has it.
     #[serde(skip)]
     products: Vec<String>,
@@ -50,6 +53,7 @@ impl Service {
             number: text(&ticket["FullNumber"]).or_else(|| text(&ticket["Number"])),
             at: text(&row["Workplace"]["ClientId"]),
             invited: text(&row["InvitedStartTime"]),
+            made: text(&ticket["Created"]).or_else(|| text(&ticket["CreatedTime"])),
             products: products.into_iter().filter_map(text).collect(),
         })
     }
@@ -81,6 +85,11 @@ impl Service {
     /// When it was invited first, microseconds since 1970 UTC.
     pub(super) fn invited_micros(&self, zone: &TimeZone) -> Option<i64> {
         instant::micros(self.invited.as_deref()?, zone)
+    }
+
+    /// When its ticket was made, microseconds since 1970 UTC.
+    pub(super) fn made_micros(&self, zone: &TimeZone) -> Option<i64> {
+        instant::micros(self.made.as_deref()?, zone)
     }
 
     /// For the outcome: who it is.

@@ -26,8 +26,10 @@ pub(super) struct Store {
     pub(super) world: World,
     pub(super) zone: TimeZone,
     random: Random,
-    /// Until when the life has been led; none before it began.
-    lived: Option<i64>,
+    /// The time that it is in the hall, ms since 1970 UTC; none before its life began.
+    at: Option<i64>,
+    /// Until when the life has been led, in whole steps, ms since 1970 UTC.
+    lived: i64,
     pub(super) day: Date,
     pub(super) tickets: Vec<Ticket>,
     pub(super) workplaces: Vec<Workplace>,
@@ -64,7 +66,8 @@ impl Store {
             zone: TimeZone::get(&settings.zone).unwrap_or(TimeZone::UTC),
             world,
             random,
-            lived: None,
+            at: None,
+            lived: 0,
             day: Date::MIN,
             tickets: Vec::new(),
             workplaces,
@@ -81,7 +84,7 @@ impl Store {
 
     /// The time that it is in the hall, ms since 1970 UTC.
     pub(super) fn now(&self) -> i64 {
-        self.lived.unwrap_or(0)
+        self.at.unwrap_or(0)
     }
 
     /// The branch's clock at a time.
@@ -95,25 +98,24 @@ impl Store {
         self.zone.to_timestamp(local).map_or(0, Timestamp::as_millisecond)
     }
 
-    /// Leads the life on. A clock that is set back changes nothing.
+    /// Leads the life on, in whole steps, however often it is asked for. A clock that is set back changes
+    /// nothing.
     pub(super) fn live_until(&mut self, now: i64) {
         self.is_asked = false;
-        match self.lived {
-            None => {
-                self.lived = Some(now);
-                self.day = self.local(now).date();
-                self.begin();
-            }
-            Some(mut lived) => {
-                while lived + self.settings.step_ms <= now {
-                    lived += self.settings.step_ms;
-                    self.lived = Some(lived);
-                    self.step();
-                }
-                self.lived = Some(lived.max(now));
-                self.turn();
-            }
+        let Some(before) = self.at else {
+            (self.at, self.lived) = (Some(now), now);
+            self.day = self.local(now).date();
+            self.begin();
+            return;
+        };
+        while self.lived + self.settings.step_ms <= now {
+            self.lived += self.settings.step_ms;
+            // Behind `before` only where the steps became shorter.
+            self.at = Some(self.lived.max(before));
+            self.step();
         }
+        self.at = Some(now.max(before));
+        self.turn();
     }
 
     fn begin(&mut self) {
