@@ -36,6 +36,9 @@ use self::world::World;
 use self::writers::{Topic, Writers};
 use crate::broker::On;
 
+/// How long records that are not there may still come.
+const SETTLED: Duration = Duration::from_secs(300);
+
 /// What a run is.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -106,9 +109,18 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Outcome> {
     over.store(true, Ordering::Relaxed);
     processes.and(passing)?;
     let aborted = spawn_blocking(|| writers.stop()).await.context("a writer panicked")?;
-    let stuck = world.settled().await.err();
     let names: Vec<&str> = topics.iter().map(|topic| &*topic.name).collect();
-    let verdict = verdict::of(&world, &names, &aborted).await?;
+    let since = Instant::now();
+    let (stuck, verdict) = loop {
+        let stuck = world.settled().await.err();
+        let verdict = verdict::of(&world, &names, &aborted).await?;
+        // A task that was just opened has not looked yet how far it is behind.
+        let may_come = verdict.findings.iter().all(|found| found.property == Property::Lost);
+        if verdict.findings.is_empty() || !may_come || stuck.is_some() || since.elapsed() > SETTLED
+        {
+            break (stuck, verdict);
+        }
+    };
     let logs = world.end().await?;
     let mut findings = std::mem::take(&mut *world.findings.lock().await);
     findings.extend(stuck.map(|why| Finding { property: Property::Stuck, text: why.to_string() }));

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use async_nats::HeaderMap;
 use rand::{RngExt, SeedableRng};
@@ -19,6 +19,9 @@ use super::reading::client;
 
 /// One call of a client.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Longest filling of a topic.
+const FILLED: Duration = Duration::from_secs(180);
 
 /// Records of a transaction.
 const ROUND: usize = 20;
@@ -214,7 +217,11 @@ pub(super) fn fill(address: &str, topic: &Topic, seed: u64) -> anyhow::Result<()
     let producer: BaseProducer = config.create()?;
     let topics = std::slice::from_ref(topic);
     put(&producer, topics, &talon_brokers::unique("passing"), &mut random, &mut Vec::new())?;
-    producer.flush(PATIENCE)?;
+    // Brokers are away meanwhile, and machines busy.
+    let since = Instant::now();
+    while let Err(error) = producer.flush(PATIENCE) {
+        anyhow::ensure!(since.elapsed() < FILLED, "`{}` cannot be filled: {error}", topic.name);
+    }
     Ok(())
 }
 
