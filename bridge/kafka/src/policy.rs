@@ -160,6 +160,17 @@ impl Policy {
                 "`message.timestamp.type` is `LogAppendTime`: records lose their times".to_owned(),
             );
         }
+        if self.compacts {
+            changes.push(
+                "`cleanup.policy` has `compact`: of records of one key the newest stays, and one without a key is refused"
+                    .to_owned(),
+            );
+        }
+        if let Some(bytes) = self.bytes.filter(|_| self.deletes) {
+            changes.push(format!(
+                "`retention.bytes` is {bytes}: records push older ones out of their partition"
+            ));
+        }
         if let Some(age) = self.age.filter(|_| self.deletes) {
             changes.push(format!(
                 "`retention.ms` is {age}: records that were first written longer ago are deleted soon after they arrive"
@@ -199,6 +210,17 @@ mod tests {
         assert!(refuses(true, Some(899)).unwrap().contains("ago"));
         assert!(refuses(false, None).unwrap().contains("key"));
         assert_eq!(refuses(true, None), None);
+    }
+
+    #[test]
+    fn every_policy_that_changes_or_drops_what_a_relay_writes_is_told_and_no_other() {
+        let told = |policy: Policy| policy.changes().len();
+        assert_eq!(told(Policy::default()), 0);
+        assert_eq!(told(Policy { own_time: true, ..Policy::default() }), 1);
+        assert_eq!(told(Policy { compacts: true, age: Some(5), ..Policy::default() }), 1);
+        assert_eq!(told(Policy { deletes: true, age: Some(5), ..Policy::default() }), 1);
+        assert_eq!(told(Policy { deletes: true, bytes: Some(5), ..Policy::default() }), 1);
+        assert_eq!(told(Policy { deletes: true, ..Policy::default() }), 0);
     }
 
     #[test]

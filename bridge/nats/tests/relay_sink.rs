@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use talon_brokers::{Nats as Server, NatsCluster as Cluster};
 use talon_runtime::bus::BusFault;
-use talon_runtime::relay::{Position, Sink};
+use talon_runtime::relay::{Position, Sink, Tasks};
 
 use crate::support::World;
 use crate::support::relay::{BOTH, Target, Way, next, part, record};
@@ -318,6 +318,67 @@ fn a_stream_without_room_for_positions_is_refused_with_what_to_add() {
     let fault = target.try_open(&world.process()).map(drop).unwrap_err();
     let missing = format!("{}.relays.{}.>", world.prefix, target.stream);
     assert!(matches!(&fault, BusFault::Misconfigured(why) if why.contains(&missing)), "{fault}");
+}
+
+#[test]
+fn tasks_of_another_number_are_fenced_and_refuse() {
+    on_both("tasks_of_another_number", |target| {
+        let (old, new) = (target.world.process(), target.world.process());
+        let (two, three) = (Tasks::new(2), Tasks::new(3));
+        let mut zombies: Vec<_> = (0..2_u64)
+            .map(|task| {
+                let (mut sink, _) = target.try_open_task(&old, task as u32, &two).unwrap();
+                write(target, &mut *sink, task * 100..task * 100 + 100);
+                sink.commit(&[]).unwrap();
+                sink
+            })
+            .collect();
+        let (mut sink, resume) = target.try_open_task(&new, 0, &three).unwrap();
+        // Of both tasks, which carried the same part one after the other.
+        assert_eq!((resume.begun, next(&resume)), (true, 200));
+        for (task, zombie) in zombies.iter_mut().enumerate() {
+            let gone = (200..5_000).find_map(|number| {
+                zombie.write(&target.address(number, 50), &record(number)).err()
+            });
+            let fault = gone.or_else(|| zombie.commit(&[]).err()).unwrap();
+            assert!(matches!(fault, BusFault::Fenced(_)), "{:?}: {fault}", target.way);
+            let fault = target.try_open_task(&old, task as u32, &two).map(drop).unwrap_err();
+            let BusFault::Misconfigured(why) = &fault else { panic!("{fault:?}") };
+            assert!(why.contains("has 3 tasks in a process that was started later"), "{why}");
+        }
+        assert_eq!(target.numbers(), all(200));
+        // That one took a fence of another number, which holds up nobody.
+        let mut sink = match sink.commit(&[]) {
+            Ok(()) => sink,
+            Err(_) => target.try_open_task(&new, 0, &three).unwrap().0,
+        };
+        write(target, &mut *sink, 200..300);
+        sink.commit(&[]).unwrap();
+        assert_eq!(target.numbers(), all(300));
+        // An upgrade that is taken back.
+        let (_, resume) = target.try_open_task(&old, 1, &Tasks::new(2)).unwrap();
+        assert_eq!(next(&resume), 300);
+    });
+}
+
+#[test]
+fn a_number_that_a_process_died_in_changing_is_changed_by_the_next_one() {
+    on_both("a_number_that_a_process_died_in_changing", |target| {
+        let nats = target.world.process();
+        let (mut zombie, _) = target.open(&nats);
+        write(target, &mut *zombie, 0..100);
+        zombie.commit(&[]).unwrap();
+        let begun = Tasks::new(2).change(Tasks::new(1).change(None)).unwrap();
+        let subject = format!("{}.relays.{}.to-edge.tasks", target.world.prefix, target.stream);
+        let payload = serde_json::to_vec(&begun).unwrap();
+        let jetstream = target.world.jetstream();
+        target.world.runtime.block_on(async {
+            jetstream.publish(subject, payload.into()).await.unwrap().await.unwrap();
+        });
+        let (_, resume) = target.try_open_task(&nats, 1, &Tasks::new(2)).unwrap();
+        assert_eq!((resume.begun, next(&resume)), (true, 100));
+        assert!(matches!(zombie.commit(&[]), Err(BusFault::Fenced(_))));
+    });
 }
 
 #[test]

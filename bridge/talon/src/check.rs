@@ -62,6 +62,14 @@ pub(crate) async fn check(file: &Path, probe: bool) -> anyhow::Result<End> {
         let seen = tokio::task::spawn_blocking(move || bus.probe()).await?;
         say(&format!("bus `{name}`, {described}"), seen.map_err(|fault| fault.to_string()));
     }
+    for relay in loaded.relays.clone() {
+        let name = format!("target of the relay `{}`", relay.name);
+        match tokio::task::spawn_blocking(move || relay.losses()).await? {
+            Ok(losses) if losses.is_empty() => say(&name, Ok("keeps what is written".to_owned())),
+            Ok(losses) => losses.iter().for_each(|loss| out!("  warning {name}: {loss}")),
+            Err(fault) => say(&name, Err(fault.to_string())),
+        }
+    }
     match registry(&loaded) {
         Err(error) => say("schema registry", Err(error.to_string())),
         Ok(None) => {

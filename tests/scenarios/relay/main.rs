@@ -1,4 +1,4 @@
-//! Relays of the whole program, killed at any moment. Against a real Kafka.
+//! Relays of the whole program, killed at any moment. Against a real Kafka and NATS.
 //!
 //! `TALON_RELAY_KILLS` says how many kills; CI takes the few that stand here.
 #![allow(clippy::unwrap_used)]
@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod nats;
 mod records;
 
 use std::collections::BTreeMap;

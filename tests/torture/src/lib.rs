@@ -5,7 +5,8 @@
 //! history of what goes wrong ([`scenario`]), all in a [`world`]. A [`driver`] edits the upstream and issues commands. When all is
 //! over and settled, the [`recorder`] reads what any consumer would, and [`check`] holds it against the
 //! upstream's own history and journal ([`facts`]). A history that fails is cut ([`shrink`]); what came
-//! of all runs is a table ([`report`]). Apart from all that, [`fuzz`] feeds the readers with anything.
+//! of all runs is a table ([`report`]). Apart from all that, [`relay`] does the same to relays, which have no upstream,
+//! and [`fuzz`] feeds the readers with anything.
 #![forbid(unsafe_code)]
 
 pub mod broker;
@@ -20,6 +21,7 @@ pub mod process;
 pub mod proxy;
 pub mod recorder;
 pub mod registry;
+pub mod relay;
 pub mod report;
 pub mod said;
 pub mod scenario;

@@ -2,9 +2,10 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod relays;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,7 @@ use talon_torture::subject::NAMES;
 use talon_torture::world::{self, Outcome, Plan, Times, WhichRegistry};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, OtherSubject};
 
 /// How many findings of one property in a run are printed.
 const SHOWN: usize = 5;
@@ -41,18 +42,30 @@ async fn main() -> anyhow::Result<ExitCode> {
     let mut interrupted = signal(SignalKind::interrupt())?;
     // What is dropped kills the processes that it started.
     tokio::select! {
-        done = all(Arguments::parse()) => done,
+        done = started(Arguments::parse()) => done,
         _ = terminated.recv() => anyhow::bail!("terminated"),
         _ = interrupted.recv() => anyhow::bail!("interrupted"),
     }
 }
 
-/// All runs, and the table.
-async fn all(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let program = match &arguments.talon {
+async fn started(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    match &arguments.subject {
+        Some(OtherSubject::Relay(relays)) => relays::all(relays).await,
+        None => all(arguments).await,
+    }
+}
+
+/// The program that is given, or the one beside this one.
+fn program(given: Option<&PathBuf>) -> anyhow::Result<PathBuf> {
+    Ok(match given {
         Some(program) => program.clone(),
         None => std::env::current_exe()?.with_file_name("talon"),
-    };
+    })
+}
+
+/// All runs, and the table.
+async fn all(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let program = program(arguments.talon.as_ref())?;
     for program in [Some(&program), arguments.talon_next.as_ref()].into_iter().flatten() {
         anyhow::ensure!(
             program.exists(),

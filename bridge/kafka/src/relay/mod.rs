@@ -3,6 +3,7 @@
 //! [`source`] reads decided records of assigned partitions; the positions are not Kafka's to keep. [`sink`] writes
 //! records and positions in one transaction.
 
+mod agreed;
 mod convert;
 mod dead_letter;
 mod records;
@@ -10,11 +11,16 @@ mod sink;
 mod source;
 mod targets;
 
+use rdkafka::admin::AdminClient;
+use rdkafka::client::DefaultClientContext;
 use talon_runtime::bus::{Bus, BusFault, Grant};
 use talon_runtime::relay::{RelayBus, Selection, Sink, SinkSpec, Source, SourceSpec};
+use tokio::runtime::Handle;
 
 use crate::Kafka;
+use crate::client::refused;
 use crate::patience::PATIENCE;
+use crate::policy::{Policy, policies};
 use sink::KafkaSink;
 use source::KafkaSource;
 pub(crate) use targets::Targets;
@@ -22,6 +28,19 @@ pub(crate) use targets::Targets;
 impl RelayBus for Kafka {
     fn describe(&self) -> String {
         Bus::describe(self)
+    }
+
+    fn losses(&self, _: &SinkSpec, topics: &[String]) -> Result<Vec<String>, BusFault> {
+        let config = self.cluster.config();
+        let admin: AdminClient<DefaultClientContext> =
+            config.create().map_err(|error| refused(&config, &error))?;
+        let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+        let policies = Handle::current().block_on(policies(&admin, &names))?;
+        let of = |(topic, policy): (&String, &Policy)| {
+            let changes = policy.changes().into_iter();
+            changes.map(|change| format!("the topic `{topic}`: {change}")).collect::<Vec<_>>()
+        };
+        Ok(policies.iter().flat_map(of).collect())
     }
 
     fn source(&self, spec: &SourceSpec, _: &Grant) -> Result<Box<dyn Source>, BusFault> {

@@ -16,13 +16,14 @@ use talon_runtime::relay::{Address, Key, Part, Position, Record, Resume, Sink, S
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
+use super::records::Known;
 use super::targets::Targets;
-use super::{convert, dead_letter, records};
+use super::{agreed, convert, dead_letter, records};
 use crate::cluster::Cluster;
 use crate::patience::PATIENCE;
 use crate::policy::{Policy, policies};
 use crate::producer::{KafkaProducer, Outgoing};
-use crate::reader::{PartitionReader, Topic, partitions};
+use crate::reader::partitions;
 use crate::topics;
 use crate::{Kafka, LEARN};
 
@@ -64,9 +65,10 @@ impl KafkaSink {
         grant: &Grant,
     ) -> Result<KafkaSink, BusFault> {
         let prefix = &kafka.prefix;
+        agreed::settle(kafka, spec, grant)?;
         let positions = records::topic(prefix, spec.replication);
         let dead_letters = records::dead_letters(prefix, spec);
-        let id = format!("{prefix}.relay.{}.{}", spec.relay, spec.task);
+        let id = agreed::id(prefix, &spec.relay, spec.task);
         let targets = kafka.targets.clone();
         let known = targets.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
         let relayed = known.into_iter().flatten().map(|name| relayed(name, spec));
@@ -173,22 +175,12 @@ impl Sink for KafkaSink {
     }
 
     fn resume(&mut self) -> Result<Resume, BusFault> {
-        let topics = [Topic {
-            name: self.positions.name.clone(),
-            by_key: true,
-            own: Some(records::begins(&self.spec.relay)),
-        }];
-        let mut resume = Resume::default();
-        let reader = PartitionReader::new(&self.reader, &self.group, &topics, &self.grant);
-        reader.read(&mut |_, record| {
-            let taken = records::take(&self.spec, record.key, record.value, &mut resume);
-            taken.map_err(|what| {
-                BusFault::Misconfigured(format!(
-                    "Kafka: {what}; a tombstone in its place begins anew"
-                ))
-            })
-        })?;
+        let reader = (&self.reader, &*self.group);
+        let Known { mut resume, tasks } =
+            agreed::read(reader, &self.spec, &self.positions, &self.grant)?;
+        self.spec.tasks.check(&self.spec.relay, tasks)?;
         self.begun = resume.begun;
+        resume.begun |= tasks.is_some_and(|tasks| tasks.changed);
         Ok(resume)
     }
 

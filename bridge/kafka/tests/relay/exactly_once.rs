@@ -73,6 +73,9 @@ fn what_stands_behind_an_open_transaction_waits_and_counts_as_behind() {
     flush(&producer);
     let running = Relay::new("open", &a, &b).start(&world);
     until("it is behind", || running.status.lag().values().any(|lag| lag.records == 2));
+    let oldest_ms = || running.status.lag().values().map(|lag| lag.oldest_ms).max();
+    let before = oldest_ms();
+    until("it grows older", || oldest_ms() > before);
     assert_eq!((running.status.tally().carried, running.status.fresh_ms()), (0, None));
     open.abort_transaction(LIMIT).unwrap();
     until("it is carried", || running.status.tally().carried == 1);

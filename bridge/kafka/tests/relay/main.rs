@@ -7,4 +7,5 @@ mod support;
 mod exactly_once;
 mod mapping;
 mod parts;
+mod tasks;
 mod topics;

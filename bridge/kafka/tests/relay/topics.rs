@@ -14,6 +14,7 @@ use talon_runtime::bus::{BusFault, Grant};
 use talon_runtime::relay::mapping::{Partitioning, Route, Template};
 use talon_runtime::relay::{
     Begin, Echoes, OnError, Pattern, Plan, RelayBus, Selection, SinkSpec, SourceSpec, Status, Task,
+    Tasks,
 };
 use talon_sdk::Clock;
 
@@ -139,6 +140,7 @@ impl Relay {
         let sink = SinkSpec {
             relay: name.to_owned(),
             task: 0,
+            tasks: Tasks::new(1),
             stream: String::new(),
             subjects: Vec::new(),
             partitions: 3,
@@ -146,6 +148,18 @@ impl Relay {
             dead_letter_keep_ms: 86_400_000,
         };
         Relay { plan, source, sink }
+    }
+
+    /// The tasks of a relay in one process, so many.
+    pub(crate) fn tasks(&self, count: u32) -> Vec<Relay> {
+        let tasks = Tasks::new(count);
+        let of = |task: u32| {
+            let mut relay = self.clone();
+            (relay.plan.tasks, relay.sink.tasks) = (count, tasks.clone());
+            (relay.plan.task, relay.source.task, relay.sink.task) = (task, task, task);
+            relay
+        };
+        (0..count).map(of).collect()
     }
 
     /// Runs it on a thread, as a process of its own, until the grant closes or it fails.

@@ -24,6 +24,13 @@ impl RelayBus for Nats {
         talon_runtime::bus::Bus::describe(self)
     }
 
+    fn losses(&self, spec: &SinkSpec, _: &[String]) -> Result<Vec<String>, BusFault> {
+        Handle::current().block_on(async {
+            let connection = self.session.connection(&Grant::unlimited("")).await?;
+            sink::losses(&connection, &self.session.prefix, spec).await
+        })
+    }
+
     fn source(&self, spec: &SourceSpec, grant: &Grant) -> Result<Box<dyn Source>, BusFault> {
         let connection = Handle::current().block_on(self.session.connection(grant))?;
         match &spec.selection {

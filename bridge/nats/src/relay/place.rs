@@ -1,6 +1,6 @@
 //! What a relay has on a target, and what it is called.
 //!
-//! - Positions: `{prefix}.relays.{stream}.{relay}.{task}`, in the stream of the records, because what is to be
+//! - Positions: `{prefix}.relays.{stream}.{relay}.{task}`, and how many tasks there are: `….tasks`, in the stream of the records, because what is to be
 //!   atomic, or ordered, must be in one stream.
 //! - Dead letters: `{prefix}.relay-dlq.{relay}.{topic}.{partition}.{identity}.{next}`, in a stream of their own. Each
 //!   has a subject of its own, so that one which is put aside again is there once.
@@ -32,8 +32,13 @@ pub(super) fn positions(prefix: &str, stream: &str, relay: &str) -> String {
 }
 
 /// The subject of the positions of a task.
-pub(super) fn position(prefix: &str, spec: &SinkSpec) -> String {
-    format!("{prefix}.relays.{}.{}.{}", spec.stream, names::token(&spec.relay), spec.task)
+pub(super) fn position(prefix: &str, spec: &SinkSpec, task: u32) -> String {
+    format!("{prefix}.relays.{}.{}.{task}", spec.stream, names::token(&spec.relay))
+}
+
+/// The subject of how many tasks the relay has.
+pub(super) fn tasks(prefix: &str, spec: &SinkSpec) -> String {
+    format!("{prefix}.relays.{}.{}.tasks", spec.stream, names::token(&spec.relay))
 }
 
 /// The subject of a dead letter.
@@ -96,6 +101,8 @@ pub(super) fn dead_letters(prefix: &str, spec: &SinkSpec, access: &Access) -> Co
 
 #[cfg(test)]
 mod tests {
+    use talon_runtime::relay::Tasks;
+
     use super::*;
 
     #[test]
@@ -103,6 +110,7 @@ mod tests {
         let spec = SinkSpec {
             relay: "to edge".to_owned(),
             task: 3,
+            tasks: Tasks::new(1),
             stream: "CALLS".to_owned(),
             subjects: Vec::new(),
             partitions: 0,

@@ -7,7 +7,7 @@ use talon_nats::Nats;
 use talon_runtime::bus::{BusFault, Grant};
 use talon_runtime::relay::{
     Address, From, Header, Hops, Key, Origin, Part, Position, Read, Record, RelayBus, Resume,
-    Selection, Sink, SinkSpec, Source, SourceSpec,
+    Selection, Sink, SinkSpec, Source, SourceSpec, Tasks,
 };
 
 use super::World;
@@ -92,6 +92,7 @@ impl<'w> Target<'w> {
         SinkSpec {
             relay: "to-edge".to_owned(),
             task: 0,
+            tasks: Tasks::new(1),
             stream: self.stream.clone(),
             subjects: vec![self.subjects.clone()],
             partitions: 0,
@@ -101,8 +102,19 @@ impl<'w> Target<'w> {
     }
 
     pub(crate) fn try_open(&self, nats: &Nats) -> Result<(Box<dyn Sink>, Resume), BusFault> {
+        self.try_open_task(nats, 0, &Tasks::new(1))
+    }
+
+    /// Opens one of so many tasks.
+    pub(crate) fn try_open_task(
+        &self,
+        nats: &Nats,
+        task: u32,
+        tasks: &Tasks,
+    ) -> Result<(Box<dyn Sink>, Resume), BusFault> {
         let _inside = self.world.runtime.enter();
-        let mut sink = nats.sink(&self.spec(), &Grant::unlimited("test"))?;
+        let spec = SinkSpec { task, tasks: tasks.clone(), ..self.spec() };
+        let mut sink = nats.sink(&spec, &Grant::unlimited("test"))?;
         let resume = sink.resume()?;
         Ok((sink, resume))
     }

@@ -29,8 +29,9 @@
 //!
 //! # Order
 //!
-//! A task reads its parts in order and writes them in order. A part belongs to one task for ever
-//! ([`Part::task`]), so no other can be ahead of it.
+//! A task reads its parts in order and writes them in order. A part belongs to one task
+//! ([`Part::task`]), so no other can be ahead of it. Where the number of tasks is changed, those of the number before
+//! are fenced first ([`Tasks`]).
 //!
 //! # What is deliberately absent
 //!
@@ -47,6 +48,7 @@ mod source;
 mod spec;
 mod status;
 mod task;
+mod tasks;
 mod view;
 
 pub use hops::Hops;
@@ -59,5 +61,6 @@ pub use source::{Begin, From, Lag, Read, Source};
 pub use spec::{RelayBus, Selection, SinkSpec, SourceSpec};
 pub use status::{Status, Tally};
 pub use task::{Echoes, OnError, Plan, Task};
+pub use tasks::{Agreed, Tasks};
 pub use view::RelayRow;
 pub(crate) use view::RelayView;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use talon_sdk::Clock;
 
+use super::mapping::Route;
 use super::sink::Sink;
 use super::source::Source;
 use super::spec::{RelayBus, Selection, SinkSpec, SourceSpec};
@@ -45,6 +46,22 @@ impl Relay {
             Selection::Subjects(_) => format!("{way}; at most once: no stream keeps what it reads"),
             Selection::Topics(_) | Selection::Stream { .. } => way,
         }
+    }
+
+    /// What its target would not keep of what it writes, as far as that is there and its name is known. For
+    /// `talon check --probe`. Must be called on a thread of a Tokio runtime that may block.
+    ///
+    /// # Errors
+    /// The target does not answer, or cannot be written to.
+    pub fn losses(&self) -> Result<Vec<String>, BusFault> {
+        let topics: Vec<String> = match (&self.plan.route, &self.source.selection) {
+            (Route::Subject(_), _) => Vec::new(),
+            (Route::Topic { topic, .. }, Selection::Topics(patterns)) => {
+                patterns.iter().filter_map(|pattern| topic.of_topic(pattern.name()?)).collect()
+            }
+            (Route::Topic { topic, .. }, _) => topic.of_topic("").into_iter().collect(),
+        };
+        self.to.losses(&self.sink, &topics)
     }
 
     /// The same relay, of which this is one task.

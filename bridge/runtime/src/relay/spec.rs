@@ -3,6 +3,7 @@
 use super::pattern::Pattern;
 use super::sink::Sink;
 use super::source::Source;
+use super::tasks::Tasks;
 use crate::bus::{BusFault, Grant};
 
 /// What is read.
@@ -39,6 +40,8 @@ pub struct SinkSpec {
     pub relay: String,
     /// Which of its tasks.
     pub task: u32,
+    /// How many it has.
+    pub tasks: Tasks,
     /// The stream, on a bus that has streams. It is there already, or is created with the subjects of
     /// [`SinkSpec::subjects`].
     pub stream: String,
@@ -57,6 +60,13 @@ pub struct SinkSpec {
 pub trait RelayBus: Send + Sync {
     /// For people: what it is and where, without credentials.
     fn describe(&self) -> String;
+
+    /// What the stream, or these topics, would not keep of what is written there; nothing of what is not there yet.
+    /// Changes nothing. Must be called on a thread of a Tokio runtime that may block.
+    ///
+    /// # Errors
+    /// The bus does not answer, or nothing can be written there: [`BusFault::Misconfigured`].
+    fn losses(&self, spec: &SinkSpec, topics: &[String]) -> Result<Vec<String>, BusFault>;
 
     /// Opens a source. Must be called on a thread of a Tokio runtime that may block.
     fn source(&self, spec: &SourceSpec, grant: &Grant) -> Result<Box<dyn Source>, BusFault>;

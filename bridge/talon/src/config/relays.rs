@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use talon_runtime::relay::mapping::{Partitioning, Route, Template};
 use talon_runtime::relay::{
-    Begin, Echoes, OnError, Pattern, Plan, Relay, Selection, SinkSpec, SourceSpec,
+    Begin, Echoes, OnError, Pattern, Plan, Relay, Selection, SinkSpec, SourceSpec, Tasks,
 };
 use talon_sdk::config::{Importance, Key, Problem, Secrets, Settings};
 
@@ -32,7 +32,7 @@ pub(crate) fn keys() -> Vec<Key> {
         Key::choice("errors", &["dead-letter", "stop", "skip"]).default("dead-letter").importance(Importance::Medium).doc("What becomes of a record that cannot be carried: it goes to `{prefix}.NAME.dlq` on the target, or the relay stands there, or it is left out and counted."),
         Key::whole("errors.retention.ms", 60_000, u64::MAX).default("2592000000").doc("How long dead letters are kept, where their topic is created."),
         Key::choice("echoes", &["drop", "carry"]).default("drop").importance(Importance::Medium).doc("What becomes of a record that has passed the target before: it is not sent, or sent like any other. With `carry` records do not say which buses they have passed."),
-        Key::whole("tasks", 1, 1_024).default("4").importance(Importance::Medium).doc("Into how many parts its work is cut, which processes share; the partitions of a topic are spread evenly over them. To change it, stop all processes first."),
+        Key::whole("tasks", 1, 1_024).default("4").importance(Importance::Medium).doc("Into how many parts its work is cut, which processes share; the partitions of a topic are spread evenly over them. Where processes have different numbers, that of the one that was started last counts, and the others refuse."),
         Key::whole("look.interval.ms", 1_000, 3_600_000).default("15000").doc("How often is looked for new topics and partitions."),
     ]
 }
@@ -89,6 +89,7 @@ fn relay(name: &str, settings: &mut Settings<'_>, buses: &Buses, prefix: &str) -
     let sink = SinkSpec {
         relay: name.to_owned(),
         task: 0,
+        tasks: Tasks::new(plan.tasks),
         stream: settings.text("to.stream"),
         subjects,
         partitions: u32::try_from(number("to.partitions")).unwrap_or_default(),

@@ -15,6 +15,7 @@
 //!   everything is carried again.
 //! - A replica that reads back is behind: the reading counts only if it has seen the fence.
 
+mod agreed;
 mod batch;
 mod chain;
 mod dead_letter;
@@ -29,14 +30,16 @@ use std::time::Instant;
 use async_nats::jetstream::consumer::DeliverPolicy;
 use talon_runtime::bus::{BusFault, Grant};
 use talon_runtime::relay::mapping::write_message;
-use talon_runtime::relay::{Address, Part, Position, Record, Resume, Sink, SinkSpec};
+use talon_runtime::relay::{Address, Agreed, Part, Position, Record, Resume, Sink, SinkSpec};
 
+use self::agreed::Found;
 use self::batch::Batches;
 use self::chain::Chain;
 use self::dead_letter::DeadLetters;
 use self::kept::{Kept, KeptPosition};
 use self::owner::Owner;
 use self::target::Target;
+pub(super) use self::target::losses;
 use self::wire::{MAX_HEADERS, Message, Wire, header_map};
 use super::place;
 use crate::read::read_to_end;
@@ -83,13 +86,7 @@ impl NatsSink {
                 Way::Chain(Chain::new(widest, target.guards))
             }
         };
-        let owner = Owner {
-            stream: spec.stream.clone(),
-            subject: place::position(&prefix, spec),
-            fence: 0,
-            kept: Kept::default(),
-            rollup: target.rollup,
-        };
+        let owner = Owner::new(&prefix, spec, spec.task, target.rollup);
         Ok(NatsSink {
             grant: grant.clone(),
             dead_letters: DeadLetters::new(place::dead_letters(&prefix, spec, &session.access)),
@@ -105,25 +102,12 @@ impl NatsSink {
         })
     }
 
-    /// The position messages of all tasks, with their sequences.
-    async fn tasks(&self) -> Result<BTreeMap<String, (Kept, u64)>, BusFault> {
-        let subjects = vec![place::positions(&self.prefix, &self.spec.stream, &self.spec.relay)];
-        let all = (self.spec.stream.as_str(), subjects, DeliverPolicy::LastPerSubject);
-        let mut tasks = BTreeMap::new();
-        read_to_end(&self.wire.connection, &self.grant, all, &mut |message, sequence| {
-            match serde_json::from_slice::<Kept>(&message.payload) {
-                Ok(kept) => {
-                    tasks.insert(message.subject.to_string(), (kept, sequence));
-                }
-                Err(error) => {
-                    tracing::warn!(subject = &*message.subject, "no positions of a relay: {error}");
-                }
-            }
-            Ok(())
-        })
-        .await?;
-        match tasks.get(&self.owner.subject) {
-            Some((_, sequence)) if *sequence == self.owner.fence => Ok(tasks),
+    /// What the stream says of the relay, by one who has seen our fence.
+    async fn tasks(&self) -> Result<Found, BusFault> {
+        let found =
+            agreed::read(&self.wire.connection, &self.grant, &self.prefix, &self.spec).await?;
+        match found.tasks.get(&self.spec.task) {
+            Some((_, sequence)) if *sequence == self.owner.fence => Ok(found),
             Some((_, sequence)) if *sequence > self.owner.fence => {
                 Err(BusFault::Fenced("NATS: another process took this task over".to_owned()))
             }
@@ -132,23 +116,22 @@ impl NatsSink {
     }
 
     /// Reads the positions of all tasks, and what their owners wrote behind them.
-    async fn read_back(&self) -> Result<Kept, BusFault> {
-        let tasks = self.tasks().await?;
+    async fn read_back(&self) -> Result<(Kept, Option<Agreed>), BusFault> {
+        let Found { tasks, agreed } = self.tasks().await?;
         let mut all = Kept::default();
         let mut from: Option<u64> = None;
         // Behind which sequence the records of a task are not covered.
         let mut tails = BTreeMap::new();
-        for (subject, (kept, sequence)) in &tasks {
+        for (task, (kept, sequence)) in &tasks {
             for (part, position) in &kept.parts {
                 all.merge(part, *position);
             }
-            let task = subject.rsplit('.').next().and_then(|task| task.parse::<u32>().ok());
-            if let (Some(task), Some(tail)) = (task, kept.tail(*sequence)) {
-                tails.insert(task, tail);
+            if let Some(tail) = kept.tail(*sequence) {
+                tails.insert(*task, tail);
                 from = Some(from.map_or(tail, |from| from.min(tail)));
             }
         }
-        let Some(start_sequence) = from else { return Ok(all) };
+        let Some(start_sequence) = from else { return Ok((all, agreed)) };
         let policy = DeliverPolicy::ByStartSequence { start_sequence };
         let tail = (self.spec.stream.as_str(), Vec::new(), policy);
         let mut reached = start_sequence > self.owner.fence;
@@ -165,7 +148,7 @@ impl NatsSink {
         })
         .await?;
         match reached {
-            true => Ok(all),
+            true => Ok((all, agreed)),
             false => Err(self.wire.unavailable("the replica that was read from is behind")),
         }
     }
@@ -223,8 +206,12 @@ impl Sink for NatsSink {
     fn resume(&mut self) -> Result<Resume, BusFault> {
         // Whoever has lost the task must not fence its new owner.
         self.grant.may_begin()?;
+        let place = (&*self.prefix, &self.target, &self.grant);
+        agreed::settle(&self.spec, place, &mut self.wire)?;
+        self.grant.may_begin()?;
         self.owner.take_over(&mut self.wire, self.target.atomic)?;
-        let all = self.wire.runtime.clone().block_on(self.read_back())?;
+        let (all, agreed) = self.wire.runtime.clone().block_on(self.read_back())?;
+        self.spec.tasks.check(&self.spec.relay, agreed)?;
         let begun = self.owner.kept.begun;
         self.kept = Kept { begun, atomic: self.target.atomic, covers: None, parts: all.parts };
         if !self.target.atomic {
@@ -235,6 +222,7 @@ impl Sink for NatsSink {
             Part::parse(name).map(|part| (part, kept.position))
         };
         self.wire.connection.status.over();
+        let begun = begun || agreed.is_some_and(|agreed| agreed.changed);
         Ok(Resume { begun, positions: self.kept.parts.iter().filter_map(known).collect() })
     }
 

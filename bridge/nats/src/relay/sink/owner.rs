@@ -4,6 +4,7 @@ use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_ROLLUP};
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::{HeaderMap, jetstream};
 use talon_runtime::bus::BusFault;
+use talon_runtime::relay::SinkSpec;
 
 use super::super::place;
 use super::kept::Kept;
@@ -31,6 +32,12 @@ pub(super) struct Owner {
 }
 
 impl Owner {
+    /// Of a task that is not taken over yet.
+    pub(super) fn new(prefix: &str, spec: &SinkSpec, task: u32, rollup: bool) -> Owner {
+        let (stream, subject) = (spec.stream.clone(), place::position(prefix, spec, task));
+        Owner { stream, subject, fence: 0, kept: Kept::default(), rollup }
+    }
+
     /// Takes a task over: from now on nothing of an earlier owner is stored.
     pub(super) fn take_over(&mut self, wire: &mut Wire, atomic: bool) -> Result<(), BusFault> {
         for _ in 0..ATTEMPTS {

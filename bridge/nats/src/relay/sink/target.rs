@@ -54,14 +54,7 @@ impl Target {
             }
         };
         let config = &found.config;
-        let problems = problems(config, prefix, spec);
-        if !problems.is_empty() {
-            return Err(BusFault::Misconfigured(format!(
-                "NATS: a relay cannot write to the stream `{}`: {}",
-                spec.stream,
-                problems.join("; ")
-            )));
-        }
+        usable(config, prefix, spec)?;
         let atomic = config.allow_atomic_publish && is_new;
         let has_replicas = config.num_replicas > 1;
         let target = Target {
@@ -90,16 +83,67 @@ impl Target {
     }
 }
 
-/// Says by what the positions can vanish with the records.
+/// What a stream that is there would not keep of what a relay writes to it.
+///
+/// # Errors
+/// A relay cannot write to it.
+pub(in super::super) async fn losses(
+    connection: &Connection,
+    prefix: &str,
+    spec: &SinkSpec,
+) -> Result<Vec<String>, BusFault> {
+    let Some(found) = info(connection, &spec.stream).await? else { return Ok(Vec::new()) };
+    usable(&found.config, prefix, spec)?;
+    Ok(limits(&found.config))
+}
+
+/// By what records vanish, or are refused.
+fn limits(config: &Config) -> Vec<String> {
+    let mut limits = Vec::new();
+    let mut tell = |is_so: bool, what: &str| {
+        if is_so {
+            limits.push(what.to_owned());
+        }
+    };
+    let is_bounded = config.max_messages > 0 || config.max_bytes > 0;
+    let pushes_out = config.discard == DiscardPolicy::Old;
+    tell(
+        is_bounded && pushes_out,
+        "`max_msgs` or `max_bytes` is set and `discard` is old: records push older ones out, and positions end as they do: after a longer pause all that the source still has is carried again",
+    );
+    tell(
+        is_bounded && !pushes_out,
+        "`max_msgs` or `max_bytes` is set and `discard` is new: a stream that is full takes nothing more, and the relay stands there",
+    );
+    tell(
+        !config.max_age.is_zero(),
+        "`max_age` is set: records end by it, counted from when they arrive, and positions do: after a longer pause all that the source still has is carried again",
+    );
+    tell(
+        config.max_messages_per_subject > 0,
+        "`max_msgs_per_subject` is set: of each subject only the newest records stay",
+    );
+    limits
+}
+
+/// Says by what records and positions can vanish.
 fn tell_limits(config: &Config) {
-    let pushes_out =
-        config.discard == DiscardPolicy::Old && (config.max_messages > 0 || config.max_bytes > 0);
-    if pushes_out || !config.max_age.is_zero() {
-        tracing::warn!(
-            stream = config.name,
-            "the stream has limits of age or size, by which positions end as records do: after a longer pause all that the source still has is carried again"
-        );
+    for limit in limits(config) {
+        tracing::warn!(stream = config.name, "{limit}");
     }
+}
+
+/// Refuses a stream that a relay cannot write to.
+fn usable(found: &Config, prefix: &str, spec: &SinkSpec) -> Result<(), BusFault> {
+    let problems = problems(found, prefix, spec);
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(BusFault::Misconfigured(format!(
+        "NATS: a relay cannot write to the stream `{}`: {}",
+        spec.stream,
+        problems.join("; ")
+    )))
 }
 
 /// Why a relay cannot write to a stream.
@@ -133,4 +177,22 @@ fn problems(found: &Config, prefix: &str, spec: &SinkSpec) -> Vec<String> {
     );
     refuse(found.allow_message_counter, "`allow_msg_counter` is set".to_owned());
     problems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_limit_of_a_stream_that_drops_records_is_told_and_no_other() {
+        let told = |config: Config| limits(&config).len();
+        assert_eq!(told(Config::default()), 0);
+        assert_eq!(told(Config { max_messages: 10, ..Config::default() }), 1);
+        assert_eq!(told(Config { max_bytes: 10, ..Config::default() }), 1);
+        let discard = DiscardPolicy::New;
+        assert_eq!(told(Config { max_bytes: 10, discard, ..Config::default() }), 1);
+        assert_eq!(told(Config { max_age: Duration::from_secs(1), ..Config::default() }), 1);
+        let by_subject = Config { max_messages_per_subject: 1, ..Config::default() };
+        assert!(limits(&by_subject)[0].contains("of each subject"));
+    }
 }

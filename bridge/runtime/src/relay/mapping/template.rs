@@ -103,6 +103,16 @@ impl Template {
         subject_problem(&shape)
     }
 
+    /// What all records of a topic get, where nothing else tells them apart; none where something does.
+    pub fn of_topic(&self, topic: &str) -> Option<String> {
+        let piece = |piece: &Piece| match piece {
+            Piece::Text(text) => Some(text.clone()),
+            Piece::Topic => Some(topic.to_owned()).filter(|topic| !topic.is_empty()),
+            _ => None,
+        };
+        self.0.iter().map(piece).collect()
+    }
+
     /// The topics that it makes of records of this one, as a pattern: `*` stands for what is not known.
     pub fn as_pattern(&self, topic: &str) -> String {
         let shape = |piece: &Piece| match piece {

@@ -140,3 +140,11 @@ fn any_key() -> impl Strategy<Value = Key> {
     let short = prop_oneof!["[a-b.%-]{0,3}".prop_map(String::into_bytes), any::<Vec<u8>>()];
     prop_oneof![Just(Key::Null), short.prop_map(|key| Key::Bytes(key.into()))]
 }
+
+#[test]
+fn the_name_that_all_records_of_a_topic_get_is_known_before_they_come() {
+    let of = |template: &str, topic: &str| Template::parse(template).unwrap().of_topic(topic);
+    assert_eq!(of("out.{topic}", "a.b").as_deref(), Some("out.a.b"));
+    assert_eq!(of("out", "").as_deref(), Some("out"));
+    assert_eq!((of("out.{topic}", ""), of("out.{key}", "a")), (None, None));
+}
