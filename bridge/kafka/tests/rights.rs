@@ -83,7 +83,7 @@ fn member(world: &World, kafka: &Kafka) -> Result<(), BusFault> {
     let into = fault.clone();
     let _inside = world.runtime.enter();
     let joined = kafka.join(Membership {
-        shards: vec!["field".to_owned()],
+        shards: ["field"].into(),
         replication: 0,
         ownership: ownership.clone(),
         report: Arc::new(move |told| *into.lock().unwrap() = told.cloned()),
@@ -159,7 +159,7 @@ fn a_password_that_is_rotated_needs_no_restart() {
     let (ownership, stop) = (Ownership::default(), Stop::default());
     let _inside = world.runtime.enter();
     let joined = kafka.join(Membership {
-        shards: vec!["field".to_owned()],
+        shards: ["field"].into(),
         replication: 0,
         ownership: ownership.clone(),
         report: Arc::new(|_| {}),

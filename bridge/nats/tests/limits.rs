@@ -56,7 +56,7 @@ fn an_account_that_demands_sizes_is_told_of_with_the_settings_and_served_with_th
     let (into, stop) = (told.clone(), Stop::default());
     let _inside = world.runtime.enter();
     let joined = nats.join(Membership {
-        shards: vec!["field".to_owned()],
+        shards: ["field"].into(),
         replication: 0,
         ownership: Ownership::default(),
         report: Arc::new(move |fault| *into.lock().unwrap() = fault.cloned()),
@@ -78,7 +78,7 @@ fn an_account_that_demands_sizes_is_told_of_with_the_settings_and_served_with_th
     nats.open_lane(&world.lane_spec(), &Grant::unlimited("field")).unwrap();
     let (ownership, stop) = (Ownership::default(), Stop::default());
     let joined = nats.join(Membership {
-        shards: vec!["field".to_owned()],
+        shards: ["field"].into(),
         replication: 0,
         ownership: ownership.clone(),
         report: Arc::new(|_| {}),

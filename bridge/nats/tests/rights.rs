@@ -73,7 +73,7 @@ fn member(world: &World, nats: &Nats) -> Result<(), BusFault> {
     let into = fault.clone();
     let _inside = world.runtime.enter();
     let joined = nats.join(Membership {
-        shards: vec!["field".to_owned()],
+        shards: ["field"].into(),
         replication: 0,
         ownership: ownership.clone(),
         report: Arc::new(move |told| {
