@@ -85,7 +85,9 @@ impl Layout {
                 | Purpose::Results
                 | Purpose::Relayed
                 | Purpose::Checkpoints
-                | Purpose::Shards => {
+                | Purpose::Shards
+                | Purpose::Configs
+                | Purpose::Status => {
                     subject.clone_from(&topic.name);
                     dead_letters_keep = keep;
                     Route::DeadLetters { subject: topic.name.clone() }
