@@ -150,8 +150,7 @@ impl Context {
     /// Grants shards that came, and gives those up that went. The partition of one that went stays here.
     pub(super) fn look_at_shards(&self) {
         let mut assigned = self.assigned();
-        if !Arc::ptr_eq(&assigned.shards, &self.shards.current())
-            && !assigned.partitions.is_empty()
+        if !Arc::ptr_eq(&assigned.shards, &self.shards.current()) && !assigned.partitions.is_empty()
         {
             let removed = self.grant(&mut assigned);
             assigned.removed.push(removed);

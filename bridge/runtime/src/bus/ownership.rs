@@ -302,7 +302,10 @@ impl Ownership {
                 }
             }
             state.closing.retain(|grant| !grant.is_released());
-            let earlier = state.closing.iter().filter(|grant| taken.iter().any(|t| t.shard() == grant.shard()));
+            let earlier = state
+                .closing
+                .iter()
+                .filter(|grant| taken.iter().any(|t| t.shard() == grant.shard()));
             let earlier: Vec<Grant> = earlier.cloned().collect();
             state.closing.extend(taken.iter().cloned());
             taken.extend(earlier);

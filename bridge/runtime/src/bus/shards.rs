@@ -33,9 +33,7 @@ impl Shards {
 
     /// It is not to be run here any more.
     pub fn remove(&self, name: &str) {
-        self.0.send_if_modified(|names| {
-            names.contains(name) && Arc::make_mut(names).remove(name)
-        });
+        self.0.send_if_modified(|names| names.contains(name) && Arc::make_mut(names).remove(name));
     }
 
     /// Waits for the next change after `seen`.

@@ -33,6 +33,7 @@ use super::alive::Alive;
 use super::running::{self, Running};
 use super::view::Connected;
 use crate::bus::{Owner, Shards};
+use crate::service::farewell;
 use crate::service::health::{Severity, State};
 use crate::service::setup::{Setup, Shared};
 
@@ -40,10 +41,8 @@ use crate::service::setup::{Setup, Shared};
 pub enum Wish {
     /// It runs, wherever its shard is granted.
     Run(Setup),
-    /// It does not run, and whoever has its shard keeps it.
+    /// It does not run, and whoever has its shard keeps it. What is shown of it stays.
     Keep {
-        /// What is shown of it, where that is known.
-        setup: Option<Setup>,
         /// Why it cannot run in this process, if it should.
         trouble: Option<String>,
     },
@@ -87,7 +86,12 @@ struct Slot {
 }
 
 impl Connectors {
-    pub(super) fn new(shared: Shared, shards: Shards, shown: Connected, alive: Alive) -> Connectors {
+    pub(super) fn new(
+        shared: Shared,
+        shards: Shards,
+        shown: Connected,
+        alive: Alive,
+    ) -> Connectors {
         let (slots, stopped) = (Mutex::default(), AtomicBool::new(false));
         Connectors(Arc::new(Inner { shared, shards, shown, alive, slots, stopped }))
     }
@@ -123,10 +127,14 @@ impl Connectors {
 
     /// Ends what runs, and carries out the newest wish.
     async fn carry_out(&self, name: &str) {
-        let running = self.slots().get_mut(name).and_then(|slot| slot.running.take());
+        let ending = |slot: &mut Slot| (slot.running.take(), slot.connector.clone());
+        let (running, connector) = self.slots().get_mut(name).map_or((None, None), ending);
         if let Some(running) = running {
             let release = self.0.shared.ownership.rest(name);
             running.end(&release).await;
+        }
+        if let Some(connector) = connector {
+            farewell(connector.as_ref()).await;
         }
         let mut slots = self.slots();
         if let Some(slot) = slots.get_mut(name) {
@@ -155,18 +163,11 @@ impl Connectors {
                 shown.show(name, view);
                 shards.add(name);
             }
-            Wish::Keep { setup, trouble } => {
+            Wish::Keep { trouble } => {
                 shared.ownership.rest(name);
                 shared.health.forget(name);
                 if let Some(trouble) = trouble {
                     shared.health.set(name, Severity::Vital, State::Misconfigured, &trouble);
-                }
-                match setup {
-                    Some(setup) => {
-                        shared.metrics.expect_connector(name);
-                        shown.show(name, running::shown(shared, &setup));
-                    }
-                    None => shown.hide(name),
                 }
                 shards.add(name);
             }

@@ -61,7 +61,8 @@ impl Inspection {
 
     /// The connectors that this process runs.
     fn granted(&self) -> BTreeMap<String, ConnectorTopics> {
-        let is_granted = |name: &String| matches!(self.ownership.standing(name), Standing::Granted(_));
+        let is_granted =
+            |name: &String| matches!(self.ownership.standing(name), Standing::Granted(_));
         let topics = self.connected.all().into_iter().map(|connector| connector.topics.clone());
         let named = topics.map(|topics| (topics.shard.name.clone(), topics));
         named.filter(|(name, _)| is_granted(name)).collect()

@@ -10,9 +10,9 @@ use super::alive::Alive;
 use super::view::{ConnectorView, FeedRow};
 use crate::bus::{ConnectorTopics, Release};
 use crate::commands::{Lane, lane_spec};
+use crate::service::keep;
 use crate::service::metrics::FeedMetrics;
 use crate::service::setup::{Setup, Shared, topic};
-use crate::service::keep;
 use crate::shard::{Feeds, Pace, SetAside, shard_spec};
 
 /// How long a connector that comes to rest may take to commit what was read. As long as one that goes to
@@ -26,11 +26,6 @@ pub(super) struct Running {
 
 /// The feeds of a connector with their metrics.
 type Plans = Vec<(FeedPlan, FeedMetrics)>;
-
-/// What is shown of a connector, whether it runs or not.
-pub(super) fn shown(shared: &Shared, setup: &Setup) -> ConnectorView {
-    view(shared, setup, &plans(shared, setup), None)
-}
 
 /// Starts the services of a connector. They open when its shard is granted.
 pub(super) fn start(shared: &Shared, setup: Setup, alive: &Alive) -> (Running, ConnectorView) {

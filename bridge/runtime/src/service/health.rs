@@ -339,7 +339,11 @@ mod tests {
         health.set("late/commands", Severity::Vital, State::Starting, "");
         health.report("bus", "late", State::Misconfigured, "no right to its topic");
         assert!(health.ready());
-        assert_eq!(health.components()["bus"].state, State::Misconfigured, "it is told all the same");
+        assert_eq!(
+            health.components()["bus"].state,
+            State::Misconfigured,
+            "it is told all the same"
+        );
         health.set("later", Severity::Vital, State::Up, "");
         health.report("bus", "later", State::Unavailable, "no answer");
         assert!(!health.ready(), "another one finds so too");

@@ -39,8 +39,8 @@ async fn until(what: &str, met: impl Fn() -> bool) {
     assert!(waited.await.is_ok(), "{what}");
 }
 
-fn pause(name: &str) -> Wish {
-    Wish::Keep { setup: Some(setup(name)), trouble: None }
+fn pause() -> Wish {
+    Wish::Keep { trouble: None }
 }
 
 /// It reads and commits.
@@ -71,7 +71,7 @@ async fn connectors_come_change_and_go_and_those_beside_them_are_never_disturbed
     connectors.set("a", Wish::Run(setup("a")));
     until("it is opened again", || bus.shard("a").opened == 2).await;
     works(&bus, "a").await;
-    connectors.set("a", pause("a"));
+    connectors.set("a", pause());
     rests(&bus, &connectors, "a").await;
     let commits = bus.shard("a").commits;
     works(&bus, "beside").await;
@@ -93,7 +93,7 @@ async fn what_is_paused_keeps_its_shard_and_its_counters_and_what_is_stopped_giv
     let bus = Watched::default();
     let (engine, connectors) = start(&bus, &["a", "b"]);
     works(&bus, "a").await;
-    connectors.set("a", pause("a"));
+    connectors.set("a", pause());
     rests(&bus, &connectors, "a").await;
     assert!(shards(&bus).contains("a") && bus.member().1.granted().contains("a"));
     assert_eq!(connectors.whereabouts("a").owner, Ok(()));
@@ -113,7 +113,7 @@ async fn a_connector_that_cannot_be_made_here_says_so_and_keeps_its_shard() {
     let (engine, connectors) = start(&bus, &["a"]);
     connectors.make_optional("b");
     let trouble = Some("`password` names no file".to_owned());
-    connectors.set("b", Wish::Keep { setup: None, trouble });
+    connectors.set("b", Wish::Keep { trouble });
     works(&bus, "a").await;
     let shown = engine.view().health.components().remove("b").unwrap();
     assert_eq!(shown.state, State::Misconfigured);
@@ -131,7 +131,7 @@ async fn a_pause_while_it_opens_ends_the_opening_and_nothing_is_taken_over() {
     bus.open_slowly("a", true);
     let (engine, connectors) = start(&bus, &["a"]);
     until("it is opening", || bus.shard("a").open == 1).await;
-    connectors.set("a", pause("a"));
+    connectors.set("a", pause());
     rests(&bus, &connectors, "a").await;
     assert_eq!(bus.shard("a").opened, 0);
     bus.open_slowly("a", false);
@@ -167,7 +167,7 @@ async fn of_changes_that_come_faster_than_they_can_be_made_the_newest_counts() {
     let (engine, connectors) = start(&bus, &["a", "beside"]);
     works(&bus, "a").await;
     let last_ones: [fn() -> Wish; 4] =
-        [|| Wish::Forget, || pause("a"), || Wish::GiveUp, || Wish::Run(setup("a"))];
+        [|| Wish::Forget, pause, || Wish::GiveUp, || Wish::Run(setup("a"))];
     for last in last_ones {
         // From several threads at once, and then one more.
         let changes = (0..4).map(|change| {
@@ -176,7 +176,7 @@ async fn of_changes_that_come_faster_than_they_can_be_made_the_newest_counts() {
                 for number in 0..20 {
                     let wish = match (change + number) % 4 {
                         0 => Wish::Run(setup("a")),
-                        1 => pause("a"),
+                        1 => pause(),
                         2 => Wish::GiveUp,
                         _ => Wish::Forget,
                     };
@@ -235,7 +235,7 @@ async fn a_group_that_is_lost_and_found_meanwhile_changes_nothing_of_what_is_wan
     let (engine, connectors) = start(&bus, &["a", "b"]);
     works(&bus, "a").await;
     let (shards, ownership) = bus.member();
-    connectors.set("a", pause("a"));
+    connectors.set("a", pause());
     ownership.withdraw();
     rests(&bus, &connectors, "a").await;
     rests(&bus, &connectors, "b").await;
@@ -267,7 +267,7 @@ async fn a_thousand_paused_connectors_have_no_thread_and_no_task() {
         (threads(), tokio::runtime::Handle::current().metrics().num_alive_tasks());
     for number in 0..1_000 {
         let name = format!("c{number}");
-        connectors.set(&name, pause(&name));
+        connectors.set(&name, pause());
     }
     until("all are granted", || bus.member().1.granted().len() == 1_001).await;
     works(&bus, "beside").await;

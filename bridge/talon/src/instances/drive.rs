@@ -15,8 +15,8 @@ use tokio::sync::mpsc::Receiver;
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::Shared;
 use super::records::{Configured, Target};
+use super::shared::Shared;
 
 /// How long making a connector may take. It reads files, which may be on a network.
 const MAKE: Duration = Duration::from_secs(5);
@@ -33,6 +33,17 @@ pub(super) struct Driver {
     pub(super) connectors: Connectors,
     /// What the engine was told.
     pub(super) told: BTreeMap<String, Made>,
+    /// What connectors that are to run here hold of their upstreams, by connector.
+    pub(super) holds: BTreeMap<String, Vec<Held>>,
+}
+
+/// A class, the setting that names what is held, and what that is.
+pub(super) type Held = (&'static str, String, String);
+
+/// What a connector holds.
+pub(super) fn holds(setup: &Setup) -> Vec<Held> {
+    let holds = setup.connector.holds().into_iter();
+    holds.map(|(setting, held)| (setup.class, setting.to_string(), held.to_string())).collect()
 }
 
 /// What the engine was told of a connector.
@@ -57,9 +68,17 @@ impl Driver {
                 told = store.recv() => {
                     let Some(told) = told else { return };
                     let is_current = told == Told::Current;
+                    if let Told::Trouble(fault) = &told
+                        && self.shared.picture().trouble.as_deref() != Some(&fault.to_string())
+                    {
+                        tracing::warn!("what connectors there are at run time cannot be read now: {fault}");
+                    }
                     let changed = self.shared.picture().take(told);
                     if self.shared.picture().is_current {
                         if is_current {
+                            if self.told.is_empty() {
+                                early.extend(self.shared.file.keys().cloned());
+                            }
                             for name in std::mem::take(&mut early) {
                                 self.see(&name).await;
                             }
@@ -88,14 +107,17 @@ impl Driver {
     /// Looks at the records of a connector, and makes of it what they say, if that is new.
     async fn see(&mut self, name: &str) {
         if let Some(file) = self.shared.file.get(name) {
-            let restart = self.shared.picture().restart(name).map(|seen| (seen.revision, seen.value.clone()));
+            let restart =
+                self.shared.picture().restart(name).map(|seen| (seen.revision, seen.value.clone()));
             let setup = file.setup.clone();
             let in_store = self.shared.picture().connector(name).is_some();
             return self.see_of_file(name, setup, restart.map(|(revision, _)| revision), in_store);
         }
         let now = self.shared.now(name);
-        let before = self.told.get(name);
+        let before = self.told.get(name).cloned();
+        let before = before.as_ref();
         let Some((configured, target, restart)) = now else {
+            self.holds.remove(name);
             if self.told.remove(name).is_some() {
                 tracing::info!(connector = name, "deleted");
                 self.shared.troubles().remove(name);
@@ -103,10 +125,10 @@ impl Driver {
             }
             return;
         };
-        let is_due = before.is_some_and(|made| made.retry.is_some_and(|(at, _)| at <= Instant::now()));
-        let is_same = before.is_some_and(|made| {
-            made.configured == configured && made.target == target
-        });
+        let is_due =
+            before.is_some_and(|made| made.retry.is_some_and(|(at, _)| at <= Instant::now()));
+        let is_same =
+            before.is_some_and(|made| made.configured == configured && made.target == target);
         let restarts = before.is_some_and(|made| made.restart != restart)
             && target == Target::Running
             && self.is_to_restart(name);
@@ -139,7 +161,8 @@ impl Driver {
 
     /// Connectors of the file run as it says; all that is done to them is to start them anew.
     fn see_of_file(&mut self, name: &str, setup: Setup, restart: Option<u64>, in_store: bool) {
-        let configured = Configured { config: BTreeMap::new(), id: String::new(), initial: Target::Running };
+        let configured =
+            Configured { config: BTreeMap::new(), id: String::new(), initial: Target::Running };
         let made = Made { configured, target: Target::Running, restart, retry: None };
         let before = self.told.insert(name.to_owned(), made);
         if before.is_none() && in_store {
@@ -161,24 +184,48 @@ impl Driver {
             None => return false,
         };
         self.connectors.whereabouts(name).owner.is_ok()
-            && (!only_failed || self.shared.local_status(name).is_some_and(|status| status.is_failed()))
+            && (!only_failed
+                || self.shared.local_status(name).is_some_and(|status| status.is_failed()))
     }
 
     /// What the engine is to do, and why it cannot be all that is wanted.
-    async fn wish(&self, name: &str, configured: &Configured, target: Target) -> (Wish, Option<String>) {
-        if target == Target::Stopped {
-            return (Wish::GiveUp, None);
+    async fn wish(
+        &mut self,
+        name: &str,
+        configured: &Configured,
+        target: Target,
+    ) -> (Wish, Option<String>) {
+        self.holds.remove(name);
+        match target {
+            Target::Stopped => return (Wish::GiveUp, None),
+            Target::Paused => return (Wish::Keep { trouble: None }, None),
+            Target::Running => {}
         }
-        match (self.make(name, configured).await, target) {
-            (Ok(setup), Target::Running) => (Wish::Run(setup), None),
-            (Ok(setup), _) => (Wish::Keep { setup: Some(setup), trouble: None }, None),
-            (Err(trouble), Target::Running) => {
-                tracing::error!(connector = name, "cannot run here, and is tried again: {trouble}");
-                (Wish::Keep { setup: None, trouble: Some(trouble.clone()) }, Some(trouble))
+        let made = self.make(name, configured).await;
+        let made = made.and_then(|setup| match self.held_twice(&setup) {
+            Some(trouble) => Err(trouble),
+            None => Ok(setup),
+        });
+        match made {
+            Ok(setup) => {
+                self.holds.insert(name.to_owned(), holds(&setup));
+                (Wish::Run(setup), None)
             }
-            // It is seen when it is to run.
-            (Err(_), _) => (Wish::Keep { setup: None, trouble: None }, None),
+            Err(trouble) => {
+                tracing::error!(connector = name, "cannot run here, and is tried again: {trouble}");
+                (Wish::Keep { trouble: Some(trouble.clone()) }, Some(trouble))
+            }
         }
+    }
+
+    /// What another connector has already, and only one can have.
+    fn held_twice(&self, setup: &Setup) -> Option<String> {
+        let mine = holds(setup);
+        self.holds.iter().find_map(|(other, theirs)| {
+            let twice = |(class, _, held): &&Held| theirs.iter().any(|(c, _, h)| c == class && h == held);
+            let (_, setting, _) = mine.iter().find(twice)?;
+            Some(format!("`{setting}` names what the connector `{other}` has too; only one can hold it at a time"))
+        })
     }
 
     async fn make(&self, name: &str, configured: &Configured) -> Result<Setup, String> {
@@ -192,10 +239,7 @@ impl Driver {
                 Err(problems.join("; "))
             }
             Ok(Err(_)) => Err("a defect of Talon: its settings could not be read".to_owned()),
-            Err(_) => Err(format!(
-                "its files could not be read within {} s",
-                MAKE.as_secs()
-            )),
+            Err(_) => Err(format!("its files could not be read within {} s", MAKE.as_secs())),
         }
     }
 }

@@ -64,9 +64,7 @@ impl Picture {
                 let read = Configured::of_json(value);
                 keep(&mut self.connectors, name, read, *revision)
             }
-            About::Target(name) => {
-                keep(&mut self.wanted, name, Wanted::of_json(value), *revision)
-            }
+            About::Target(name) => keep(&mut self.wanted, name, Wanted::of_json(value), *revision),
             About::Restart(name) => {
                 keep(&mut self.restarts, name, Restart::of_json(value), *revision)
             }
@@ -79,7 +77,8 @@ impl Picture {
     pub(crate) fn take_status(&mut self, told: Told) {
         match told {
             Told::Entry(Entry { key, value, .. }) => {
-                if let (Some(About::Status(name)), Some(status)) = (about(&key), Status::of_json(&value))
+                if let (Some(About::Status(name)), Some(status)) =
+                    (about(&key), Status::of_json(&value))
                 {
                     self.statuses.insert(name.to_owned(), status);
                 }
@@ -115,7 +114,8 @@ impl Picture {
     }
 
     fn wanted_of(&self, name: &str, configured: &Configured) -> Option<&Seen<Wanted>> {
-        let is_its = |seen: &&Seen<Wanted>| seen.value.of.as_ref().is_none_or(|of| *of == configured.id);
+        let is_its =
+            |seen: &&Seen<Wanted>| seen.value.of.as_ref().is_none_or(|of| *of == configured.id);
         self.wanted.get(name).filter(is_its)
     }
 
@@ -134,7 +134,12 @@ impl Picture {
 }
 
 /// What cannot be read is as if it were not there; its revision is known all the same.
-fn keep<'n, T>(map: &mut BTreeMap<String, Seen<T>>, name: &'n str, value: Option<T>, revision: u64) -> &'n str {
+fn keep<'n, T>(
+    map: &mut BTreeMap<String, Seen<T>>,
+    name: &'n str,
+    value: Option<T>,
+    revision: u64,
+) -> &'n str {
     match value {
         Some(value) => {
             map.insert(name.to_owned(), Seen { value, revision, at: Instant::now() });

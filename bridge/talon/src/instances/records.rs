@@ -71,13 +71,12 @@ const STATUS: &str = "status-connector-";
 
 /// What a key is about; none where that is nothing of ours.
 pub(crate) fn about(key: &str) -> Option<About<'_>> {
-    let kinds: [(&str, fn(&str) -> About<'_>); 4] = [
-        (CONNECTOR, About::Connector),
-        (TARGET, About::Target),
-        (RESTART, About::Restart),
-        (STATUS, About::Status),
-    ];
-    kinds.into_iter().find_map(|(prefix, about)| Some(about(key.strip_prefix(prefix)?)))
+    let of = |prefix| key.strip_prefix(prefix);
+    of(CONNECTOR)
+        .map(About::Connector)
+        .or_else(|| of(TARGET).map(About::Target))
+        .or_else(|| of(RESTART).map(About::Restart))
+        .or_else(|| of(STATUS).map(About::Status))
 }
 
 pub(crate) fn connector_key(name: &str) -> String {
@@ -125,7 +124,8 @@ impl Configured {
     /// None where it cannot be read.
     pub(crate) fn of_json(json: &[u8]) -> Option<Configured> {
         let value: Value = serde_json::from_slice(json).ok()?;
-        let text = |(key, value): (&String, &Value)| Some((key.clone(), value.as_str()?.to_owned()));
+        let text =
+            |(key, value): (&String, &Value)| Some((key.clone(), value.as_str()?.to_owned()));
         let config = value["properties"].as_object()?.iter().map(text).collect::<Option<_>>()?;
         let id = value["id"].as_str().unwrap_or_default().to_owned();
         let initial = value["initial_state"].as_str().map_or(Some(Target::Running), Target::of)?;

@@ -45,7 +45,12 @@ impl Checks {
         }
     }
 
-    fn read(&self, name: &str, config: &Config, secrets: &Secrets) -> (Option<Setup>, Vec<Problem>) {
+    fn read(
+        &self,
+        name: &str,
+        config: &Config,
+        secrets: &Secrets,
+    ) -> (Option<Setup>, Vec<Problem>) {
         let mut problems = Vec::new();
         let mut problem = |key: &str, message: String| {
             problems.push(Problem { key: key.to_owned(), message });
@@ -53,8 +58,15 @@ impl Checks {
         if self.relays.contains(name) {
             problem(NAME, "is the name of a relay; choose another".to_owned());
         }
-        if let Some(end) = ["_COMMANDS", "_RESULTS", "_DLQ"].iter().find(|end| name.ends_with(**end)) {
-            problem(NAME, format!("ends in `{end}`, as streams of another connector may be called; choose another"));
+        if let Some(end) =
+            ["_COMMANDS", "_RESULTS", "_DLQ"].iter().find(|end| name.ends_with(**end))
+        {
+            problem(
+                NAME,
+                format!(
+                    "ends in `{end}`, as streams of another connector may be called; choose another"
+                ),
+            );
         }
         let tasks = config.get(TASKS).map(|tasks| tasks.parse::<u32>());
         if tasks.is_some_and(|tasks| !matches!(tasks, Ok(1..))) {
@@ -78,7 +90,8 @@ impl Checks {
         }
         // What may not be referred to is not looked at.
         let secrets = if problems.is_empty() { secrets } else { &Secrets::Unresolved };
-        let configuring = Configuring { prefix: "", secrets, clock: &self.clock, metrics: &self.metrics };
+        let configuring =
+            Configuring { prefix: "", secrets, clock: &self.clock, metrics: &self.metrics };
         let setup = config::connector(name.to_owned(), texts, configuring, &mut problems);
         for problem in &mut problems {
             match problem.key.as_str() {
@@ -106,8 +119,13 @@ impl Checks {
         let allowed: Vec<String> =
             self.directories.iter().map(|at| format!("`{}`", at.display())).collect();
         Some(match allowed.as_slice() {
-            [] => format!("refers to the file `{outside}`, and configurations over REST may refer to none: set `config.file.directories` in the file of the process, or give `${{env:NAME}}`"),
-            allowed => format!("refers to the file `{outside}`, which is not in {}: the directories of `config.file.directories`", allowed.join(", ")),
+            [] => format!(
+                "refers to the file `{outside}`, and configurations over REST may refer to none: set `config.file.directories` in the file of the process, or give `${{env:NAME}}`"
+            ),
+            allowed => format!(
+                "refers to the file `{outside}`, which is not in {}: the directories of `config.file.directories`",
+                allowed.join(", ")
+            ),
         })
     }
 
@@ -121,9 +139,14 @@ impl Checks {
 pub(crate) fn keys(class: &str) -> Option<Vec<Key>> {
     let class = connectors::class(class)?;
     let mut keys = vec![
-        Key::text(NAME).required().importance(Importance::High).doc("Name of the connector: letters, digits, `_`, `-`."),
+        Key::text(NAME)
+            .required()
+            .importance(Importance::High)
+            .doc("Name of the connector: letters, digits, `_`, `-`."),
         Key::text(CLASS).required().importance(Importance::High).doc("The class of the connector."),
-        Key::whole(TASKS, 1, u64::from(u32::MAX)).default("1").doc("Taken for clients of Kafka Connect; a connector is one task."),
+        Key::whole(TASKS, 1, u64::from(u32::MAX))
+            .default("1")
+            .doc("Taken for clients of Kafka Connect; a connector is one task."),
     ];
     keys.extend(class.keys());
     keys.extend(talon_runtime::options::keys());
@@ -166,7 +189,6 @@ mod tests {
         let mut config = Config::from([
             (CLASS.to_owned(), "contractor".to_owned()),
             ("upstream.url".to_owned(), "http://localhost:1".to_owned()),
-            ("auth.user".to_owned(), "talon".to_owned()),
         ]);
         config.extend(settings.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())));
         config
@@ -205,7 +227,8 @@ mod tests {
         };
         assert!(told(&[], "/run/secrets/a").contains("config.file.directories"));
         assert_eq!(told(&["/run/secrets"], "/run/secrets/a"), "");
-        for outside in ["/run/secrets/../passwd", "/run/secretsx/a", "run/secrets/a", "/etc/passwd"] {
+        for outside in ["/run/secrets/../passwd", "/run/secretsx/a", "run/secrets/a", "/etc/passwd"]
+        {
             assert!(told(&["/run/secrets"], outside).contains("`/run/secrets`"), "{outside}");
         }
         // Not in a setting that is none, either.
