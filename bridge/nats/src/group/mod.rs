@@ -196,6 +196,7 @@ impl Member {
             }
         }
         let (now, shards) = (Instant::now(), self.membership.shards.current());
+        group.want(&shards, now);
         held.give_up(&shards);
         let kept = held.kept();
         let known: BTreeSet<&str> = kept.iter().map(String::as_str).collect();

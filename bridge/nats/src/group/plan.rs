@@ -119,6 +119,7 @@ fn gives(own: Own<'_>, mut others: Vec<Other<'_>>, fair: usize) -> Vec<Step> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use talon_runtime::bus::Owner;
@@ -287,5 +288,8 @@ mod tests {
         world.now += TTL * 3;
         world.group.hear(world.now);
         assert_eq!(owner(&world, "a"), Owner::Nobody, "it never had an owner");
+        world.group.want(&Arc::new(BTreeSet::from(["a".to_owned()])), world.now);
+        let owner = |world: &World, shard: &str| world.group.owner("me", shard, world.now);
+        assert_eq!(owner(&world, "a"), Owner::Unknown, "it has just come");
     }
 }

@@ -107,11 +107,10 @@ impl Driver {
     /// Looks at the records of a connector, and makes of it what they say, if that is new.
     async fn see(&mut self, name: &str) {
         if let Some(file) = self.shared.file.get(name) {
-            let restart =
-                self.shared.picture().restart(name).map(|seen| (seen.revision, seen.value.clone()));
             let setup = file.setup.clone();
+            let restart = self.shared.picture().restart(name).map(|seen| seen.revision);
             let in_store = self.shared.picture().connector(name).is_some();
-            return self.see_of_file(name, setup, restart.map(|(revision, _)| revision), in_store);
+            return self.see_of_file(name, setup, restart, in_store);
         }
         let now = self.shared.now(name);
         let before = self.told.get(name).cloned();
@@ -145,18 +144,27 @@ impl Driver {
         };
         let (wish, trouble) = self.wish(name, &configured, target).await;
         let retry = trouble.as_ref().map(|_| (Instant::now() + wait, wait));
-        {
+        let known = {
             let mut troubles = self.shared.troubles();
-            match trouble {
-                Some(trouble) => drop(troubles.insert(name.to_owned(), trouble)),
-                None => drop(troubles.remove(name)),
+            match &trouble {
+                Some(trouble) => troubles.insert(name.to_owned(), trouble.clone()),
+                None => troubles.remove(name),
             }
+        };
+        let made = Made { configured, target, restart, retry };
+        if is_same && trouble.is_some() && known == trouble {
+            // As it was.
+            self.told.insert(name.to_owned(), made);
+            return;
+        }
+        if let Some(trouble) = &trouble {
+            tracing::error!(connector = name, "cannot run here, and is tried again: {trouble}");
         }
         if before.is_none() {
             self.connectors.make_optional(name);
         }
         self.connectors.set(name, wish);
-        self.told.insert(name.to_owned(), Made { configured, target, restart, retry });
+        self.told.insert(name.to_owned(), made);
     }
 
     /// Connectors of the file run as it says; all that is done to them is to start them anew.
@@ -211,10 +219,7 @@ impl Driver {
                 self.holds.insert(name.to_owned(), holds(&setup));
                 (Wish::Run(setup), None)
             }
-            Err(trouble) => {
-                tracing::error!(connector = name, "cannot run here, and is tried again: {trouble}");
-                (Wish::Keep { trouble: Some(trouble.clone()) }, Some(trouble))
-            }
+            Err(trouble) => (Wish::Keep { trouble: Some(trouble.clone()) }, Some(trouble)),
         }
     }
 
