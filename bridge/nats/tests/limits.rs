@@ -13,13 +13,15 @@ use talon_runtime::bus::{Bus, BusFault, Grant, Membership, Ownership, Stop};
 
 const DEMANDING: &str = "accounts { A { jetstream { max_bytes_required: true, max_file: 1GB, max_memory: 1MB }, users: [{ user: talon, password: hunter2 }] } }";
 
-const SIZES: [&str; 6] = [
+const SIZES: [&str; 8] = [
     "feeds.max.bytes",
     "dlq.max.bytes",
     "checkpoints.max.bytes",
     "leases.max.bytes",
     "commands.max.bytes",
     "results.max.bytes",
+    "configs.max.bytes",
+    "status.max.bytes",
 ];
 
 fn demanding(url: &str) -> World {

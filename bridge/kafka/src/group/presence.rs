@@ -144,7 +144,7 @@ impl<'m> Presence<'m> {
                 Some(producer) => producer,
                 none => {
                     let topics = vec![self.topic.to_owned()];
-                    none.insert(self.cluster.producer(&Use { transactional_id: None, topics })?)
+                    none.insert(self.cluster.producer(&Use { topics, ..Use::default() })?)
                 }
             };
             for (shard, value) in

@@ -7,7 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 
-use super::{Expected, Picture, Record, Store, Told, WriteFault};
+use super::entries::{Expected, Store, Told, WriteFault};
+use super::picture::{Picture, Record};
 
 /// Followers wait for what they are told in a queue of so many.
 const QUEUE: usize = 256;
@@ -89,7 +90,7 @@ impl Store for MemoryStore {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Entry;
+    use super::super::entries::Entry;
     use super::*;
 
     fn entry(key: &str, value: &str, revision: u64) -> Told {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::{Entry, Told};
+use super::entries::{Entry, Told};
 
 /// What stands under a key; without a value it was removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
