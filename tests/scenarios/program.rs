@@ -185,7 +185,7 @@ fn a_check_refuses_two_instances_that_would_take_a_workplace_from_each_other() {
 #[test]
 fn what_is_no_configuration_is_refused_with_2_or_said_to_be_missing() {
     for (yaml, part) in [
-        ("", "names no connector"),
+        ("", "names no bus"),
         ("- a\n- b\n", "no map of settings"),
         ("a: [", "is no YAML"),
         ("talon:\n  prefix: a\ntalon.prefix: b\nconnectors: {}\n", "is set twice"),

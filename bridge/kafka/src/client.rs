@@ -1,6 +1,7 @@
 //! What all clients of the cluster have in common.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -123,6 +124,8 @@ pub(crate) struct Failed {
 #[derive(Default)]
 pub(crate) struct Watch {
     delivery: Mutex<Option<Failed>>,
+    /// The offset of the record that was acknowledged last.
+    delivered: AtomicI64,
     pub(crate) trouble: Trouble,
 }
 
@@ -130,6 +133,11 @@ impl Watch {
     /// The first delivery that failed, if one did.
     pub(crate) fn failed_delivery(&self) -> Option<Failed> {
         self.delivery.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The offset of the record that was acknowledged last.
+    pub(crate) fn delivered(&self) -> i64 {
+        self.delivered.load(Ordering::Relaxed)
     }
 }
 
@@ -151,7 +159,10 @@ impl ProducerContext for Watch {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        let Err((error, message)) = result else { return };
+        let (error, message) = match result {
+            Ok(message) => return self.delivered.store(message.offset(), Ordering::Relaxed),
+            Err(failed) => failed,
+        };
         let topic = message.topic();
         let bytes = size(message);
         let mut first = self.delivery.lock().unwrap_or_else(PoisonError::into_inner);

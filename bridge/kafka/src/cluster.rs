@@ -38,6 +38,8 @@ struct Inner {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Use {
     pub(crate) transactional_id: Option<String>,
+    /// How long a transaction may take, milliseconds, where it is not as long as configured.
+    pub(crate) transaction_ms: Option<u32>,
     /// The topics that it writes to.
     pub(crate) topics: Vec<String>,
 }
@@ -118,6 +120,12 @@ impl Cluster {
             if !self.0.properties.has("transaction.timeout.ms") {
                 let ms = if short { SHORT_TRANSACTION_MS } else { TRANSACTION_MS };
                 config.set("transaction.timeout.ms", ms);
+            }
+            if let Some(ms) = wanted.transaction_ms {
+                config.set("transaction.timeout.ms", ms.to_string());
+                // The client takes neither of them longer than that.
+                config.set("message.timeout.ms", ms.to_string());
+                config.set("socket.timeout.ms", (ms / 2).to_string());
             }
             config.set("transactional.id", id);
         }

@@ -30,16 +30,18 @@ mod properties;
 mod reader;
 mod recover;
 mod relay;
+mod store;
 mod tail;
 mod topics;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::producer::Producer as _;
 use talon_runtime::bus::{
-    Bus, BusFault, ConnectorTopics, Delivery, Grant, LaneSpec, Membership, OpenLane, ShardLog,
-    ShardSpec, Start, Stop, Tailed, TopicSpec,
+    Bus, BusFault, ConnectorTopics, Delivery, Grant, LaneSpec, Membership, MemoryStore, OpenLane,
+    ShardLog, ShardSpec, Start, Stop, Store, Tailed, TopicSpec,
 };
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
@@ -54,6 +56,7 @@ use crate::lane::{KafkaLane, KafkaReader};
 use crate::log::{KafkaLog, LOOK_EVERY};
 use crate::patience::PATIENCE;
 use crate::producer::KafkaProducer;
+use crate::store::KafkaStore;
 
 pub use client::problems;
 pub use mock::InProcess;
@@ -120,7 +123,7 @@ impl Kafka {
         grant: &Grant,
     ) -> Result<KafkaProducer, BusFault> {
         let names = topics.iter().map(|topic| topic.name.clone()).collect();
-        let wanted = Use { transactional_id, topics: names };
+        let wanted = Use { transactional_id, topics: names, ..Use::default() };
         let limits = self.cluster.limits();
         let sizes = || limits.sizes(wanted.topics.iter().map(String::as_str));
         let make = || KafkaProducer::new(&self.cluster, wanted.clone(), grant);
@@ -160,7 +163,7 @@ impl Bus for Kafka {
     fn probe_transactions(&self) -> Result<(), BusFault> {
         // No connector's: theirs are `{prefix}.{name}` and `{prefix}.{name}.commands`.
         let transactional_id = Some(format!("{}.talon.probe", self.prefix));
-        let wanted = Use { transactional_id, topics: Vec::new() };
+        let wanted = Use { transactional_id, ..Use::default() };
         KafkaProducer::new(&self.cluster, wanted, &Grant::unlimited(""))?.take_over()
     }
 
@@ -191,6 +194,14 @@ impl Bus for Kafka {
     ) -> Result<(), BusFault> {
         let group = format!("{}.console", self.group);
         tail::tail(&self.cluster.config(), &group, topics, from, stop, each)
+    }
+
+    fn store(&self, topic: &TopicSpec) -> Arc<dyn Store> {
+        if !self.shared {
+            return Arc::new(MemoryStore::default());
+        }
+        let (group, every) = (self.recovery(), self.look_every);
+        Arc::new(KafkaStore::new(&self.cluster, group, topic.clone(), every))
     }
 
     fn open(&self, shard: &ShardSpec, grant: &Grant) -> Result<Box<dyn ShardLog>, BusFault> {

@@ -90,7 +90,9 @@ impl Policy {
     /// What a topic loses by it, or why it may not take what is written to it.
     pub(crate) fn losses(&self, topic: &TopicSpec) -> Vec<String> {
         let mut losses = Vec::new();
-        if let Some(late) = self.late.filter(|late| *late < LATE_MS) {
+        // The transactions of a store are short.
+        let is_store = matches!(topic.purpose, Purpose::Configs | Purpose::Status);
+        if let Some(late) = self.late.filter(|late| *late < LATE_MS && !is_store) {
             losses.push(format!(
                 "`message.timestamp.before.max.ms` is {late}: a record that waits in a slow transaction is refused, and so is the marker that would end the transaction if brokers pause for as long or their clocks differ by it; set it to {LATE_MS} or more"
             ));
@@ -109,6 +111,10 @@ impl Policy {
             )),
             Purpose::Checkpoints if !bounds.is_empty() => losses.push(format!(
                 "`cleanup.policy` has `delete`, and {}: a feed that does not move for so long is read again from the beginning; set `cleanup.policy=compact`",
+                bounds.join(", ")
+            )),
+            Purpose::Configs | Purpose::Status if !bounds.is_empty() => losses.push(format!(
+                "`cleanup.policy` has `delete`, and {}: what is configured at run time, or the state of a connector, vanishes after so long; set `cleanup.policy=compact`",
                 bounds.join(", ")
             )),
             Purpose::Changes(Kind::Log) if is_early => losses.push(early(
@@ -225,7 +231,7 @@ mod tests {
 
     #[test]
     fn every_policy_that_loses_state_is_told_and_no_other() {
-        use Purpose::{Checkpoints, Commands, DeadLetters, Results};
+        use Purpose::{Checkpoints, Commands, Configs, DeadLetters, Results, Status};
         let (table, log) = (Purpose::Changes(Kind::Table), Purpose::Changes(Kind::Log));
         for (purpose, policy, age, bytes, expected) in [
             (table, "compact", Some(5), None, 0),
@@ -236,6 +242,9 @@ mod tests {
             (table, "delete", None, None, 0),
             (Checkpoints, "compact", Some(5), None, 0),
             (Checkpoints, "delete", Some(5_000), None, 1),
+            (Configs, "compact", Some(5), Some(5), 0),
+            (Configs, "delete", Some(5_000), None, 1),
+            (Status, "compact,delete", None, Some(1), 1),
             (log, "delete", Some(1_000), None, 0),
             (log, "delete", Some(999), None, 1),
             (log, "delete", Some(1_000), Some(1), 1),

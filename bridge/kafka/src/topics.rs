@@ -118,6 +118,10 @@ async fn create(
                 // As the broker sets topics up: what is carried there is not known here.
                 Purpose::Relayed => new,
                 Purpose::Checkpoints | Purpose::Shards => new.set("cleanup.policy", "compact"),
+                // What is written over is compacted when its segment is full, and read by all until then.
+                Purpose::Configs | Purpose::Status => {
+                    new.set("cleanup.policy", "compact").set("segment.bytes", "8388608")
+                }
                 Purpose::Changes(Kind::Log) | Purpose::DeadLetters => {
                     new.set("cleanup.policy", "delete").set("retention.ms", keep)
                 }

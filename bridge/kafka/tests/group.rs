@@ -15,6 +15,7 @@ use support::{World, until};
 use talon_brokers::Kafka as Broker;
 use talon_kafka::Kafka;
 use talon_runtime::bus::{Bus, BusFault, Grant, Membership, ShardLog, ShardSpec};
+use talon_runtime::engine::Wish;
 use talon_runtime::health::State;
 use talon_runtime::metrics::Metrics;
 use talon_runtime::options::Options;
@@ -210,6 +211,48 @@ fn a_connector_that_takes_long_to_let_go_disturbs_no_other_and_is_run_once() {
                 assert!(tenure.grant.is_open(), "`{}` was disturbed", tenure.shard);
                 assert_eq!(now.began, tenure.began);
             }
+        }
+    }
+    one.stop(&world, Duration::from_secs(1));
+    two.stop(&world, Duration::from_secs(1));
+}
+
+#[test]
+fn a_connector_that_comes_is_run_at_once_and_one_that_goes_is_free_when_it_is_let_go() {
+    let Some(broker) = Broker::shared("come_and_go") else { return };
+    let world = world(broker, 4_000);
+    let lets_go = Duration::from_secs(3);
+    let mut one = start(&world, &ALL[..4], lets_go);
+    let mut two = start(&world, &ALL[..4], lets_go);
+    until("each connector is run by one", || one.runs().len() + two.runs().len() == 4);
+    let before = (one.tenures(), two.tenures());
+    let set = |wish: fn(&str) -> Wish| {
+        for process in [&one, &two] {
+            let connectors = process.engine.as_ref().unwrap().connectors();
+            ALL[4..].iter().for_each(|name| connectors.set(name, wish(name)));
+        }
+    };
+    let both = || one.runs().len() + two.runs().len();
+    set(|name| Wish::Run(setup(name)));
+    until("those that came are run", || both() == ALL.len());
+    assert!(one.runs().is_disjoint(&two.runs()));
+    // Given up, and wanted again before they are let go.
+    set(|_| Wish::GiveUp);
+    until("those that went are not run", || both() == 4);
+    set(|name| Wish::Run(setup(name)));
+    until("they are run again", || both() == ALL.len());
+    set(|_| Wish::Forget);
+    until("they are gone", || both() == 4);
+    // And those beside them were never disturbed.
+    for (then, now) in [(before.0, one.tenures()), (before.1, two.tenures())] {
+        for tenure in then.iter().filter(|tenure| tenure.ended.is_none()) {
+            assert!(tenure.grant.is_open(), "`{}` was disturbed", tenure.shard);
+        }
+        let mut all: Vec<&Tenure> = now.iter().collect();
+        all.sort_by_key(|tenure| (&tenure.shard, tenure.began));
+        for pair in all.windows(2).filter(|pair| pair[0].shard == pair[1].shard) {
+            let ended = pair[0].ended.expect("it was let go");
+            assert!(pair[1].began >= ended, "`{}` was run twice", pair[0].shard);
         }
     }
     one.stop(&world, Duration::from_secs(1));

@@ -68,7 +68,7 @@ fn internal_topics_that_want_more_replicas_than_there_are_brokers_are_named() {
     let told: Arc<Mutex<Option<BusFault>>> = Arc::default();
     let (into, ownership, stop) = (told.clone(), Ownership::default(), Stop::default());
     let joined = kafka.join(Membership {
-        shards: vec!["field".to_owned()],
+        shards: ["field"].into(),
         replication: 0,
         ownership: ownership.clone(),
         report: Arc::new(move |fault| *into.lock().unwrap() = fault.cloned()),

@@ -14,7 +14,9 @@ use granting::{Operation, Resource, Right, allow};
 use support::{World, until};
 use talon_brokers::Kafka as Broker;
 use talon_kafka::{Kafka, Properties};
-use talon_runtime::bus::{Bus, BusFault, Grant, Membership, Ownership, Start, Stop};
+use talon_runtime::bus::{
+    Bus, BusFault, Expected, Grant, Membership, Ownership, Start, Stop, Told, TopicSpec, WriteFault,
+};
 use talon_sdk::config::Secrets;
 
 /// What `bridge/kafka/README.md` says is needed, on names that begin with `prefix` (topics, transactional
@@ -63,6 +65,7 @@ fn everything(world: &World) -> Result<(), BusFault> {
     log.idle()?;
     let lane = world.lane_spec("field");
     let _inside = world.runtime.enter();
+    store(&kafka, &world.prefix)?;
     let (mut reader, mut log) = kafka.open_lane(&lane, &Grant::unlimited("field"))?;
     log.recover(&mut |_| Ok(()))?;
     kafka.send(&lane, "k", b"command")?;
@@ -76,6 +79,26 @@ fn everything(world: &World) -> Result<(), BusFault> {
     kafka.tail(&topics, Start::Beginning, &stop, &mut |_| stop.set())
 }
 
+/// Writes to a store in both ways, and follows it.
+fn store(kafka: &Kafka, prefix: &str) -> Result<(), BusFault> {
+    let store = kafka.store(&TopicSpec::configs(prefix, 0));
+    store.write("k", Some(b"1"), Expected::Absent).map_err(|fault| match fault {
+        WriteFault::Bus(fault) => fault,
+        other => panic!("{other:?}"),
+    })?;
+    store.put("k", Some(b"2"));
+    assert!(store.flush(support::LIMIT));
+    let mut told = store.follow();
+    loop {
+        match told.blocking_recv() {
+            Some(Told::Current) => return Ok(()),
+            Some(Told::Trouble(fault)) => return Err(fault),
+            Some(_) => {}
+            None => panic!("it goes on for ever"),
+        }
+    }
+}
+
 /// Joins the group until something is granted or refused.
 fn member(world: &World, kafka: &Kafka) -> Result<(), BusFault> {
     let (ownership, stop) = (Ownership::default(), Stop::default());
@@ -83,7 +106,7 @@ fn member(world: &World, kafka: &Kafka) -> Result<(), BusFault> {
     let into = fault.clone();
     let _inside = world.runtime.enter();
     let joined = kafka.join(Membership {
-        shards: vec!["field".to_owned()],
+        shards: ["field"].into(),
         replication: 0,
         ownership: ownership.clone(),
         report: Arc::new(move |told| *into.lock().unwrap() = told.cloned()),
@@ -159,7 +182,7 @@ fn a_password_that_is_rotated_needs_no_restart() {
     let (ownership, stop) = (Ownership::default(), Stop::default());
     let _inside = world.runtime.enter();
     let joined = kafka.join(Membership {
-        shards: vec!["field".to_owned()],
+        shards: ["field"].into(),
         replication: 0,
         ownership: ownership.clone(),
         report: Arc::new(|_| {}),

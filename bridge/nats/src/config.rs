@@ -82,13 +82,15 @@ pub fn keys() -> Vec<Key> {
 }
 
 /// The settings of sizes, and of what.
-const SIZES: [(&str, &str); 6] = [
+const SIZES: [(&str, &str); 8] = [
     ("feeds.max.bytes", "stream of a connector's feeds"),
     ("dlq.max.bytes", "stream of a connector's dead letters"),
     ("checkpoints.max.bytes", "bucket of the checkpoints"),
     ("leases.max.bytes", "bucket of the leases"),
     ("commands.max.bytes", "stream of a connector's commands"),
     ("results.max.bytes", "stream of what became of a connector's commands"),
+    ("configs.max.bytes", "bucket of what is configured at run time"),
+    ("status.max.bytes", "bucket of the states of connectors"),
 ];
 
 /// Largest sizes of what Talon creates, bytes; -1 is without a bound.
@@ -100,16 +102,18 @@ pub(crate) struct Sizes {
     pub(crate) leases: i64,
     pub(crate) commands: i64,
     pub(crate) results: i64,
+    pub(crate) configs: i64,
+    pub(crate) status: i64,
 }
 
 impl Sizes {
     fn read(settings: &Settings<'_>) -> Sizes {
-        let [feeds, dead_letters, checkpoints, leases, commands, results] =
-            SIZES.map(|(name, _)| match settings.whole(name) {
+        let [feeds, dead_letters, checkpoints, leases, commands, results, configs, status] = SIZES
+            .map(|(name, _)| match settings.whole(name) {
                 0 => -1,
                 bytes => i64::try_from(bytes).unwrap_or(i64::MAX),
             });
-        Sizes { feeds, dead_letters, checkpoints, leases, commands, results }
+        Sizes { feeds, dead_letters, checkpoints, leases, commands, results, configs, status }
     }
 }
 

@@ -59,6 +59,25 @@ impl Connection {
         self.client.connection_state() == State::Connected
     }
 
+    /// Waits for the answer to a request, at most so long. None where it did not come in time, or does not come any
+    /// more, because the connection was lost.
+    pub(crate) async fn answer<T>(
+        &self,
+        at_most: Duration,
+        request: impl Future<Output = T>,
+    ) -> Option<T> {
+        let losses = self.status.losses();
+        let lost = async {
+            while self.status.losses() == losses || !self.is_up() {
+                tokio::time::sleep(POLL).await;
+            }
+        };
+        tokio::select! {
+            answer = tokio::time::timeout(at_most, request) => answer.ok(),
+            () = lost => None,
+        }
+    }
+
     /// Waits until it is connected again, at most so long.
     pub(crate) async fn up(&self, at_most: Duration, grant: &Grant) -> Result<(), BusFault> {
         let since = Instant::now();

@@ -50,7 +50,7 @@ pub(crate) fn fault_of_code(code: ErrorCode, what: &str, text: &str) -> BusFault
             "the stream is full, and a full stream can also refuse what replaces the newest value of a subject (with replicas, from nats-server 2.12); raise its `max_bytes`, `max_msgs` or the account's limits, and leave room",
         )),
         MAX_BYTES_REQUIRED => BusFault::Misconfigured(says(
-            "the account demands a size of each stream (`max_bytes_required`); set `bus.nats.feeds.max.bytes`, and the same for `dlq`, `checkpoints`, `leases`, `commands` and `results`",
+            "the account demands a size of each stream (`max_bytes_required`); set `bus.nats.feeds.max.bytes`, and the same for `dlq`, `checkpoints`, `leases`, `commands`, `results`, `configs` and `status`",
         )),
         10002 | 10023 | 10026 | 10027 | 10028 | 10047 => BusFault::Misconfigured(says(
             "the account or the server has no room left for it; raise the limits of the account or server, or lower `bus.nats.*.max.bytes` and replicas",

@@ -90,7 +90,7 @@ fn early(role: Role, found: &Config, wanted: &Config) -> Option<String> {
         Role::Results => {
             "what became of a command is forgotten too early, and the command ends `UNKNOWN` if it comes again"
         }
-        Role::Feeds | Role::DeadLetters | Role::Checkpoints => return None,
+        Role::Feeds | Role::DeadLetters | Role::Checkpoints | Role::Store => return None,
     };
     let is_early =
         !found.max_age.is_zero() && (wanted.max_age.is_zero() || found.max_age < wanted.max_age);

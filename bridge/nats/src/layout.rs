@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
-use talon_runtime::bus::{Purpose, ShardSpec};
+use talon_runtime::bus::{Purpose, ShardSpec, TopicSpec};
 use talon_sdk::Kind;
 
 use crate::config::Access;
@@ -85,7 +85,9 @@ impl Layout {
                 | Purpose::Results
                 | Purpose::Relayed
                 | Purpose::Checkpoints
-                | Purpose::Shards => {
+                | Purpose::Shards
+                | Purpose::Configs
+                | Purpose::Status => {
                     subject.clone_from(&topic.name);
                     dead_letters_keep = keep;
                     Route::DeadLetters { subject: topic.name.clone() }
@@ -130,6 +132,28 @@ pub(crate) fn leases(
     below.deny_delete = true;
     below.max_age = forgotten;
     below.max_bytes = access.sizes.leases;
+    Bucket { name, below }
+}
+
+/// How many writes of a key are kept: by them is known what became of a write without an answer, though others came
+/// after it. The most that a bucket keeps.
+const WRITES: i64 = 64;
+
+/// The bucket of a store.
+pub(crate) fn store(prefix: &str, spec: &TopicSpec, access: &Access) -> Bucket {
+    let name = names::store(prefix, &spec.name);
+    let mut below = stream(prefix, names::bucket_stream(&name), spec.replication, access);
+    below.metadata.remove(CHECKPOINTS);
+    below.subjects = vec![format!("$KV.{name}.>")];
+    below.allow_rollup = true;
+    below.deny_delete = true;
+    let (what, writes, bytes) = match spec.purpose {
+        Purpose::Status => ("states of connectors", 1, access.sizes.status),
+        _ => ("what is configured at run time", WRITES, access.sizes.configs),
+    };
+    below.description = Some(format!("Talon: {what}"));
+    below.max_messages_per_subject = writes;
+    below.max_bytes = bytes;
     Bucket { name, below }
 }
 

@@ -26,6 +26,7 @@ mod read;
 mod relay;
 mod session;
 mod status;
+mod store;
 mod streams;
 mod tail;
 mod writer;
@@ -35,7 +36,7 @@ use std::time::Duration;
 
 use talon_runtime::bus::{
     Bus, BusFault, ConnectorTopics, Grant, LaneSpec, Membership, OpenLane, ShardLog, ShardSpec,
-    Start, Stop, Tailed,
+    Start, Stop, Store, Tailed, TopicSpec,
 };
 use talon_sdk::config::Settings;
 use tokio::runtime::Handle;
@@ -47,6 +48,7 @@ use crate::layout::Layout;
 use crate::log::NatsLog;
 use crate::policy::Role;
 use crate::session::Session;
+use crate::store::NatsStore;
 use crate::streams::KnownStreams;
 
 pub use config::{SECTION, keys, problems};
@@ -55,10 +57,14 @@ pub use names::{Collision, bucket_key, checkpoint_key, collisions, key, token};
 /// Pause before the next attempt to join the group.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// How often followers of a store read everything anew.
+const READ_EVERY: Duration = Duration::from_secs(300);
+
 /// Servers with JetStream, and how to reach them.
 pub struct Nats {
     session: Arc<Session>,
     known: KnownStreams,
+    read_every: Duration,
 }
 
 impl Nats {
@@ -66,7 +72,13 @@ impl Nats {
     /// something is. Does no I/O.
     pub fn new(settings: &mut Settings<'_>, prefix: &str) -> Option<Nats> {
         let session = Session::new(Access::read(settings)?, prefix);
-        Some(Nats { session: Arc::new(session), known: KnownStreams::default() })
+        let (session, known) = (Arc::new(session), KnownStreams::default());
+        Some(Nats { session, known, read_every: READ_EVERY })
+    }
+
+    /// Reads stores anew so often, instead of every five minutes. For tests.
+    pub fn reading_every(self, read_every: Duration) -> Nats {
+        Nats { read_every, ..self }
     }
 
     async fn open_log(&self, shard: &ShardSpec, grant: &Grant) -> Result<NatsLog, BusFault> {
@@ -140,6 +152,10 @@ impl Bus for Nats {
             let connection = self.session.connection(&Grant::unlimited("")).await?;
             tail::tail(&connection, &self.session.prefix, topics, from, stop, each).await
         })
+    }
+
+    fn store(&self, topic: &TopicSpec) -> Arc<dyn Store> {
+        Arc::new(NatsStore::new(&self.session, topic.clone(), self.read_every))
     }
 
     /// Makes sure of the streams. Earlier owners are kept out by the sequences that every record

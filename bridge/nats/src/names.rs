@@ -6,6 +6,7 @@
 //! | stream of its dead letters | `{PREFIX}_{name}_DLQ` |
 //! | stream of its commands, and of what became of them | `{PREFIX}_{name}_COMMANDS`, `{PREFIX}_{name}_RESULTS` |
 //! | bucket of the checkpoints | `{prefix}_checkpoints` |
+//! | buckets of what is configured at run time, and of states | `{prefix}_configs`, `{prefix}_status` |
 //!
 //! A stream or a bucket may not have a `.` in its name, so one in the prefix becomes `-` there; the
 //! subjects keep it. Two prefixes that become the same are told apart by the subjects of the stream,
@@ -17,7 +18,7 @@
 //! and two hexadecimal digits, as in a URL; everything else, Cyrillic too, stays as it is. The empty
 //! key is a `%` alone. Every token leads back to exactly one key.
 //!
-//! A key of the bucket of the checkpoints (`{connector}/{feed}`) may have ASCII letters, digits, `_`,
+//! A key of a bucket, such as that of the checkpoints (`{connector}/{feed}`), may have ASCII letters, digits, `_`,
 //! `-` and `/`; every other byte becomes `=` and two hexadecimal digits.
 
 use std::fmt;
@@ -61,6 +62,12 @@ pub(crate) fn bucket(prefix: &str) -> String {
 /// The bucket of the leases.
 pub(crate) fn leases(prefix: &str) -> String {
     format!("{}_leases", undotted(prefix))
+}
+
+/// The bucket of a store, which the topic `{prefix}.{what}` is on Kafka.
+pub(crate) fn store(prefix: &str, topic: &str) -> String {
+    let what = topic.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('.'));
+    format!("{}_{}", undotted(prefix), what.unwrap_or(topic))
 }
 
 /// The stream below a bucket.
@@ -182,6 +189,7 @@ mod tests {
         assert_eq!(stream("eu.talon", "field"), "EU-TALON_field");
         assert_eq!(dead_letters("talon", "field"), "TALON_field_DLQ");
         assert_eq!(bucket("eu.talon"), "eu-talon_checkpoints");
+        assert_eq!(store("eu.talon", "eu.talon.configs"), "eu-talon_configs");
     }
 
     #[test]

@@ -12,6 +12,8 @@ pub(crate) enum Role {
     Checkpoints,
     Commands,
     Results,
+    /// What is configured at run time, or states.
+    Store,
 }
 
 impl Role {
@@ -23,6 +25,7 @@ impl Role {
             Role::Checkpoints => "how far the feeds have read",
             Role::Commands => "the commands that were not settled",
             Role::Results => "what became of the commands",
+            Role::Store => "what was configured at run time, or the states",
         }
     }
 
@@ -30,7 +33,7 @@ impl Role {
     pub(crate) fn loss(self) -> &'static str {
         match self {
             Role::Feeds => "everything is published again as new",
-            Role::DeadLetters | Role::Commands => "they are lost",
+            Role::DeadLetters | Role::Commands | Role::Store => "they are lost",
             Role::Checkpoints => "all feeds are read again",
             Role::Results => "a command that is sent again is applied again",
         }
@@ -166,7 +169,7 @@ mod tests {
 
     #[test]
     fn what_talon_creates_breaks_nothing() {
-        for role in [Role::Feeds, Role::DeadLetters, Role::Checkpoints] {
+        for role in [Role::Feeds, Role::DeadLetters, Role::Checkpoints, Role::Store] {
             assert_eq!(violations(role, &wanted(), &wanted()), [""; 0]);
         }
     }

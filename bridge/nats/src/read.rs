@@ -33,7 +33,7 @@ pub(crate) async fn read_to_end(
     connection: &Connection,
     grant: &Grant,
     (stream, subjects, deliver_policy): (&str, Vec<String>, DeliverPolicy),
-    each: &mut dyn FnMut(&Message, u64) -> Result<(), BusFault>,
+    each: &mut impl FnMut(&Message, u64) -> Result<(), BusFault>,
 ) -> Result<(), BusFault> {
     let what = format!("reading back the stream `{stream}`");
     let unavailable = |error: &dyn std::fmt::Display| {

@@ -210,7 +210,7 @@ fn of_another<'c>(found: &'c Config, wanted: &Config) -> Option<&'c str> {
     (!found.subjects.iter().any(shared)).then_some(theirs)
 }
 
-fn accept(role: Role, found: Config, wanted: &Config) -> Result<Config, BusFault> {
+pub(crate) fn accept(role: Role, found: Config, wanted: &Config) -> Result<Config, BusFault> {
     let name = &wanted.name;
     if let (Some(theirs), Some(ours)) = (found.metadata.get(PREFIX), wanted.metadata.get(PREFIX))
         && theirs != ours

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use talon_brokers::Nats as Server;
 use talon_nats::Nats;
 use talon_runtime::bus::{Bus, BusFault, Grant, Membership, ShardLog, ShardSpec};
+use talon_runtime::engine::Wish;
 use talon_runtime::health::State;
 use talon_runtime::metrics::Metrics;
 use talon_runtime::options::Options;
@@ -143,6 +144,16 @@ impl Bus for Joining {
     }
 }
 
+fn setup(name: &str) -> Setup {
+    Setup {
+        name: name.to_owned(),
+        class: "test",
+        options: Options::default(),
+        connector: Arc::new(Silent),
+        commands: None,
+    }
+}
+
 /// A process of the group, with a runtime of its own.
 struct Process {
     runtime: Runtime,
@@ -162,19 +173,12 @@ impl Process {
         let runtime = runtime.unwrap();
         let (nats, history) = (world.process(), history.clone());
         let bus = Joining { nats, process, lets_go, history };
-        let setup = |name: &String| Setup {
-            name: name.clone(),
-            class: "test",
-            options: Options::default(),
-            connector: Arc::new(Silent),
-            commands: None,
-        };
         let inside = runtime.enter();
         let engine = Engine::start(Parts {
             prefix: world.prefix.clone(),
             bus: Arc::new(bus),
             registry: None,
-            connectors: shards.iter().map(setup).collect(),
+            connectors: shards.iter().map(|name| setup(name)).collect(),
             clock: Clock::System,
             metrics: Metrics::new().unwrap(),
         });
@@ -230,6 +234,42 @@ fn at_rest(history: &History, how_long: Duration) {
         assert_eq!(history.openings(), before, "{:?}", history.told().opened);
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+#[test]
+fn a_connector_that_comes_is_run_at_once_and_one_that_goes_is_free_when_it_is_let_go() {
+    let Some(server) = Server::shared("come_and_go") else { return };
+    let ttl = Duration::from_secs(2);
+    let (world, history) = (world(server, ttl), History::default());
+    let one = Process::start(&world, &history, "one", &shards(3), ttl);
+    let two = Process::start(&world, &history, "two", &shards(3), ttl);
+    let both = || history.count("one") + history.count("two");
+    until("all run", || both() == 3);
+    at_rest(&history, ttl * 2);
+    let set = |wish: fn(&str) -> Wish| {
+        for process in [&one, &two] {
+            let connectors = process.engine.as_ref().unwrap().connectors();
+            shards(9)[3..].iter().for_each(|name| connectors.set(name, wish(name)));
+        }
+    };
+    let openings = |shard: &str| history.told().opened.get(shard).map_or(0, Vec::len);
+    let before: Vec<usize> = shards(3).iter().map(|shard| openings(shard)).collect();
+    set(|name| Wish::Run(setup(name)));
+    until("those that came run", || both() == 9);
+    until("they are shared out", || history.count("one").abs_diff(history.count("two")) <= 2);
+    // Given up, and wanted again before they are let go.
+    set(|_| Wish::GiveUp);
+    set(|name| Wish::Run(setup(name)));
+    until("they are opened again", || shards(9)[3..].iter().all(|shard| openings(shard) >= 2));
+    until("all run", || both() == 9);
+    set(|_| Wish::Forget);
+    until("they are gone", || both() == 3);
+    at_rest(&history, ttl * 2);
+    history.check();
+    assert!(history.told().cut_short.is_empty(), "all were let go in time");
+    // Those that stayed may have moved, as the shares changed; none was opened for anything else.
+    let after: Vec<usize> = shards(3).iter().map(|shard| openings(shard)).collect();
+    assert!(before.iter().zip(&after).all(|(then, now)| now - then <= 2), "{before:?} {after:?}");
 }
 
 #[test]

@@ -13,13 +13,15 @@ use talon_runtime::bus::{Bus, BusFault, Grant, Membership, Ownership, Stop};
 
 const DEMANDING: &str = "accounts { A { jetstream { max_bytes_required: true, max_file: 1GB, max_memory: 1MB }, users: [{ user: talon, password: hunter2 }] } }";
 
-const SIZES: [&str; 6] = [
+const SIZES: [&str; 8] = [
     "feeds.max.bytes",
     "dlq.max.bytes",
     "checkpoints.max.bytes",
     "leases.max.bytes",
     "commands.max.bytes",
     "results.max.bytes",
+    "configs.max.bytes",
+    "status.max.bytes",
 ];
 
 fn demanding(url: &str) -> World {
@@ -56,7 +58,7 @@ fn an_account_that_demands_sizes_is_told_of_with_the_settings_and_served_with_th
     let (into, stop) = (told.clone(), Stop::default());
     let _inside = world.runtime.enter();
     let joined = nats.join(Membership {
-        shards: vec!["field".to_owned()],
+        shards: ["field"].into(),
         replication: 0,
         ownership: Ownership::default(),
         report: Arc::new(move |fault| *into.lock().unwrap() = fault.cloned()),
@@ -78,7 +80,7 @@ fn an_account_that_demands_sizes_is_told_of_with_the_settings_and_served_with_th
     nats.open_lane(&world.lane_spec(), &Grant::unlimited("field")).unwrap();
     let (ownership, stop) = (Ownership::default(), Stop::default());
     let joined = nats.join(Membership {
-        shards: vec!["field".to_owned()],
+        shards: ["field"].into(),
         replication: 0,
         ownership: ownership.clone(),
         report: Arc::new(|_| {}),

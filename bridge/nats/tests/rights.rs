@@ -11,15 +11,18 @@ use support::World;
 use talon_brokers::Nats as Server;
 use talon_nats::Nats;
 use talon_runtime::bus::{
-    Bus, BusFault, Grant, LaneRecord, LaneTopic, Membership, Ownership, Start, Stop,
+    Bus, BusFault, Expected, Grant, LaneRecord, LaneTopic, Membership, Ownership, Start, Stop,
+    Told, TopicSpec, WriteFault,
 };
 
 /// What `bridge/nats/README.md` says is needed to publish to; `{p}` is the prefix. Without those that are
 /// marked, something is left undone, and nothing else is wrong.
-const PUBLISH: [(&str, bool); 17] = [
+const PUBLISH: [(&str, bool); 19] = [
     ("{p}.>", false),
     ("$KV.{p}_checkpoints.>", false),
     ("$KV.{p}_leases.>", false),
+    ("$KV.{p}_configs.>", false),
+    ("$KV.{p}_status.>", false),
     ("$JS.API.INFO", false),
     ("$JS.API.STREAM.INFO.>", false),
     ("$JS.API.STREAM.CREATE.>", false),
@@ -73,7 +76,7 @@ fn member(world: &World, nats: &Nats) -> Result<(), BusFault> {
     let into = fault.clone();
     let _inside = world.runtime.enter();
     let joined = nats.join(Membership {
-        shards: vec!["field".to_owned()],
+        shards: ["field"].into(),
         replication: 0,
         ownership: ownership.clone(),
         report: Arc::new(move |told| {
@@ -96,6 +99,33 @@ fn member(world: &World, nats: &Nats) -> Result<(), BusFault> {
             Ok(())
         }
     }
+}
+
+/// Writes to a store in both ways, and follows it.
+fn store(world: &World, nats: &Nats) -> Result<(), BusFault> {
+    let _inside = world.runtime.enter();
+    let configs = nats.store(&TopicSpec::configs(&world.prefix, 0));
+    let status = nats.store(&TopicSpec::status(&world.prefix, 0));
+    let of_write = |fault| match fault {
+        WriteFault::Bus(fault) | WriteFault::Unclear(fault) => fault,
+        WriteFault::Conflict => panic!("nobody else writes"),
+    };
+    configs.write("k", Some(b"1"), Expected::Anything).map_err(of_write)?;
+    for store in [&configs, &status] {
+        let mut told = store.follow();
+        loop {
+            match told.blocking_recv() {
+                Some(Told::Current) => break,
+                Some(Told::Trouble(fault)) => return Err(fault),
+                Some(_) => {}
+                None => panic!("it goes on for ever"),
+            }
+        }
+    }
+    status.write("k", Some(b"1"), Expected::Anything).map_err(of_write)?;
+    status.put("k", Some(b"2"));
+    assert!(status.flush(LIMIT));
+    Ok(())
 }
 
 /// Publishes, reads back, and runs a command.
@@ -128,6 +158,7 @@ fn everything(world: &World) -> Result<(), BusFault> {
         }
         member(world, &process)?;
         work(world, &process)?;
+        store(world, &process)?;
     }
     let console = world.process();
     let (stop, topics) = (Stop::default(), [world.lane_spec().commands.name]);

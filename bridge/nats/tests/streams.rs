@@ -220,7 +220,7 @@ fn the_leases_have_the_replicas_of_the_safest_connector() {
     let world = World::new(&cluster.urls());
     let stop = Stop::default();
     let membership = Membership {
-        shards: vec!["field".to_owned()],
+        shards: ["field"].into(),
         replication: 3,
         ownership: Ownership::default(),
         report: Arc::new(|_| {}),

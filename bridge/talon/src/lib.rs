@@ -16,6 +16,7 @@ mod descriptors;
 #[cfg(feature = "dev")]
 mod dev;
 mod end;
+mod instances;
 mod log;
 mod offsets;
 mod plugins;

@@ -1,6 +1,7 @@
 //! `talon run`: production.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::pin;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::config::{Loaded, flatten, load};
 use crate::end::End;
+use crate::instances::{self, Instances};
 use crate::print::err;
 use crate::server::{self, About, Recent};
 use crate::signals::asked_to_stop;
@@ -95,6 +97,17 @@ pub(crate) async fn serve(
         clock::follow(file, by_ms.clone());
     }
     let timeout = loaded.root.shutdown_timeout;
+    let (prefix, bus, clock) =
+        (loaded.root.prefix.clone(), loaded.bus.clone(), loaded.clock.clone());
+    let (metrics, directories) = (loaded.metrics.clone(), loaded.root.directories.clone());
+    let mut texts = loaded.texts;
+    let file = loaded.connectors.iter().map(|setup| {
+        (setup.name.clone(), (setup.clone(), texts.remove(&setup.name).unwrap_or_default()))
+    });
+    let file = file.collect();
+    let replication = loaded.connectors.iter().map(|s| s.options.replication).max().unwrap_or(0);
+    let relays = loaded.relays.iter().map(|relay| relay.name.clone()).collect();
+    let worker = worker(listener.local_addr()?);
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         listen = %listener.local_addr()?,
@@ -112,6 +125,23 @@ pub(crate) async fn serve(
         metrics: loaded.metrics,
     };
     let engine = Engine::start_with(parts, loaded.relays);
+    let instances = Instances::start(instances::Parts {
+        prefix,
+        worker,
+        bus,
+        replication,
+        file,
+        relays,
+        directories,
+        secrets: Secrets::of_process(),
+        clock,
+        metrics,
+        connectors: engine.connectors(),
+        view: engine.view(),
+    });
+    tracing::info!(
+        "connectors are changed over REST from this machine alone: there is no authentication"
+    );
     let logging = tokio::spawn(log::watch(engine.view()));
     let (stop_server, server_stopped) = watch::channel(());
     let stopped = async move {
@@ -119,12 +149,14 @@ pub(crate) async fn serve(
         // Ends with an error when the sender is dropped, which is what is waited for.
         stopped.changed().await.ok();
     };
-    let serving = tokio::spawn(server::serve(listener, engine.view(), about, stopped));
+    let serving =
+        tokio::spawn(server::serve(listener, engine.view(), about, instances.clone(), stopped));
     stop.await;
     tracing::info!("stopping: what was read is committed first");
     // Scrapes and probes are answered while it drains. What is under way then may end within the rest.
     let end = Instant::now() + timeout;
     let drained = engine.stop(timeout - FAREWELL.min(timeout / 4)).await;
+    instances.leave(FAREWELL / 2).await;
     drop(stop_server);
     logging.abort();
     match timeout_at(end, serving).await {
@@ -139,5 +171,16 @@ pub(crate) async fn serve(
             "not all that was read could be committed within `shutdown.timeout.ms`; it will be read again"
         );
         Ok(End::Failed)
+    }
+}
+
+/// What this process is called in states of connectors: its host, and the port of its REST.
+fn worker(listen: SocketAddr) -> String {
+    let told = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let host = told.or_else(|| std::env::var("HOSTNAME").ok());
+    let host = host.map(|host| host.trim().to_owned()).filter(|host| !host.is_empty());
+    match host {
+        Some(host) => format!("{host}:{}", listen.port()),
+        None => listen.to_string(),
     }
 }

@@ -295,8 +295,26 @@ impl Talon {
     pub async fn get(&mut self, path: &str) -> (u16, String) {
         // The HTTP library is built without a crypto provider of its own choice.
         rustls::crypto::ring::default_provider().install_default().ok();
-        let reply = reqwest::get(format!("{}{path}", self.url().await)).await.unwrap();
+        let mut request = reqwest::Client::new().get(format!("{}{path}", self.url().await));
+        if path == "/" {
+            // What a browser says; clients of Kafka Connect are answered something else.
+            request = request.header("accept", "text/html");
+        }
+        let reply = request.send().await.unwrap();
         (reply.status().as_u16(), reply.text().await.unwrap())
+    }
+
+    /// Code and body of a request to its REST.
+    pub async fn rest(&mut self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let url = format!("{}{path}", self.url().await);
+        let mut request = reqwest::Client::new().request(method.parse().unwrap(), url);
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body.to_string());
+        }
+        let reply = request.send().await.unwrap();
+        let (code, text) = (reply.status().as_u16(), reply.text().await.unwrap());
+        (code, serde_json::from_str(&text).unwrap_or(Value::Null))
     }
 
     /// `/health/ready`.

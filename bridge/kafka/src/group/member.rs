@@ -196,6 +196,7 @@ impl Member {
                 Doubt::Failed => return Err(failed()),
             }
             let polled = consumer.poll(Duration::from_millis(100));
+            context.look_at_shards();
             context.give_back(consumer, Give::Released)?;
             if context.was_lost()
                 && let Some(stay) = losses.add(Instant::now())

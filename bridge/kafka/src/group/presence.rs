@@ -16,7 +16,7 @@ use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde_json::{Value, json};
-use talon_runtime::bus::{BusFault, Membership, Owner, Ownership};
+use talon_runtime::bus::{BusFault, Membership, Owner, Ownership, Shards};
 
 use super::shards::{PARTITIONS, partition};
 use crate::client::{Watch, refused};
@@ -43,7 +43,7 @@ pub(super) struct Presence<'m> {
     cluster: &'m Cluster,
     group: &'m str,
     topic: &'m str,
-    shards: &'m [String],
+    shards: &'m Shards,
     ownership: &'m Ownership,
     session: Duration,
     /// For people: host and process.
@@ -106,11 +106,12 @@ impl<'m> Presence<'m> {
         self.looked = Some(Instant::now());
         let granted = self.ownership.granted();
         let said = self.say(&granted);
-        let found = if self.shards.iter().all(|shard| granted.contains(shard)) {
+        let shards = self.shards.current();
+        let found = if shards.is_subset(&granted) {
             self.reader = None;
             Ok(())
         } else {
-            self.find(&granted, well)
+            self.find(&shards, &granted, well)
         };
         if let Err(fault) = said.and(found) {
             self.producer = None;
@@ -143,7 +144,7 @@ impl<'m> Presence<'m> {
                 Some(producer) => producer,
                 none => {
                     let topics = vec![self.topic.to_owned()];
-                    none.insert(self.cluster.producer(&Use { transactional_id: None, topics })?)
+                    none.insert(self.cluster.producer(&Use { topics, ..Use::default() })?)
                 }
             };
             for (shard, value) in
@@ -169,14 +170,20 @@ impl<'m> Presence<'m> {
         Ok(())
     }
 
-    fn find(&mut self, granted: &BTreeSet<String>, well: bool) -> Result<(), BusFault> {
+    fn find(
+        &mut self,
+        shards: &BTreeSet<String>,
+        granted: &BTreeSet<String>,
+        well: bool,
+    ) -> Result<(), BusFault> {
         let reader = match &mut self.reader {
             Some(reader) => reader,
             none => none.insert(Reader::new(self.cluster, self.group, self.topic)?),
         };
         reader.read(self.group)?;
-        let elsewhere = self.shards.iter().filter(|shard| !granted.contains(*shard));
-        for shard in elsewhere {
+        // One that comes back has had no time to be said.
+        reader.heard.retain(|shard, heard| heard.name.is_some() || shards.contains(shard));
+        for shard in shards.difference(granted) {
             if !reader.whole.contains(&partition(shard)) {
                 continue;
             }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
@@ -11,7 +11,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaRespErr;
-use talon_runtime::bus::{BusFault, Membership, Ownership, Release, Report, Trouble};
+use talon_runtime::bus::{BusFault, Membership, Ownership, Release, Report, Shards, Trouble};
 
 use super::shards::partition;
 use crate::client::severe;
@@ -47,7 +47,7 @@ impl Drop for Leaving {
 /// Turns assignments into grants.
 pub(super) struct Context {
     topic: String,
-    shards: Vec<String>,
+    shards: Shards,
     ownership: Ownership,
     report: Report,
     assigned: Mutex<Assigned>,
@@ -63,6 +63,10 @@ pub(super) struct Context {
 #[derive(Default)]
 struct Assigned {
     partitions: BTreeSet<i32>,
+    /// The shards that were granted of.
+    shards: Arc<BTreeSet<String>>,
+    /// Shards that this process could not run any more, and that may still be held.
+    removed: Vec<Release>,
     /// Partitions that the group takes back, and what must be let go first.
     taken_back: Vec<(Vec<i32>, Release)>,
 }
@@ -137,9 +141,26 @@ impl Context {
     }
 
     /// Grants what is assigned; gives what is not any more.
-    fn grant(&self, assigned: &Assigned) -> Release {
+    fn grant(&self, assigned: &mut Assigned) -> Release {
+        assigned.shards = self.shards.current();
         let mine = |shard: &&String| assigned.partitions.contains(&partition(shard));
-        self.ownership.grant(&self.shards.iter().filter(mine).cloned().collect())
+        self.ownership.grant(&assigned.shards.iter().filter(mine).cloned().collect())
+    }
+
+    /// Grants shards that came, and gives those up that went. The partition of one that went stays here.
+    pub(super) fn look_at_shards(&self) {
+        let mut assigned = self.assigned();
+        if !Arc::ptr_eq(&assigned.shards, &self.shards.current()) && !assigned.partitions.is_empty()
+        {
+            let removed = self.grant(&mut assigned);
+            assigned.removed.push(removed);
+        }
+        assigned.removed.retain(|release| {
+            if release.took() > RELEASE {
+                release.cut_short();
+            }
+            !release.is_done()
+        });
     }
 
     /// What is assigned may be others' already.
@@ -258,7 +279,8 @@ impl ConsumerContext for Context {
                 (self.report)(None);
                 let mut assigned = self.assigned();
                 assigned.partitions.extend(numbers);
-                self.grant(&assigned);
+                let removed = self.grant(&mut assigned);
+                assigned.removed.push(removed);
             }
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => {
                 if consumer.assignment_lost() {
@@ -268,7 +290,11 @@ impl ConsumerContext for Context {
                 {
                     let mut assigned = self.assigned();
                     assigned.partitions.retain(|partition| !numbers.contains(partition));
-                    let release = self.grant(&assigned);
+                    let mut release = self.grant(&mut assigned);
+                    // Also what was given up, or has come to rest, and has not ended yet: whoever gets the
+                    // partition may run it.
+                    let moves = |shard: &str| numbers.contains(&partition(shard));
+                    release.join(self.ownership.closing(moves));
                     assigned.taken_back.push((numbers, release));
                 }
                 let leaving = self.leaving.load(Ordering::Acquire);

@@ -37,7 +37,7 @@ pub(crate) use home::home;
 pub(crate) use newest::Strays;
 use newest::{Newest, Spot};
 pub(crate) use positions::Ends;
-use positions::to_ends;
+pub(crate) use positions::to_ends;
 pub(crate) use topic::Topic;
 
 /// What was found besides the records.

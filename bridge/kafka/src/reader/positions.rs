@@ -23,7 +23,7 @@ const RECORDS_PER_LOOK: u32 = 256;
 pub(crate) type Ends = BTreeMap<(usize, i32), i64>;
 
 /// Reads what is assigned until all ends are reached, or `each` says no; whether they were reached.
-pub(super) fn to_ends(
+pub(crate) fn to_ends(
     topics: &[Topic],
     grant: &Grant,
     consumer: &BaseConsumer,

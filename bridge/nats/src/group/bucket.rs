@@ -11,7 +11,7 @@ use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use bytes::Bytes;
 use serde::Serialize;
 use talon_runtime::bus::BusFault;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::entries::{Lease, shard_key};
 use crate::connection::Connection;
@@ -22,9 +22,6 @@ use crate::streams::{bucket_subject, create, info};
 
 /// One request to the server, at most.
 pub(crate) const REQUEST: Duration = Duration::from_secs(5);
-
-/// How often is looked whether the connection was lost under a request.
-const POLL: Duration = Duration::from_millis(20);
 
 /// Entries of members that are gone vanish after this.
 const FORGOTTEN: Duration = Duration::from_secs(3600);
@@ -168,18 +165,8 @@ impl LeaseBucket {
         }
     }
 
-    /// Waits for the answer to a request. It does not come any more when the connection was lost.
     async fn answer<T>(&self, request: impl Future<Output = T>) -> Result<T, WriteError> {
-        let losses = self.connection.status.losses();
-        let lost = async {
-            while self.connection.status.losses() == losses || !self.connection.is_up() {
-                sleep(POLL).await;
-            }
-        };
-        tokio::select! {
-            answer = timeout(REQUEST, request) => answer.map_err(|_| WriteError::Silence),
-            () = lost => Err(WriteError::Silence),
-        }
+        self.connection.answer(REQUEST, request).await.ok_or(WriteError::Silence)
     }
 }
 

@@ -117,6 +117,13 @@ impl HeldLeases {
         expired
     }
 
+    /// Begins to give those away that are not among these: the process could not run them any more.
+    pub(crate) fn give_up(&mut self, shards: &BTreeSet<String>) {
+        for shard in self.granted().difference(shards) {
+            self.give(shard);
+        }
+    }
+
     /// Begins to give a shard away.
     pub(crate) fn give(&mut self, shard: &str) {
         let mut kept = self.granted();

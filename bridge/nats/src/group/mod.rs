@@ -173,7 +173,7 @@ impl Member {
     /// Says that this process is there, and renews its leases.
     fn renew(&self, requests: &mut Requests) {
         if !requests.present {
-            let shards = self.membership.shards.clone();
+            let shards = self.membership.shards.current().iter().cloned().collect();
             let presence = Presence { shards, process: self.process.clone() };
             requests.present(member_key(&self.id), presence);
         }
@@ -195,11 +195,15 @@ impl Member {
                 requests.lease(&self.id, shard, (Action::Free, revision), Lease::FREE);
             }
         }
-        let (now, shards, kept) = (Instant::now(), &self.membership.shards, held.kept());
+        let (now, shards) = (Instant::now(), self.membership.shards.current());
+        group.want(&shards, now);
+        held.give_up(&shards);
+        let kept = held.kept();
+        let known: BTreeSet<&str> = kept.iter().map(String::as_str).collect();
         let mut moving: BTreeSet<String> = held.shards();
-        moving.retain(|shard| !kept.contains(shard));
+        moving.retain(|shard| !known.contains(shard.as_str()));
         moving.extend(requests.taking.iter().cloned());
-        let own = Own { member: &self.id, shards, kept: &kept, moving: &moving };
+        let own = Own { member: &self.id, shards: &shards, kept: &kept, moving: &moving };
         for step in decide(group, own, now) {
             match step {
                 Step::Take(shard, revision) => {
@@ -209,7 +213,7 @@ impl Member {
                 Step::Give(shard) => held.give(&shard),
             }
         }
-        for shard in shards.iter().filter(|shard| !kept.contains(shard)) {
+        for shard in shards.iter().filter(|shard| !known.contains(shard.as_str())) {
             self.membership.ownership.tell_owner(shard, group.owner(&self.id, shard, now));
         }
     }

@@ -29,7 +29,7 @@ use super::view::{Group, Other};
 pub(crate) struct Own<'a> {
     pub(crate) member: &'a str,
     /// The shards that it could run.
-    pub(crate) shards: &'a [String],
+    pub(crate) shards: &'a BTreeSet<String>,
     /// What it runs and is not about to give away, oldest first.
     pub(crate) kept: &'a [String],
     /// What it is about to take or to give away.
@@ -66,8 +66,9 @@ fn takes(
 ) -> Vec<Step> {
     let mut count = own.kept.len();
     let mut free = Vec::new();
+    let kept: BTreeSet<&str> = own.kept.iter().map(String::as_str).collect();
     for shard in own.shards {
-        if own.kept.contains(shard) || own.moving.contains(shard) {
+        if kept.contains(shard.as_str()) || own.moving.contains(shard) {
             continue;
         }
         let lease = group.lease(shard, now);
@@ -90,7 +91,7 @@ fn takes(
 }
 
 /// The share of each member: the same for all of them, so that they agree on who gives and who takes.
-fn fair(shards: &[String], others: &[Other<'_>]) -> usize {
+fn fair(shards: &BTreeSet<String>, others: &[Other<'_>]) -> usize {
     let mut all: BTreeSet<&str> = shards.iter().map(String::as_str).collect();
     others.iter().for_each(|other| all.extend(&other.wants));
     all.len().div_ceil(others.len() + 1)
@@ -118,6 +119,7 @@ fn gives(own: Own<'_>, mut others: Vec<Other<'_>>, fair: usize) -> Vec<Step> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use talon_runtime::bus::Owner;
@@ -166,7 +168,8 @@ mod tests {
         }
 
         fn decide(&self, shards: &[&str], kept: &[&str]) -> Vec<Step> {
-            let (shards, kept, moving) = (names(shards), names(kept), BTreeSet::new());
+            let shards = names(shards).into_iter().collect();
+            let (kept, moving) = (names(kept), BTreeSet::new());
             let own = Own { member: "me", shards: &shards, kept: &kept, moving: &moving };
             let mut steps = decide(&self.group, own, self.now);
             steps.sort_by_key(|step| match step {
@@ -236,7 +239,8 @@ mod tests {
         world = world.lease("e", Some("you"), 0).lease("f", Some("you"), 0);
         assert_eq!(world.decide(&shards, &["a", "b", "c", "d"]), [give("c"), give("d")]);
         // Nothing more while it is on its way.
-        let (shards, kept) = (names(&shards), names(&["a", "b", "c"]));
+        let shards = names(&shards).into_iter().collect();
+        let kept = names(&["a", "b", "c"]);
         let moving = BTreeSet::from(["d".to_owned()]);
         let own = Own { member: "me", shards: &shards, kept: &kept, moving: &moving };
         assert_eq!(decide(&world.group, own, world.now), []);
@@ -284,5 +288,8 @@ mod tests {
         world.now += TTL * 3;
         world.group.hear(world.now);
         assert_eq!(owner(&world, "a"), Owner::Nobody, "it never had an owner");
+        world.group.want(&Arc::new(BTreeSet::from(["a".to_owned()])), world.now);
+        let owner = |world: &World, shard: &str| world.group.owner("me", shard, world.now);
+        assert_eq!(owner(&world, "a"), Owner::Unknown, "it has just come");
     }
 }

@@ -1,6 +1,7 @@
 //! The bucket of the leases as one member sees it: who is alive, and who runs what.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use talon_runtime::bus::Owner;
@@ -24,14 +25,35 @@ pub(crate) struct Group {
     members: BTreeMap<String, Dated<Presence>>,
     /// When looking began.
     began: Instant,
+    /// The shards that this process could run, and since when.
+    wanted: BTreeMap<String, Instant>,
+    last_wanted: Arc<BTreeSet<String>>,
     /// When something was heard of the server last.
     heard: Instant,
 }
 
 impl Group {
     pub(crate) fn new(ttl: Duration, now: Instant) -> Group {
-        let (leases, members) = (BTreeMap::new(), BTreeMap::new());
-        Group { ttl, leases, members, began: now, heard: now }
+        Group {
+            ttl,
+            leases: BTreeMap::new(),
+            members: BTreeMap::new(),
+            began: now,
+            wanted: BTreeMap::new(),
+            last_wanted: Arc::default(),
+            heard: now,
+        }
+    }
+
+    /// The shards that this process could run now.
+    pub(crate) fn want(&mut self, shards: &Arc<BTreeSet<String>>, now: Instant) {
+        if !Arc::ptr_eq(&self.last_wanted, shards) {
+            self.wanted.retain(|shard, _| shards.contains(shard));
+            for shard in shards.iter() {
+                self.wanted.entry(shard.clone()).or_insert(now);
+            }
+            self.last_wanted = shards.clone();
+        }
     }
 
     /// An entry is there, or was written by this process; `None` where it was removed or cannot be read.
@@ -88,6 +110,8 @@ impl Group {
             return Owner::Process(process.clone().unwrap_or_else(|| owner.clone()));
         }
         let since = lease.map_or(self.began, |dated| dated.since);
+        // One that has just come has had no time to be taken.
+        let since = self.wanted.get(shard).map_or(since, |wanted| since.max(*wanted));
         let long = now.saturating_duration_since(since) > self.ttl * 2;
         if long && !self.is_deaf(now) { Owner::Nobody } else { Owner::Unknown }
     }

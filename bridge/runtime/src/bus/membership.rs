@@ -7,6 +7,7 @@ use tokio::task::JoinHandle;
 
 use super::fault::BusFault;
 use super::ownership::Ownership;
+use super::shards::Shards;
 
 /// Ends something that runs on and on. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -29,8 +30,8 @@ pub type Report = Arc<dyn Fn(Option<&BusFault>) + Send + Sync>;
 
 /// How a process takes part in the group of those that share the work.
 pub struct Membership {
-    /// The shards that it could run.
-    pub shards: Vec<String>,
+    /// The shards that it could run, which come and go.
+    pub shards: Shards,
     /// Replicas of what the bus keeps for the group, where it creates that; 0 is the bus's default.
     pub replication: u16,
     /// Where the shards that it may run are granted.
@@ -44,7 +45,15 @@ pub struct Membership {
 impl Membership {
     /// A process that shares the work with nobody: all of it is granted at once.
     pub fn alone(self) -> JoinHandle<()> {
-        self.ownership.grant(&self.shards.into_iter().collect());
-        tokio::spawn(async {})
+        let Membership { shards, ownership, stop, .. } = self;
+        let mut seen = shards.current();
+        ownership.grant(&seen);
+        tokio::spawn(async move {
+            while !stop.is_set() {
+                shards.changed(&seen).await;
+                seen = shards.current();
+                ownership.grant(&seen);
+            }
+        })
     }
 }

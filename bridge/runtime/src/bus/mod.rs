@@ -10,10 +10,14 @@ mod lane;
 mod log;
 mod membership;
 mod ownership;
+mod shards;
 mod spec;
 mod stall;
+mod store;
 mod tail;
 mod trouble;
+
+use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
@@ -23,8 +27,12 @@ pub use log::{Append, Place, Recovered, ShardLog};
 pub use membership::{Membership, Report, Stop};
 pub use ownership::{Grant, Owner, Ownership, Release};
 pub(crate) use ownership::{Hold, Standing};
+pub use shards::Shards;
 pub use spec::{ConnectorTopics, Delivery, LaneSpec, Purpose, ShardSpec, TopicSpec};
 pub use stall::Stall;
+pub use store::{
+    Entry, Expected, MemoryStore, Outbox, Picture, Put, Record, Store, Told, WriteFault, write_id,
+};
 pub use tail::{Start, Tailed};
 pub use trouble::Trouble;
 
@@ -60,6 +68,16 @@ pub trait Bus: Send + Sync {
     fn owner(&self, shard: &str) -> Result<Option<String>, BusFault> {
         let _ = shard;
         Ok(None)
+    }
+
+    /// The store of small records that all processes of the group share, which this topic is
+    /// ([`TopicSpec::configs`], [`TopicSpec::status`]). Called once a process for each; does no I/O. Must be called
+    /// inside a Tokio runtime.
+    ///
+    /// On a bus that only one process uses it is in memory.
+    fn store(&self, topic: &TopicSpec) -> Arc<dyn Store> {
+        let _ = topic;
+        Arc::new(MemoryStore::default())
     }
 
     /// Takes a shard over: makes sure of its topics and fences earlier owners. Asks the grant right

@@ -158,6 +158,11 @@ impl Grant {
         });
     }
 
+    /// Waits until no service runs under it.
+    async fn released(&self) {
+        self.wait(|state| state.holders == 0).await;
+    }
+
     async fn wait(&self, met: impl Fn(&GrantState) -> bool) {
         // The sender lives in `self`, so the channel does not close while this waits.
         self.0.state.subscribe().wait_for(|state| met(state)).await.ok();
@@ -195,6 +200,19 @@ impl Release {
         self.grants.iter().all(Grant::is_released)
     }
 
+    /// Waits until nobody holds them any more.
+    pub(crate) async fn done(&self) {
+        for grant in &self.grants {
+            grant.released().await;
+        }
+    }
+
+    /// Waits for what `other` waits for too.
+    pub fn join(&mut self, other: Release) {
+        self.since = self.since.min(other.since);
+        self.grants.extend(other.grants);
+    }
+
     /// How long it has taken so far.
     pub fn took(&self) -> Duration {
         self.since.elapsed()
@@ -220,6 +238,8 @@ struct State {
     /// Until when a grant is good in the beginning; none is for ever.
     good_until: Option<u64>,
     grants: BTreeMap<String, Grant>,
+    /// Shards that this process does not run now, though they may be granted.
+    at_rest: BTreeSet<String>,
     /// Who runs what is not granted here.
     owners: BTreeMap<String, Owner>,
     /// Taken back; those that are let go are dropped with the next change.
@@ -253,13 +273,14 @@ pub(crate) enum Standing {
     Elsewhere(Owner),
     /// It may be run here.
     Granted(Grant),
-    /// The process stops.
+    /// The process stops, or does not run the shard now.
     Stopped,
 }
 
 impl Ownership {
     /// From now on this process may run these shards and no others. Called by the bus. What it gives
-    /// back is to be waited for before the group is told that other shards are free.
+    /// back is to be waited for before the group is told that other shards are free: also what was at work in
+    /// a shard of these before it came to [rest](Ownership::rest).
     pub fn grant(&self, shards: &BTreeSet<String>) -> Release {
         let mut taken = Vec::new();
         self.0.send_modify(|state| {
@@ -281,10 +302,58 @@ impl Ownership {
                 }
             }
             state.closing.retain(|grant| !grant.is_released());
+            let earlier = state
+                .closing
+                .iter()
+                .filter(|grant| taken.iter().any(|t| t.shard() == grant.shard()));
+            let earlier: Vec<Grant> = earlier.cloned().collect();
             state.closing.extend(taken.iter().cloned());
+            taken.extend(earlier);
         });
         taken.iter().for_each(Grant::close);
         Release { grants: taken, since: Instant::now() }
+    }
+
+    /// What was taken back, or has come to rest, and may still be held, of these shards. Called by the bus
+    /// before it tells the group that they are free.
+    pub fn closing(&self, of: impl Fn(&str) -> bool) -> Release {
+        let state = self.0.borrow();
+        let grants = state.closing.iter().filter(|grant| of(grant.shard()) && !grant.is_released());
+        Release { grants: grants.cloned().collect(), since: Instant::now() }
+    }
+
+    /// This process does not run the shard from now on, whether it is granted or not: its services commit what
+    /// was read and end. The shard stays what it is to the bus. Gives what is to be waited for.
+    pub(crate) fn rest(&self, shard: &str) -> Release {
+        self.0.send_modify(|state| {
+            state.at_rest.insert(shard.to_owned());
+            if let Some(grant) = state.grants.get_mut(shard) {
+                // What comes next is not to be mixed up with what ends.
+                let next = Grant::until(shard, grant.0.good_until.load(Ordering::Acquire));
+                if state.stopped {
+                    next.close();
+                }
+                let ended = std::mem::replace(grant, next);
+                ended.close();
+                state.closing.push(ended);
+            }
+            state.closing.retain(|grant| !grant.is_released());
+        });
+        self.closing(|closing| closing == shard)
+    }
+
+    /// This process runs the shard again while it is granted.
+    pub(crate) fn wake(&self, shard: &str) {
+        self.0.send_if_modified(|state| state.at_rest.remove(shard));
+    }
+
+    /// Whether a shard is granted, also one at rest; or who has it.
+    pub(crate) fn owner(&self, shard: &str) -> Result<(), Owner> {
+        let state = self.0.borrow();
+        match state.grants.contains_key(shard) {
+            true => Ok(()),
+            false => Err(state.owners.get(shard).cloned().unwrap_or_default()),
+        }
     }
 
     /// All grants are good until `until`, also those that are given from now on; see
@@ -374,7 +443,7 @@ impl Ownership {
 impl State {
     fn standing(&self, shard: &str) -> Standing {
         match self.grants.get(shard) {
-            _ if self.stopped => Standing::Stopped,
+            _ if self.stopped || self.at_rest.contains(shard) => Standing::Stopped,
             _ if !self.joined => Standing::Away,
             Some(grant) => Standing::Granted(grant.clone()),
             None => Standing::Elsewhere(self.owners.get(shard).cloned().unwrap_or_default()),
@@ -468,6 +537,46 @@ mod tests {
         assert!(matches!(ownership.standing("b"), Standing::Stopped));
         ownership.finish();
         assert!(a.is_over());
+    }
+
+    #[tokio::test]
+    async fn a_shard_at_rest_stays_granted_and_is_free_when_what_ended_has_let_go() {
+        let ownership = Ownership::default();
+        ownership.grant(&set(&["a", "b"]));
+        let (before, b) = (granted(&ownership, "a"), granted(&ownership, "b"));
+        let held = before.hold();
+        let rest = ownership.rest("a");
+        before.closing().await;
+        assert!(matches!(ownership.standing("a"), Standing::Stopped), "its services end");
+        assert_eq!(ownership.granted(), set(&["a", "b"]));
+        assert!(b.is_open() && ownership.owner("a").is_ok() && !rest.is_done());
+        // The group takes it away before what ended has let go.
+        let taken = ownership.grant(&set(&["b"]));
+        let closing = ownership.closing(|shard| shard == "a");
+        assert!(!taken.is_done() && !closing.is_done());
+        drop(held);
+        rest.done().await;
+        assert!(taken.is_done() && closing.is_done());
+        assert!(matches!(ownership.standing("a"), Standing::Stopped));
+        ownership.wake("a");
+        assert!(matches!(ownership.standing("a"), Standing::Elsewhere(_)));
+    }
+
+    #[test]
+    fn what_comes_after_a_rest_is_good_for_as_long_as_the_shard_is() {
+        let ownership = Ownership::default();
+        ownership.grant(&set(&["a"]));
+        ownership.confirm_shard("a", Instant::now());
+        ownership.rest("a");
+        ownership.wake("a");
+        let again = granted(&ownership, "a");
+        assert!(!again.is_open(), "the lease has lapsed, whatever happened in this process");
+        ownership.confirm_shard("a", Instant::now() + Duration::from_secs(60));
+        assert!(again.is_open());
+        ownership.rest("a");
+        ownership.stop();
+        ownership.wake("a");
+        assert!(matches!(ownership.standing("a"), Standing::Stopped));
     }
 
     #[test]

@@ -29,6 +29,10 @@ pub enum Purpose {
     Relayed,
     /// Nothing is written to it: its partitions are what a group of processes shares.
     Shards,
+    /// What is configured at run time: a [`Store`](super::Store).
+    Configs,
+    /// States of connectors and tasks: a [`Store`](super::Store).
+    Status,
 }
 
 /// A topic that a shard needs. Created if missing.
@@ -48,6 +52,22 @@ pub struct TopicSpec {
     /// Largest record that is meant to fit, with key and headers; none is the bus's default. A topic that
     /// is there and takes less is accepted, and it is said what that means.
     pub record_bytes: Option<usize>,
+}
+
+impl TopicSpec {
+    /// The store of what is configured at run time.
+    pub fn configs(prefix: &str, replication: u16) -> TopicSpec {
+        TopicSpec::store(format!("{prefix}.configs"), Purpose::Configs, replication)
+    }
+
+    /// The store of the states of connectors and tasks.
+    pub fn status(prefix: &str, replication: u16) -> TopicSpec {
+        TopicSpec::store(format!("{prefix}.status"), Purpose::Status, replication)
+    }
+
+    fn store(name: String, purpose: Purpose, replication: u16) -> TopicSpec {
+        TopicSpec { name, purpose, partitions: 1, replication, keep_ms: 0, record_bytes: None }
+    }
 }
 
 /// The unit of ownership: what one writer writes.

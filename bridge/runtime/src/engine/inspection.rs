@@ -7,12 +7,13 @@
 //! One task of the process looks for all connectors, so that what the brokers are asked, and over how many
 //! connections, does not grow with the connectors.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use super::view::Connected;
 use crate::bus::{Bus, BusFault, ConnectorTopics, Ownership, Standing};
 use crate::service::health::{Health, Severity, State};
 
@@ -27,13 +28,13 @@ pub(super) struct Inspection {
     pub(super) bus: Arc<dyn Bus>,
     pub(super) health: Health,
     pub(super) ownership: Ownership,
-    pub(super) connectors: Vec<ConnectorTopics>,
+    pub(super) connected: Connected,
 }
 
 impl Inspection {
     /// Looks at the topics of the connectors that this process runs, until it stops.
     pub(super) async fn run(self) {
-        let mut looked = BTreeSet::new();
+        let mut looked = BTreeSet::<String>::new();
         let mut due = Instant::now();
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -41,16 +42,16 @@ impl Inspection {
             tick.tick().await;
             let granted = self.granted();
             // Whoever runs those that were let go looks.
-            for place in looked.difference(&granted) {
-                self.health.remove(&component(&self.connectors[*place]));
+            for name in looked.iter().filter(|name| !granted.contains_key(*name)) {
+                self.health.remove(&component(name));
             }
-            looked.retain(|place| granted.contains(place));
+            looked.retain(|name| granted.contains_key(name));
             let is_due = Instant::now() >= due;
-            let wanted: Vec<usize> =
-                granted.into_iter().filter(|place| is_due || !looked.contains(place)).collect();
+            let wanted: BTreeMap<String, ConnectorTopics> =
+                granted.into_iter().filter(|(name, _)| is_due || !looked.contains(name)).collect();
             if !wanted.is_empty() {
-                self.look(&wanted).await;
-                looked.extend(wanted);
+                looked.extend(wanted.keys().cloned());
+                self.look(wanted.into_values().collect()).await;
             }
             if is_due {
                 due = Instant::now() + EVERY;
@@ -58,23 +59,29 @@ impl Inspection {
         }
     }
 
-    /// Places of the connectors that this process runs.
-    fn granted(&self) -> BTreeSet<usize> {
-        let standing = |place: &usize| self.ownership.standing(&self.connectors[*place].shard.name);
-        let is_granted = |place: &usize| matches!(standing(place), Standing::Granted(_));
-        (0..self.connectors.len()).filter(is_granted).collect()
+    /// The connectors that this process runs.
+    fn granted(&self) -> BTreeMap<String, ConnectorTopics> {
+        let is_granted =
+            |name: &String| matches!(self.ownership.standing(name), Standing::Granted(_));
+        let topics = self.connected.all().into_iter().map(|connector| connector.topics.clone());
+        let named = topics.map(|topics| (topics.shard.name.clone(), topics));
+        named.filter(|(name, _)| is_granted(name)).collect()
     }
 
-    async fn look(&self, places: &[usize]) {
-        let connectors: Vec<ConnectorTopics> =
-            places.iter().map(|place| self.connectors[*place].clone()).collect();
+    async fn look(&self, connectors: Vec<ConnectorTopics>) {
         let bus = self.bus.clone();
         let looked = tokio::task::spawn_blocking(move || {
             let found = bus.inspect(&connectors);
             connectors.into_iter().zip(found).collect::<Vec<_>>()
         });
-        for (connector, found) in looked.await.unwrap_or_default() {
-            self.show(&component(&connector), found);
+        let looked = looked.await.unwrap_or_default();
+        let granted = self.granted();
+        for (connector, found) in looked {
+            let name = &connector.shard.name;
+            // It may have been let go, or deleted, meanwhile.
+            if granted.contains_key(name) {
+                self.show(&component(name), found);
+            }
         }
     }
 
@@ -90,6 +97,6 @@ impl Inspection {
     }
 }
 
-fn component(connector: &ConnectorTopics) -> String {
-    format!("{}/topics", connector.shard.name)
+fn component(connector: &str) -> String {
+    format!("{connector}/topics")
 }

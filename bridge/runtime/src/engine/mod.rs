@@ -1,27 +1,31 @@
 //! All connectors of a process.
 
+mod alive;
+mod connectors;
 mod inspection;
 mod registry_watch;
+mod running;
 mod view;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use talon_sdk::{Clock, Connector, FeedPlan};
+use talon_sdk::Clock;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout_at};
 
-use crate::bus::{Bus, ConnectorTopics, Membership, Ownership, Report, Stop};
-use crate::commands::{Lane, lane_spec};
+use crate::bus::{Bus, Membership, Ownership, Report, Shards, Stop};
 use crate::relay::{Relay, RelayTask, RelayView};
 use crate::service::health::Health;
-use crate::service::metrics::{FeedMetrics, Metrics};
+use crate::service::metrics::Metrics;
 use crate::service::registry::Registry;
-use crate::service::setup::{Setup, Shared, report, topic};
+use crate::service::setup::{Setup, Shared, report};
 use crate::service::{farewell, keep};
-use crate::shard::{Feeds, Pace, SetAside, shard_spec};
+use alive::Alive;
 use inspection::Inspection;
+use view::Connected;
 
+pub use connectors::{Connectors, Whereabouts, Wish};
 pub use view::{FeedRow, Glance, View};
 
 /// What of the time for a stop is kept for leaving the group and the upstreams, at most; and the part of
@@ -45,16 +49,17 @@ pub struct Parts {
     pub metrics: Metrics,
 }
 
-/// The connectors of a process at work. Dropping it stops nothing; see [`Engine::stop`].
+/// The connectors of a process at work. See [`Engine::stop`]; one that is dropped ends where it stands.
 pub struct Engine {
     ownership: Ownership,
+    shards: Shards,
     leave: Stop,
-    tasks: JoinSet<()>,
+    alive: Alive,
     /// Nothing waits for it: it only looks.
     inspection: JoinSet<()>,
     member: JoinHandle<()>,
     view: View,
-    connectors: Vec<Arc<dyn Connector>>,
+    connectors: Connectors,
 }
 
 impl Engine {
@@ -68,9 +73,8 @@ impl Engine {
         let leave = Stop::default();
         let health = Health::new(parts.clock.clone(), parts.metrics.clone());
         let ownership = Ownership::default();
-        let mut shards: Vec<String> =
-            parts.connectors.iter().map(|setup| setup.name.clone()).collect();
-        shards.extend(relays.iter().flat_map(Relay::shards));
+        let names = parts.connectors.iter().map(|setup| setup.name.clone());
+        let shards = Shards::new(names.chain(relays.iter().flat_map(Relay::shards)));
         // What they share is as safe as the safest of them.
         let replication =
             parts.connectors.iter().map(|setup| setup.options.replication).max().unwrap_or(0);
@@ -79,18 +83,14 @@ impl Engine {
             Arc::new(move |fault| report(&health, "bus", fault))
         };
         let member = parts.bus.join(Membership {
-            shards,
+            shards: shards.clone(),
             replication,
             ownership: ownership.clone(),
             report,
             stop: leave.clone(),
         });
-        let connectors = parts.connectors.iter().map(|setup| setup.connector.clone()).collect();
-        let (mut tasks, mut inspected) = (JoinSet::new(), Vec::new());
-        let mut rows = Vec::new();
-        let mut lanes = Vec::new();
         let shared = Shared {
-            prefix: parts.prefix.clone(),
+            prefix: parts.prefix,
             bus: parts.bus.clone(),
             registry: parts.registry.clone(),
             clock: parts.clock.clone(),
@@ -99,58 +99,18 @@ impl Engine {
             ownership: ownership.clone(),
             replication,
         };
+        let (alive, connected) = (Alive::new(), Connected::default());
+        let connectors =
+            Connectors::new(shared.clone(), shards.clone(), connected.clone(), alive.clone());
         for setup in parts.connectors {
-            let plans: Vec<(FeedPlan, FeedMetrics)> = setup
-                .connector
-                .feeds()
-                .into_iter()
-                .map(|plan| {
-                    let metrics = parts.metrics.feed(
-                        &setup.name,
-                        &plan.spec.name,
-                        plan.interval,
-                        &parts.clock,
-                    );
-                    let row = FeedRow {
-                        connector: setup.name.clone(),
-                        feed: plan.spec.name.clone(),
-                        topic: topic(&parts.prefix, &setup.name, &plan.spec.name),
-                        interval_ms: plan.interval.as_millis() as u64,
-                    };
-                    rows.push((row, metrics.clone()));
-                    (plan, metrics)
-                })
-                .collect();
-            let shared = shared.clone();
-            let mut topics =
-                ConnectorTopics { shard: shard_spec(&parts.prefix, &setup), lane: None };
-            if let Some(lane) = Lane::of(&shared, &setup) {
-                topics.lane = Some(lane_spec(&parts.prefix, &setup));
-                lanes.push(lane.metrics.clone());
-                tasks.spawn(keep(shared.clone(), lane));
-            }
-            if !plans.is_empty() {
-                let aside = SetAside::default();
-                let pace = Pace::new(&setup.name, health.clone(), shared.metrics.clone());
-                tasks.spawn(keep(shared.clone(), Feeds { shared, setup, plans, aside, pace }));
-            }
-            inspected.push(topics);
+            connectors.set(&setup.name.clone(), Wish::Run(setup));
         }
-        let mut relayed = Vec::new();
-        for relay in relays {
-            tracing::info!(relay = relay.name, way = relay.way(), "relay started");
-            for number in 0..relay.plan.tasks {
-                let task = RelayTask::new(&shared, &relay, number);
-                let (way, metrics) = (relay.way(), &shared.metrics.relays);
-                relayed.push(RelayView::new(&relay.name, number, &way, &task.status, metrics));
-                tasks.spawn(keep(shared.clone(), task));
-            }
-        }
+        let relayed = start_relays(&shared, &relays, &alive);
         let looks = Inspection {
             bus: parts.bus,
             health: health.clone(),
             ownership: ownership.clone(),
-            connectors: inspected,
+            connected: connected.clone(),
         };
         let mut inspection = JoinSet::new();
         inspection.spawn(looks.run());
@@ -160,12 +120,11 @@ impl Engine {
         let view = View {
             health,
             metrics: parts.metrics,
-            feeds: Arc::new(rows),
-            lanes: Arc::new(lanes),
+            connected,
             relays: Arc::new(relayed),
             clock: parts.clock,
         };
-        Engine { ownership, leave, tasks, inspection, member, view, connectors }
+        Engine { ownership, shards, leave, alive, inspection, member, view, connectors }
     }
 
     /// What it shows of itself.
@@ -173,28 +132,56 @@ impl Engine {
         self.view.clone()
     }
 
+    /// Its connectors, to be changed.
+    pub fn connectors(&self) -> Connectors {
+        self.connectors.clone()
+    }
+
     /// Stops reading, commits what was read, leaves the group, and ends, all of it within `timeout`.
     /// `false` if that was too short to commit.
     pub async fn stop(mut self, timeout: Duration) -> bool {
         let end = Instant::now() + timeout;
+        let connectors = self.connectors.stop();
         self.ownership.stop();
         self.inspection.abort_all();
-        let drained = async { while self.tasks.join_next().await.is_some() {} };
+        let drained = self.alive.ended();
         let drained = timeout_at(end - LEAVE.min(timeout / LEAVE_PART), drained).await.is_ok();
         self.ownership.finish();
         self.leave.set();
+        self.shards.clear();
         let mut leaving = JoinSet::new();
-        for connector in self.connectors {
+        for connector in connectors {
             leaving.spawn(async move { farewell(connector.as_ref()).await });
         }
         // Without leaving, the others would wait for this process's session to run out, and upstreams
         // would count sessions that are over. Both are courtesies: who is away does not hold the process.
         timeout_at(end, async {
             while leaving.join_next().await.is_some() {}
-            self.member.await.ok();
+            (&mut self.member).await.ok();
         })
         .await
         .ok();
         drained
     }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.alive.abort();
+    }
+}
+
+/// Starts the tasks of relays, and gives what is shown of them.
+fn start_relays(shared: &Shared, relays: &[Relay], alive: &Alive) -> Vec<RelayView> {
+    let mut shown = Vec::new();
+    for relay in relays {
+        tracing::info!(relay = relay.name, way = relay.way(), "relay started");
+        for number in 0..relay.plan.tasks {
+            let task = RelayTask::new(shared, relay, number);
+            let (way, metrics) = (relay.way(), &shared.metrics.relays);
+            shown.push(RelayView::new(&relay.name, number, &way, &task.status, metrics));
+            alive.spawn(keep(shared.clone(), task));
+        }
+    }
+    shown
 }

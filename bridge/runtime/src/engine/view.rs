@@ -1,11 +1,12 @@
 //! What an engine shows of itself.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 use talon_sdk::{Clock, Left, Standing};
 
+use crate::bus::ConnectorTopics;
 use crate::commands::{LaneMetrics, LaneStatus};
 use crate::relay::{RelayRow, RelayView};
 use crate::service::health::{Component, Health};
@@ -18,10 +19,39 @@ pub struct View {
     pub health: Health,
     /// Counters.
     pub metrics: Metrics,
-    pub(super) feeds: Arc<Vec<(FeedRow, FeedMetrics)>>,
-    pub(super) lanes: Arc<Vec<LaneMetrics>>,
+    pub(super) connected: Connected,
     pub(super) relays: Arc<Vec<RelayView>>,
     pub(super) clock: Clock,
+}
+
+/// The connectors that are shown, by name. Cheap to clone.
+#[derive(Clone, Default)]
+pub(super) struct Connected(Arc<Mutex<BTreeMap<String, Arc<ConnectorView>>>>);
+
+/// A connector that is shown, whether it runs or not.
+pub(super) struct ConnectorView {
+    pub(super) feeds: Vec<(FeedRow, FeedMetrics)>,
+    pub(super) lane: Option<LaneMetrics>,
+    pub(super) topics: ConnectorTopics,
+}
+
+impl Connected {
+    pub(super) fn show(&self, name: &str, view: ConnectorView) {
+        self.locked().insert(name.to_owned(), Arc::new(view));
+    }
+
+    pub(super) fn hide(&self, name: &str) {
+        self.locked().remove(name);
+    }
+
+    /// Those of now.
+    pub(super) fn all(&self) -> Vec<Arc<ConnectorView>> {
+        self.locked().values().cloned().collect()
+    }
+
+    fn locked(&self) -> MutexGuard<'_, BTreeMap<String, Arc<ConnectorView>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A feed on the status page.
@@ -68,10 +98,13 @@ impl View {
             (true, false) => "degraded",
             (true, true) => "up",
         };
-        let feeds = self.feeds.iter().map(|(row, feed)| (row.clone(), feed.status())).collect();
-        let commands = self.lanes.iter().map(LaneMetrics::status).collect();
+        let connected = self.connected.all();
+        let feeds = connected.iter().flat_map(|connector| &connector.feeds);
+        let feeds = feeds.map(|(row, feed)| (row.clone(), feed.status())).collect();
+        let commands = connected.iter().filter_map(|connector| connector.lane.as_ref());
+        let commands = commands.map(LaneMetrics::status).collect();
         let relays = self.relays.iter().filter_map(RelayView::row).collect();
-        let connectors = || self.feeds.iter().map(|(row, _)| &row.connector);
+        let connectors = || connected.iter().map(|connector| &connector.topics.shard.name);
         let upstream = &self.metrics.upstream;
         let standing = |name: &String| Some((name.clone(), upstream.backfills.standing(name)?));
         let backfills = connectors().filter_map(standing).collect();
@@ -83,8 +116,10 @@ impl View {
     /// The text of `/metrics`.
     pub fn scrape(&self) -> String {
         let now = self.clock.now_ms();
-        self.feeds.iter().for_each(|(_, feed)| feed.refresh(now));
-        self.lanes.iter().for_each(|lane| lane.refresh(now));
+        for connector in self.connected.all() {
+            connector.feeds.iter().for_each(|(_, feed)| feed.refresh(now));
+            connector.lane.iter().for_each(|lane| lane.refresh(now));
+        }
         self.relays.iter().for_each(|relay| relay.refresh(now));
         self.metrics.text()
     }

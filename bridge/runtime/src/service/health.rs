@@ -2,7 +2,7 @@
 //! change of state.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
@@ -133,6 +133,8 @@ struct Known {
     components: BTreeMap<String, Component>,
     /// What was reported of components that several use: by component, then by reporter.
     reports: BTreeMap<String, BTreeMap<String, (State, String)>>,
+    /// Connectors without which the process is as ready as with them.
+    optional: BTreeSet<String>,
 }
 
 impl Health {
@@ -184,16 +186,32 @@ impl Health {
                 changes.extend(changed.map(|(state, message)| (name, state, message)));
             } else {
                 // Nobody knows anything of it any more.
-                self.forget(&mut known, &name);
+                self.drop_component(&mut known, &name);
             }
         }
         drop(known);
         changes.iter().for_each(|(name, state, message)| log(name, *state, message));
     }
 
+    /// Nothing of this connector is vital: it came at run time, and whether it works must not decide whether the
+    /// process is reachable, by whose REST it is mended.
+    pub(crate) fn make_optional(&self, connector: &str) {
+        self.known().optional.insert(connector.to_owned());
+    }
+
     /// Forgets a component that does not run here any more.
     pub fn remove(&self, name: &str) {
-        self.forget(&mut self.known(), name);
+        self.drop_component(&mut self.known(), name);
+    }
+
+    /// Forgets a connector with all of its components, and what it reported.
+    pub(crate) fn forget(&self, connector: &str) {
+        let mut known = self.known();
+        let is_its = |name: &&String| name.split('/').next() == Some(connector);
+        let names: Vec<String> = known.components.keys().filter(is_its).cloned().collect();
+        names.iter().for_each(|name| self.drop_component(&mut known, name));
+        drop(known);
+        self.withdraw(connector);
     }
 
     /// All components by name.
@@ -221,6 +239,8 @@ impl Health {
         state: State,
         message: &str,
     ) -> bool {
+        let owner = name.split_once('/').map_or(name, |(owner, _)| owner);
+        let severity = if known.optional.contains(owner) { Severity::Feed } else { severity };
         if let Some(component) = known.components.get_mut(name)
             && component.state == state
         {
@@ -247,11 +267,16 @@ impl Health {
         let reports = known.reports.get(name)?;
         let worst = reports.values().min_by_key(|(state, _)| Reverse(state.urgency()))?;
         let (state, message) = worst.clone();
-        let changed = self.note(known, name, Severity::Vital, state, &message);
+        let fails_vital = |(reporter, (state, _)): (&String, &(State, String))| {
+            !state.works() && !known.optional.contains(reporter)
+        };
+        let is_vital = state.works() || reports.iter().any(fails_vital);
+        let severity = if is_vital { Severity::Vital } else { Severity::Feed };
+        let changed = self.note(known, name, severity, state, &message);
         changed.then_some((state, message))
     }
 
-    fn forget(&self, known: &mut Known, name: &str) {
+    fn drop_component(&self, known: &mut Known, name: &str) {
         known.components.remove(name);
         self.metrics.forget_component(name);
     }
@@ -303,6 +328,25 @@ mod tests {
         assert_eq!(health.components()["bus"].state, State::Up);
         assert!(!health.components().contains_key("registry"), "nobody knows of it");
         assert_eq!((up(&metrics, "bus"), up(&metrics, "registry")), (Some('1'), None));
+    }
+
+    #[test]
+    fn a_connector_that_came_at_run_time_never_makes_the_process_unready() {
+        let (health, _) = health();
+        health.make_optional("late");
+        health.report("bus", "", State::Up, "");
+        health.set("late", Severity::Vital, State::Misconfigured, "refused");
+        health.set("late/commands", Severity::Vital, State::Starting, "");
+        health.report("bus", "late", State::Misconfigured, "no right to its topic");
+        assert!(health.ready());
+        assert_eq!(
+            health.components()["bus"].state,
+            State::Misconfigured,
+            "it is told all the same"
+        );
+        health.set("later", Severity::Vital, State::Up, "");
+        health.report("bus", "later", State::Unavailable, "no answer");
+        assert!(!health.ready(), "another one finds so too");
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod commands;
 mod components;
 mod feed;
 mod feeds;
+mod forgotten;
 mod freshness;
 mod process;
 mod recovery;
@@ -23,6 +24,7 @@ use commands::Commands;
 use components::Components;
 pub use feed::{FeedMetrics, FeedStatus, OldestScope};
 use feeds::Feeds;
+use forgotten::Forgotten;
 use process::Process;
 use recovery::Recoveries;
 pub(crate) use recovery::Recovery;
@@ -46,6 +48,7 @@ pub struct Metrics {
     pub(crate) commands: Commands,
     pub(crate) relays: Relays,
     process: Process,
+    forgotten: Forgotten,
 }
 
 impl Metrics {
@@ -70,6 +73,7 @@ impl Metrics {
             commands: Commands::register(&register)?,
             relays: Relays::register(&register)?,
             process: Process::register(&registry)?,
+            forgotten: Forgotten::default(),
             registry,
         })
     }
@@ -77,7 +81,18 @@ impl Metrics {
     /// The text format of Prometheus.
     pub fn text(&self) -> String {
         self.process.refresh();
-        TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
+        let families = self.forgotten.leave_out(self.registry.gather());
+        TextEncoder::new().encode_to_string(&families).unwrap_or_default()
+    }
+
+    /// A connector was deleted: nothing is shown of it any more.
+    pub(crate) fn forget_connector(&self, connector: &str) {
+        self.forgotten.add(connector);
+    }
+
+    /// A connector is there, again or for the first time. Its counters go on where they were.
+    pub(crate) fn expect_connector(&self, connector: &str) {
+        self.forgotten.remove(connector);
     }
 
     /// Those of one feed, which is to be read at this interval; zero where it is pushed.

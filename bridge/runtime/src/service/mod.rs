@@ -78,7 +78,7 @@ pub(crate) async fn farewell(connector: &dyn Connector) {
     tokio::time::timeout(FAREWELL, connector.close()).await.ok();
 }
 
-/// Runs a service, whenever the group grants its shard, until the process stops.
+/// Runs a service, whenever the group grants its shard, until the process stops or the shard comes to rest.
 pub(crate) async fn keep<S: Service>(shared: Shared, service: S) {
     let (health, ownership) = (&shared.health, &shared.ownership);
     let (shard, component) = (service.shard(), service.component());
@@ -88,7 +88,7 @@ pub(crate) async fn keep<S: Service>(shared: Shared, service: S) {
     let mut failed = false;
     loop {
         match ownership.standing(shard) {
-            // The engine takes leave of the connector when all of its services have ended.
+            // Where the process stops, the engine takes leave of the connector when all services have ended.
             Standing::Stopped => break,
             Standing::Away => {
                 health.set(component, Severity::Vital, State::Starting, "joining the group");
@@ -135,6 +135,11 @@ pub(crate) async fn keep<S: Service>(shared: Shared, service: S) {
         }
     }
     service.ended();
+    if !ownership.is_stopped() {
+        // It was taken away alone, and nothing is shown of it any more.
+        service.standby();
+        health.remove(component);
+    }
 }
 
 /// What is shown of a service that does not run here.

@@ -11,4 +11,4 @@ mod yaml;
 
 pub(crate) use flat::flatten;
 pub(crate) use relays::keys as relay_keys;
-pub(crate) use sections::{Loaded, keys, load};
+pub(crate) use sections::{Configuring, Loaded, connector, keys, load};

@@ -26,6 +26,8 @@ pub(crate) struct Root {
     pub(crate) listen: SocketAddr,
     pub(crate) shutdown_timeout: Duration,
     pub(crate) registry: Option<registry::Options>,
+    /// Where files lie to which configurations over REST may refer.
+    pub(crate) directories: Vec<PathBuf>,
     /// For tests alone: a file with what is added to the clock.
     pub(crate) clock_file: Option<PathBuf>,
 }
@@ -35,6 +37,8 @@ pub(crate) struct Loaded {
     pub(crate) root: Root,
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) connectors: Vec<Setup>,
+    /// Their settings as they stand in the file, by connector.
+    pub(crate) texts: BTreeMap<String, BTreeMap<String, String>>,
     pub(crate) buses: Buses,
     pub(crate) relays: Vec<Relay>,
     pub(crate) metrics: Metrics,
@@ -47,6 +51,7 @@ pub(crate) fn keys() -> Vec<Key> {
         Key::text("talon.prefix").default("talon").importance(Importance::High).doc("First part of all topic names."),
         Key::text("talon.group").default("talon").importance(Importance::Medium).doc("Processes with the same group share the work of their connectors; when one ends, the others take over."),
         Key::text("http.listen").default("127.0.0.1:8083").importance(Importance::Medium).doc("Where `/`, `/metrics` and `/health` are served. The default serves only this machine; `0.0.0.0:8083` opens it to the network, without authentication."),
+        Key::words("config.file.directories").doc("Directories, by absolute paths: settings that come over REST may refer to files in them, `${file:/path}`. By default to none."),
         Key::whole("shutdown.timeout.ms", 100, 3_600_000).default("25000").doc("How long a stop may take, all of it: to commit what was read, to leave the group and the upstreams, to close the page. Less than the time after which the process is killed (Kubernetes: `terminationGracePeriodSeconds`, 30 s)."),
     ];
     keys.extend(registry::keys());
@@ -102,12 +107,6 @@ pub(crate) fn load(
     let (prefix, group) = root.as_ref().map_or(("", ""), |root| (&root.prefix, &root.group));
     let names: Vec<&str> = connectors.keys().map(String::as_str).collect();
     let (bus, buses) = buses.configure(prefix, group, &names, secrets, &mut problems);
-    if connectors.is_empty() && relays.is_empty() {
-        problems.push(Problem {
-            key: "connectors".to_owned(),
-            message: "names no connector, so there is nothing to do".to_owned(),
-        });
-    }
     for name in relays.keys() {
         let key = format!("relays.{name}");
         if !is_name(name, "") {
@@ -120,14 +119,18 @@ pub(crate) fn load(
     }
     let relays = relays::read(relays, &buses, prefix, secrets, &mut problems);
     let mut setups = Vec::new();
-    for (name, texts) in connectors {
-        setups.extend(connector(name, texts, secrets, &clock, &metrics, &mut problems));
+    for (name, texts) in &connectors {
+        let prefix = format!("connectors.{name}.");
+        let configuring =
+            Configuring { prefix: &prefix, secrets, clock: &clock, metrics: &metrics };
+        setups.extend(connector(name.clone(), texts.clone(), configuring, &mut problems));
     }
     problems.extend(held_twice(&setups));
     problems.sort();
     match (root, bus) {
         (Some(root), Some(bus)) if problems.is_empty() => {
-            Ok(Loaded { root, bus, connectors: setups, buses, relays, metrics, clock })
+            let texts = connectors;
+            Ok(Loaded { root, bus, connectors: setups, texts, buses, relays, metrics, clock })
         }
         _ => Err(problems),
     }
@@ -149,6 +152,12 @@ fn root(settings: &mut Settings<'_>) -> Option<Root> {
         settings.problem("http.listen", remedy);
     }
     let registry = registry::Options::read(settings);
+    let directories: Vec<String> = settings.list("config.file.directories");
+    if directories.iter().any(|at| !at.starts_with('/')) {
+        let quoted = settings.quote("config.file.directories");
+        let remedy = format!("{quoted}, expected absolute paths, separated by commas");
+        settings.problem("config.file.directories", remedy);
+    }
     let clock_file = settings.text("talon.test.clock.file");
     if !clock_file.is_empty() && !clock_file.starts_with('/') {
         let quoted = settings.quote("talon.test.clock.file");
@@ -160,22 +169,32 @@ fn root(settings: &mut Settings<'_>) -> Option<Root> {
         listen: parsed.ok()?,
         shutdown_timeout: settings.millis("shutdown.timeout.ms"),
         registry,
+        directories: directories.into_iter().map(PathBuf::from).collect(),
         clock_file: (!clock_file.is_empty()).then(|| PathBuf::from(clock_file)),
     })
 }
 
-fn connector(
+/// Where the settings of a connector stand, and what it is made with.
+#[derive(Clone, Copy)]
+pub(crate) struct Configuring<'a> {
+    /// Before the keys of its settings: `connectors.NAME.` in the file.
+    pub(crate) prefix: &'a str,
+    pub(crate) secrets: &'a Secrets,
+    pub(crate) clock: &'a Clock,
+    pub(crate) metrics: &'a Metrics,
+}
+
+/// Checks the settings of a connector and makes it.
+pub(crate) fn connector(
     name: String,
     texts: BTreeMap<String, String>,
-    secrets: &Secrets,
-    clock: &Clock,
-    metrics: &Metrics,
+    configuring: Configuring<'_>,
     problems: &mut Vec<Problem>,
 ) -> Option<Setup> {
-    let prefix = format!("connectors.{name}.");
+    let Configuring { prefix, secrets, clock, metrics } = configuring;
     if !is_name(&name, "") {
         problems.push(Problem {
-            key: format!("connectors.{name}"),
+            key: prefix.trim_end_matches('.').to_owned(),
             message: "is no name for a connector, expected letters, digits, `_`, `-`".to_owned(),
         });
         return None;
@@ -192,7 +211,7 @@ fn connector(
     };
     let mut keys = options::keys();
     keys.extend(class.keys());
-    let mut settings = Settings::new(&prefix, &keys, texts, secrets);
+    let mut settings = Settings::new(prefix, &keys, texts, secrets);
     let options = Options::read(&settings);
     let context =
         Context { name: name.clone(), clock: clock.clone(), metrics: metrics.upstream.clone() };

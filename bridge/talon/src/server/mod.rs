@@ -1,12 +1,13 @@
-//! What the program shows over HTTP: metrics, health, and the status page.
+//! What the program shows over HTTP: metrics, health, the status page, and the REST of Kafka Connect ([`rest`]).
 //!
-//! Reads only, knows no secrets, and asks for no credentials: who may see it is decided by the address
-//! it listens on. Names and messages of upstreams are untrusted and leave escaped.
+//! Knows no secrets, and asks for no credentials: who may see it is decided by the address it listens on, and
+//! changes are made from this machine alone. Names and messages of upstreams are untrusted and leave escaped.
 
 mod about;
 mod connections;
 mod page;
 mod relays;
+mod rest;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -18,7 +19,7 @@ use std::thread;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::map_response;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
@@ -29,8 +30,10 @@ use tokio::runtime;
 use tokio::sync::{oneshot, watch};
 use tokio::time::sleep;
 
+use crate::instances::Instances;
 pub(crate) use about::{About, Recent};
-use connections::{Limited, PATIENCE};
+use connections::{Limited, PATIENCE, Peer};
+use rest::Rest;
 
 /// How long replies may take that are under way when the server is to stop.
 const GRACE: Duration = Duration::from_secs(2);
@@ -65,6 +68,7 @@ pub(crate) async fn serve(
     listener: TcpListener,
     view: View,
     about: About,
+    instances: Instances,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let listener = listener.into_std()?;
@@ -74,7 +78,7 @@ pub(crate) async fn serve(
         let served = runtime.and_then(|runtime| {
             runtime.block_on(async {
                 let listener = TcpListener::from_std(listener)?;
-                serve_patiently(listener, PATIENCE, view, about, stop).await
+                serve_patiently(listener, PATIENCE, (view, about, instances), stop).await
             })
         });
         // Who waited may be gone.
@@ -86,8 +90,7 @@ pub(crate) async fn serve(
 async fn serve_patiently(
     listener: TcpListener,
     patience: Duration,
-    view: View,
-    about: About,
+    (view, about, instances): (View, About, Instances),
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let (stopping, mut stopped) = watch::channel(false);
@@ -96,7 +99,8 @@ async fn serve_patiently(
         stopping.send_replace(true);
     };
     let limited = Limited::new(listener, patience);
-    let serving = axum::serve(limited, router(view, about)).with_graceful_shutdown(stop);
+    let service = router(view, about, instances).into_make_service_with_connect_info::<Peer>();
+    let serving = axum::serve(limited, service).with_graceful_shutdown(stop);
     let too_long = async move {
         if stopped.wait_for(|stopped| *stopped).await.is_ok() {
             sleep(GRACE).await;
@@ -112,22 +116,38 @@ async fn serve_patiently(
 struct Shown {
     view: View,
     about: Arc<About>,
+    rest: Rest,
 }
 
 // `get` answers HEAD too, and refuses every other method.
-fn router(view: View, about: About) -> Router {
+fn router(view: View, about: About, instances: Instances) -> Router {
+    let cluster = about.prefix.clone();
+    let rest = Rest { instances, cluster };
+    let shown = Shown { view, about: Arc::new(about), rest: rest.clone() };
     Router::new()
-        .route("/", get(status))
+        .route("/", get(root))
+        .route("/health", get(health))
         .route("/metrics", get(metrics))
         .route("/health/live", get(live))
         .route("/health/ready", get(readiness))
+        .with_state(shown)
+        .merge(rest::routes(rest))
         .fallback(unknown)
         .layer(map_response(guarded))
-        .with_state(Shown { view, about: Arc::new(about) })
 }
 
-async fn status(State(shown): State<Shown>) -> Html<String> {
-    Html(page::render(&shown.view.glance(), &shown.about))
+/// The page for browsers; for clients of Kafka Connect what it answers.
+async fn root(State(shown): State<Shown>, headers: HeaderMap) -> Response {
+    let accepts = headers.get(header::ACCEPT).and_then(|accepts| accepts.to_str().ok());
+    if accepts.is_some_and(|accepts| accepts.contains("text/html")) {
+        Html(page::render(&shown.view.glance(), &shown.about)).into_response()
+    } else {
+        rest::root(&shown.rest)
+    }
+}
+
+async fn health(State(shown): State<Shown>) -> Response {
+    rest::health(&shown.rest)
 }
 
 async fn metrics(State(shown): State<Shown>) -> impl IntoResponse {
@@ -148,13 +168,9 @@ async fn readiness(State(shown): State<Shown>) -> impl IntoResponse {
     (code, Json(glance))
 }
 
-async fn unknown() -> impl IntoResponse {
-    let paths = "there is nothing at this path; there is something at:\n\
-        /              status page\n\
-        /metrics       metrics for Prometheus\n\
-        /health/live   whether the process runs\n\
-        /health/ready  whether it works, and what is the matter\n";
-    (StatusCode::NOT_FOUND, paths)
+async fn unknown() -> Response {
+    let paths = "HTTP 404 Not Found: there is something at `/` (status page), `/connectors`, `/connector-plugins`, `/metrics` (for Prometheus), `/health`, `/health/live` (whether the process runs) and `/health/ready` (whether it works, and what is the matter)";
+    rest::unknown(paths)
 }
 
 async fn guarded(mut response: Response) -> Response {

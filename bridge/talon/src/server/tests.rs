@@ -37,8 +37,27 @@ impl Bus for NoBus {
     }
 }
 
+/// The connectors of an engine, on a bus in memory.
+fn instances(engine: &Engine) -> Instances {
+    Instances::start(crate::instances::Parts {
+        prefix: "talon".to_owned(),
+        worker: "here:8083".to_owned(),
+        bus: Arc::new(NoBus),
+        replication: 0,
+        file: BTreeMap::new(),
+        relays: std::collections::BTreeSet::new(),
+        directories: Vec::new(),
+        secrets: talon_sdk::config::Secrets::of_process(),
+        clock: Clock::System,
+        metrics: Metrics::new().unwrap(),
+        connectors: engine.connectors(),
+        view: engine.view(),
+    })
+}
+
 /// A server at work.
-struct Server {
+pub(super) struct Server {
+    _engine: Engine,
     address: SocketAddr,
     view: View,
     stop: oneshot::Sender<()>,
@@ -46,7 +65,7 @@ struct Server {
 }
 
 impl Server {
-    async fn start(patience: Duration) -> Server {
+    pub(super) async fn start(patience: Duration) -> Server {
         let engine = Engine::start(Parts {
             prefix: "talon".to_owned(),
             bus: Arc::new(NoBus),
@@ -60,14 +79,31 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async move { stopped.await.unwrap_or_default() };
-        let serving = serve_patiently(listener, patience, view.clone(), about(), stopped);
-        Server { address, view, stop, served: tokio::spawn(serving) }
+        let parts = (view.clone(), about(), instances(&engine));
+        let serving = serve_patiently(listener, patience, parts, stopped);
+        Server { _engine: engine, address, view, stop, served: tokio::spawn(serving) }
     }
 
     /// The reply to a request, head and body.
     async fn ask(&self, method: &str, path: &str) -> (String, String) {
-        let request =
-            format!("{method} {path} HTTP/1.1\r\nhost: talon\r\nconnection: close\r\n\r\n");
+        self.send(method, path, "accept: text/html\r\n", "").await
+    }
+
+    /// The reply to a request with these headers and this body.
+    pub(super) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &str,
+        body: &str,
+    ) -> (String, String) {
+        let length = match body.len() {
+            0 => String::new(),
+            length => format!("content-length: {length}\r\n"),
+        };
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}{length}\r\n{body}"
+        );
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
         let reply = until_closed(&mut stream).await;
@@ -356,7 +392,7 @@ async fn every_reply_is_guarded() {
 #[tokio::test]
 async fn an_unknown_path_gets_the_list_of_paths() {
     let server = Server::start(PATIENCE).await;
-    let (head, body) = server.ask("GET", "/health").await;
+    let (head, body) = server.ask("GET", "/nothing").await;
     assert!(head.starts_with("HTTP/1.1 404"), "{head}");
     for path in ["/metrics", "/health/live", "/health/ready"] {
         assert!(body.contains(path), "{body}");
@@ -417,7 +453,7 @@ fn probes_are_answered_while_every_worker_of_the_process_is_busy() {
     let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
-    let (address, serving) = runtime.block_on(async {
+    let (address, serving, _engine) = runtime.block_on(async {
         let engine = Engine::start(Parts {
             prefix: "talon".to_owned(),
             bus: Arc::new(NoBus),
@@ -429,7 +465,8 @@ fn probes_are_answered_while_every_worker_of_the_process_is_busy() {
         let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.local_addr().unwrap();
         let stopped = async move { stopped.await.unwrap_or_default() };
-        (address, tokio::spawn(serve(listener, engine.view(), about(), stopped)))
+        let instances = instances(&engine);
+        (address, tokio::spawn(serve(listener, engine.view(), about(), instances, stopped)), engine)
     });
     // Once it serves, the only worker is given something that does not end.
     assert!(probed(address, "/health/live").contains(" 200 "));

@@ -1,0 +1,202 @@
+//! The connectors of a process that are configured at run time, next to those of its file.
+//!
+//! Their configurations are records on the home bus ([`records`]), which every process of the group follows
+//! ([`drive`]) and any changes ([`change`]). What became of them whoever runs them says on the bus ([`status`]), so
+//! any process answers for all.
+//!
+//! How it can fail or race, and what holds then:
+//!
+//! * *Two change a connector at once.* Each write names the revision that it was made from; the later one is made
+//!   anew from what the other wrote, or refused.
+//! * *A process is killed in the middle of a change.* A change is one record, so it is there or not. What is left of
+//!   a connector that was deleted (what was wanted of it, its state) names its id and concerns no other.
+//! * *The bus is away.* What runs goes on with what is known; changes are refused with the bus's words.
+//! * *A process comes late.* It reads all records before it acts on any.
+//! * *A record cannot be read*, as one of a later version. It is no connector here and is told in the log.
+//! * *A connector cannot be made here.* It is failed with a trace, where this process has its shard, and tried again.
+//! * *A name is in the file too.* The file wins in the processes that have it, and they say so.
+
+mod change;
+mod drive;
+mod picture;
+mod records;
+mod settings;
+mod shared;
+mod status;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use talon_runtime::Setup;
+use talon_runtime::bus::{Bus, TopicSpec};
+use talon_runtime::engine::{Connectors, View};
+use talon_runtime::metrics::Metrics;
+use talon_sdk::Clock;
+use talon_sdk::config::{Problem, Secrets, Type};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+pub(crate) use change::{Change, Changed, Refusal};
+pub(crate) use records::{Config, Target};
+pub(crate) use settings::{CLASS, NAME, keys};
+pub(crate) use status::Shown;
+
+use drive::Driver;
+use settings::Checks;
+use shared::{OfFile, Shared};
+
+/// What the connectors of a process need.
+pub(crate) struct Parts {
+    pub(crate) prefix: String,
+    /// What this process is called: its host and the port of its REST.
+    pub(crate) worker: String,
+    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) replication: u16,
+    /// Connectors of the file, with their settings as they stand there.
+    pub(crate) file: BTreeMap<String, (Setup, BTreeMap<String, String>)>,
+    pub(crate) relays: BTreeSet<String>,
+    pub(crate) directories: Vec<PathBuf>,
+    pub(crate) secrets: Secrets,
+    pub(crate) clock: Clock,
+    pub(crate) metrics: Metrics,
+    pub(crate) connectors: Connectors,
+    pub(crate) view: View,
+}
+
+/// A connector as it is told.
+pub(crate) struct Info {
+    pub(crate) config: Config,
+    pub(crate) target: Target,
+    /// It is of the file, so it cannot be changed over REST.
+    pub(crate) of_file: bool,
+}
+
+/// The connectors of all processes of the group, as this one knows them. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Instances(Arc<Shared>);
+
+impl Instances {
+    /// Follows the stores for as long as the process lives. Must be called inside a Tokio runtime.
+    pub(crate) fn start(parts: Parts) -> Instances {
+        let Parts { prefix, worker, bus, replication, file, relays, directories, .. } = parts;
+        let shown = |(name, (setup, texts)): (String, (Setup, BTreeMap<String, String>))| {
+            let config = shown(&name, texts);
+            (name, OfFile { setup, config })
+        };
+        let shared = Arc::new(Shared {
+            checks: Checks {
+                clock: parts.clock,
+                metrics: parts.metrics,
+                secrets: parts.secrets,
+                directories,
+                relays,
+            },
+            worker,
+            file: file.into_iter().map(shown).collect(),
+            configs: bus.store(&TopicSpec::configs(&prefix, replication)),
+            states: bus.store(&TopicSpec::status(&prefix, replication)),
+            picture: Mutex::default(),
+            version: watch::Sender::new(0),
+            troubles: Mutex::default(),
+            connectors: parts.connectors.clone(),
+            view: parts.view,
+            runtime: Handle::current(),
+        });
+        let holds =
+            shared.file.iter().map(|(name, file)| (name.clone(), drive::holds(&file.setup)));
+        let driver = Driver {
+            holds: holds.collect(),
+            shared: shared.clone(),
+            connectors: parts.connectors,
+            told: BTreeMap::new(),
+        };
+        tokio::spawn(driver.run(shared.configs.follow()));
+        tokio::spawn(status::tell(shared.clone(), shared.states.follow()));
+        Instances(shared)
+    }
+
+    /// Whether all configurations have been read; else why not.
+    pub(crate) fn ready(&self) -> Result<(), String> {
+        let picture = self.0.picture();
+        match (picture.is_current, &picture.trouble) {
+            (true, _) => Ok(()),
+            (false, Some(trouble)) => Err(trouble.clone()),
+            (false, None) => Err("the configurations are being read".to_owned()),
+        }
+    }
+
+    /// Names of all connectors.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut names: BTreeSet<String> = self.0.picture().names().cloned().collect();
+        names.extend(self.0.file.keys().cloned());
+        names.into_iter().collect()
+    }
+
+    /// What is configured under a name.
+    pub(crate) fn info(&self, name: &str) -> Option<Info> {
+        if let Some(file) = self.0.file.get(name) {
+            let config = file.config.clone();
+            return Some(Info { config, target: Target::Running, of_file: true });
+        }
+        let (configured, target, _) = self.0.now(name)?;
+        Some(Info { config: configured.config, target, of_file: false })
+    }
+
+    /// The state of a connector, wherever it runs.
+    pub(crate) fn status(&self, name: &str) -> Option<Shown> {
+        let target = self.info(name)?.target;
+        Some(self.0.status(name, target, &self.0.view.health.components()))
+    }
+
+    /// All connectors with their states, by name.
+    pub(crate) fn all(&self) -> Vec<(String, Info, Shown)> {
+        let components = self.0.view.health.components();
+        let one = |name: String| {
+            // One that was deleted meanwhile is left out.
+            let info = self.info(&name)?;
+            let shown = self.0.status(&name, info.target, &components);
+            Some((name, info, shown))
+        };
+        self.names().into_iter().filter_map(one).collect()
+    }
+
+    /// Every problem of a configuration, by its keys.
+    pub(crate) fn problems(&self, name: &str, config: &Config) -> Vec<Problem> {
+        self.0.checks.problems(name, config)
+    }
+
+    /// Makes a change; returns when it stands on the bus, and this process has read it back.
+    pub(crate) async fn change(&self, name: &str, change: Change) -> Result<Changed, Refusal> {
+        self.0.change(name, change).await
+    }
+
+    /// Topics that a connector writes to, where that can be said without its secrets.
+    pub(crate) fn topics(&self, name: &str) -> Vec<String> {
+        let glance = self.0.view.glance();
+        let of = glance.feeds.into_iter().filter(|(row, _)| row.connector == name);
+        of.map(|(row, _)| row.topic).collect()
+    }
+
+    /// Waits until what was put is on the bus, at the end of the process.
+    pub(crate) async fn leave(&self, at_most: Duration) {
+        let states = self.0.states.clone();
+        self.0.runtime.spawn_blocking(move || states.flush(at_most)).await.ok();
+    }
+}
+
+/// The settings of a connector of the file as they are shown: no secret in the open.
+fn shown(name: &str, mut texts: BTreeMap<String, String>) -> Config {
+    let class = texts.remove("class").unwrap_or_default();
+    let declared = keys(&class).unwrap_or_default();
+    for (key, text) in &mut texts {
+        let is_secret = declared.iter().any(|known| known.is_of(key) && known.kind == Type::Secret);
+        if is_secret && !text.starts_with("${") {
+            "[hidden]".clone_into(text);
+        }
+    }
+    texts.insert(CLASS.to_owned(), class);
+    texts.insert(NAME.to_owned(), name.to_owned());
+    texts
+}
