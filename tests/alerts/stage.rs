@@ -113,13 +113,16 @@ impl Stage {
     /// Waits until Prometheus has asked a job's processes so often.
     pub(crate) async fn scraped(&self, job: &str, times: usize) {
         let query = format!("min(count_over_time(up{{job=\"{job}\"}}[1h]))");
-        support::until("the processes are scraped", async || {
-            let said = tokio::task::block_in_place(|| self.prometheus.query(&query));
-            let answer: Value = serde_json::from_str(&said.unwrap()).unwrap();
-            let count = answer["data"]["result"][0]["value"][1].as_str();
-            count.and_then(|text| text.parse::<usize>().ok()).is_some_and(|seen| seen >= times)
-        })
-        .await;
+        // For one after the other: some take minutes together, and each comes in its time.
+        for times in 1..=times {
+            support::until("the processes are scraped", async || {
+                let said = tokio::task::block_in_place(|| self.prometheus.query(&query));
+                let answer: Value = serde_json::from_str(&said.unwrap()).unwrap();
+                let count = answer["data"]["result"][0]["value"][1].as_str();
+                count.and_then(|text| text.parse::<usize>().ok()).is_some_and(|seen| seen >= times)
+            })
+            .await;
+        }
     }
 }
 

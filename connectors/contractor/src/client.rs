@@ -1,7 +1,6 @@
 //! The requests of the feeds: `contractor-personal-area.txt`, sections Call, CallCost, CallTask.
 
 use bytes::Bytes;
-use serde::Deserialize;
 use talon_http::{Client, Credentials, HeaderValue, Lane, Method, Request};
 use talon_sdk::feeds::{MarkedRows, Marks};
 use talon_sdk::{Fault, Form, NoAnswer, Received, Rows};
@@ -50,7 +49,7 @@ impl Upstream {
     /// [`Upstream::since`], as rows with their marks.
     pub(crate) async fn modifications(&self, of: Modified, mark: i64) -> Result<MarkedRows, Fault> {
         let received = self.since(of, mark).await?;
-        Ok(received.marked_rows(|head: Head| head.timestamp)?)
+        Ok(received.marked_rows("timestamp")?)
     }
 
     /// GET /calltask: a list of all tasks.
@@ -90,11 +89,6 @@ impl Upstream {
         request.headers.insert("accept", HeaderValue::from_static("application/json"));
         request
     }
-}
-
-#[derive(Deserialize)]
-struct Head {
-    timestamp: Option<i64>,
 }
 
 /// By what a CallCostDTO is known: all of its fields are optional in the document. The `status` of a problem

@@ -23,6 +23,7 @@ extern crate self as talon_sdk;
 
 pub mod action;
 mod answer;
+mod brackets;
 mod clock;
 mod command;
 pub mod config;

@@ -69,22 +69,12 @@ impl Received {
     /// # Errors
     /// Where it is no list, or where one cannot say where its rows end.
     pub fn rows(self) -> Result<Rows, NoAnswer> {
-        Ok(self.rows_with_heads::<IgnoredAny>()?.0)
-    }
-
-    /// [`Received::rows`], and of each row what `Head` asks for; see [`Rows::with_heads`].
-    ///
-    /// # Errors
-    /// As [`Received::rows`].
-    pub fn rows_with_heads<Head: DeserializeOwned>(
-        self,
-    ) -> Result<(Rows, Vec<Option<Head>>), NoAnswer> {
         let body = self.body.trim_ascii();
         if body.is_empty() {
-            return Ok((Rows::default(), Vec::new()));
+            return Ok(Rows::default());
         }
         let is_list = body.starts_with(b"[");
-        Rows::with_heads(self.body.clone()).map_err(|error| {
+        Rows::of_array(self.body.clone()).map_err(|error| {
             let reason = if is_list {
                 format!("`{}` was answered with a broken list: {error}", self.from)
             } else {
@@ -94,16 +84,26 @@ impl Received {
         })
     }
 
-    /// [`Received::rows`] with the mark of each, as `mark` takes it from what `Head` asks for.
+    /// [`Received::rows`], and of each row what `Head` asks for; see [`Rows::heads`].
     ///
     /// # Errors
     /// As [`Received::rows`].
-    pub fn marked_rows<Head: DeserializeOwned>(
+    pub fn rows_with_heads<Head: DeserializeOwned>(
         self,
-        mark: impl Fn(Head) -> Option<i64>,
-    ) -> Result<MarkedRows, NoAnswer> {
-        let (rows, heads) = self.rows_with_heads::<Head>()?;
-        Ok(MarkedRows { rows, marks: heads.into_iter().map(|head| head.and_then(&mark)).collect() })
+    ) -> Result<(Rows, Vec<Option<Head>>), NoAnswer> {
+        let rows = self.rows()?;
+        let heads = rows.heads();
+        Ok((rows, heads))
+    }
+
+    /// [`Received::rows`] with the mark of each: the whole number under this name.
+    ///
+    /// # Errors
+    /// As [`Received::rows`].
+    pub fn marked_rows(self, mark: &str) -> Result<MarkedRows, NoAnswer> {
+        let rows = self.rows()?;
+        let marks = rows.marks(mark);
+        Ok(MarkedRows { rows, marks })
     }
 
     /// An answer that is an object with at least one of these fields, in this form; `None` where there was

@@ -258,20 +258,31 @@ pub fn peek_scalar(row: &[u8], name: &str, key: &mut String) -> bool {
         key.extend(rest[..digits].iter().map(|&digit| char::from(digit)));
         return true;
     }
+    let Some(value) = member(row, name).map(RawValue::get) else { return false };
+    let is_number = value.starts_with(|c: char| c == '-' || c.is_ascii_digit());
+    if is_number && !value.contains(['.', 'e', 'E']) && value != "-0" {
+        key.push_str(value);
+        return true;
+    }
+    let text = serde_json::from_str::<Cow<'_, str>>(value);
+    text.map(|text| key.push_str(&text)).is_ok()
+}
+
+/// The value under `name` on the top level of a JSON object, read no further than that field.
+pub(crate) fn member<'r>(row: &'r [u8], name: &str) -> Option<&'r RawValue> {
+    let mut found = None;
     let mut json = serde_json::Deserializer::from_slice(row);
-    let mut found = false;
     // The visitor stops the deserializer with an error as soon as it has what it wants.
-    let _stopped = json.deserialize_map(Peek { name, key, found: &mut found });
+    let _stopped = json.deserialize_map(Peek { name, found: &mut found });
     found
 }
 
-struct Peek<'p> {
+struct Peek<'p, 'de> {
     name: &'p str,
-    key: &'p mut String,
-    found: &'p mut bool,
+    found: &'p mut Option<&'de RawValue>,
 }
 
-impl<'de> Visitor<'de> for Peek<'_> {
+impl<'de> Visitor<'de> for Peek<'_, 'de> {
     type Value = ();
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -284,15 +295,7 @@ impl<'de> Visitor<'de> for Peek<'_> {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             }
-            let value = map.next_value::<&RawValue>()?.get();
-            let is_number = value.starts_with(|c: char| c == '-' || c.is_ascii_digit());
-            if is_number && !value.contains(['.', 'e', 'E']) && value != "-0" {
-                self.key.push_str(value);
-                *self.found = true;
-            } else if let Ok(text) = serde_json::from_str::<Cow<'_, str>>(value) {
-                self.key.push_str(&text);
-                *self.found = true;
-            }
+            *self.found = Some(map.next_value()?);
             return Err(serde::de::Error::custom("found"));
         }
         Ok(())

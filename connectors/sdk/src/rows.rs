@@ -3,8 +3,10 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 
+use crate::brackets::Member;
+use crate::record::member;
 use crate::split::{end_of, skip_blank};
 
 /// Rows of one reply: its body, and where in it each row stands.
@@ -26,19 +28,11 @@ pub struct NotAnArray {
 
 impl Rows {
     /// Rows of one JSON array.
-    pub fn of_array(body: Bytes) -> Result<Rows, NotAnArray> {
-        Ok(Rows::with_heads::<IgnoredAny>(body)?.0)
-    }
-
-    /// Rows of one JSON array, and of each what `Head` asks for, in one scan.
     ///
-    /// A row whose head does not decode has `None`: the row itself tells later why it is bad. So does a row
-    /// that is no JSON at all, which ends where its brackets and quotes say. An empty place between two
-    /// commas is a row without bytes; a comma behind the last row is none.
-    pub fn with_heads<Head: DeserializeOwned>(
-        body: Bytes,
-    ) -> Result<(Rows, Vec<Option<Head>>), NotAnArray> {
-        let (mut spans, mut heads) = (Vec::new(), Vec::new());
+    /// No row is read: where it ends its brackets and quotes say, also of one that is no JSON at all. An empty
+    /// place between two commas is a row without bytes; a comma behind the last row is none.
+    pub fn of_array(body: Bytes) -> Result<Rows, NotAnArray> {
+        let mut spans = Vec::new();
         let text: &[u8] = &body;
         let len = text.len();
         let fail = |at| NotAnArray { at, len };
@@ -48,9 +42,8 @@ impl Rows {
         }
         at = skip_blank(text, at + 1);
         while text.get(at) != Some(&b']') {
-            let (head, end) = row_at(text, at).ok_or(fail(at))?;
+            let end = end_of(text, at).ok_or(fail(at))?;
             spans.push(at..end);
-            heads.push(head);
             at = skip_blank(text, end);
             match text.get(at) {
                 Some(b',') => at = skip_blank(text, at + 1),
@@ -62,7 +55,26 @@ impl Rows {
         if skip_blank(text, at) != len {
             return Err(fail(at));
         }
-        Ok((Rows { body, spans }, heads))
+        Ok(Rows { body, spans })
+    }
+
+    /// Of each row what `Head` asks for. A row whose head does not decode has `None`: the row itself tells
+    /// later why it is bad.
+    pub fn heads<Head: DeserializeOwned>(&self) -> Vec<Option<Head>> {
+        self.iter().map(|row| crate::spelling::read(row).ok()).collect()
+    }
+
+    /// Of each row the whole number under this name. A row that has none has `None`, and so may one that is
+    /// no JSON.
+    pub fn marks(&self, name: &str) -> Vec<Option<i64>> {
+        let member = Member::named(name);
+        let mark = |row| {
+            member
+                .find(row)
+                .and_then(|at| whole_number(&row[at..]))
+                .or_else(|| read_mark(row, name))
+        };
+        self.iter().map(mark).collect()
     }
 
     /// Rows that somebody else found: where each stands in `body`.
@@ -129,31 +141,16 @@ impl Rows {
     }
 }
 
-/// Reads the row at `at`: its head, and where it ends. `None` where nobody can say where that is.
-fn row_at<Head: DeserializeOwned>(text: &[u8], at: usize) -> Option<(Option<Head>, usize)> {
-    let is_end = |end| matches!(text.get(skip_blank(text, end)), Some(b',' | b']'));
-    match value_at(text, at) {
-        Some((head, end)) if is_end(end) => Some((head, end)),
-        _ => Some((None, end_of(text, at)?)),
-    }
+/// The whole number that the text begins with, if something of JSON is behind it.
+fn whole_number(text: &[u8]) -> Option<i64> {
+    let end = text.iter().position(|byte| !matches!(byte, b'-' | b'0'..=b'9'))?;
+    let is_end = matches!(text[end], b',' | b'}') || text[end].is_ascii_whitespace();
+    is_end.then(|| std::str::from_utf8(&text[..end]).ok()?.parse().ok())?
 }
 
-/// Reads the JSON value at `at`: its head, and where it ends. `None` where there is no whole value.
-fn value_at<Head: DeserializeOwned>(text: &[u8], at: usize) -> Option<(Option<Head>, usize)> {
-    fn read<T: DeserializeOwned>(text: &[u8]) -> Result<(T, usize), serde_json::Error> {
-        let mut json = serde_json::Deserializer::from_slice(text);
-        let value = T::deserialize(&mut json)?;
-        // Only the stream tells how far the deserializer has read.
-        Ok((value, json.into_iter::<IgnoredAny>().byte_offset()))
-    }
-    let text = &text[at..];
-    match read::<Head>(text) {
-        Ok((head, length)) => Some((Some(head), at + length)),
-        Err(_) => {
-            let (_, length) = read::<IgnoredAny>(text).ok()?;
-            Some((crate::spelling::read(&text[..length]).ok(), at + length))
-        }
-    }
+/// The whole number under this name in an object, however both are spelled.
+fn read_mark(row: &[u8], name: &str) -> Option<i64> {
+    crate::spelling::read(member(row, name)?.get().as_bytes()).ok()
 }
 
 #[cfg(test)]
@@ -236,17 +233,43 @@ mod tests {
         let body = Bytes::from_static(
             br#"[{"timestamp":5},{"timestamp":"x","id":[1]},{"timestamp":7.0}]"#,
         );
-        let (rows, heads) = Rows::with_heads::<Head>(body).unwrap();
+        let rows = Rows::of_array(body).unwrap();
         let marks: Vec<_> =
-            heads.iter().map(|head| head.as_ref().map(|head| head.timestamp)).collect();
+            rows.heads::<Head>().into_iter().map(|head| head.map(|head| head.timestamp)).collect();
         assert_eq!(marks, [Some(5), None, Some(7)]);
         assert_eq!(rows.iter().nth(1).unwrap(), br#"{"timestamp":"x","id":[1]}"#);
     }
 
     #[test]
+    fn a_mark_is_the_whole_number_of_that_name_on_the_top_level() {
+        for (row, mark) in [
+            (r#"{"mark":5}"#, Some(5)),
+            (r#"{ "t" : "\\" , "mark" : -5 }"#, Some(-5)),
+            (r#"{"id":1,"jobs":[{"mark":9},{"mark":9}],"n":{"mark":9},"mark":5}"#, Some(5)),
+            (
+                r#"{"jobs":[{"mark":1},{"mark":2},{"mark":3},{"mark":4},{"mark":6}],"mark":5}"#,
+                Some(5),
+            ),
+            (r#"{"t":"\"mark\":9","mark":5}"#, Some(5)),
+            (r#"{"m\u0061rk":5}"#, Some(5)),
+            (r#"{"mark":5.0}"#, Some(5)),
+            (r#"{"mark":5e1}"#, Some(50)),
+            (r#"{"mark":9223372036854775807}"#, Some(i64::MAX)),
+            (r#"{"mark":9223372036854775808}"#, None),
+            (r#"{"mark":"5"}"#, None),
+            (r#"{"mark":null}"#, None),
+            (r#"{"marks":5}"#, None),
+            (r#"{"n":{"mark":5}}"#, None),
+            ("7", None),
+        ] {
+            let rows = Rows::of_array(format!("[{row}]").into()).unwrap();
+            assert_eq!(rows.marks("mark"), [mark], "{row}");
+        }
+    }
+
+    #[test]
     fn rows_are_put_into_the_order_of_their_marks() {
-        let (mut rows, _) =
-            Rows::with_heads::<IgnoredAny>(Bytes::from_static(b"[3,1,2,1]")).unwrap();
+        let mut rows = Rows::of_array(Bytes::from_static(b"[3,1,2,1]")).unwrap();
         rows.sort_by_rank(&[3, 1, 2, 1]);
         let order: Vec<_> = rows.iter().collect();
         assert_eq!(order, [b"1", b"1", b"2", b"3"]);

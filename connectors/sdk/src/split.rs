@@ -10,12 +10,24 @@ use std::ops::Range;
 
 use memchr::memchr2;
 
+use crate::brackets;
 use crate::text::Text;
 
 /// Where the value ends that begins at `at`: before the comma or bracket that ends it, blanks left out.
 ///
 /// `None` where a text or bracket is not closed: then nobody can say what is part of what.
 pub(crate) fn end_of(text: &[u8], at: usize) -> Option<usize> {
+    if matches!(text.get(at), Some(b'{' | b'['))
+        && let Some(length) = brackets::end_of(&text[at..])
+        && matches!(text.get(skip_blank(text, at + length)), Some(b',' | b'}' | b']'))
+    {
+        return Some(at + length);
+    }
+    end_by_bytes(text, at)
+}
+
+/// [`end_of`], whatever the text is.
+pub(crate) fn end_by_bytes(text: &[u8], at: usize) -> Option<usize> {
     let mut open = Vec::new();
     let mut place = at;
     loop {

@@ -7,7 +7,6 @@ use std::time::Duration;
 use anyhow::Context;
 use async_trait::async_trait;
 use bytes::Bytes;
-use serde::Deserialize;
 use talon_contractor::contracts::CALL;
 use talon_runtime::bus::{Append, Bus, BusFault, Grant, Place, Recovered, ShardLog, ShardSpec};
 use talon_runtime::health::State;
@@ -142,16 +141,10 @@ struct Reader {
     bodies: Arc<Mutex<mpsc::Receiver<Bytes>>>,
 }
 
-#[derive(Deserialize)]
-struct Head {
-    timestamp: Option<i64>,
-}
-
 /// Splits a body as the connector's modification feeds do.
 pub(crate) fn split(body: Bytes) -> anyhow::Result<(Rows, Option<i64>)> {
-    let (mut rows, heads) = Rows::with_heads::<Head>(body)?;
-    let marks: Vec<Option<i64>> =
-        heads.into_iter().map(|head| head.and_then(|head| head.timestamp)).collect();
+    let mut rows = Rows::of_array(body)?;
+    let marks = rows.marks("timestamp");
     rows.sort_by_rank(&marks);
     Ok((rows, marks.into_iter().flatten().max()))
 }

@@ -170,11 +170,6 @@ impl Asks for Desk {
     }
 }
 
-#[derive(Deserialize)]
-struct Head {
-    mark: Option<i64>,
-}
-
 /// The feed `note`: what has a mark above the last one.
 struct Notes(Arc<Desk>);
 
@@ -182,7 +177,7 @@ struct Notes(Arc<Desk>);
 impl Marked for Notes {
     async fn since(&mut self, mark: i64) -> Result<MarkedRows, Fault> {
         let order = Order::plain("GET /notes").query("since", mark.to_string());
-        Ok(self.0.list(&order).await?.marked_rows(|head: Head| head.mark)?)
+        Ok(self.0.list(&order).await?.marked_rows("mark")?)
     }
 }
 

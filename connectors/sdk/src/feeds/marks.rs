@@ -87,19 +87,13 @@ impl MarkedRows {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use serde::Deserialize;
 
     use super::*;
     use crate::{Fault, Received};
 
-    #[derive(Deserialize)]
-    struct Head {
-        timestamp: Option<i64>,
-    }
-
     fn marked(body: &'static str) -> Result<MarkedRows, Fault> {
         let received = Received::new("GET /x", Bytes::from_static(body.as_bytes()));
-        Ok(received.marked_rows(|head: Head| head.timestamp)?)
+        Ok(received.marked_rows("timestamp")?)
     }
 
     fn read(body: &'static str) -> (Vec<String>, Option<i64>) {
