@@ -53,7 +53,8 @@ fn increments_by_many_writers_are_all_counted_while_the_broker_is_restarted() {
     let world = World::new(&bootstrap);
     let _inside = world.runtime.enter();
     let restart = || broker.restart();
-    contract::increments_by_many_writers_are_all_counted(&|| store(&world), (8, 200), restart);
+    let counts = (8, contract::increments());
+    contract::increments_by_many_writers_are_all_counted(&|| store(&world), counts, restart);
 }
 
 #[test]

@@ -68,7 +68,8 @@ fn increments_by_many_writers_are_all_counted_while_the_server_is_killed() {
     let world = World::new(server.url());
     let _inside = world.runtime.enter();
     let open = || configs(&world, &world.process());
-    contract::increments_by_many_writers_are_all_counted(&open, (8, 200), || {
+    let counts = (8, contract::increments());
+    contract::increments_by_many_writers_are_all_counted(&open, counts, || {
         server.kill();
         server.restart();
     });

@@ -76,7 +76,8 @@ impl Follower {
         let losses = bucket.connection.status.losses();
         let end = bucket.look(&self.bucket).await?;
         let mut all = BTreeMap::new();
-        let newest = (bucket.below.name.as_str(), Vec::new(), DeliverPolicy::LastPerSubject);
+        let subjects = vec![format!("$KV.{}.>", bucket.name)];
+        let newest = (bucket.below.name.as_str(), subjects, DeliverPolicy::LastPerSubject);
         let grant = Grant::unlimited("");
         read_to_end(&bucket.connection, &grant, newest, &mut |message, sequence| {
             if let Some(key) = key_of(&bucket.name, &message.subject) {

@@ -6,6 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+/// The header of such a write.
+const EXPECTS: &[u8] = b"Nats-Expected-Last-Subject-Sequence";
+
+fn holds(bytes: &[u8], what: &[u8]) -> bool {
+    bytes.windows(what.len()).any(|window| window == what)
+}
+
 /// Passes on what comes, both ways, but what the server says while it is deaf.
 pub(crate) struct Proxy {
     pub(crate) url: String,
@@ -14,6 +21,8 @@ pub(crate) struct Proxy {
 
 struct State {
     server: String,
+    /// It becomes deaf with the next write that expects a sequence.
+    armed: AtomicBool,
     deaf: AtomicBool,
     connections: Mutex<Vec<TcpStream>>,
 }
@@ -24,8 +33,8 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url_of = |address| format!("nats://{address}");
         let server = url.trim_start_matches("nats://").to_owned();
-        let (deaf, connections) = (AtomicBool::new(false), Mutex::default());
-        let state = Arc::new(State { server, deaf, connections });
+        let (armed, deaf) = (AtomicBool::new(false), AtomicBool::new(false));
+        let state = Arc::new(State { server, armed, deaf, connections: Mutex::default() });
         let (url, mine) = (url_of(listener.local_addr().unwrap()), state.clone());
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
@@ -35,9 +44,9 @@ impl Proxy {
         Proxy { url, state }
     }
 
-    /// From now on nothing is heard of the server.
+    /// From the next write on that expects a sequence nothing is heard of the server.
     pub(crate) fn lose_answers(&self) {
-        self.state.deaf.store(true, Ordering::SeqCst);
+        self.state.armed.store(true, Ordering::SeqCst);
     }
 
     /// Ends all connections; those that are made from now on are whole.
@@ -59,6 +68,10 @@ impl State {
             thread::spawn(move || {
                 let mut bytes = [0; 16_384];
                 while let Ok(count @ 1..) = from.read(&mut bytes) {
+                    let is_write = !is_answer && holds(&bytes[..count], EXPECTS);
+                    if is_write && state.armed.swap(false, Ordering::SeqCst) {
+                        state.deaf.store(true, Ordering::SeqCst);
+                    }
                     let is_lost = is_answer && state.deaf.load(Ordering::SeqCst);
                     if !is_lost && to.write_all(&bytes[..count]).is_err() {
                         break;

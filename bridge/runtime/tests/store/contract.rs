@@ -171,6 +171,11 @@ pub(crate) fn every_text_is_a_key(open: &Open<'_>) {
     follower.until_entries(&entries(&[]));
 }
 
+/// How often writers count up in all: short, unless `TALON_STORE_INCREMENTS` says more.
+pub(crate) fn increments() -> u32 {
+    std::env::var("TALON_STORE_INCREMENTS").ok().and_then(|more| more.parse().ok()).unwrap_or(40)
+}
+
 /// Writers in processes of their own count up together; halfway something is done to the bus. The count is exact, and
 /// every revision was given once.
 pub(crate) fn increments_by_many_writers_are_all_counted(

@@ -24,17 +24,23 @@ pub struct Picture {
 impl Picture {
     /// Everything was read anew, and is so: what is to be told, oldest first, and last that it is current.
     pub fn replace(&mut self, all: BTreeMap<String, Record>) -> Vec<Told> {
-        let gone = self.known.iter().filter(|(key, record)| {
-            record.value.is_some() && all.get(*key).is_none_or(|now| now.value.is_none())
-        });
-        let mut told: Vec<Told> = gone.map(|(key, _)| Told::Removed(key.clone())).collect();
-        let mut entries: Vec<Entry> = all
-            .iter()
-            .filter(|(key, record)| self.known.get(*key) != Some(*record))
-            .filter_map(|(key, record)| entry(key, record))
-            .collect();
-        entries.sort_by_key(|entry| entry.revision);
-        told.extend(entries.into_iter().map(Told::Entry));
+        let mut news: Vec<(u64, Told)> = Vec::new();
+        for (key, _) in self.known.iter().filter(|(_, record)| record.value.is_some()) {
+            match all.get(key) {
+                Some(Record { value: Some(_), .. }) => {}
+                // It vanished without a word, who knows when.
+                None => news.push((0, Told::Removed(key.clone()))),
+                Some(removal) => news.push((removal.revision, Told::Removed(key.clone()))),
+            }
+        }
+        for (key, record) in &all {
+            if self.known.get(key) != Some(record) {
+                let entry = entry(key, record).map(|entry| (entry.revision, Told::Entry(entry)));
+                news.extend(entry);
+            }
+        }
+        news.sort_by_key(|(revision, _)| *revision);
+        let mut told: Vec<Told> = news.into_iter().map(|(_, new)| new).collect();
         told.push(Told::Current);
         self.known = all;
         told
