@@ -63,7 +63,7 @@ pub(super) fn settle(kafka: &Kafka, spec: &SinkSpec, grant: &Grant) -> Result<()
         }
         for task in 0..change.before {
             let transactional_id = Some(id(&kafka.prefix, &spec.relay, task));
-            let wanted = Use { transactional_id, topics: Vec::new() };
+            let wanted = Use { transactional_id, ..Use::default() };
             KafkaProducer::new(&kafka.cluster, wanted, grant)?.take_over()?;
         }
         say(change.complete())?;
