@@ -7,7 +7,7 @@ use async_nats::{HeaderMap, connect};
 use futures_util::StreamExt;
 use talon_brokers::unique;
 
-use super::support::{On, Talon, process, until};
+use super::support::{On, Talon, process, program, until, write};
 
 const MESSAGES: usize = 30;
 
@@ -57,6 +57,11 @@ async fn a_stream_is_relayed_to_another_and_what_has_no_place_is_put_aside_once(
         let sent = jetstream.publish_with_headers(subject, headers, number.to_string().into());
         sent.await.unwrap().await.unwrap();
     }
+    let file = write(&texts);
+    let probed = program().args(["check", "--probe", "--config"]).arg(file.path()).output();
+    let probed = String::from_utf8(probed.unwrap().stdout).unwrap();
+    let warned = "warning target of the relay `copy`: `max_msgs_per_subject` is set";
+    assert!(probed.contains(warned), "{probed}");
     // A second run finds the first one's positions, and puts nothing aside again.
     for _ in 0..2 {
         let mut talon = Talon::run(&texts);

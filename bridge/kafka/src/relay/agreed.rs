@@ -2,6 +2,8 @@
 //!
 //! Who changes it has the transactional id `{prefix}.relay.{relay}.tasks`, so of two only the later one does.
 
+use std::time::Instant;
+
 use rdkafka::ClientConfig;
 use talon_runtime::bus::{BusFault, Grant, TopicSpec};
 use talon_runtime::relay::{Agreed, SinkSpec};
@@ -36,16 +38,25 @@ pub(super) fn read(
     Ok(known)
 }
 
-/// Makes the number of tasks that of this process, at the first opening of one of them here.
-pub(super) fn settle(kafka: &Kafka, spec: &SinkSpec, grant: &Grant) -> Result<(), BusFault> {
-    spec.tasks.settle(|| {
+/// Makes the number of tasks that of this process, at the first opening of one of them here. Gives whether the fence
+/// that the task took at `taken` is lost by that.
+///
+/// Only after the task has taken its fence, since that ends what an earlier owner left open: the topic is read here,
+/// and tasks that wait for one another's open transactions would wait until those time out.
+pub(super) fn settle(
+    kafka: &Kafka,
+    spec: &SinkSpec,
+    grant: &Grant,
+    taken: Instant,
+) -> Result<bool, BusFault> {
+    spec.tasks.settle(taken, || {
         let positions = records::topic(&kafka.prefix, spec.replication);
         let own = format!("{}.relay.{}.tasks", kafka.prefix, spec.relay);
         // Fences others who change it, before it is read.
         let mut producer = kafka.producer(Some(own), &[&positions], grant)?;
         let reader = (&kafka.cluster.config(), &*kafka.recovery());
         let found = read(reader, spec, &positions, grant)?.tasks;
-        let Some(change) = spec.tasks.change(found) else { return Ok(()) };
+        let Some(change) = spec.tasks.change(found) else { return Ok(false) };
         let mut say = |agreed: Agreed| {
             let key = records::tasks(&spec.relay);
             let value = serde_json::to_vec(&agreed).unwrap_or_default();
@@ -59,7 +70,7 @@ pub(super) fn settle(kafka: &Kafka, spec: &SinkSpec, grant: &Grant) -> Result<()
         };
         say(change)?;
         if change.counts {
-            return Ok(());
+            return Ok(false);
         }
         for task in 0..change.before {
             let transactional_id = Some(id(&kafka.prefix, &spec.relay, task));
@@ -73,6 +84,6 @@ pub(super) fn settle(kafka: &Kafka, spec: &SinkSpec, grant: &Grant) -> Result<()
             tasks,
             "the number of tasks was changed; those of the one before are fenced"
         );
-        Ok(())
+        Ok(true)
     })
 }

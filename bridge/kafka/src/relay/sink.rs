@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::PoisonError;
+use std::time::Instant;
 
 use rdkafka::admin::AdminClient;
 use rdkafka::client::DefaultClientContext;
@@ -65,7 +66,6 @@ impl KafkaSink {
         grant: &Grant,
     ) -> Result<KafkaSink, BusFault> {
         let prefix = &kafka.prefix;
-        agreed::settle(kafka, spec, grant)?;
         let positions = records::topic(prefix, spec.replication);
         let dead_letters = records::dead_letters(prefix, spec);
         let id = agreed::id(prefix, &spec.relay, spec.task);
@@ -75,7 +75,11 @@ impl KafkaSink {
         let mut topics = vec![positions.clone(), dead_letters.clone()];
         topics.extend(relayed);
         let all: Vec<&TopicSpec> = topics.iter().collect();
-        let producer = kafka.producer(Some(id.clone()), &all, grant)?;
+        let take_over = || kafka.producer(Some(id.clone()), &all, grant);
+        let mut producer = take_over()?;
+        if agreed::settle(kafka, spec, grant, Instant::now())? {
+            producer = take_over()?;
+        }
         Ok(KafkaSink {
             bus,
             cluster: kafka.cluster.clone(),

@@ -21,6 +21,7 @@
 //! What writes the number is fenced itself, so of two that change it at the same time one fails.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
@@ -30,8 +31,16 @@ use crate::bus::BusFault;
 #[derive(Debug, Clone)]
 pub struct Tasks {
     count: u32,
-    /// Whether this process has brought the target in line.
-    settled: Arc<Mutex<bool>>,
+    settled: Arc<Mutex<Settled>>,
+}
+
+/// What this process has done for it.
+#[derive(Debug, Default)]
+struct Settled {
+    /// Whether it has brought the target in line.
+    is_done: bool,
+    /// When it has changed the number, where it has.
+    changed: Option<Instant>,
 }
 
 /// The number of tasks, as the target says.
@@ -58,18 +67,24 @@ impl Tasks {
         self.count
     }
 
-    /// Brings the target in line, once in the life of the process: it may be that another number stands there.
+    /// Brings the target in line, once in the life of the process: it may be that another number stands there. `settle`
+    /// says whether it has changed it. Gives whether a fence that was taken at `taken` is lost by that.
     ///
     /// # Errors
     /// Those of `settle`, which is called again at the next opening then.
-    pub fn settle(&self, settle: impl FnOnce() -> Result<(), BusFault>) -> Result<(), BusFault> {
-        // The other tasks of the process wait: else they would be fenced by the one that changes the number.
+    pub fn settle(
+        &self,
+        taken: Instant,
+        settle: impl FnOnce() -> Result<bool, BusFault>,
+    ) -> Result<bool, BusFault> {
         let mut settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
-        if !*settled {
-            settle()?;
-            *settled = true;
+        if !settled.is_done {
+            if settle()? {
+                settled.changed = Some(Instant::now());
+            }
+            settled.is_done = true;
         }
-        Ok(())
+        Ok(settled.changed.is_some_and(|changed| changed >= taken))
     }
 
     /// What is to be written before tasks of this number may work; none where nothing is to be changed. Where it does
@@ -103,7 +118,7 @@ impl Tasks {
             ))),
             // It was emptied or made anew since this process looked.
             None => {
-                *self.settled.lock().unwrap_or_else(PoisonError::into_inner) = false;
+                self.settled.lock().unwrap_or_else(PoisonError::into_inner).is_done = false;
                 Err(BusFault::Aborted(format!(
                     "the target does not say how many tasks the relay `{relay}` has"
                 )))
@@ -145,17 +160,17 @@ mod tests {
     #[test]
     fn a_process_changes_the_number_once_in_its_life() {
         let tasks = Tasks::new(4);
+        let before = Instant::now();
         let mut calls = 0;
-        let failed = tasks.settle(|| Err(BusFault::Revoked));
-        assert!(failed.is_err());
+        assert!(tasks.settle(before, || Err(BusFault::Revoked)).is_err());
         for _ in 0..3 {
-            let one = tasks.clone();
-            one.settle(|| {
+            let is_lost = tasks.clone().settle(before, || {
                 calls += 1;
-                Ok(())
-            })
-            .unwrap();
+                Ok(true)
+            });
+            assert!(is_lost.unwrap());
         }
+        assert!(!tasks.settle(Instant::now(), || Ok(true)).unwrap());
         assert_eq!(calls, 1);
     }
 }

@@ -4,6 +4,7 @@
 //! message, by its age or size, whoever may be at work is fenced as if it were another number.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use async_nats::HeaderMap;
 use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_ROLLUP};
@@ -73,7 +74,8 @@ pub(super) fn settle(
     (prefix, target, grant): (&str, &Target, &Grant),
     wire: &mut Wire,
 ) -> Result<(), BusFault> {
-    spec.tasks.settle(|| {
+    // Before the task takes its fence: nothing is lost by it.
+    spec.tasks.settle(Instant::now(), || {
         let subject = place::tasks(prefix, spec);
         let (found, last) = match wire.last_of(&spec.stream, &subject)? {
             None => (None, 0),
@@ -97,10 +99,10 @@ pub(super) fn settle(
                 })
             }
         };
-        let Some(change) = spec.tasks.change(found) else { return Ok(()) };
+        let Some(change) = spec.tasks.change(found) else { return Ok(false) };
         let last = say(&subject, change, (last, target.rollup), wire)?;
         if change.counts {
-            return Ok(());
+            return Ok(false);
         }
         for task in 0..change.before {
             Owner::new(prefix, spec, task, target.rollup).take_over(wire, target.atomic)?;
@@ -112,8 +114,9 @@ pub(super) fn settle(
             tasks,
             "the number of tasks was changed; those of the one before are fenced"
         );
-        Ok(())
-    })
+        Ok(true)
+    })?;
+    Ok(())
 }
 
 /// Writes the number, where the message before it is this one; gives its sequence.
