@@ -31,21 +31,6 @@ pub enum Harm {
     Nothing,
 }
 
-/// What was done.
-#[derive(Debug, Default)]
-pub struct Done {
-    /// Kills of a process.
-    pub kills: AtomicU32,
-    /// Processes that stood still.
-    pub pauses: AtomicU32,
-    /// Processes that ended in order.
-    pub rolls: AtomicU32,
-    /// Kills of a broker, and times that one stood still.
-    pub brokers: AtomicU32,
-    /// Partitions that were added, and topics that came and vanished.
-    pub topics: AtomicU32,
-}
-
 fn count(what: &AtomicU32) {
     what.fetch_add(1, Ordering::Relaxed);
 }

@@ -14,6 +14,7 @@
 //! | `straight` | topics | topics of the same Kafka |
 
 pub mod check;
+mod done;
 pub mod harm;
 mod odd;
 mod reading;
@@ -31,7 +32,8 @@ use anyhow::Context;
 use tokio::task::spawn_blocking;
 
 use self::check::{Finding, Property};
-use self::harm::{Done, Harm};
+pub use self::done::Done;
+use self::harm::Harm;
 use self::world::World;
 use self::writers::{Topic, Writers};
 use crate::broker::On;

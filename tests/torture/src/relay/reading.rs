@@ -34,13 +34,21 @@ pub(super) fn topics(address: &str) -> anyhow::Result<Vec<String>> {
 
 /// All committed records of a topic, by partition; nothing of one that is not there. Blocks.
 pub(super) fn read_topic(address: &str, topic: &str) -> anyhow::Result<BTreeMap<i32, Vec<Whole>>> {
+    let since = Instant::now();
     let mut config = client(address);
     config.set("group.id", "torture").set("allow.auto.create.topics", "false");
     let consumer: BaseConsumer = config.create()?;
     let metadata = consumer.fetch_metadata(Some(topic), PATIENCE)?;
     let (mut list, mut ends) = (TopicPartitionList::new(), BTreeMap::new());
     for partition in metadata.topics().first().context("no topic")?.partitions() {
-        let (_, end) = consumer.fetch_watermarks(topic, partition.id(), PATIENCE)?;
+        let end = loop {
+            match consumer.fetch_watermarks(topic, partition.id(), PATIENCE) {
+                Ok((_, end)) => break end,
+                // A partition that was just added, or whose broker was just away.
+                Err(error) if since.elapsed() > PATIENCE => return Err(error.into()),
+                Err(_) => std::thread::sleep(Duration::from_millis(200)),
+            }
+        };
         if end > 0 {
             ends.insert(partition.id(), end);
             list.add_partition_offset(topic, partition.id(), Offset::Beginning)?;
@@ -48,7 +56,6 @@ pub(super) fn read_topic(address: &str, topic: &str) -> anyhow::Result<BTreeMap<
     }
     let mut all: BTreeMap<i32, Vec<Whole>> = BTreeMap::new();
     consumer.assign(&list)?;
-    let since = Instant::now();
     loop {
         // A client that lost its broker goes on by itself.
         while let Some(polled) = consumer.poll(Duration::from_millis(50)) {

@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use super::Plan;
 use super::check::{Finding, Property};
-use super::harm::Done;
+use super::done::Done;
 use super::odd::Whole;
 use super::ways::{self, Ways};
 use crate::process::Process;
