@@ -1,4 +1,5 @@
 //! The store in memory keeps what every store promises.
+#![allow(clippy::unwrap_used)]
 
 mod contract;
 
