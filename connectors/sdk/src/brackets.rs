@@ -145,9 +145,9 @@ impl Member {
     pub(crate) fn find(&self, object: &[u8]) -> Option<usize> {
         for place in self.0.find_iter(object).take(PLACES) {
             if is_member(object, place)? {
-                let at = crate::split::skip_blank(object, place + self.0.needle().len());
+                let at = skip_blank(object, place + self.0.needle().len());
                 let is_name = object.get(at) == Some(&b':');
-                return is_name.then(|| crate::split::skip_blank(object, at + 1));
+                return is_name.then(|| skip_blank(object, at + 1));
             }
         }
         None
@@ -173,35 +173,21 @@ fn is_member(object: &[u8], place: usize) -> Option<bool> {
     None
 }
 
+/// Behind the blanks at this place.
+pub(crate) fn skip_blank(text: &[u8], mut at: usize) -> usize {
+    while text.get(at).is_some_and(u8::is_ascii_whitespace) {
+        at += 1;
+    }
+    at
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::split;
-
-    /// Texts of what matters, so that it meets the ends of blocks in every way.
-    fn texts() -> impl Strategy<Value = String> {
-        let part = prop_oneof![
-            4 => Just(r#"""#), 3 => Just(r"\"), 1 => Just("{"), 1 => Just("}"), 1 => Just("["), 1 => Just("]"),
-            2 => Just(","), 2 => Just(":"), 3 => Just(" "), 3 => Just("я"), 1 => Just("          "),
-            2 => Just(r#""a":1"#), 2 => Just(r#"{"a":[1,"}"]}"#), 1 => Just(r#""\\\"]""#),
-        ];
-        proptest::collection::vec(part, 0..200).prop_map(|parts| parts.concat())
-    }
 
     proptest! {
-        #[test]
-        fn an_end_is_where_reading_byte_by_byte_finds_it(inner in texts(), list in any::<bool>()) {
-            let text = if list { format!("[{inner}]") } else { format!("{{{inner}}}") };
-            if let Some(end) = end_of(text.as_bytes()) {
-                // Behind the bracket a byte-by-byte reading goes on to the next comma.
-                prop_assert_eq!(split::end_by_bytes(&text.as_bytes()[..end], 0), None);
-                let whole = [&text.as_bytes()[..end], b","].concat();
-                prop_assert_eq!(split::end_by_bytes(&whole, 0), Some(end));
-            }
-        }
-
         #[test]
         fn what_is_json_has_an_end(value in json(), before in 0_usize..70) {
             let object = serde_json::json!({"a".repeat(before): value});

@@ -36,6 +36,7 @@ mod feed;
 pub mod feeds;
 mod files;
 pub mod instant;
+mod member;
 mod metrics;
 mod observation;
 mod permit;

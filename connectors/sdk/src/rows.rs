@@ -5,9 +5,9 @@ use std::ops::Range;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
-use crate::brackets::Member;
-use crate::record::member;
-use crate::split::{end_of, skip_blank};
+use crate::brackets::{Member, skip_blank};
+use crate::member::member;
+use crate::split::end_of;
 
 /// Rows of one reply: its body, and where in it each row stands.
 #[derive(Debug, Clone, Default)]

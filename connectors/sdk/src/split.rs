@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use memchr::memchr2;
 
-use crate::brackets;
+use crate::brackets::{self, skip_blank};
 use crate::text::Text;
 
 /// Where the value ends that begins at `at`: before the comma or bracket that ends it, blanks left out.
@@ -147,13 +147,6 @@ fn end_of_text(text: &[u8], start: usize) -> Option<usize> {
     }
 }
 
-pub(crate) fn skip_blank(text: &[u8], mut at: usize) -> usize {
-    while text.get(at).is_some_and(u8::is_ascii_whitespace) {
-        at += 1;
-    }
-    at
-}
-
 fn is_of_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.' | b'_')
 }
@@ -164,7 +157,32 @@ fn opening(closing: u8) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// Texts of what matters, so that it meets the ends of blocks in every way.
+    fn texts() -> impl Strategy<Value = String> {
+        let part = prop_oneof![
+            4 => Just(r#"""#), 3 => Just(r"\"), 1 => Just("{"), 1 => Just("}"), 1 => Just("["), 1 => Just("]"),
+            2 => Just(","), 2 => Just(":"), 3 => Just(" "), 3 => Just("я"), 1 => Just("          "),
+            2 => Just(r#""a":1"#), 2 => Just(r#"{"a":[1,"}"]}"#), 1 => Just(r#""\\\"]""#),
+        ];
+        proptest::collection::vec(part, 0..200).prop_map(|parts| parts.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn an_end_is_where_reading_byte_by_byte_finds_it(inner in texts(), list in any::<bool>()) {
+            let text = if list { format!("[{inner}]") } else { format!("{{{inner}}}") };
+            if let Some(end) = brackets::end_of(text.as_bytes()) {
+                // Behind the bracket a byte-by-byte reading goes on to the next comma.
+                prop_assert_eq!(end_by_bytes(&text.as_bytes()[..end], 0), None);
+                let whole = [&text.as_bytes()[..end], b","].concat();
+                prop_assert_eq!(end_by_bytes(&whole, 0), Some(end));
+            }
+        }
+    }
 
     #[test]
     fn a_row_that_is_json_in_all_but_its_words_and_texts_is_one_row() {

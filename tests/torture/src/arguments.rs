@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use talon_torture::broker::On;
-use talon_torture::relay::harm::Harm;
+use talon_torture::relay::Harm;
 use talon_torture::scenario::Fault;
 
 /// Breaks Talon on purpose: real brokers, simulated upstreams, processes that are killed.
@@ -125,4 +125,12 @@ fn replicas(text: &str) -> Result<u16, String> {
 fn bus(text: &str) -> Result<On, String> {
     let found = On::ALL.into_iter().find(|on| on.name() == text);
     found.ok_or_else(|| "expected `kafka` or `nats`".to_owned())
+}
+
+/// The program that is given, or the one beside this one.
+pub(crate) fn program(given: Option<&PathBuf>) -> anyhow::Result<PathBuf> {
+    Ok(match given {
+        Some(program) => program.clone(),
+        None => std::env::current_exe()?.with_file_name("talon"),
+    })
 }

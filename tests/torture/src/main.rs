@@ -55,17 +55,9 @@ async fn started(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// The program that is given, or the one beside this one.
-fn program(given: Option<&PathBuf>) -> anyhow::Result<PathBuf> {
-    Ok(match given {
-        Some(program) => program.clone(),
-        None => std::env::current_exe()?.with_file_name("talon"),
-    })
-}
-
 /// All runs, and the table.
 async fn all(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let program = program(arguments.talon.as_ref())?;
+    let program = arguments::program(arguments.talon.as_ref())?;
     for program in [Some(&program), arguments.talon_next.as_ref()].into_iter().flatten() {
         anyhow::ensure!(
             program.exists(),

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use talon_torture::relay::check::Property;
 use talon_torture::relay::{self, Outcome, Plan};
 
-use crate::arguments::RelayArguments;
+use crate::arguments::{self, RelayArguments};
 
 /// How many findings of a run are printed.
 const SHOWN: usize = 20;
@@ -17,7 +17,7 @@ const LONGEST: usize = 300;
 
 /// All runs, and the table.
 pub(crate) async fn all(arguments: &RelayArguments) -> anyhow::Result<ExitCode> {
-    let program = super::program(arguments.talon.as_ref())?;
+    let program = arguments::program(arguments.talon.as_ref())?;
     let first = arguments.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
     let mut rows = Vec::new();
     let mut failed = false;

@@ -197,7 +197,6 @@ pub(crate) fn connector(
             key: prefix.trim_end_matches('.').to_owned(),
             message: "is no name for a connector, expected letters, digits, `_`, `-`".to_owned(),
         });
-        return None;
     }
     let Some(class_name) = texts.get("class") else {
         let message = format!("is not set, expected one of {}", class_names());

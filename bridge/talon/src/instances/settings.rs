@@ -175,6 +175,9 @@ fn files(text: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
 
+    /// A setting that is a secret, and stands by itself.
+    const SECRET: &str = "auth.external.token";
+
     fn checks(directories: &[&str]) -> Checks {
         Checks {
             clock: Clock::System,
@@ -199,31 +202,26 @@ mod tests {
         found.map(|problem| problem.message.clone()).collect::<Vec<_>>().join("; ")
     }
 
-    fn secret() -> String {
-        let keys = keys("contractor").unwrap();
-        keys.iter().find(|key| key.kind == Type::Secret).unwrap().name.to_string()
-    }
-
     #[test]
     fn a_secret_in_the_open_is_refused_with_the_remedy_and_never_quoted() {
-        let secret = secret();
-        let plain = checks(&[]).problems("c", &config(&[(&secret, "hunter2")]));
-        assert!(of(&plain, &secret).contains("`${env:NAME}`"), "{plain:?}");
+        let secret = SECRET;
+        let plain = checks(&[]).problems("c", &config(&[(secret, "hunter2")]));
+        assert!(of(&plain, secret).contains("`${env:NAME}`"), "{plain:?}");
         for text in ["pre${env:A}", "${env:A}x", "${env:A", "${vault}"] {
-            let odd = checks(&[]).problems("c", &config(&[(&secret, text)]));
-            assert!(!of(&odd, &secret).is_empty(), "{text}");
+            let odd = checks(&[]).problems("c", &config(&[(secret, text)]));
+            assert!(!of(&odd, secret).is_empty(), "{text}");
         }
         assert!(!format!("{plain:?}").contains("hunter2"));
-        let reference = checks(&[]).problems("c", &config(&[(&secret, "${env:PASSWORD}")]));
-        assert_eq!(of(&reference, &secret), "");
+        let reference = checks(&[]).problems("c", &config(&[(secret, "${env:PASSWORD}")]));
+        assert_eq!(of(&reference, secret), "");
     }
 
     #[test]
     fn files_are_referred_to_within_allowed_directories_alone() {
-        let secret = secret();
+        let secret = SECRET;
         let told = |directories: &[&str], file: &str| {
-            let config = config(&[(&secret, &format!("${{file:{file}}}"))]);
-            of(&checks(directories).problems("c", &config), &secret)
+            let config = config(&[(secret, &format!("${{file:{file}}}"))]);
+            of(&checks(directories).problems("c", &config), secret)
         };
         assert!(told(&[], "/run/secrets/a").contains("config.file.directories"));
         assert_eq!(told(&["/run/secrets"], "/run/secrets/a"), "");

@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use clap::ValueEnum;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
@@ -12,24 +11,10 @@ use rdkafka::client::DefaultClientContext;
 use tokio::task::{block_in_place, spawn_blocking};
 use tokio::time::sleep;
 
+use super::plan::Harm;
 use super::reading::{client, read_topic};
 use super::world::{Snapshot, World};
 use super::writers::{Topic, fill};
-
-/// A family of faults.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Harm {
-    /// Processes are killed (SIGKILL), and started again.
-    Kill,
-    /// Processes are stopped (SIGSTOP) for longer than session and lease, and go on.
-    Pause,
-    /// Brokers are killed, or stand still, one or both.
-    Brokers,
-    /// All of these, and processes that end in order.
-    Everything,
-    /// None.
-    Nothing,
-}
 
 fn count(what: &AtomicU32) {
     what.fetch_add(1, Ordering::Relaxed);

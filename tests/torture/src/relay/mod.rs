@@ -15,15 +15,15 @@
 
 pub mod check;
 mod done;
-pub mod harm;
+mod harm;
 mod odd;
+mod plan;
 mod reading;
 mod verdict;
 mod ways;
 mod world;
 mod writers;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -33,36 +33,12 @@ use tokio::task::spawn_blocking;
 
 use self::check::{Finding, Property};
 pub use self::done::Done;
-use self::harm::Harm;
+pub use self::plan::{Harm, Plan};
 use self::world::World;
 use self::writers::{Topic, Writers};
-use crate::broker::On;
 
 /// How long records that are not there may still come.
 const SETTLED: Duration = Duration::from_secs(300);
-
-/// What a run is.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    /// Of everything that is drawn.
-    pub seed: u64,
-    /// What goes wrong.
-    pub harm: Harm,
-    /// How long.
-    pub length: Duration,
-    /// Or how many kills.
-    pub kills: Option<u32>,
-    /// How many processes share the relays.
-    pub processes: usize,
-    /// Replicas of streams, 1 or 3.
-    pub replicas: u16,
-    /// Which bus says who runs what.
-    pub home: On,
-    /// Records a second to topics, and half as many to the stream.
-    pub rate: f64,
-    /// The program.
-    pub program: PathBuf,
-}
 
 /// What came of it.
 pub struct Outcome {

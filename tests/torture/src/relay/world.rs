@@ -12,10 +12,10 @@ use tokio::sync::Mutex;
 use tokio::task::block_in_place;
 use tokio::time::sleep;
 
-use super::Plan;
 use super::check::{Finding, Property};
 use super::done::Done;
 use super::odd::Whole;
+use super::plan::Plan;
 use super::ways::{self, Ways};
 use crate::process::Process;
 
