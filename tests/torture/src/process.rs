@@ -185,7 +185,9 @@ impl Process {
             let (_, rest) = line.split_once("listen=")?;
             Some(rest.split_whitespace().next()?.to_owned())
         })?;
-        self.client.get(format!("http://{address}{path}")).send().await.ok()
+        // As a browser: `/` is the page then.
+        let request = self.client.get(format!("http://{address}{path}"));
+        request.header("accept", "text/html").send().await.ok()
     }
 
     /// State of a component.
