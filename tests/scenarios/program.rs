@@ -131,6 +131,7 @@ fn invariant_10_a_check_reports_every_problem_at_once_each_with_its_key() {
         ),
         ("connectors.three.class", "is not set"),
         ("connectors.four.upstream.url", "is not set"),
+        ("connectors.f/ve.upstream.url", "is not set"),
         ("connectors.f/ve", "no name for a connector"),
     ] {
         let mine = problems.iter().filter(|line| line.starts_with(&format!("  `{key}` ")));
