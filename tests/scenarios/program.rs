@@ -138,7 +138,7 @@ fn invariant_10_a_check_reports_every_problem_at_once_each_with_its_key() {
         let mine: Vec<_> = mine.collect();
         assert!(mine.len() == 1 && mine[0].contains(part), "{key} {part}: {}", ended.err);
     }
-    assert_eq!(problems.len(), 23, "{}", ended.err);
+    assert_eq!(problems.len(), 24, "{}", ended.err);
 }
 
 #[test]
