@@ -1,8 +1,8 @@
 //! Relays, in both directions at once, while everything around them breaks.
 //!
 //! A run has a real Kafka, one NATS server or a cluster of three, and some `talon run` processes with the relays of
-//! [`ways`]. [`writers`] write records of every [kind](odd) to topics and a stream, [`harm`] is done to all, and when it is
-//! over, what the targets hold is [compared](check) with what the sources hold, as any consumer [reads](reading) it.
+//! `ways`. `writers` write records of every kind (`odd`) to topics and a stream, `harm` is done to all, and when it is
+//! over, what the targets hold is [compared](check) with what the sources hold, as any consumer reads (`reading`) it.
 //!
 //! | Relay | From | To |
 //! | --- | --- | --- |
