@@ -225,6 +225,15 @@ fn a_connector_that_comes_is_run_at_once_and_one_that_goes_is_free_when_it_is_le
     let mut one = start(&world, &ALL[..4], lets_go);
     let mut two = start(&world, &ALL[..4], lets_go);
     until("each connector is run by one", || one.runs().len() + two.runs().len() == 4);
+    // The second one may join later, and then some move to it.
+    let (mut seen, mut since) = (0, Instant::now());
+    until("nothing moves any more", || {
+        let now = one.tenures().len() + two.tenures().len();
+        if now != seen {
+            (seen, since) = (now, Instant::now());
+        }
+        one.runs().len() + two.runs().len() == 4 && since.elapsed() > Duration::from_secs(6)
+    });
     let before = (one.tenures(), two.tenures());
     let set = |wish: fn(&str) -> Wish| {
         for process in [&one, &two] {
