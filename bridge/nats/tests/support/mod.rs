@@ -179,7 +179,6 @@ impl World {
         let jetstream = self.jetstream();
         self.runtime.block_on(async {
             let mut stream = jetstream.get_stream(stream).await.unwrap();
-            let count = stream.info().await.unwrap().state.messages as usize;
             let config = pull::Config {
                 deliver_policy: DeliverPolicy::All,
                 ack_policy: AckPolicy::None,
@@ -187,6 +186,8 @@ impl World {
             };
             let since = Instant::now();
             loop {
+                // Counted anew each time: some may go by their age meanwhile.
+                let count = stream.info().await.unwrap().state.messages as usize;
                 // The consumer lives on one server of a cluster, and goes with it.
                 let consumer = stream.create_consumer(config.clone()).await.unwrap();
                 let mut all = Vec::new();
@@ -205,6 +206,7 @@ impl World {
                     return all;
                 }
                 assert!(since.elapsed() < Duration::from_secs(60), "only {} of {count}", all.len());
+                tokio::time::sleep(Duration::from_millis(20)).await;
             }
         })
     }
