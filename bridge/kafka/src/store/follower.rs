@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use talon_runtime::bus::{BusFault, Picture, Told};
+use talon_runtime::bus::{BusFault, Telling, Told};
 use tokio::sync::mpsc;
 
 use super::log::{Line, Log};
@@ -28,10 +28,7 @@ pub(super) struct Follower {
     topic: Arc<StoreTopic>,
     read_every: Duration,
     told: mpsc::Sender<Told>,
-    picture: Picture,
-    /// The last thing told about trouble, until it is over.
-    trouble: Option<BusFault>,
-    read_before: bool,
+    telling: Telling,
 }
 
 /// Nobody listens any more.
@@ -43,8 +40,7 @@ impl Follower {
         read_every: Duration,
         told: mpsc::Sender<Told>,
     ) -> Follower {
-        let picture = Picture::default();
-        Follower { topic, read_every, told, picture, trouble: None, read_before: false }
+        Follower { topic, read_every, told, telling: Telling::default() }
     }
 
     /// Tells until nobody listens.
@@ -54,7 +50,8 @@ impl Follower {
                 thread::sleep(POLL);
                 continue;
             };
-            if self.told.is_closed() || self.tell_trouble(fault).is_err() {
+            let news = self.telling.trouble(fault);
+            if self.told.is_closed() || self.tell(news).is_err() {
                 return;
             }
             let since = Instant::now();
@@ -68,7 +65,7 @@ impl Follower {
     /// or nobody listens any more.
     fn read_and_follow(&mut self) -> Result<(), BusFault> {
         self.topic.ensure()?;
-        if self.read_before {
+        if self.telling.has_read() {
             self.topic.inspect()?;
         }
         let mut log = Log::open(&self.topic, WAIT_MS)?;
@@ -81,12 +78,7 @@ impl Follower {
         if !whole {
             return Ok(());
         }
-        let mut news = self.picture.replace(all);
-        // It is told that it is current once, and after each trouble.
-        let had_trouble = self.trouble.take().is_some();
-        if std::mem::replace(&mut self.read_before, true) && !had_trouble {
-            news.pop();
-        }
+        let news = self.telling.read(all);
         if self.tell(news).is_err() {
             return Ok(());
         }
@@ -98,7 +90,7 @@ impl Follower {
             polled = Instant::now();
             match log.next(POLL) {
                 Ok(Some(Line { key, record, .. })) => {
-                    let news = self.picture.change(&key, record);
+                    let news = self.telling.change(&key, record);
                     if self.tell(news).is_err() {
                         return Ok(());
                     }
@@ -119,13 +111,5 @@ impl Follower {
 
     fn tell(&self, news: impl IntoIterator<Item = Told>) -> Result<(), Closed> {
         news.into_iter().try_for_each(|new| self.told.blocking_send(new).map_err(|_| Closed))
-    }
-
-    fn tell_trouble(&mut self, fault: BusFault) -> Result<(), Closed> {
-        if self.trouble.as_ref() == Some(&fault) {
-            return Ok(());
-        }
-        self.trouble = Some(fault.clone());
-        self.tell([Told::Trouble(fault)])
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::consumer::pull::{Ordered, OrderedConfig};
 use futures_util::StreamExt;
-use talon_runtime::bus::{BusFault, Grant, Picture, Told};
+use talon_runtime::bus::{BusFault, Grant, Telling, Told};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
@@ -29,14 +29,8 @@ pub(super) struct Follower {
     bucket: Arc<StoreBucket>,
     read_every: Duration,
     told: mpsc::Sender<Told>,
-    picture: Picture,
-    /// The last thing told about trouble, until it is over.
-    trouble: Option<BusFault>,
-    read_before: bool,
+    telling: Telling,
 }
-
-/// Nobody listens any more.
-struct Closed;
 
 impl Follower {
     pub(super) fn new(
@@ -44,8 +38,7 @@ impl Follower {
         read_every: Duration,
         told: mpsc::Sender<Told>,
     ) -> Follower {
-        let picture = Picture::default();
-        Follower { bucket, read_every, told, picture, trouble: None, read_before: false }
+        Follower { bucket, read_every, told, telling: Telling::default() }
     }
 
     /// Tells until nobody listens.
@@ -63,7 +56,9 @@ impl Follower {
                 sleep(POLL).await;
                 continue;
             };
-            if self.told.is_closed() || self.tell_trouble(fault).await.is_err() {
+            if let Some(new) = self.telling.trouble(fault)
+                && self.told.send(new).await.is_err()
+            {
                 return;
             }
             sleep(PAUSE).await;
@@ -91,12 +86,7 @@ impl Follower {
             fault => fault,
         })?;
         bucket.connection.status.over();
-        let mut news = self.picture.replace(all);
-        // It is told that it is current once, and after each trouble.
-        let had_trouble = self.trouble.take().is_some();
-        if std::mem::replace(&mut self.read_before, true) && !had_trouble {
-            news.pop();
-        }
+        let news = self.telling.read(all);
         for new in news {
             if self.told.send(new).await.is_err() {
                 return Ok(());
@@ -120,7 +110,7 @@ impl Follower {
                     let sequence = place.stream_sequence;
                     let Some(key) = key_of(&bucket.name, &message.subject) else { continue };
                     let record = record(sequence, message.headers.as_ref(), &message.payload);
-                    if let Some(new) = self.picture.change(&key, record)
+                    if let Some(new) = self.telling.change(&key, record)
                         && self.told.send(new).await.is_err()
                     {
                         return Ok(());
@@ -138,14 +128,6 @@ impl Follower {
                 }
             }
         }
-    }
-
-    async fn tell_trouble(&mut self, fault: BusFault) -> Result<(), Closed> {
-        if self.trouble.as_ref() == Some(&fault) {
-            return Ok(());
-        }
-        self.trouble = Some(fault.clone());
-        self.told.send(Told::Trouble(fault)).await.map_err(|_| Closed)
     }
 }
 

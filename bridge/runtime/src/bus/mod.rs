@@ -6,6 +6,7 @@
 pub(crate) mod dead_letter;
 pub mod escape;
 mod fault;
+mod grant;
 mod lane;
 mod log;
 mod membership;
@@ -22,16 +23,18 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 pub use fault::BusFault;
+pub(crate) use grant::Hold;
+pub use grant::{Grant, Release};
 pub use lane::{Arrival, LaneLog, LaneReader, LaneRecord, LaneTopic, OpenLane, Position};
 pub use log::{Append, Place, Recovered, ShardLog};
 pub use membership::{Membership, Report, Stop};
-pub use ownership::{Grant, Owner, Ownership, Release};
-pub(crate) use ownership::{Hold, Standing};
+pub(crate) use ownership::Standing;
+pub use ownership::{Owner, Ownership};
 pub use shards::Shards;
 pub use spec::{ConnectorTopics, Delivery, LaneSpec, Purpose, ShardSpec, TopicSpec};
 pub use stall::Stall;
 pub use store::{
-    Entry, Expected, MemoryStore, Outbox, Picture, Put, Record, Store, Told, WriteFault, write_id,
+    Entry, Expected, MemoryStore, Outbox, Put, Record, Store, Telling, Told, WriteFault, write_id,
 };
 pub use tail::{Start, Tailed};
 pub use trouble::Trouble;

@@ -29,8 +29,10 @@ mod entries;
 mod memory;
 mod outbox;
 mod picture;
+mod telling;
 
 pub use entries::{Entry, Expected, Store, Told, WriteFault};
 pub use memory::MemoryStore;
 pub use outbox::{Outbox, Put, write_id};
-pub use picture::{Picture, Record};
+pub use picture::Record;
+pub use telling::Telling;

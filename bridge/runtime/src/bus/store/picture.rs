@@ -17,13 +17,13 @@ pub struct Record {
 
 /// What a follower has told. For buses.
 #[derive(Debug, Default)]
-pub struct Picture {
+pub(super) struct Picture {
     known: BTreeMap<String, Record>,
 }
 
 impl Picture {
     /// Everything was read anew, and is so: what is to be told, oldest first, and last that it is current.
-    pub fn replace(&mut self, all: BTreeMap<String, Record>) -> Vec<Told> {
+    pub(super) fn replace(&mut self, all: BTreeMap<String, Record>) -> Vec<Told> {
         let mut news: Vec<(u64, Told)> = Vec::new();
         for (key, _) in self.known.iter().filter(|(_, record)| record.value.is_some()) {
             match all.get(key) {
@@ -48,7 +48,7 @@ impl Picture {
 
     /// A record came that follows what was read: what is to be told. One that is older than what is known of its
     /// key was read already.
-    pub fn change(&mut self, key: &str, record: Record) -> Option<Told> {
+    pub(super) fn change(&mut self, key: &str, record: Record) -> Option<Told> {
         let before = self.known.get(key);
         if before.is_some_and(|before| record.revision <= before.revision) {
             return None;
