@@ -17,8 +17,8 @@ use talon_simulators::contractor::{Kind, Settings, Simulator};
 use tokio::time::timeout;
 
 use crate::config::load;
-use crate::console::Console;
 use crate::end::End;
+use crate::events::Events;
 use crate::print::{self, out};
 use crate::run::serve;
 use crate::server::Recent;
@@ -38,7 +38,7 @@ pub(crate) struct Dev {
     /// A schema registry; without it events are in Avro single-object encoding
     #[arg(long, value_name = "URL")]
     registry: Option<String>,
-    /// Where the status page is served
+    /// Where the console is served
     #[arg(long, default_value = "127.0.0.1:8083")]
     listen: SocketAddr,
     /// Calls that the simulated upstream begins with
@@ -96,7 +96,7 @@ impl Dev {
         out!("  upstream   {}  (told to misbehave at /_sim)", simulator.url());
         let inside = if in_process.is_some() { "in this process; " } else { "" };
         out!("  bus        {}  ({inside}any client can connect)", loaded.bus.describe());
-        out!("  page       http://{listen}/");
+        out!("  console    http://{listen}/  (connectors, commands, entities; open it)");
         let open = |call: &String| !call.contains("\"status\":\"Closed\"");
         let calls = simulator.history().current(Kind::Calls);
         let call = calls.iter().find(|(_, call)| open(call)).map_or(1, |(id, _)| *id);
@@ -107,10 +107,10 @@ impl Dev {
         out!("Ctrl-C ends it.\n");
 
         let recent = Recent::default();
-        let console_stop = Stop::default();
-        let console = Console::new(&loaded.connectors, &loaded.root.prefix, recent.clone());
-        let (bus, stop) = (loaded.bus.clone(), console_stop.clone());
-        let shown = tokio::task::spawn_blocking(move || console.run(bus.as_ref(), &stop));
+        let events_stop = Stop::default();
+        let events = Events::new(&loaded.connectors, &loaded.root.prefix, recent.clone());
+        let (bus, stop) = (loaded.bus.clone(), events_stop.clone());
+        let shown = tokio::task::spawn_blocking(move || events.run(bus.as_ref(), &stop));
         let asked = asked_to_stop()?;
         let stop = async move {
             tokio::select! {
@@ -120,7 +120,7 @@ impl Dev {
             }
         };
         let ended = serve(loaded, "dev", recent, stop).await;
-        console_stop.set();
+        events_stop.set();
         // A line may be on its way to a reader that stands still.
         timeout(SHOWN, shown).await.ok();
         simulator.stop().await;
