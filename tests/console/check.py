@@ -123,7 +123,7 @@ def entity(browser):
     browser.look(1280, "light")
     browser.go(ADDRESS + "/")
     last = "[...document.querySelectorAll('.recent li')].map((l) => l.textContent)"
-    changed = f"({last}).map((l) => /^u call +(\\S+)/.exec(l)).filter(Boolean).map((m) => m[1])[0]"
+    changed = f"({last}).map((l) => /^u field-service\\.call +(\\S+)/.exec(l)).filter(Boolean).map((m) => m[1])[0]"
     browser.until(f"Boolean({changed})", "no call changes")
     return browser.value(changed)
 
