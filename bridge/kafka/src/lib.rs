@@ -21,6 +21,7 @@ mod lane;
 mod limits;
 mod listing;
 mod log;
+mod look;
 mod mock;
 mod open_transactions;
 mod patience;
@@ -40,8 +41,9 @@ use std::time::Duration;
 
 use rdkafka::producer::Producer as _;
 use talon_runtime::bus::{
-    Bus, BusFault, ConnectorTopics, Delivery, Grant, LaneSpec, Membership, MemoryStore, OpenLane,
-    Place, Recovered, ShardLog, ShardSpec, Start, Stop, Store, Tailed, TopicSpec,
+    Bus, BusFault, ConnectorTopics, Delivery, Grant, LaneSpec, Look, Looked, Membership,
+    MemoryStore, OpenLane, Place, Recovered, ShardLog, ShardSpec, Start, Stop, Store, Tailed,
+    TopicSpec,
 };
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
@@ -183,6 +185,11 @@ impl Bus for Kafka {
         }
         let topic = group::topic(&self.prefix, 0).name;
         group::owner(&self.cluster, &self.group, &topic, shard)
+    }
+
+    fn look(&self, look: &Look) -> Result<Looked, BusFault> {
+        let group = format!("{}.console", self.group);
+        look::look(&self.cluster.config(), &group, look)
     }
 
     fn tail(

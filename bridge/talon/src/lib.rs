@@ -10,13 +10,13 @@ mod clock;
 mod commands;
 mod config;
 mod connectors;
-#[cfg(feature = "dev")]
-mod console;
 mod descriptors;
 #[cfg(feature = "dev")]
 mod dev;
 mod end;
 mod entity;
+#[cfg(feature = "dev")]
+mod events;
 mod instances;
 mod log;
 mod offsets;
@@ -59,7 +59,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// The whole product on this machine, with nothing installed: a simulated upstream with life in
-    /// it, an in-process Kafka-compatible broker, the connector, a status page
+    /// it, an in-process Kafka-compatible broker, the connector, the console
     #[cfg(feature = "dev")]
     Dev(dev::Dev),
     /// Production

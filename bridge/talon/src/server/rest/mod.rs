@@ -3,7 +3,7 @@
 //! Any process answers for all: configurations and states are on the bus ([`crate::instances`]). Each change leaves
 //! one line in the log: who, what, from where.
 
-mod access;
+pub(super) mod access;
 mod bodies;
 mod connectors;
 mod errors;
