@@ -18,6 +18,7 @@
 
 mod change;
 mod drive;
+mod letters;
 mod picture;
 mod records;
 mod settings;
@@ -44,6 +45,7 @@ pub(crate) use records::{Config, Target};
 pub(crate) use settings::{CLASS, NAME, keys};
 pub(crate) use status::Shown;
 
+use crate::dead_letters::DeadLetters;
 use drive::Driver;
 use settings::{Checks, is_reference};
 use shared::{OfFile, Shared};
@@ -89,6 +91,15 @@ impl Instances {
             let config = shown(&name, texts);
             (name, OfFile { setup, config })
         };
+        let configs = bus.store(&TopicSpec::configs(&prefix, replication));
+        let states = bus.store(&TopicSpec::status(&prefix, replication));
+        let letters = DeadLetters {
+            bus,
+            prefix,
+            configs: configs.clone(),
+            states: states.clone(),
+            runtime: Handle::current(),
+        };
         let shared = Arc::new(Shared {
             checks: Checks {
                 clock: parts.clock,
@@ -101,8 +112,9 @@ impl Instances {
             file: file.into_iter().map(shown).collect(),
             bus: bus.clone(),
             looks: Semaphore::new(LOOKS),
-            configs: bus.store(&TopicSpec::configs(&prefix, replication)),
-            states: bus.store(&TopicSpec::status(&prefix, replication)),
+            configs,
+            states,
+            letters,
             picture: Mutex::default(),
             version: watch::Sender::new(0),
             troubles: Mutex::default(),
@@ -119,6 +131,7 @@ impl Instances {
             told: BTreeMap::new(),
         };
         tokio::spawn(driver.run(shared.configs.follow()));
+        tokio::spawn(letters::carry_out(shared.clone()));
         tokio::spawn(status::tell(shared.clone(), shared.states.follow()));
         Instances(shared)
     }
@@ -176,6 +189,11 @@ impl Instances {
     /// Makes a change; returns when it stands on the bus, and this process has read it back.
     pub(crate) async fn change(&self, name: &str, change: Change) -> Result<Changed, Refusal> {
         self.0.change(name, change).await
+    }
+
+    /// The dead letters of all connectors.
+    pub(crate) fn dead_letters(&self) -> &DeadLetters {
+        &self.0.letters
     }
 
     /// Topics that a connector writes to, where that can be said without its secrets.
