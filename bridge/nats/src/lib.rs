@@ -13,6 +13,7 @@
 
 mod config;
 mod connection;
+mod dead_letters;
 mod fault;
 mod group;
 mod inspection;
@@ -35,8 +36,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use talon_runtime::bus::{
-    Bus, BusFault, ConnectorTopics, Grant, LaneSpec, Membership, OpenLane, ShardLog, ShardSpec,
-    Start, Stop, Store, Tailed, TopicSpec,
+    Bus, BusFault, ConnectorTopics, DeadLetter, DeadLetterEnds, Grant, LaneSpec, Membership,
+    OpenLane, ShardLog, ShardSpec, Start, Stop, Store, Tailed, TopicSpec,
 };
 use talon_sdk::config::Settings;
 use tokio::runtime::Handle;
@@ -151,6 +152,17 @@ impl Bus for Nats {
         Handle::current().block_on(async {
             let connection = self.session.connection(&Grant::unlimited("")).await?;
             tail::tail(&connection, &self.session.prefix, topics, from, stop, each).await
+        })
+    }
+
+    fn dead_letters(
+        &self,
+        shard: &ShardSpec,
+        each: &mut dyn FnMut(DeadLetter),
+    ) -> Result<DeadLetterEnds, BusFault> {
+        Handle::current().block_on(async {
+            let connection = self.session.aside().await?;
+            dead_letters::read(&connection, &self.session.prefix, shard, each).await
         })
     }
 

@@ -12,9 +12,11 @@ mod config;
 mod connectors;
 #[cfg(feature = "dev")]
 mod console;
+mod dead_letters;
 mod descriptors;
 #[cfg(feature = "dev")]
 mod dev;
+mod dlq;
 mod end;
 mod instances;
 mod log;
@@ -89,6 +91,8 @@ enum Command {
     Send(send::Send),
     /// How far the feeds of a connector have read: shown, set, reset
     Offsets(offsets::Offsets),
+    /// Rows and commands of a connector that could not be processed: listed, shown, redriven, discarded
+    Dlq(dlq::Dlq),
     /// The contract with consumers: the Avro schema of every feed, of commands and of their results
     Schemas {
         /// The YAML file; with it, the subjects of this configuration
@@ -167,6 +171,7 @@ fn run_command(cli: Cli) -> ExitCode {
             Command::Commands { class } => commands::commands(class.as_deref()),
             Command::Send(send) => send.run().await,
             Command::Offsets(offsets) => offsets.run().await,
+            Command::Dlq(dlq) => dlq.run().await,
             Command::Schemas { config, register: true, .. } => schemas::register(config).await,
             Command::Schemas { config, compact, .. } => schemas::show(config.as_deref(), compact),
         }

@@ -3,6 +3,7 @@
 mod alive;
 mod connectors;
 mod inspection;
+mod letters;
 mod registry_watch;
 mod running;
 mod view;
@@ -26,6 +27,7 @@ use inspection::Inspection;
 use view::Connected;
 
 pub use connectors::{Connectors, Whereabouts, Wish};
+pub use letters::{Action, NotSettled, Order};
 pub use view::{FeedRow, Glance, View};
 
 /// What of the time for a stop is kept for leaving the group and the upstreams, at most; and the part of

@@ -18,6 +18,7 @@
 
 mod change;
 mod drive;
+mod letters;
 mod picture;
 mod records;
 mod settings;
@@ -43,6 +44,7 @@ pub(crate) use records::{Config, Target};
 pub(crate) use settings::{CLASS, NAME, keys};
 pub(crate) use status::Shown;
 
+use crate::dead_letters::DeadLetters;
 use drive::Driver;
 use settings::Checks;
 use shared::{OfFile, Shared};
@@ -85,6 +87,15 @@ impl Instances {
             let config = shown(&name, texts);
             (name, OfFile { setup, config })
         };
+        let configs = bus.store(&TopicSpec::configs(&prefix, replication));
+        let states = bus.store(&TopicSpec::status(&prefix, replication));
+        let letters = DeadLetters {
+            bus,
+            prefix,
+            configs: configs.clone(),
+            states: states.clone(),
+            runtime: Handle::current(),
+        };
         let shared = Arc::new(Shared {
             checks: Checks {
                 clock: parts.clock,
@@ -95,8 +106,9 @@ impl Instances {
             },
             worker,
             file: file.into_iter().map(shown).collect(),
-            configs: bus.store(&TopicSpec::configs(&prefix, replication)),
-            states: bus.store(&TopicSpec::status(&prefix, replication)),
+            configs,
+            states,
+            letters,
             picture: Mutex::default(),
             version: watch::Sender::new(0),
             troubles: Mutex::default(),
@@ -113,6 +125,7 @@ impl Instances {
             told: BTreeMap::new(),
         };
         tokio::spawn(driver.run(shared.configs.follow()));
+        tokio::spawn(letters::carry_out(shared.clone()));
         tokio::spawn(status::tell(shared.clone(), shared.states.follow()));
         Instances(shared)
     }
@@ -170,6 +183,11 @@ impl Instances {
     /// Makes a change; returns when it stands on the bus, and this process has read it back.
     pub(crate) async fn change(&self, name: &str, change: Change) -> Result<Changed, Refusal> {
         self.0.change(name, change).await
+    }
+
+    /// The dead letters of all connectors.
+    pub(crate) fn dead_letters(&self) -> &DeadLetters {
+        &self.0.letters
     }
 
     /// Topics that a connector writes to, where that can be said without its secrets.

@@ -9,6 +9,8 @@ use talon_runtime::engine::{Connectors, View};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use crate::dead_letters::DeadLetters;
+
 use super::picture::Picture;
 use super::records::{Config, Configured, Target};
 use super::settings::Checks;
@@ -27,6 +29,7 @@ pub(super) struct Shared {
     pub(super) file: BTreeMap<String, OfFile>,
     pub(super) configs: Arc<dyn Store>,
     pub(super) states: Arc<dyn Store>,
+    pub(super) letters: DeadLetters,
     pub(super) picture: Mutex<Picture>,
     pub(super) version: watch::Sender<u64>,
     /// Why connectors cannot be made here.

@@ -6,6 +6,7 @@
 mod access;
 mod bodies;
 mod connectors;
+mod dead_letters;
 mod errors;
 mod plugins;
 mod request;
@@ -54,6 +55,10 @@ pub(super) fn routes(rest: Rest) -> Router {
             "/connectors/{name}/offsets",
             get(connectors::offsets).patch(connectors::offsets).delete(connectors::offsets),
         )
+        .route("/talon/connectors/{name}/dead-letters", get(dead_letters::list))
+        .route("/talon/connectors/{name}/dead-letters/{at}", get(dead_letters::one))
+        .route("/talon/connectors/{name}/dead-letters/redrive", post(dead_letters::redrive))
+        .route("/talon/connectors/{name}/dead-letters/discard", post(dead_letters::discard))
         .route("/connector-plugins", get(plugins::list))
         .route("/connector-plugins/{class}/config", get(plugins::definitions))
         .route("/connector-plugins/{class}/config/validate", put(plugins::validate))
