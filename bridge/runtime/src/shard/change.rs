@@ -127,6 +127,19 @@ impl Past {
     }
 }
 
+/// What a row that was put aside comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Redriven {
+    /// It can still not be read.
+    Unreadable(RowFault),
+    /// It says what is published.
+    Known,
+    /// It is not to be published, and why.
+    Changed(&'static str),
+    /// It is to be published.
+    New,
+}
+
 /// Where changes go. An error ends the observation, and with it the whole transaction.
 pub trait Changes {
     /// Why it cannot go on.

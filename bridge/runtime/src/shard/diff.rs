@@ -17,13 +17,12 @@ use talon_sdk::split::is_one_row;
 use talon_sdk::{Observation, Row, RowCodec, RowFault};
 use xxhash_rust::xxh3::xxh3_64;
 
-pub use crate::shard::change::{Change, Changes, EventId, Past, fingerprint};
+pub use crate::shard::change::{Change, Changes, EventId, Past, Redriven, fingerprint};
 use crate::shard::change::{MISFIT, event_id};
 use crate::shard::guard::{Absence, Guard, Withheld};
 use crate::shard::index::{Entry, Index, Keys, SlotId, SlotSet};
 use crate::shard::list::{List, Lists};
 use crate::shard::scopes::{ScopeId, Scopes};
-pub use redrive::Redriven;
 use remembered::Remembered;
 
 /// Why a row is put aside whose codec panicked. What it panicked with may quote the row.

@@ -1,10 +1,9 @@
 //! What a row that was put aside comes to, when it is decoded once more.
 
-use talon_sdk::RowFault;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::Differ;
-use crate::shard::change::{Past, fingerprint};
+use crate::shard::change::{Past, Redriven, fingerprint};
 
 const CHANGED: &str =
     "its entity has been published since, so the row may be older than what is known";
@@ -17,19 +16,6 @@ const UNTOLD: &str =
 const NOT_THERE: &str = "the upstream's list has been read since, and does not have its entity";
 
 const FORGOTTEN: &str = "it is older than what is remembered of its log (`topic.creation.log.retention.ms`), so its fact may have been published since, and forgotten";
-
-/// What a row that was put aside comes to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Redriven {
-    /// It can still not be read.
-    Unreadable(RowFault),
-    /// It says what is published.
-    Known,
-    /// It is not to be published, and why.
-    Changed(&'static str),
-    /// It is to be published.
-    New,
-}
 
 impl Differ {
     /// Decodes a row that was put aside, and compares it with what was published; publishes nothing. `past` is what
