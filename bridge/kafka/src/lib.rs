@@ -42,7 +42,8 @@ use std::time::Duration;
 use rdkafka::producer::Producer as _;
 use talon_runtime::bus::{
     Bus, BusFault, ConnectorTopics, DeadLetter, DeadLetterEnds, Delivery, Grant, LaneSpec,
-    Membership, MemoryStore, OpenLane, ShardLog, ShardSpec, Start, Stop, Store, Tailed, TopicSpec,
+    Membership, MemoryStore, OpenLane, Place, Recovered, ShardLog, ShardSpec, Start, Stop, Store,
+    Tailed, TopicSpec,
 };
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
@@ -57,6 +58,8 @@ use crate::lane::{KafkaLane, KafkaReader};
 use crate::log::{KafkaLog, LOOK_EVERY};
 use crate::patience::PATIENCE;
 use crate::producer::KafkaProducer;
+use crate::reader::is_there;
+use crate::recover::Sources;
 use crate::store::KafkaStore;
 
 pub use client::problems;
@@ -222,6 +225,19 @@ impl Bus for Kafka {
         let producer = self.producer(id, &topics, grant)?;
         let (config, recovery) = (self.cluster.config(), self.recovery());
         Ok(Box::new(KafkaLog::new(producer, config, recovery, shard, grant, self.look_every)))
+    }
+
+    fn read_back(
+        &self,
+        shard: &ShardSpec,
+        each: &mut dyn FnMut(Place, Recovered<'_>) -> Result<(), BusFault>,
+    ) -> Result<(), BusFault> {
+        let config = self.cluster.config();
+        let asker = self.cluster.asker()?;
+        let sources = Sources::of(shard).there(|topic| is_there(&asker, topic, PATIENCE))?;
+        let grant = Grant::unlimited(&shard.name);
+        sources.read(&config, &self.recovery(), &grant, each)?;
+        Ok(())
     }
 
     fn open_lane(&self, lane: &LaneSpec, grant: &Grant) -> Result<OpenLane, BusFault> {

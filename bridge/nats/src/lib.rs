@@ -37,7 +37,7 @@ use std::time::Duration;
 
 use talon_runtime::bus::{
     Bus, BusFault, ConnectorTopics, DeadLetter, DeadLetterEnds, Grant, LaneSpec, Membership,
-    OpenLane, ShardLog, ShardSpec, Start, Stop, Store, Tailed, TopicSpec,
+    OpenLane, Place, Recovered, ShardLog, ShardSpec, Start, Stop, Store, Tailed, TopicSpec,
 };
 use talon_sdk::config::Settings;
 use tokio::runtime::Handle;
@@ -175,6 +175,21 @@ impl Bus for Nats {
     fn open(&self, shard: &ShardSpec, grant: &Grant) -> Result<Box<dyn ShardLog>, BusFault> {
         let log = Handle::current().block_on(self.open_log(shard, grant))?;
         Ok(Box::new(log))
+    }
+
+    fn read_back(
+        &self,
+        shard: &ShardSpec,
+        each: &mut dyn FnMut(Place, Recovered<'_>) -> Result<(), BusFault>,
+    ) -> Result<(), BusFault> {
+        Handle::current().block_on(async {
+            let grant = Grant::unlimited(&shard.name);
+            let Session { access, prefix, .. } = &*self.session;
+            let connection = self.session.connection(&grant).await?;
+            let ttl = connection.client.is_server_compatible(2, 11, 0);
+            let layout = Layout::new(prefix, shard, access, ttl);
+            NatsLog::read_back(&connection, &layout, &grant, each).await
+        })
     }
 
     fn open_lane(&self, lane: &LaneSpec, grant: &Grant) -> Result<OpenLane, BusFault> {

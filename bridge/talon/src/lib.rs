@@ -18,9 +18,11 @@ mod descriptors;
 mod dev;
 mod dlq;
 mod end;
+mod entity;
 mod instances;
 mod log;
 mod offsets;
+mod plan;
 mod plugins;
 mod print;
 mod run;
@@ -93,6 +95,9 @@ enum Command {
     Offsets(offsets::Offsets),
     /// Rows and commands of a connector that could not be processed: listed, shown, redriven, discarded
     Dlq(dlq::Dlq),
+    /// What the next observations of connectors would publish: reads the upstreams and the topics, and
+    /// publishes nothing
+    Plan(plan::Plan),
     /// The contract with consumers: the Avro schema of every feed, of commands and of their results
     Schemas {
         /// The YAML file; with it, the subjects of this configuration
@@ -172,6 +177,7 @@ fn run_command(cli: Cli) -> ExitCode {
             Command::Send(send) => send.run().await,
             Command::Offsets(offsets) => offsets.run().await,
             Command::Dlq(dlq) => dlq.run().await,
+            Command::Plan(plan) => plan.run().await,
             Command::Schemas { config, register: true, .. } => schemas::register(config).await,
             Command::Schemas { config, compact, .. } => schemas::show(config.as_deref(), compact),
         }

@@ -38,6 +38,22 @@ pub(crate) fn partitions(
     topics.iter().map(count).collect()
 }
 
+/// Whether the cluster has a topic of this name. One that may not be seen is an error, not absent.
+pub(crate) fn is_there(
+    consumer: &BaseConsumer,
+    topic: &str,
+    patience: Duration,
+) -> Result<bool, BusFault> {
+    let named = consumer.fetch_metadata(Some(topic), patience);
+    let named = named.map_err(|error| of_topic(fault_of(&error), topic))?;
+    let Some(found) = named.topics().first() else { return Ok(false) };
+    match found.error().map(RDKafkaErrorCode::from) {
+        Some(RDKafkaErrorCode::UnknownTopicOrPartition) => Ok(false),
+        Some(code) => Err(of_topic(fault_of_code(code), topic)),
+        None => Ok(!found.partitions().is_empty()),
+    }
+}
+
 fn count(topic: &MetadataTopic) -> Result<i32, BusFault> {
     let name = topic.name();
     if let Some(error) = topic.error() {

@@ -88,6 +88,18 @@ pub trait Bus: Send + Sync {
     /// before it fences: whoever has lost the shard must not fence its new owner.
     fn open(&self, shard: &ShardSpec, grant: &Grant) -> Result<Box<dyn ShardLog>, BusFault>;
 
+    /// Reads back what [`Bus::open`] and [`ShardLog::recover`] would, and takes nothing over: what is not there is
+    /// empty, and is not made. Blocks.
+    ///
+    /// On a bus that keeps nothing there is nothing to read.
+    fn read_back(
+        &self,
+        _shard: &ShardSpec,
+        _each: &mut dyn FnMut(Place, Recovered<'_>) -> Result<(), BusFault>,
+    ) -> Result<(), BusFault> {
+        Ok(())
+    }
+
     /// Takes the commands of a connector over, whose shard this process owns: makes sure of the topics
     /// and fences earlier owners. A lane needs no [`Bus::open`] before it, and is always exactly-once.
     fn open_lane(&self, lane: &LaneSpec, grant: &Grant) -> Result<OpenLane, BusFault> {
