@@ -45,7 +45,7 @@ fn instances(engine: &Engine) -> Instances {
         bus: Arc::new(NoBus),
         replication: 0,
         file: BTreeMap::new(),
-        relays: std::collections::BTreeSet::new(),
+        relays: engine.relays(),
         directories: Vec::new(),
         secrets: talon_sdk::config::Secrets::of_process(),
         clock: Clock::System,

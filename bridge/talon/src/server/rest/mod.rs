@@ -8,6 +8,7 @@ mod bodies;
 mod connectors;
 mod errors;
 mod plugins;
+mod relays;
 mod request;
 mod state;
 #[cfg(test)]
@@ -54,6 +55,12 @@ pub(super) fn routes(rest: Rest) -> Router {
             "/connectors/{name}/offsets",
             get(connectors::offsets).patch(connectors::offsets).delete(connectors::offsets),
         )
+        .route("/talon/relays", get(relays::list))
+        .route("/talon/relays/{name}/status", get(relays::status))
+        .route("/talon/relays/{name}/pause", put(relays::pause))
+        .route("/talon/relays/{name}/resume", put(relays::resume))
+        .route("/talon/relays/{name}/stop", put(relays::stop))
+        .route("/talon/relays/{name}/restart", post(relays::restart))
         .route("/connector-plugins", get(plugins::list))
         .route("/connector-plugins/{class}/config", get(plugins::definitions))
         .route("/connector-plugins/{class}/config/validate", put(plugins::validate))
