@@ -3,6 +3,7 @@
 mod alive;
 mod connectors;
 mod inspection;
+mod letters;
 mod registry_watch;
 mod relays;
 mod running;
@@ -27,8 +28,9 @@ use inspection::Inspection;
 use view::Connected;
 
 pub use connectors::{Connectors, Whereabouts, Wish};
+pub use letters::{Action, NotSettled, Order};
 pub use relays::{RelayWish, Relays};
-pub use view::{FeedRow, Glance, View};
+pub use view::{FeedRow, Glance, UpstreamRow, View};
 
 /// What of the time for a stop is kept for leaving the group and the upstreams, at most; and the part of
 /// the whole that it is where there is little time.

@@ -17,10 +17,11 @@ use crate::service::setup::{Setup, Shared, topic};
 use crate::service::{Service, farewell, thread};
 use crate::shard::diff::Differ;
 use crate::shard::facts::{Kept, PublishedFacts};
+use crate::shard::inbox::{Inbound, Inlet};
 use crate::shard::pace::Pace;
 use crate::shard::poll::Poll;
 use crate::shard::publish::FeedFrame;
-use crate::shard::serve::{Shard, Sighting};
+use crate::shard::serve::Shard;
 use crate::shard::set_aside::SetAside;
 use crate::shard::state::{FeedState, Known};
 
@@ -65,6 +66,7 @@ pub(crate) struct Feeds {
     pub(crate) plans: Vec<(FeedPlan, FeedMetrics)>,
     pub(crate) aside: SetAside,
     pub(crate) pace: Pace,
+    pub(crate) inlet: Inlet,
 }
 
 impl Service for Feeds {
@@ -132,10 +134,20 @@ fn open(
     hold.grant().may_begin()?;
     let log = shared.bus.open(&spec, hold.grant());
     report(shared, hold, "bus", log.as_ref().err());
-    let states = feeds
-        .into_iter()
-        .zip(wires)
-        .enumerate()
+    let states = states(setup, &spec, feeds, wires);
+    let (clock, metrics) = (shared.clock.clone(), shared.metrics.clone());
+    Shard::recover(hold, log?, states, schemas, clock, (metrics, &recovery))
+}
+
+/// What is known of the feeds before anything is read back.
+pub(super) fn states(
+    setup: &Setup,
+    spec: &ShardSpec,
+    feeds: Vec<(FeedPlan, FeedMetrics)>,
+    wires: Vec<Wire>,
+) -> Vec<FeedState> {
+    let feeds = feeds.into_iter().zip(wires).enumerate();
+    feeds
         .map(|(place, ((plan, metrics), wire))| {
             let contract = setup.contract(&plan);
             let topic = spec.topics[place].name.clone();
@@ -157,9 +169,7 @@ fn open(
             };
             FeedState::new(frame, known)
         })
-        .collect();
-    let (clock, metrics) = (shared.clock.clone(), shared.metrics.clone());
-    Shard::recover(hold, log?, states, schemas, clock, (metrics, &recovery))
+        .collect()
 }
 
 /// Notes what opening found of what all connectors use.
@@ -222,8 +232,9 @@ async fn serve(
     hold: &Hold,
     progress: &Progress,
 ) -> Result<(), BusFault> {
-    let Feeds { shared, setup, plans, aside, pace } = feeds;
-    let (sender, inbox) = mpsc::channel::<Sighting>(INBOX);
+    let Feeds { shared, setup, plans, aside, pace, inlet } = feeds;
+    let (sender, inbox) = mpsc::channel::<Inbound>(INBOX);
+    inlet.open(&sender);
     let mut polls = JoinSet::new();
     for (place, ((plan, metrics), start)) in plans.iter().zip(shard.starts()).enumerate() {
         if plan.codec.facts().is_some() {

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use talon_runtime::Setup;
-use talon_runtime::bus::Store;
+use talon_runtime::bus::{Bus, Store};
 use talon_runtime::engine::{Connectors, Relays, View};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
+
+use crate::dead_letters::DeadLetters;
 
 use super::picture::Picture;
 use super::records::{Config, Configured, Target, relay};
@@ -25,8 +27,12 @@ pub(super) struct Shared {
     pub(super) checks: Checks,
     pub(super) worker: String,
     pub(super) file: BTreeMap<String, OfFile>,
+    pub(super) bus: Arc<dyn Bus>,
+    /// Looks at topics that may go on at a time.
+    pub(super) looks: Semaphore,
     pub(super) configs: Arc<dyn Store>,
     pub(super) states: Arc<dyn Store>,
+    pub(super) letters: DeadLetters,
     pub(super) picture: Mutex<Picture>,
     pub(super) version: watch::Sender<u64>,
     /// Why connectors cannot be made here.

@@ -13,7 +13,7 @@ use super::request::{flat, json_of, no_map, text};
 use super::state::{Rest, ready};
 use crate::instances::{Change, Changed, Config, Instances, NAME, Refusal, Target};
 
-type Answer = Result<Response, Error>;
+pub(super) type Answer = Result<Response, Error>;
 
 pub(super) async fn list(State(rest): State<Rest>, RawQuery(query): RawQuery) -> Answer {
     let instances = ready(&rest)?;

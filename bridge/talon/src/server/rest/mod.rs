@@ -3,9 +3,10 @@
 //! Any process answers for all: configurations and states are on the bus ([`crate::instances`]). Each change leaves
 //! one line in the log: who, what, from where.
 
-mod access;
+pub(super) mod access;
 mod bodies;
 mod connectors;
+mod dead_letters;
 mod errors;
 mod plugins;
 mod relays;
@@ -61,6 +62,10 @@ pub(super) fn routes(rest: Rest) -> Router {
         .route("/talon/relays/{name}/resume", put(relays::resume))
         .route("/talon/relays/{name}/stop", put(relays::stop))
         .route("/talon/relays/{name}/restart", post(relays::restart))
+        .route("/talon/connectors/{name}/dead-letters", get(dead_letters::list))
+        .route("/talon/connectors/{name}/dead-letters/{at}", get(dead_letters::one))
+        .route("/talon/connectors/{name}/dead-letters/redrive", post(dead_letters::redrive))
+        .route("/talon/connectors/{name}/dead-letters/discard", post(dead_letters::discard))
         .route("/connector-plugins", get(plugins::list))
         .route("/connector-plugins/{class}/config", get(plugins::definitions))
         .route("/connector-plugins/{class}/config/validate", put(plugins::validate))
