@@ -95,7 +95,7 @@ impl Instances {
         let configs = bus.store(&TopicSpec::configs(&prefix, replication));
         let states = bus.store(&TopicSpec::status(&prefix, replication));
         let letters = DeadLetters {
-            bus,
+            bus: bus.clone(),
             prefix,
             configs: configs.clone(),
             states: states.clone(),
@@ -111,7 +111,7 @@ impl Instances {
             },
             worker,
             file: file.into_iter().map(shown).collect(),
-            bus: bus.clone(),
+            bus,
             looks: Semaphore::new(LOOKS),
             configs,
             states,
