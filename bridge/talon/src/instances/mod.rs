@@ -21,6 +21,7 @@ mod drive;
 mod letters;
 mod picture;
 mod records;
+mod relays;
 mod settings;
 mod shared;
 mod status;
@@ -32,7 +33,7 @@ use std::time::Duration;
 
 use talon_runtime::Setup;
 use talon_runtime::bus::{Bus, BusFault, Look, Looked, TopicSpec};
-use talon_runtime::engine::{Connectors, View};
+use talon_runtime::engine::{Connectors, Relays, View};
 use talon_runtime::metrics::Metrics;
 use talon_sdk::Clock;
 use talon_sdk::config::{Problem, Secrets, Type};
@@ -62,12 +63,12 @@ pub(crate) struct Parts {
     pub(crate) replication: u16,
     /// Connectors of the file, with their settings as they stand there.
     pub(crate) file: BTreeMap<String, (Setup, BTreeMap<String, String>)>,
-    pub(crate) relays: BTreeSet<String>,
     pub(crate) directories: Vec<PathBuf>,
     pub(crate) secrets: Secrets,
     pub(crate) clock: Clock,
     pub(crate) metrics: Metrics,
     pub(crate) connectors: Connectors,
+    pub(crate) relays: Relays,
     pub(crate) view: View,
 }
 
@@ -106,7 +107,7 @@ impl Instances {
                 metrics: parts.metrics,
                 secrets: parts.secrets,
                 directories,
-                relays,
+                relays: relays.shards().into_keys().collect(),
             },
             worker,
             file: file.into_iter().map(shown).collect(),
@@ -119,6 +120,7 @@ impl Instances {
             version: watch::Sender::new(0),
             troubles: Mutex::default(),
             connectors: parts.connectors.clone(),
+            relays,
             view: parts.view,
             runtime: Handle::current(),
         });
@@ -129,6 +131,7 @@ impl Instances {
             shared: shared.clone(),
             connectors: parts.connectors,
             told: BTreeMap::new(),
+            told_relays: BTreeMap::new(),
         };
         tokio::spawn(driver.run(shared.configs.follow()));
         tokio::spawn(letters::carry_out(shared.clone()));
