@@ -107,6 +107,9 @@ impl RowCodec for Codec {
     }
 }
 
+/// Place of the topic, key, value and headers.
+type Pending = (usize, String, Option<Vec<u8>>, Vec<(String, String)>);
+
 /// What is on the bus.
 #[derive(Default)]
 struct Held {
@@ -114,7 +117,7 @@ struct Held {
     events: Vec<(String, Option<Vec<u8>>, String)>,
     letters: Vec<DeadLetter>,
     checkpoints: BTreeMap<String, Vec<u8>>,
-    pending: Vec<(usize, String, Option<Vec<u8>>, Vec<(String, String)>)>,
+    pending: Vec<Pending>,
     /// The process is killed between the records of the next commit and what is committed after them, as on a
     /// bus without transactions.
     is_torn: bool,

@@ -132,10 +132,9 @@ pub trait Bus: Send + Sync {
     /// [`BusFault::Aborted`] where there is no such topic; else what the bus says.
     fn dead_letters(
         &self,
-        shard: &ShardSpec,
-        each: &mut dyn FnMut(DeadLetter),
+        _shard: &ShardSpec,
+        _each: &mut dyn FnMut(DeadLetter),
     ) -> Result<DeadLetterEnds, BusFault> {
-        let _ = (shard, each);
         Ok(DeadLetterEnds::default())
     }
 
