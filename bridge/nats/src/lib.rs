@@ -21,6 +21,7 @@ mod lane;
 mod layout;
 mod log;
 mod login;
+mod look;
 mod names;
 mod policy;
 mod read;
@@ -36,8 +37,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use talon_runtime::bus::{
-    Bus, BusFault, ConnectorTopics, DeadLetter, DeadLetterEnds, Grant, LaneSpec, Membership,
-    OpenLane, Place, Recovered, ShardLog, ShardSpec, Start, Stop, Store, Tailed, TopicSpec,
+    Bus, BusFault, ConnectorTopics, DeadLetter, DeadLetterEnds, Grant, LaneSpec, Look, Looked,
+    Membership, OpenLane, Place, Recovered, ShardLog, ShardSpec, Start, Stop, Store, Tailed,
+    TopicSpec,
 };
 use talon_sdk::config::Settings;
 use tokio::runtime::Handle;
@@ -152,6 +154,13 @@ impl Bus for Nats {
         Handle::current().block_on(async {
             let connection = self.session.connection(&Grant::unlimited("")).await?;
             tail::tail(&connection, &self.session.prefix, topics, from, stop, each).await
+        })
+    }
+
+    fn look(&self, look: &Look) -> Result<Looked, BusFault> {
+        Handle::current().block_on(async {
+            let connection = self.session.connection(&Grant::unlimited("")).await?;
+            look::look(&connection, &self.session.prefix, look).await
         })
     }
 

@@ -107,7 +107,7 @@ impl RowCodec for Codec {
     }
 }
 
-/// Place of the topic, key, value and headers.
+/// Topic, key, value, headers.
 type Pending = (usize, String, Option<Vec<u8>>, Vec<(String, String)>);
 
 /// What is on the bus.

@@ -10,8 +10,6 @@ mod clock;
 mod commands;
 mod config;
 mod connectors;
-#[cfg(feature = "dev")]
-mod console;
 mod dead_letters;
 mod descriptors;
 #[cfg(feature = "dev")]
@@ -19,6 +17,8 @@ mod dev;
 mod dlq;
 mod end;
 mod entity;
+#[cfg(feature = "dev")]
+mod events;
 mod instances;
 mod log;
 mod offsets;
@@ -61,7 +61,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// The whole product on this machine, with nothing installed: a simulated upstream with life in
-    /// it, an in-process Kafka-compatible broker, the connector, a status page
+    /// it, an in-process Kafka-compatible broker, the connector, the console
     #[cfg(feature = "dev")]
     Dev(dev::Dev),
     /// Production
@@ -93,11 +93,11 @@ enum Command {
     Send(send::Send),
     /// How far the feeds of a connector have read: shown, set, reset
     Offsets(offsets::Offsets),
-    /// Rows and commands of a connector that could not be processed: listed, shown, redriven, discarded
-    Dlq(dlq::Dlq),
     /// What the next observations of connectors would publish: reads the upstreams and the topics, and
     /// publishes nothing
     Plan(plan::Plan),
+    /// Rows and commands of a connector that could not be processed: listed, shown, redriven, discarded
+    Dlq(dlq::Dlq),
     /// The contract with consumers: the Avro schema of every feed, of commands and of their results
     Schemas {
         /// The YAML file; with it, the subjects of this configuration
@@ -176,8 +176,8 @@ fn run_command(cli: Cli) -> ExitCode {
             Command::Commands { class } => commands::commands(class.as_deref()),
             Command::Send(send) => send.run().await,
             Command::Offsets(offsets) => offsets.run().await,
-            Command::Dlq(dlq) => dlq.run().await,
             Command::Plan(plan) => plan.run().await,
+            Command::Dlq(dlq) => dlq.run().await,
             Command::Schemas { config, register: true, .. } => schemas::register(config).await,
             Command::Schemas { config, compact, .. } => schemas::show(config.as_deref(), compact),
         }

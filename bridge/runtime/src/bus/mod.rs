@@ -9,6 +9,7 @@ mod fault;
 mod grant;
 mod lane;
 mod log;
+mod look;
 mod membership;
 mod ownership;
 mod shards;
@@ -28,6 +29,7 @@ pub(crate) use grant::Hold;
 pub use grant::{Grant, Release};
 pub use lane::{Arrival, LaneLog, LaneReader, LaneRecord, LaneTopic, OpenLane, Position};
 pub use log::{Append, Place, Recovered, ShardLog};
+pub use look::{Found, Look, Looked, Which};
 pub use membership::{Membership, Report, Stop};
 pub(crate) use ownership::Standing;
 pub use ownership::{Owner, Ownership};
@@ -150,5 +152,14 @@ pub trait Bus: Send + Sync {
         _each: &mut dyn FnMut(Tailed<'_>),
     ) -> Result<(), BusFault> {
         Ok(())
+    }
+
+    /// Looks at a topic within bounds, beside all that works on it. Blocks for as long as these allow. For the
+    /// console.
+    ///
+    /// On a bus that keeps nothing there is nothing to see.
+    fn look(&self, look: &Look) -> Result<Looked, BusFault> {
+        let _ = look;
+        Ok(Looked::default())
     }
 }

@@ -79,6 +79,10 @@ fn view(shared: &Shared, setup: &Setup, plans: &Plans, lane: Option<&Lane>) -> C
 }
 
 impl Running {
+    pub(super) fn of(services: Vec<JoinHandle<()>>) -> Running {
+        Running { services }
+    }
+
     /// Waits until nothing of it is at work. What takes too long to commit is void, and read again.
     pub(super) async fn end(self, release: &Release) {
         tokio::select! {

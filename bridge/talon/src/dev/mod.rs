@@ -20,8 +20,8 @@ use tokio::time::timeout;
 
 use self::upstream::{Life, Simulated, Upstream};
 use crate::config::{Loaded, load};
-use crate::console::Console;
 use crate::end::End;
+use crate::events::Events;
 use crate::print::{self, out};
 use crate::run::serve;
 use crate::server::Recent;
@@ -97,11 +97,11 @@ impl Dev {
         self.tell(&upstreams, &loaded, in_process.is_some(), listen, &file);
 
         let recent = Recent::default();
-        let console_stop = Stop::default();
-        let console =
-            Console::new(&loaded.connectors, &loaded.root.prefix, recent.clone(), !self.quiet);
-        let (bus, stop) = (loaded.bus.clone(), console_stop.clone());
-        let shown = tokio::task::spawn_blocking(move || console.run(bus.as_ref(), &stop));
+        let events_stop = Stop::default();
+        let events =
+            Events::new(&loaded.connectors, &loaded.root.prefix, recent.clone(), !self.quiet);
+        let (bus, stop) = (loaded.bus.clone(), events_stop.clone());
+        let shown = tokio::task::spawn_blocking(move || events.run(bus.as_ref(), &stop));
         let asked = asked_to_stop()?;
         let (setups, prefix) = (loaded.connectors.clone(), loaded.root.prefix.clone());
         let bus = loaded.bus.clone();
@@ -120,7 +120,7 @@ impl Dev {
             }
         };
         let ended = serve(loaded, "dev", recent, stop).await;
-        console_stop.set();
+        events_stop.set();
         // A line may be on its way to a reader that stands still.
         timeout(SHOWN, shown).await.ok();
         for (_, upstream) in upstreams {

@@ -187,6 +187,8 @@ impl Upstream {
                 ("auth.password", TOKEN),
                 ("lag.ms", "1000"),
                 ("quota.day", "1000000"),
+                // The reserve is all that a first hour has.
+                ("quota.reserve", "500000"),
                 ("treatment.poll.interval.ms", "2000"),
                 ("open_treatment.poll.interval.ms", "2000"),
             ],
@@ -213,17 +215,20 @@ impl Simulated {
     pub(super) fn command(&self, turn: usize) -> Option<(&'static str, Value)> {
         match &self.simulator {
             Simulator::Contractor(simulator) => {
-                let calls = simulator.history().current(Kind::Calls);
-                let with = |status: &str| {
-                    let told = format!("\"status\":\"{status}\"");
-                    calls.iter().filter(move |(_, call)| call.contains(&told)).map(|(id, _)| *id)
-                };
+                let (mut done, mut open) = (None, Vec::new());
+                for (id, call) in simulator.history().current(Kind::Calls) {
+                    let call: Value = serde_json::from_str(&call).ok()?;
+                    match call["status"].as_str() {
+                        Some("Done") => done = done.or(Some(id)),
+                        Some("New" | "Committed") => open.push(id),
+                        _ => {}
+                    }
+                }
                 if turn % 2 == 1
-                    && let Some(call) = with("Done").next()
+                    && let Some(call) = done
                 {
                     return Some(("CloseCall", json!({ "call_id": call })));
                 }
-                let open: Vec<i64> = with("Committed").chain(with("New")).collect();
                 let call = *open.get(turn % open.len().max(1))?;
                 let params = json!({
                     "call_id": call,

@@ -7,7 +7,7 @@ use talon_runtime::bus::{Entry, Told};
 
 use crate::dead_letters::{self, Answer, Request};
 
-use super::records::{About, Configured, Restart, Status, Target, Wanted, about};
+use super::records::{About, Configured, Restart, Status, Target, Wanted, about, of_relay};
 
 /// What is read of an entry, with its revision.
 #[derive(Debug, Clone)]
@@ -140,6 +140,11 @@ impl Picture {
     pub(crate) fn target(&self, name: &str) -> Option<Target> {
         let configured = &self.connectors.get(name)?.value;
         Some(self.wanted_of(name, configured).map_or(configured.initial, |seen| seen.value.target))
+    }
+
+    /// What is wanted of a relay: it runs while nobody says anything else.
+    pub(crate) fn target_of_relay(&self, name: &str) -> Target {
+        self.wanted.get(&of_relay(name)).map_or(Target::Running, |seen| seen.value.target)
     }
 
     /// Since when that is known here.

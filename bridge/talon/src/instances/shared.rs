@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use talon_runtime::Setup;
-use talon_runtime::bus::Store;
-use talon_runtime::engine::{Connectors, View};
+use talon_runtime::bus::{Bus, Store};
+use talon_runtime::engine::{Connectors, Relays, View};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::dead_letters::DeadLetters;
 
 use super::picture::Picture;
-use super::records::{Config, Configured, Target};
+use super::records::{Config, Configured, Target, relay};
 use super::settings::Checks;
 
 /// A connector of the file.
@@ -27,6 +27,9 @@ pub(super) struct Shared {
     pub(super) checks: Checks,
     pub(super) worker: String,
     pub(super) file: BTreeMap<String, OfFile>,
+    pub(super) bus: Arc<dyn Bus>,
+    /// Looks at topics that may go on at a time.
+    pub(super) looks: Semaphore,
     pub(super) configs: Arc<dyn Store>,
     pub(super) states: Arc<dyn Store>,
     pub(super) letters: DeadLetters,
@@ -35,6 +38,7 @@ pub(super) struct Shared {
     /// Why connectors cannot be made here.
     pub(super) troubles: Mutex<BTreeMap<String, String>>,
     pub(super) connectors: Connectors,
+    pub(super) relays: Relays,
     pub(super) view: View,
     pub(super) runtime: Handle,
 }
@@ -46,6 +50,11 @@ impl Shared {
 
     pub(super) fn troubles(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
         self.troubles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a relay of the file is called so among connectors.
+    pub(super) fn is_relay(&self, called: &str) -> bool {
+        relay(called).is_some_and(|name| self.relays.shards().contains_key(name))
     }
 
     /// Something of the picture is new.

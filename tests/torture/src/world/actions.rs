@@ -123,6 +123,9 @@ impl World {
             }
             Action::Partitions(connector, topics) => self.add_partitions(connector, topics).await?,
             Action::Offsets(offsets) => return self.change_offsets(offsets).await,
+            Action::Operate(connector, operation) => {
+                return self.operate(connector, operation).await;
+            }
         }
         Ok(Vec::new())
     }

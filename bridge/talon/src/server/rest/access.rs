@@ -15,7 +15,7 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 
 use super::errors::Error;
 
-/// Refuses whoever may not change anything.
+/// Refuses whoever may not change anything over REST.
 ///
 /// # Errors
 /// With the remedy.
@@ -24,7 +24,41 @@ pub(super) fn may_write(
     peer: SocketAddr,
     headers: &HeaderMap,
 ) -> Result<(), Error> {
-    let refuse = |why: &str| Err(Error::new(StatusCode::FORBIDDEN, why));
+    may_operate(peer, headers)?;
+    let has_body = headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0")
+        || headers.contains_key(header::TRANSFER_ENCODING);
+    let media = text(headers, "content-type");
+    let media = media.map(|media| media.split(';').next().unwrap_or("").trim());
+    let is_json = media.is_some_and(|media| media.eq_ignore_ascii_case("application/json"));
+    let needs_json = *method == Method::POST || *method == Method::PATCH || *method == Method::PUT;
+    if needs_json && has_body && !is_json {
+        return Err(Error::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "HTTP 415 Unsupported Media Type: send `Content-Type: application/json`",
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses whoever may not send a form of the console. A form can be sent by any page without asking, so the browser
+/// must say that it is one of this origin.
+///
+/// # Errors
+/// With the remedy.
+pub(in crate::server) fn may_send_form(peer: SocketAddr, headers: &HeaderMap) -> Result<(), Error> {
+    may_operate(peer, headers)?;
+    let is_own = text(headers, "sec-fetch-site") == Some("same-origin");
+    if is_own || text(headers, "origin").is_some() {
+        return Ok(());
+    }
+    refuse("the browser does not say from which page this form is; other clients have REST")
+}
+
+/// Refuses whoever may not operate: change connectors, and see personal data.
+///
+/// # Errors
+/// With the remedy.
+pub(in crate::server) fn may_operate(peer: SocketAddr, headers: &HeaderMap) -> Result<(), Error> {
     if !is_local(peer.ip()) {
         return refuse(
             "connectors are changed from the machine of the process alone: send the request there, to its loopback address (in Kubernetes: `kubectl exec`, or `kubectl port-forward`)",
@@ -36,12 +70,12 @@ pub(super) fn may_write(
             "the request came through a proxy, so it may be anybody's: connectors are changed from the machine of the process alone",
         );
     }
-    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-    if text("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none") {
+    let site = text(headers, "sec-fetch-site");
+    if site.is_some_and(|site| site != "same-origin" && site != "none") {
         return refuse("a page of another site may not change connectors");
     }
-    let host = text("host").unwrap_or_default();
-    if let Some(origin) = text("origin")
+    let host = text(headers, "host").unwrap_or_default();
+    if let Some(origin) = text(headers, "origin")
         && origin.split_once("://").is_none_or(|(_, of)| of != host)
     {
         return refuse("a page of another site may not change connectors");
@@ -51,18 +85,15 @@ pub(super) fn may_write(
             "the host of the request is a name, and a browser can be made to call any: call `localhost`, or an address",
         );
     }
-    let has_body = headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0")
-        || headers.contains_key(header::TRANSFER_ENCODING);
-    let media = text("content-type").map(|media| media.split(';').next().unwrap_or("").trim());
-    let is_json = media.is_some_and(|media| media.eq_ignore_ascii_case("application/json"));
-    let needs_json = *method == Method::POST || *method == Method::PATCH || *method == Method::PUT;
-    if needs_json && has_body && !is_json {
-        return Err(Error::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "HTTP 415 Unsupported Media Type: send `Content-Type: application/json`",
-        ));
-    }
     Ok(())
+}
+
+fn refuse(why: &str) -> Result<(), Error> {
+    Err(Error::new(StatusCode::FORBIDDEN, why))
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name).map(|value| value.to_str().unwrap_or("?"))
 }
 
 /// Not all of 127.0.0.0/8: a service mesh passes on from other addresses of it what comes from elsewhere.
@@ -137,6 +168,30 @@ mod tests {
             (vec![("x-forwarded-for", "10.0.0.1")], 403),
         ] {
             assert_eq!(answer(Method::POST, local, &headers), code, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn a_form_is_taken_from_a_page_of_the_console_alone() {
+        for (peer, headers, code) in [
+            ("127.0.0.1:5", vec![("origin", "http://localhost:8083")], 200),
+            ("127.0.0.1:5", vec![("sec-fetch-site", "same-origin")], 200),
+            ("127.0.0.1:5", vec![], 403),
+            ("127.0.0.1:5", vec![("sec-fetch-site", "none")], 403),
+            ("127.0.0.1:5", vec![("sec-fetch-site", "cross-site")], 403),
+            ("127.0.0.1:5", vec![("origin", "null")], 403),
+            ("127.0.0.1:5", vec![("origin", "https://evil.example")], 403),
+            ("10.0.0.1:5", vec![("origin", "http://localhost:8083")], 403),
+        ] {
+            let mut map = HeaderMap::new();
+            map.insert("host", "localhost:8083".parse().unwrap());
+            for (name, value) in &headers {
+                let name: header::HeaderName = name.parse().unwrap();
+                map.insert(name, value.parse().unwrap());
+            }
+            let found = may_send_form(peer.parse().unwrap(), &map).err();
+            let found = found.map_or(200, |error| error.code().as_u16());
+            assert_eq!(found, code, "{peer} {headers:?}");
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::instances::Refusal;
 
 /// An answer that is none.
 #[derive(Debug)]
-pub(super) struct Error {
+pub(in crate::server) struct Error {
     code: StatusCode,
     message: String,
 }
@@ -18,6 +18,14 @@ pub(super) struct Error {
 impl Error {
     pub(super) fn new(code: StatusCode, message: impl Into<String>) -> Error {
         Error { code, message: message.into() }
+    }
+
+    pub(in crate::server) fn code(&self) -> StatusCode {
+        self.code
+    }
+
+    pub(in crate::server) fn message(&self) -> &str {
+        &self.message
     }
 
     pub(super) fn bad(message: impl Into<String>) -> Error {

@@ -3,12 +3,13 @@
 //! Any process answers for all: configurations and states are on the bus ([`crate::instances`]). Each change leaves
 //! one line in the log: who, what, from where.
 
-mod access;
+pub(super) mod access;
 mod bodies;
 mod connectors;
 mod dead_letters;
 mod errors;
 mod plugins;
+mod relays;
 mod request;
 mod state;
 #[cfg(test)]
@@ -55,6 +56,12 @@ pub(super) fn routes(rest: Rest) -> Router {
             "/connectors/{name}/offsets",
             get(connectors::offsets).patch(connectors::offsets).delete(connectors::offsets),
         )
+        .route("/talon/relays", get(relays::list))
+        .route("/talon/relays/{name}/status", get(relays::status))
+        .route("/talon/relays/{name}/pause", put(relays::pause))
+        .route("/talon/relays/{name}/resume", put(relays::resume))
+        .route("/talon/relays/{name}/stop", put(relays::stop))
+        .route("/talon/relays/{name}/restart", post(relays::restart))
         .route("/talon/connectors/{name}/dead-letters", get(dead_letters::list))
         .route("/talon/connectors/{name}/dead-letters/{at}", get(dead_letters::one))
         .route("/talon/connectors/{name}/dead-letters/redrive", post(dead_letters::redrive))

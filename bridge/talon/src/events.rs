@@ -19,7 +19,7 @@ use crate::server::Recent;
 const SHOWN_READS: usize = 3;
 
 /// The topics, and what stands on them.
-pub(crate) struct Console {
+pub(crate) struct Events {
     feeds: HashMap<String, (Arc<str>, &'static Contract)>,
     results: Vec<String>,
     recent: Recent,
@@ -32,9 +32,9 @@ struct Reads {
     said: Instant,
 }
 
-impl Console {
+impl Events {
     /// With `prints` the lines go to standard output too.
-    pub(crate) fn new(setups: &[Setup], prefix: &str, recent: Recent, prints: bool) -> Console {
+    pub(crate) fn new(setups: &[Setup], prefix: &str, recent: Recent, prints: bool) -> Events {
         let feeds = setups.iter().flat_map(|setup| {
             setup.connector.feeds().into_iter().map(|plan| {
                 let name = topic(prefix, &setup.name, &plan.spec.name);
@@ -44,7 +44,7 @@ impl Console {
         });
         let results = setups.iter().filter(|setup| !setup.connector.commands().is_empty());
         let results = results.map(|setup| lane_spec(prefix, setup).results.name).collect();
-        Console { feeds: feeds.collect(), results, recent, prints }
+        Events { feeds: feeds.collect(), results, recent, prints }
     }
 
     /// Prints events until told to stop. Blocks.
