@@ -18,6 +18,7 @@
 
 mod change;
 mod drive;
+mod offsets;
 mod picture;
 mod records;
 mod settings;
@@ -29,6 +30,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use serde_json::Value;
 use talon_runtime::Setup;
 use talon_runtime::bus::{Bus, TopicSpec};
 use talon_runtime::engine::{Connectors, View};
@@ -39,10 +41,12 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 pub(crate) use change::{Change, Changed, Refusal};
+pub(crate) use offsets::Alter;
 pub(crate) use records::{Config, Target};
 pub(crate) use settings::{CLASS, NAME, keys};
 pub(crate) use status::Shown;
 
+use crate::offsets::change::Asked;
 use drive::Driver;
 use settings::Checks;
 use shared::{OfFile, Shared};
@@ -93,10 +97,13 @@ impl Instances {
                 directories,
                 relays,
             },
-            worker,
-            file: file.into_iter().map(shown).collect(),
             configs: bus.store(&TopicSpec::configs(&prefix, replication)),
             states: bus.store(&TopicSpec::status(&prefix, replication)),
+            prefix,
+            bus,
+            at_offsets: tokio::sync::Mutex::default(),
+            worker,
+            file: file.into_iter().map(shown).collect(),
             picture: Mutex::default(),
             version: watch::Sender::new(0),
             troubles: Mutex::default(),
@@ -170,6 +177,48 @@ impl Instances {
     /// Makes a change; returns when it stands on the bus, and this process has read it back.
     pub(crate) async fn change(&self, name: &str, change: Change) -> Result<Changed, Refusal> {
         self.0.change(name, change).await
+    }
+
+    /// Asks all processes to set the level of a logger.
+    pub(crate) async fn set_level(&self, logger: &str, level: &str) -> Result<(), Refusal> {
+        self.0.set_level(logger, level).await
+    }
+
+    /// The time, in milliseconds since 1970 UTC.
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.0.checks.clock.now_ms()
+    }
+
+    /// The offsets of a connector, in the form of Kafka Connect. Reads back all that it has published.
+    pub(crate) async fn offsets(&self, name: &str) -> Result<Value, Refusal> {
+        self.0.offsets(name).await
+    }
+
+    /// Changes the offsets of a connector that is stopped; those of logs only where that is forced.
+    pub(crate) async fn alter(
+        &self,
+        name: &str,
+        alter: Alter,
+        is_forced: bool,
+    ) -> Result<(), Refusal> {
+        self.0.alter(name, alter, is_forced).await
+    }
+
+    /// Creates a connector that begins with these offsets.
+    pub(crate) async fn create_from(
+        &self,
+        name: &str,
+        of: (Config, Target),
+        asked: Vec<Asked>,
+        is_forced: bool,
+    ) -> Result<Changed, Refusal> {
+        let (shared, name) = (self.0.clone(), name.to_owned());
+        // Goes on also where the client does not wait for it.
+        let creating = self
+            .0
+            .runtime
+            .spawn(async move { shared.create_from(&name, of, asked, is_forced).await });
+        creating.await.unwrap_or_else(|error| Err(Refusal::Bus(error.to_string())))
     }
 
     /// Topics that a connector writes to, where that can be said without its secrets.

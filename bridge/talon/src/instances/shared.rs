@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use talon_runtime::Setup;
-use talon_runtime::bus::Store;
+use talon_runtime::bus::{Bus, Store};
 use talon_runtime::engine::{Connectors, View};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -23,6 +23,11 @@ pub(super) struct OfFile {
 /// What the parts of this module share.
 pub(super) struct Shared {
     pub(super) checks: Checks,
+    /// First part of all topic names.
+    pub(super) prefix: String,
+    pub(super) bus: Arc<dyn Bus>,
+    /// Offsets are read and changed one connector at a time: all that it has published is read back.
+    pub(super) at_offsets: tokio::sync::Mutex<()>,
     pub(super) worker: String,
     pub(super) file: BTreeMap<String, OfFile>,
     pub(super) configs: Arc<dyn Store>,

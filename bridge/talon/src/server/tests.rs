@@ -66,6 +66,11 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) async fn start(patience: Duration) -> Server {
+        Server::asking(patience, Access::new(access::options::Options::default())).await
+    }
+
+    /// One that asks who calls.
+    pub(super) async fn asking(patience: Duration, access: Access) -> Server {
         let engine = Engine::start(Parts {
             prefix: "talon".to_owned(),
             bus: Arc::new(NoBus),
@@ -80,7 +85,7 @@ impl Server {
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async move { stopped.await.unwrap_or_default() };
         let parts = (view.clone(), about(), instances(&engine));
-        let serving = serve_patiently(listener, patience, parts, stopped);
+        let serving = serve_patiently(listener, patience, access, parts, stopped);
         Server { _engine: engine, address, view, stop, served: tokio::spawn(serving) }
     }
 
