@@ -459,7 +459,7 @@ async fn a_probe_tells_everything_that_does_not_answer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn dev_shows_the_whole_product_and_ends_at_ctrl_c() {
     let mut command = program_that_hears_signals();
-    command.args(["dev", "--listen", "127.0.0.1:0", "--calls", "50", "--edits-per-second", "50"]);
+    command.args(["dev", "--listen", "127.0.0.1:0", "--calls", "50", "--edits-per-second", "20"]);
     let mut talon = Talon::spawn(command);
     let mut address = String::new();
     until("it prints the broker's address", async || {
@@ -473,14 +473,33 @@ async fn dev_shows_the_whole_product_and_ends_at_ctrl_c() {
     talon.ready().await;
     let page = format!("page       {}/", talon.url().await);
     assert_eq!(talon.lines(&[&page]), 1, "{}", talon.log());
-    assert_eq!(talon.lines(&["upstream ", "http://127.0.0.1:"]), 1, "{}", talon.log());
+    let upstreams = ["field-service", "queue", "queue-history", "hall", "lines"];
+    for name in upstreams {
+        assert_eq!(talon.lines(&[&format!("  {name}  "), "://127.0.0.1:"]), 1, "{}", talon.log());
+    }
     until("it shows a change", async || {
         talon.log().lines().any(|line| line.starts_with("u ") && line.contains('→'))
     })
     .await;
     let (status, page) = talon.get("/").await;
     assert_eq!(status, 200);
-    assert!(page.contains("field-service"), "{page}");
+    for name in upstreams {
+        assert!(page.contains(name), "{page}");
+        let first = format!("r {name}.");
+        until(&format!("`{name}` is read"), async || {
+            talon.log().lines().any(|line| line.starts_with(&first))
+        })
+        .await;
+    }
+    // A visitor is called, and a call written to: commands, each with its outcome.
+    for kind in ["NextConsumer", "InviteNext", "SendDispatcherMessage"] {
+        until(&format!("`{kind}` is applied"), async || {
+            talon.log().lines().any(|line| {
+                line.starts_with("! ") && line.contains(kind) && line.contains("APPLIED")
+            })
+        })
+        .await;
+    }
 
     // Any client reads the events from the printed address.
     let topic = "talon.field-service.call";
@@ -495,6 +514,31 @@ async fn dev_shows_the_whole_product_and_ends_at_ctrl_c() {
     talon.signal("INT");
     assert_eq!(talon.ended().await.code(), Some(0), "{}", talon.log());
     assert_eq!(talon.lines(&["ERROR"]), 0, "{}", talon.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dev_runs_some_of_the_upstreams_and_prints_the_addresses_alone() {
+    let mut command = program_that_hears_signals();
+    let only = ["dev", "--listen", "127.0.0.1:0", "--only", "quickq,connect1c", "--quiet"];
+    command.args(only);
+    let mut talon = Talon::spawn(command);
+    talon.ready().await;
+    for line in
+        ["page http://127.0.0.1:", "bus Kafka at 127.0.0.1:", "queue ws://", "lines http://"]
+    {
+        assert_eq!(talon.lines(&[line]), 1, "{}", talon.log());
+    }
+    let (_, page) = talon.get("/").await;
+    assert!(page.contains("lines") && !page.contains("field-service"), "{page}");
+    until("something is read", async || {
+        talon.metric(r#"talon_feed_entities{connector="lines",feed="open_treatment"}"#).await > 0.0
+    })
+    .await;
+    for start in ["r ", "u ", "c ", "! "] {
+        assert!(!talon.log().lines().any(|line| line.starts_with(start)), "{}", talon.log());
+    }
+    talon.signal("INT");
+    assert_eq!(talon.ended().await.code(), Some(0), "{}", talon.log());
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 use support::consumer::read;
@@ -298,4 +299,73 @@ async fn offsets_changed(on: On) {
     until("it has read on", async || is_new(&offset(&mut talons[0]).await)).await;
     let after = published();
     assert!(after[0] > before[0] && after[0] <= before[0] + 3, "{before:?} and {after:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_connectors_that_are_paused_take_no_thread_and_one_request_tells_all_their_states_on_kafka()
+ {
+    many_are_paused(On::Kafka).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_connectors_that_are_paused_take_no_thread_and_one_request_tells_all_their_states_on_nats()
+ {
+    many_are_paused(On::Nats).await;
+}
+
+/// `TALON_TEST_CONNECTORS=1000` makes so many instead of a few, and what is printed then is in the README of
+/// tests/bench.
+async fn many_are_paused(on: On) {
+    let Some(address) = on.shared("many") else { return };
+    let count = std::env::var("TALON_TEST_CONNECTORS").map_or(25, |count| count.parse().unwrap());
+    let upstream = upstream(20, 31).await;
+    let (prefix, secrets) = (unique("many"), secrets());
+    let texts = process(&prefix, address, &secrets);
+    let mut talons = [Talon::run(&texts), Talon::run(&texts), Talon::run(&texts)];
+    for talon in &mut talons {
+        until("its REST is ready", async || talon.get("/health").await.0 == 200).await;
+    }
+    let since = Instant::now();
+    for number in 0..count {
+        let mut config = config(&upstream.url(), &secrets);
+        config["topic.creation.default.partitions"] = json!("1");
+        let posted = json!({
+            "name": format!("field-{number}"),
+            "config": config,
+            "initial_state": if number < 2 { "RUNNING" } else { "PAUSED" },
+        });
+        let (code, body) = talons[number % 3].rest("POST", "/connectors", Some(posted)).await;
+        assert_eq!(code, 201, "{body}");
+    }
+    println!("{on:?}: {count} connectors were made in {:.1?}", since.elapsed());
+    let is_told = |body: &Value, state: &str| {
+        let all = body.as_object().into_iter().flatten();
+        let is_it = |told: &Value| told["status"]["connector"]["state"] == *state;
+        all.filter(|(_, told)| is_it(told)).count()
+    };
+    for talon in &mut talons {
+        until("the states of all are told", async || {
+            let (code, body) = talon.rest("GET", "/connectors?expand=status", None).await;
+            code == 200
+                && is_told(&body, "RUNNING") == 2.min(count)
+                && is_told(&body, "PAUSED") == count.saturating_sub(2)
+        })
+        .await;
+        let mut took = Vec::new();
+        for _ in 0..20 {
+            let since = Instant::now();
+            talon.get("/connectors?expand=status").await;
+            took.push(since.elapsed());
+        }
+        took.sort();
+        let threads = std::fs::read_dir(format!("/proc/{}/task", talon.id())).unwrap().count();
+        println!(
+            "{on:?}: the states of {count} connectors took {:.1?} (median; the slowest {:.1?}), {threads} threads, {} MB",
+            took[10],
+            took[19],
+            talon.resident() / 1_000_000
+        );
+        // Those that run, and what a process has without any.
+        assert!(threads < 150, "{threads} threads with {count} connectors");
+    }
 }

@@ -21,6 +21,7 @@ mod lane;
 mod limits;
 mod listing;
 mod log;
+mod look;
 mod mock;
 mod open_transactions;
 mod patience;
@@ -40,8 +41,9 @@ use std::time::Duration;
 
 use rdkafka::producer::Producer as _;
 use talon_runtime::bus::{
-    Bus, BusFault, ConnectorTopics, Delivery, Grant, LaneSpec, Membership, MemoryStore, OpenLane,
-    ShardLog, ShardSpec, Start, Stop, Store, Tailed, TopicSpec,
+    Bus, BusFault, ConnectorTopics, Delivery, Grant, LaneSpec, Look, Looked, Membership,
+    MemoryStore, OpenLane, Place, Recovered, ShardLog, ShardSpec, Start, Stop, Store, Tailed,
+    TopicSpec,
 };
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
@@ -56,6 +58,8 @@ use crate::lane::{KafkaLane, KafkaReader};
 use crate::log::{KafkaLog, LOOK_EVERY};
 use crate::patience::PATIENCE;
 use crate::producer::KafkaProducer;
+use crate::reader::is_there;
+use crate::recover::Sources;
 use crate::store::KafkaStore;
 
 pub use client::problems;
@@ -125,21 +129,19 @@ impl Kafka {
         let names = topics.iter().map(|topic| topic.name.clone()).collect();
         let wanted = Use { transactional_id, topics: names, ..Use::default() };
         let limits = self.cluster.limits();
-        let sizes = || limits.sizes(wanted.topics.iter().map(String::as_str));
-        let make = || KafkaProducer::new(&self.cluster, wanted.clone(), grant);
-        let (before, mut producer) = (sizes(), make()?);
-        let are_known = topics.iter().all(|topic| limits.knows(&topic.name));
-        let look = topics::ensure(producer.client(), &self.cluster, topics)?;
-        producer.take_over()?;
-        if !are_known && self.shared {
+        let asks_first = self.shared && !topics.iter().all(|topic| limits.knows(&topic.name));
+        if asks_first {
+            // A producer is made for what its topics take, and taking over twice costs more than a look.
+            let scout = self.cluster.producer(&Use::default())?;
+            let look = topics::ensure(&scout, &self.cluster, topics)?;
             // What is learnt later counts for the next opening, and the broker's refusal says it as well.
             Handle::current().block_on(async { timeout(LEARN, look).await }).ok();
         }
-        if sizes() != before {
-            // A topic takes more or less than usual.
-            producer = make()?;
-            producer.take_over()?;
+        let mut producer = KafkaProducer::new(&self.cluster, wanted, grant)?;
+        if !asks_first {
+            topics::ensure(producer.client(), &self.cluster, topics)?;
         }
+        producer.take_over()?;
         Ok(producer)
     }
 }
@@ -185,6 +187,11 @@ impl Bus for Kafka {
         group::owner(&self.cluster, &self.group, &topic, shard)
     }
 
+    fn look(&self, look: &Look) -> Result<Looked, BusFault> {
+        let group = format!("{}.console", self.group);
+        look::look(&self.cluster.config(), &group, look)
+    }
+
     fn tail(
         &self,
         topics: &[String],
@@ -213,6 +220,19 @@ impl Bus for Kafka {
         let producer = self.producer(id, &topics, grant)?;
         let (config, recovery) = (self.cluster.config(), self.recovery());
         Ok(Box::new(KafkaLog::new(producer, config, recovery, shard, grant, self.look_every)))
+    }
+
+    fn read_back(
+        &self,
+        shard: &ShardSpec,
+        each: &mut dyn FnMut(Place, Recovered<'_>) -> Result<(), BusFault>,
+    ) -> Result<(), BusFault> {
+        let config = self.cluster.config();
+        let asker = self.cluster.asker()?;
+        let sources = Sources::of(shard).there(|topic| is_there(&asker, topic, PATIENCE))?;
+        let grant = Grant::unlimited(&shard.name);
+        sources.read(&config, &self.recovery(), &grant, each)?;
+        Ok(())
     }
 
     fn open_lane(&self, lane: &LaneSpec, grant: &Grant) -> Result<OpenLane, BusFault> {

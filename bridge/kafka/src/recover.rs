@@ -27,6 +27,21 @@ impl Sources {
         sources
     }
 
+    /// Only those that are there.
+    pub(crate) fn there(
+        mut self,
+        exists: impl Fn(&str) -> Result<bool, BusFault>,
+    ) -> Result<Sources, BusFault> {
+        let mut there = Sources { topics: Vec::new(), places: Vec::new() };
+        for (topic, place) in self.topics.drain(..).zip(self.places) {
+            if exists(&topic.name)? {
+                there.topics.push(topic);
+                there.places.push(place);
+            }
+        }
+        Ok(there)
+    }
+
     fn add(&mut self, name: &str, by_key: bool, own: Option<String>, place: Place) {
         self.topics.push(Topic { name: name.to_owned(), by_key, own });
         self.places.push(place);

@@ -12,7 +12,7 @@ use talon_runtime::bus::{BusFault, Start, Stop, Tailed};
 use crate::client::refused;
 use crate::fault::fault_of;
 use crate::patience::PATIENCE;
-use crate::reader::{offsets, partitions};
+use crate::reader::{offsets, partitions_of_each};
 
 /// How often it is looked for topics that were not there, and for partitions that were added.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -63,10 +63,12 @@ fn follow<'t>(
     followed: &mut BTreeMap<&'t str, i32>,
 ) -> Result<(), BusFault> {
     let mut new: Vec<(&'t str, i32)> = Vec::new();
-    for topic in topics {
-        let count = match partitions(consumer, &[topic], PATIENCE) {
+    let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+    let counts = partitions_of_each(consumer, &names, PATIENCE)?;
+    for (topic, count) in topics.iter().zip(counts) {
+        let count = match count {
             Err(BusFault::Aborted(_)) => 0,
-            count => count?[0],
+            count => count?,
         };
         let known = followed.insert(topic, count).unwrap_or_default();
         new.extend((known..count).map(|partition| (topic.as_str(), partition)));

@@ -15,7 +15,8 @@ use support::{World, until};
 use talon_brokers::Kafka as Broker;
 use talon_kafka::{Kafka, Properties};
 use talon_runtime::bus::{
-    Bus, BusFault, Expected, Grant, Membership, Ownership, Start, Stop, Told, TopicSpec, WriteFault,
+    Bus, BusFault, Expected, Grant, Look, Membership, Ownership, Start, Stop, Told, TopicSpec,
+    Which, WriteFault,
 };
 use talon_sdk::config::Secrets;
 
@@ -76,7 +77,9 @@ fn everything(world: &World) -> Result<(), BusFault> {
     };
     log.commit(&[arrival.position])?;
     let (stop, topics) = (Stop::default(), [lane.commands.name.clone()]);
-    kafka.tail(&topics, Start::Beginning, &stop, &mut |_| stop.set())
+    kafka.tail(&topics, Start::Beginning, &stop, &mut |_| stop.set())?;
+    let [topic] = topics;
+    kafka.look(&Look::new(topic, Which::Newest, 1)).map(drop)
 }
 
 /// Writes to a store in both ways, and follows it.

@@ -20,6 +20,7 @@ mod lane;
 mod layout;
 mod log;
 mod login;
+mod look;
 mod names;
 mod policy;
 mod read;
@@ -35,8 +36,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use talon_runtime::bus::{
-    Bus, BusFault, ConnectorTopics, Grant, LaneSpec, Membership, OpenLane, ShardLog, ShardSpec,
-    Start, Stop, Store, Tailed, TopicSpec,
+    Bus, BusFault, ConnectorTopics, Grant, LaneSpec, Look, Looked, Membership, OpenLane, Place,
+    Recovered, ShardLog, ShardSpec, Start, Stop, Store, Tailed, TopicSpec,
 };
 use talon_sdk::config::Settings;
 use tokio::runtime::Handle;
@@ -154,6 +155,13 @@ impl Bus for Nats {
         })
     }
 
+    fn look(&self, look: &Look) -> Result<Looked, BusFault> {
+        Handle::current().block_on(async {
+            let connection = self.session.connection(&Grant::unlimited("")).await?;
+            look::look(&connection, &self.session.prefix, look).await
+        })
+    }
+
     fn store(&self, topic: &TopicSpec) -> Arc<dyn Store> {
         Arc::new(NatsStore::new(&self.session, topic.clone(), self.read_every))
     }
@@ -163,6 +171,21 @@ impl Bus for Nats {
     fn open(&self, shard: &ShardSpec, grant: &Grant) -> Result<Box<dyn ShardLog>, BusFault> {
         let log = Handle::current().block_on(self.open_log(shard, grant))?;
         Ok(Box::new(log))
+    }
+
+    fn read_back(
+        &self,
+        shard: &ShardSpec,
+        each: &mut dyn FnMut(Place, Recovered<'_>) -> Result<(), BusFault>,
+    ) -> Result<(), BusFault> {
+        Handle::current().block_on(async {
+            let grant = Grant::unlimited(&shard.name);
+            let Session { access, prefix, .. } = &*self.session;
+            let connection = self.session.connection(&grant).await?;
+            let ttl = connection.client.is_server_compatible(2, 11, 0);
+            let layout = Layout::new(prefix, shard, access, ttl);
+            NatsLog::read_back(&connection, &layout, &grant, each).await
+        })
     }
 
     fn open_lane(&self, lane: &LaneSpec, grant: &Grant) -> Result<OpenLane, BusFault> {

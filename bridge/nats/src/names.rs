@@ -49,6 +49,20 @@ pub(crate) fn results(prefix: &str, connector: &str) -> String {
     format!("{}_RESULTS", stream(prefix, connector))
 }
 
+/// Where the records of a connector's topic are: the stream, and the subjects in it. None of a name that is no
+/// topic of a connector.
+pub(crate) fn place(prefix: &str, topic: &str) -> Option<(String, String)> {
+    let rest = topic.strip_prefix(prefix)?.strip_prefix('.')?;
+    let (connector, what) = rest.split_once('.')?;
+    Some(match what {
+        "commands" => (commands(prefix, connector), format!("{topic}.>")),
+        "results" => (results(prefix, connector), format!("{topic}.>")),
+        // Dead letters are all on one subject.
+        "dlq" => (dead_letters(prefix, connector), topic.to_owned()),
+        _ => (stream(prefix, connector), format!("{topic}.>")),
+    })
+}
+
 /// The stream of a relay's dead letters.
 pub(crate) fn relay_dead_letters(prefix: &str, relay: &str) -> String {
     format!("{}_DLQ", stream(&format!("{prefix}-relay"), &undotted(relay)))
@@ -190,6 +204,19 @@ mod tests {
         assert_eq!(dead_letters("talon", "field"), "TALON_field_DLQ");
         assert_eq!(bucket("eu.talon"), "eu-talon_checkpoints");
         assert_eq!(store("eu.talon", "eu.talon.configs"), "eu-talon_configs");
+    }
+
+    #[test]
+    fn a_topic_is_found_in_its_stream() {
+        for (topic, stream, subject) in [
+            ("eu.talon.field.call", "EU-TALON_field", "eu.talon.field.call.>"),
+            ("eu.talon.field.results", "EU-TALON_field_RESULTS", "eu.talon.field.results.>"),
+            ("eu.talon.field.dlq", "EU-TALON_field_DLQ", "eu.talon.field.dlq"),
+        ] {
+            let found = place("eu.talon", topic);
+            assert_eq!(found, Some((stream.to_owned(), subject.to_owned())), "{topic}");
+        }
+        assert_eq!((place("eu.talon", "eu.talon.configs"), place("eu", "us.a.b")), (None, None));
     }
 
     #[test]

@@ -27,14 +27,7 @@ pub(crate) async fn tail(
 ) -> Result<(), BusFault> {
     let mut streams: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for topic in topics {
-        let rest = topic.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('.'));
-        let Some((connector, what)) = rest.and_then(|rest| rest.split_once('.')) else { continue };
-        let (stream, subject) = match what {
-            "commands" => (names::commands(prefix, connector), format!("{topic}.>")),
-            "results" => (names::results(prefix, connector), format!("{topic}.>")),
-            "dlq" => (names::dead_letters(prefix, connector), topic.clone()),
-            _ => (names::stream(prefix, connector), format!("{topic}.>")),
-        };
+        let Some((stream, subject)) = names::place(prefix, topic) else { continue };
         streams.entry(stream).or_default().push(subject);
     }
     let deliver_policy = match from {

@@ -11,8 +11,8 @@ use support::World;
 use talon_brokers::Nats as Server;
 use talon_nats::Nats;
 use talon_runtime::bus::{
-    Bus, BusFault, Expected, Grant, LaneRecord, LaneTopic, Membership, Ownership, Start, Stop,
-    Told, TopicSpec, WriteFault,
+    Bus, BusFault, Expected, Grant, LaneRecord, LaneTopic, Look, Membership, Ownership, Start,
+    Stop, Told, TopicSpec, Which, WriteFault,
 };
 
 /// What `bridge/nats/README.md` says is needed to publish to; `{p}` is the prefix. Without those that are
@@ -163,7 +163,9 @@ fn everything(world: &World) -> Result<(), BusFault> {
     let console = world.process();
     let (stop, topics) = (Stop::default(), [world.lane_spec().commands.name]);
     let _inside = world.runtime.enter();
-    console.tail(&topics, Start::Beginning, &stop, &mut |_| stop.set())
+    console.tail(&topics, Start::Beginning, &stop, &mut |_| stop.set())?;
+    let [topic] = topics;
+    console.look(&Look::new(topic, Which::Newest, 1)).map(drop)
 }
 
 #[test]

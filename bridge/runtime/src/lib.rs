@@ -22,4 +22,4 @@ pub use commands::lane_spec;
 pub use engine::{Engine, Parts};
 pub use service::setup::{Setup, topic};
 pub use service::{health, metrics, options, registry};
-pub use shard::{checkpoint, diff, facts, guard, index, offsets, shard_spec};
+pub use shard::{checkpoint, diff, facts, guard, index, offsets, plan, shard_spec};

@@ -10,15 +10,17 @@ mod clock;
 mod commands;
 mod config;
 mod connectors;
-#[cfg(feature = "dev")]
-mod console;
 mod descriptors;
 #[cfg(feature = "dev")]
 mod dev;
 mod end;
+mod entity;
+#[cfg(feature = "dev")]
+mod events;
 mod instances;
 mod log;
 mod offsets;
+mod plan;
 mod plugins;
 mod print;
 mod run;
@@ -57,7 +59,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// The whole product on this machine, with nothing installed: a simulated upstream with life in
-    /// it, an in-process Kafka-compatible broker, the connector, a status page
+    /// it, an in-process Kafka-compatible broker, the connector, the console
     #[cfg(feature = "dev")]
     Dev(dev::Dev),
     /// Production
@@ -89,6 +91,9 @@ enum Command {
     Send(send::Send),
     /// How far the feeds of a connector have read: shown, set, reset
     Offsets(offsets::Offsets),
+    /// What the next observations of connectors would publish: reads the upstreams and the topics, and
+    /// publishes nothing
+    Plan(plan::Plan),
     /// The contract with consumers: the Avro schema of every feed, of commands and of their results
     Schemas {
         /// The YAML file; with it, the subjects of this configuration
@@ -167,6 +172,7 @@ fn run_command(cli: Cli) -> ExitCode {
             Command::Commands { class } => commands::commands(class.as_deref()),
             Command::Send(send) => send.run().await,
             Command::Offsets(offsets) => offsets.run().await,
+            Command::Plan(plan) => plan.run().await,
             Command::Schemas { config, register: true, .. } => schemas::register(config).await,
             Command::Schemas { config, compact, .. } => schemas::show(config.as_deref(), compact),
         }

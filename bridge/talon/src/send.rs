@@ -178,7 +178,7 @@ fn from_file(file: &Path) -> Result<Map<String, Value>, String> {
 }
 
 /// The command as the connector will read it, or all that is wrong with it.
-async fn check(
+pub(crate) async fn check(
     setup: &Setup,
     command: &[u8],
     problems: &mut Vec<String>,

@@ -137,6 +137,14 @@ fn read_kafka(bootstrap: &str, topic: &str) -> Vec<Record> {
     records
 }
 
+/// The names of all topics of a Kafka.
+pub fn topics(bootstrap: &str) -> Vec<String> {
+    let consumer: BaseConsumer =
+        ClientConfig::new().set("bootstrap.servers", bootstrap).create().unwrap();
+    let metadata = consumer.fetch_metadata(None, Duration::from_secs(30)).unwrap();
+    metadata.topics().iter().map(|topic| topic.name().to_owned()).collect()
+}
+
 /// The newest record under each key, tombstones left out, as texts.
 pub fn newest(bootstrap: &str, topic: &str) -> BTreeMap<String, String> {
     let mut newest = BTreeMap::new();

@@ -157,6 +157,7 @@ impl Run {
             length: Duration::from_secs(arguments.seconds),
             registry,
             small_disk: fault == Fault::Disk || history.fills_disk(),
+            over_rest: fault == Fault::Operate || history.operates(),
             times: if fault == Fault::Rolling { Times::Usual } else { Times::Short },
             program: program.to_owned(),
             next_program: arguments.talon_next.clone(),

@@ -179,14 +179,37 @@ impl Process {
         self.get("/health/ready").await.is_some_and(|reply| reply.status().is_success())
     }
 
-    async fn get(&self, path: &str) -> Option<reqwest::Response> {
+    /// The code and the body of what its REST answers; `None` where it does not answer.
+    pub async fn rest(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Option<(u16, Value)> {
+        // A change waits for the bus, and for others that change something.
+        let mut request =
+            self.client.request(method, self.url(path)?).timeout(Duration::from_secs(20));
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let reply = request.send().await.ok()?;
+        let code = reply.status().as_u16();
+        let text = reply.text().await.ok()?;
+        Some((code, serde_json::from_str(&text).unwrap_or_default()))
+    }
+
+    fn url(&self, path: &str) -> Option<String> {
         let since = self.running.as_ref()?.since;
         let address = self.lines().iter().skip(since).find_map(|line| {
             let (_, rest) = line.split_once("listen=")?;
             Some(rest.split_whitespace().next()?.to_owned())
         })?;
+        Some(format!("http://{address}{path}"))
+    }
+
+    async fn get(&self, path: &str) -> Option<reqwest::Response> {
         // As a browser: `/` is the page then.
-        let request = self.client.get(format!("http://{address}{path}"));
+        let request = self.client.get(self.url(path)?);
         request.header("accept", "text/html").send().await.ok()
     }
 

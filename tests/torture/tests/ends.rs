@@ -71,6 +71,7 @@ async fn findings(test: &str, script: &str) -> Option<Vec<Finding>> {
         processes: 1,
         length: LENGTH,
         registry: WhichRegistry::None,
+        over_rest: false,
         small_disk: false,
         times: Times::Short,
         program,

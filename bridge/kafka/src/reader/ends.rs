@@ -24,6 +24,18 @@ pub(crate) fn partitions(
     topics: &[&str],
     patience: Duration,
 ) -> Result<Vec<i32>, BusFault> {
+    partitions_of_each(consumer, topics, patience)?.into_iter().collect()
+}
+
+/// The same, for whom one that is not there does not end it.
+///
+/// # Errors
+/// Where the cluster does not answer.
+pub(crate) fn partitions_of_each(
+    consumer: &BaseConsumer,
+    topics: &[&str],
+    patience: Duration,
+) -> Result<Vec<Result<i32, BusFault>>, BusFault> {
     let one = if let [one] = topics { Some(*one) } else { None };
     let all = consumer.fetch_metadata(one, patience).map_err(|error| fault_of(&error))?;
     let count = |name: &&str| match all.topics().iter().find(|found| found.name() == *name) {
@@ -35,7 +47,23 @@ pub(crate) fn partitions(
             named.topics().first().map_or_else(|| Err(gone(name)), count)
         }
     };
-    topics.iter().map(count).collect()
+    Ok(topics.iter().map(count).collect())
+}
+
+/// Whether the cluster has a topic of this name. One that may not be seen is an error, not absent.
+pub(crate) fn is_there(
+    consumer: &BaseConsumer,
+    topic: &str,
+    patience: Duration,
+) -> Result<bool, BusFault> {
+    let named = consumer.fetch_metadata(Some(topic), patience);
+    let named = named.map_err(|error| of_topic(fault_of(&error), topic))?;
+    let Some(found) = named.topics().first() else { return Ok(false) };
+    match found.error().map(RDKafkaErrorCode::from) {
+        Some(RDKafkaErrorCode::UnknownTopicOrPartition) => Ok(false),
+        Some(code) => Err(of_topic(fault_of_code(code), topic)),
+        None => Ok(!found.partitions().is_empty()),
+    }
 }
 
 fn count(topic: &MetadataTopic) -> Result<i32, BusFault> {

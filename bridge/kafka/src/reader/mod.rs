@@ -32,7 +32,7 @@ use crate::client::refused;
 use crate::fault::fault_of;
 use crate::patience::PATIENCE;
 
-pub(crate) use ends::{offsets, partitions};
+pub(crate) use ends::{is_there, offsets, partitions, partitions_of_each};
 pub(crate) use home::home;
 pub(crate) use newest::Strays;
 use newest::{Newest, Spot};

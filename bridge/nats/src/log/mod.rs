@@ -127,6 +127,16 @@ impl NatsLog {
         })
     }
 
+    /// Reads back what is there, for who takes nothing over.
+    pub(crate) async fn read_back(
+        connection: &Connection,
+        layout: &Layout,
+        grant: &Grant,
+        each: &mut dyn FnMut(Place, Recovered<'_>) -> Result<(), BusFault>,
+    ) -> Result<(), BusFault> {
+        Recovery { connection, layout, grant, exactly_once: false }.run_where_there(each).await
+    }
+
     fn exactly_once(&self) -> bool {
         self.delivery == Delivery::ExactlyOnce
     }

@@ -35,6 +35,32 @@ impl Recovery<'_> {
         let what = format!("stream `{stream}`");
         // What comes after this, and is not read, is a record of another process.
         let reached = info(self.connection, stream).await?.ok_or_else(|| gone(&what))?;
+        self.feeds(sequences, each).await?;
+        sequences.recovered_to(reached.state.last_sequence);
+        self.checkpoints(sequences, each).await
+    }
+
+    /// The same of what is there, for who takes nothing over.
+    pub(crate) async fn run_where_there(
+        &self,
+        each: &mut dyn FnMut(Place, Recovered<'_>) -> Result<(), BusFault>,
+    ) -> Result<(), BusFault> {
+        let mut sequences = Sequences::new();
+        if info(self.connection, &self.layout.feeds.name).await?.is_some() {
+            self.feeds(&mut sequences, each).await?;
+        }
+        if info(self.connection, &self.layout.checkpoints.below.name).await?.is_some() {
+            self.checkpoints(&mut sequences, each).await?;
+        }
+        Ok(())
+    }
+
+    async fn feeds(
+        &self,
+        sequences: &mut Sequences,
+        each: &mut dyn FnMut(Place, Recovered<'_>) -> Result<(), BusFault>,
+    ) -> Result<(), BusFault> {
+        let stream = &self.layout.feeds.name;
         let subjects = self.layout.feeds.subjects.clone();
         let last = DeliverPolicy::LastPerSubject;
         read_to_end(
@@ -43,9 +69,14 @@ impl Recovery<'_> {
             (stream, subjects, last),
             &mut |message, sequence| self.take_feed(message, sequence, sequences, each),
         )
-        .await?;
-        sequences.recovered_to(reached.state.last_sequence);
+        .await
+    }
 
+    async fn checkpoints(
+        &self,
+        sequences: &mut Sequences,
+        each: &mut dyn FnMut(Place, Recovered<'_>) -> Result<(), BusFault>,
+    ) -> Result<(), BusFault> {
         let stream = &self.layout.checkpoints.below.name;
         let prefix = format!("$KV.{}.", self.layout.checkpoints.name);
         let subjects = vec![format!("{prefix}>")];

@@ -9,6 +9,7 @@ mod fault;
 mod grant;
 mod lane;
 mod log;
+mod look;
 mod membership;
 mod ownership;
 mod shards;
@@ -27,6 +28,7 @@ pub(crate) use grant::Hold;
 pub use grant::{Grant, Release};
 pub use lane::{Arrival, LaneLog, LaneReader, LaneRecord, LaneTopic, OpenLane, Position};
 pub use log::{Append, Place, Recovered, ShardLog};
+pub use look::{Found, Look, Looked, Which};
 pub use membership::{Membership, Report, Stop};
 pub(crate) use ownership::Standing;
 pub use ownership::{Owner, Ownership};
@@ -87,6 +89,18 @@ pub trait Bus: Send + Sync {
     /// before it fences: whoever has lost the shard must not fence its new owner.
     fn open(&self, shard: &ShardSpec, grant: &Grant) -> Result<Box<dyn ShardLog>, BusFault>;
 
+    /// Reads back what [`Bus::open`] and [`ShardLog::recover`] would, and takes nothing over: what is not there is
+    /// empty, and is not made. Blocks.
+    ///
+    /// On a bus that keeps nothing there is nothing to read.
+    fn read_back(
+        &self,
+        _shard: &ShardSpec,
+        _each: &mut dyn FnMut(Place, Recovered<'_>) -> Result<(), BusFault>,
+    ) -> Result<(), BusFault> {
+        Ok(())
+    }
+
     /// Takes the commands of a connector over, whose shard this process owns: makes sure of the topics
     /// and fences earlier owners. A lane needs no [`Bus::open`] before it, and is always exactly-once.
     fn open_lane(&self, lane: &LaneSpec, grant: &Grant) -> Result<OpenLane, BusFault> {
@@ -121,5 +135,14 @@ pub trait Bus: Send + Sync {
         _each: &mut dyn FnMut(Tailed<'_>),
     ) -> Result<(), BusFault> {
         Ok(())
+    }
+
+    /// Looks at a topic within bounds, beside all that works on it. Blocks for as long as these allow. For the
+    /// console.
+    ///
+    /// On a bus that keeps nothing there is nothing to see.
+    fn look(&self, look: &Look) -> Result<Looked, BusFault> {
+        let _ = look;
+        Ok(Looked::default())
     }
 }

@@ -236,7 +236,10 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::bus::BusFault;
 
     fn set(shards: &[&str]) -> BTreeSet<String> {
         shards.iter().map(|shard| (*shard).to_owned()).collect()

@@ -166,7 +166,7 @@ impl LaneMetrics {
         (behind != UNKNOWN).then(|| behind.saturating_add(self.0.held.load(Ordering::Relaxed)))
     }
 
-    /// For the status page.
+    /// For the console.
     pub fn status(&self) -> LaneStatus {
         LaneStatus {
             connector: self.0.connector.clone(),

@@ -26,7 +26,7 @@ use inspection::Inspection;
 use view::Connected;
 
 pub use connectors::{Connectors, Whereabouts, Wish};
-pub use view::{FeedRow, Glance, View};
+pub use view::{FeedRow, Glance, UpstreamRow, View};
 
 /// What of the time for a stop is kept for leaving the group and the upstreams, at most; and the part of
 /// the whole that it is where there is little time.

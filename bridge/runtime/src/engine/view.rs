@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use prometheus::core::Collector;
 use serde::Serialize;
 use talon_sdk::{Clock, Left, Standing};
 
@@ -54,7 +55,7 @@ impl Connected {
     }
 }
 
-/// A feed on the status page.
+/// A feed in the console.
 #[derive(Debug, Clone, Serialize)]
 pub struct FeedRow {
     /// Name of the connector.
@@ -67,7 +68,7 @@ pub struct FeedRow {
     pub interval_ms: u64,
 }
 
-/// An engine at a glance, as on the status page and in `/health/ready`.
+/// An engine at a glance, as in the console and in `/health/ready`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Glance {
     /// `up`, `degraded` (a feed stands still) or `unavailable`.
@@ -88,7 +89,48 @@ pub struct Glance {
     pub now_ms: i64,
 }
 
+/// What a connector asked of its upstream since the process began.
+#[derive(Debug, Clone, Default)]
+pub struct UpstreamRow {
+    /// Requests.
+    pub requests: u64,
+    /// Those of them that were not answered well.
+    pub failed: u64,
+    /// Requests by status or failure.
+    pub codes: BTreeMap<String, u64>,
+    /// How long they waited for the rate budget, in all, milliseconds.
+    pub waited_ms: i64,
+}
+
 impl View {
+    /// What upstreams were asked, by connector.
+    pub fn upstreams(&self) -> BTreeMap<String, UpstreamRow> {
+        let mut rows: BTreeMap<String, UpstreamRow> = BTreeMap::new();
+        let upstream = &self.metrics.upstream;
+        for family in upstream.requests.collect() {
+            for metric in family.get_metric() {
+                let label = |name: &str| {
+                    let pair = metric.get_label().iter().find(|pair| pair.name() == name);
+                    pair.map(|pair| pair.value().to_owned()).unwrap_or_default()
+                };
+                let (code, count) = (label("code"), metric.get_counter().get_value() as u64);
+                let row = rows.entry(label("connector")).or_default();
+                row.requests += count;
+                if !(code == "ok" || code.starts_with('2') || code.starts_with('3')) {
+                    row.failed += count;
+                }
+                row.codes.insert(code, count);
+            }
+        }
+        for (name, row) in &mut rows {
+            let waited = upstream.budget_wait.with_label_values(&[name]).get_sample_sum();
+            row.waited_ms = (waited * 1_000.0) as i64;
+        }
+        let shown = self.connected.all();
+        rows.retain(|name, _| shown.iter().any(|connector| connector.topics.shard.name == *name));
+        rows
+    }
+
     /// Everything at a glance.
     pub fn glance(&self) -> Glance {
         let components = self.health.components();

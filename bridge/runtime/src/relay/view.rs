@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::status::{Status, Tally};
 use crate::service::metrics::Relays;
 
-/// A task of a relay on the status page.
+/// A task of a relay in the console.
 #[derive(Debug, Clone, Serialize)]
 pub struct RelayRow {
     /// Name of the relay.

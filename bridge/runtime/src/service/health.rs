@@ -1,4 +1,4 @@
-//! What works and what does not: the source of `/health/ready`, the status page and one log line per
+//! What works and what does not: the source of `/health/ready`, the console and one log line per
 //! change of state.
 
 use std::cmp::Reverse;

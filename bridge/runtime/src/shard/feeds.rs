@@ -132,10 +132,20 @@ fn open(
     hold.grant().may_begin()?;
     let log = shared.bus.open(&spec, hold.grant());
     report(shared, hold, "bus", log.as_ref().err());
-    let states = feeds
-        .into_iter()
-        .zip(wires)
-        .enumerate()
+    let states = states(setup, &spec, feeds, wires);
+    let (clock, metrics) = (shared.clock.clone(), shared.metrics.clone());
+    Shard::recover(hold, log?, states, schemas, clock, (metrics, &recovery))
+}
+
+/// What is known of the feeds before anything is read back.
+pub(super) fn states(
+    setup: &Setup,
+    spec: &ShardSpec,
+    feeds: Vec<(FeedPlan, FeedMetrics)>,
+    wires: Vec<Wire>,
+) -> Vec<FeedState> {
+    let feeds = feeds.into_iter().zip(wires).enumerate();
+    feeds
         .map(|(place, ((plan, metrics), wire))| {
             let contract = setup.contract(&plan);
             let topic = spec.topics[place].name.clone();
@@ -157,9 +167,7 @@ fn open(
             };
             FeedState::new(frame, known)
         })
-        .collect();
-    let (clock, metrics) = (shared.clock.clone(), shared.metrics.clone());
-    Shard::recover(hold, log?, states, schemas, clock, (metrics, &recovery))
+        .collect()
 }
 
 /// Notes what opening found of what all connectors use.

@@ -5,7 +5,7 @@
 //! [`guard`] against mass deletes, and [`facts`] tells what its rows tell besides; a [`list`] says what of
 //! its scope is absent ([`scopes`]); [`publish`] makes records of the changes; the bus commits them in a
 //! [`transaction`] together with the [`checkpoint`], or in parts where the [`pace`] says so. [`feeds`] opens all that, and [`state`] is what is
-//! known of each feed. A feed that ends the shard again and again is [`set_aside`].
+//! known of each feed. A feed that ends the shard again and again is [`set_aside`]. A [`plan`] tells what would be published.
 
 mod change;
 pub mod checkpoint;
@@ -18,6 +18,7 @@ mod key;
 mod list;
 pub mod offsets;
 mod pace;
+pub mod plan;
 mod poll;
 mod publish;
 mod recent_scopes;

@@ -130,6 +130,23 @@ impl Shard {
         self.feeds.iter().map(|feed| feed.cursor.clone()).collect()
     }
 
+    /// What is known of each feed.
+    pub(crate) fn feeds(&self) -> &[FeedState] {
+        &self.feeds
+    }
+
+    /// Hands the log what an observation would publish, and commits nothing.
+    pub(crate) fn would_publish(
+        &mut self,
+        sighting: &Sighting,
+        pace: &Pace,
+    ) -> Result<Summary, BusFault> {
+        let mut transaction = Transaction::new(pace, &Progress::default());
+        let summary = self.observe(sighting, &mut transaction)?;
+        transaction.committed(Instant::now());
+        Ok(summary)
+    }
+
     /// Publishes observations until their senders are gone: `Ok` when all is committed.
     pub(crate) fn serve(
         mut self,

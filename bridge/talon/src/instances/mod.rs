@@ -32,13 +32,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 use talon_runtime::Setup;
-use talon_runtime::bus::{Bus, TopicSpec};
+use talon_runtime::bus::{Bus, BusFault, Look, Looked, TopicSpec};
 use talon_runtime::engine::{Connectors, View};
 use talon_runtime::metrics::Metrics;
 use talon_sdk::Clock;
 use talon_sdk::config::{Problem, Secrets, Type};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
 
 pub(crate) use change::{Change, Changed, Refusal};
 pub(crate) use offsets::Alter;
@@ -48,8 +49,11 @@ pub(crate) use status::Shown;
 
 use crate::offsets::change::Asked;
 use drive::Driver;
-use settings::Checks;
+use settings::{Checks, is_reference};
 use shared::{OfFile, Shared};
+
+/// Looks at topics that may go on at a time.
+const LOOKS: usize = 2;
 
 /// What the connectors of a process need.
 pub(crate) struct Parts {
@@ -97,6 +101,7 @@ impl Instances {
                 directories,
                 relays,
             },
+            looks: Semaphore::new(LOOKS),
             configs: bus.store(&TopicSpec::configs(&prefix, replication)),
             states: bus.store(&TopicSpec::status(&prefix, replication)),
             prefix,
@@ -228,6 +233,24 @@ impl Instances {
         of.map(|(row, _)| row.topic).collect()
     }
 
+    /// What this process is called in states.
+    pub(crate) fn worker(&self) -> &str {
+        &self.0.worker
+    }
+
+    /// Looks at a topic, on a thread that may block. A few at a time: the others wait for as long as they may take.
+    pub(crate) async fn look(&self, look: Look) -> Result<Looked, BusFault> {
+        let Ok(Ok(_turn)) = timeout(look.left(), self.0.looks.acquire()).await else {
+            let why = "others are looking at topics now; try again";
+            return Err(BusFault::Unavailable(why.to_owned()));
+        };
+        let bus = self.0.bus.clone();
+        // Connections that it makes belong to the runtime of the process.
+        let looking = self.0.runtime.spawn_blocking(move || bus.look(&look));
+        let defect = |_| Err(BusFault::Unavailable("a defect of Talon: looking ended".to_owned()));
+        looking.await.unwrap_or_else(defect)
+    }
+
     /// Waits until what was put is on the bus, at the end of the process.
     pub(crate) async fn leave(&self, at_most: Duration) {
         let states = self.0.states.clone();
@@ -238,14 +261,75 @@ impl Instances {
 /// The settings of a connector of the file as they are shown: no secret in the open.
 fn shown(name: &str, mut texts: BTreeMap<String, String>) -> Config {
     let class = texts.remove("class").unwrap_or_default();
-    let declared = keys(&class).unwrap_or_default();
-    for (key, text) in &mut texts {
-        let is_secret = declared.iter().any(|known| known.is_of(key) && known.kind == Type::Secret);
-        if is_secret && !text.starts_with("${") {
-            "[hidden]".clone_into(text);
-        }
-    }
     texts.insert(CLASS.to_owned(), class);
     texts.insert(NAME.to_owned(), name.to_owned());
-    texts
+    without_secrets(&texts)
+}
+
+/// Settings without what is a secret in the open, or may be one: those of a class that is not known here, and what
+/// stands before the host in an address.
+pub(crate) fn without_secrets(config: &Config) -> Config {
+    const HIDDEN: &str = "[hidden]";
+    let declared = config.get(CLASS).and_then(|class| keys(class));
+    let is_open = |key: &str| match &declared {
+        Some(declared) => {
+            let exact = declared.iter().find(|known| known.name == *key);
+            let known = exact.or_else(|| declared.iter().find(|known| known.is_of(key)));
+            known.is_none_or(|known| known.kind != Type::Secret)
+        }
+        None => key == CLASS || key == NAME,
+    };
+    let shown = |(key, text): (&String, &String)| {
+        let text = match text {
+            text if is_open(key) => without_user(text, HIDDEN),
+            text if text.is_empty() || is_reference(text) => text.clone(),
+            _ => HIDDEN.to_owned(),
+        };
+        (key.clone(), text)
+    };
+    config.iter().map(shown).collect()
+}
+
+/// A text in which no address has a user or a password.
+fn without_user(text: &str, instead: &str) -> String {
+    let mut parts = text.split("://");
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        shown += "://";
+        let end = part.find(['/', '?', '#', ',', ' ']).unwrap_or(part.len());
+        match part[..end].rfind('@') {
+            Some(at) => {
+                shown += instead;
+                shown += &part[at..];
+            }
+            None => shown += part,
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown_of(class: &str, key: &str, text: &str) -> String {
+        let config =
+            Config::from([(CLASS.to_owned(), class.to_owned()), (key.to_owned(), text.to_owned())]);
+        without_secrets(&config)[key].clone()
+    }
+
+    #[test]
+    fn no_secret_in_the_open_is_shown_and_references_are() {
+        for (class, key, text, expected) in [
+            ("contractor", "auth.external.token", "hunter2", "[hidden]"),
+            ("contractor", "auth.external.token", "${env:A}hunter2", "[hidden]"),
+            ("contractor", "auth.external.token", "${env:A}", "${env:A}"),
+            ("contractor", "auth.external.token", "", ""),
+            ("contractor", "upstream.url", "https://desk.example/a@b", "https://desk.example/a@b"),
+            ("contractor", "upstream.url", "https://u:hunter2@desk/", "https://[hidden]@desk/"),
+            ("of-a-later-version", "anything", "hunter2", "[hidden]"),
+        ] {
+            assert_eq!(shown_of(class, key, text), expected, "{class} {key} {text}");
+        }
+    }
 }

@@ -163,7 +163,7 @@ pub(crate) fn keys(class: &str) -> Option<Vec<Key>> {
 }
 
 /// Whether a text is references and nothing else.
-fn is_reference(text: &str) -> bool {
+pub(super) fn is_reference(text: &str) -> bool {
     let mut rest = text;
     while let Some(body) = rest.strip_prefix("${") {
         let Some((reference, after)) = body.split_once('}') else { return false };

@@ -7,7 +7,7 @@ use talon_runtime::Setup;
 use talon_runtime::bus::{Bus, Store};
 use talon_runtime::engine::{Connectors, View};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::picture::Picture;
 use super::records::{Config, Configured, Target};
@@ -30,6 +30,8 @@ pub(super) struct Shared {
     pub(super) at_offsets: tokio::sync::Mutex<()>,
     pub(super) worker: String,
     pub(super) file: BTreeMap<String, OfFile>,
+    /// Looks at topics that may go on at a time.
+    pub(super) looks: Semaphore,
     pub(super) configs: Arc<dyn Store>,
     pub(super) states: Arc<dyn Store>,
     pub(super) picture: Mutex<Picture>,

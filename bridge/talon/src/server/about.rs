@@ -1,4 +1,4 @@
-//! What the status page says of the process, beside what the engine tells.
+//! What the console says of the process, beside what the engine tells.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// How many recent events are kept.
 const RECENT: usize = 50;
 
-/// What the status page says of the process. Shown to everybody: no secrets.
+/// What the console says of the process. Shown to everybody: no secrets.
 pub(crate) struct About {
     /// The bus and where it is.
     pub(crate) bus: String,

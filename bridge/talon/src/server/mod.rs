@@ -1,28 +1,27 @@
-//! What the program shows over HTTP: metrics, health, the status page, and the REST of Kafka Connect ([`rest`]).
+//! What the program shows over HTTP: metrics, health, the [`console`], and the REST of Kafka Connect ([`rest`]).
 //!
 //! Who may see and change it, [`access`] says. Names and messages of upstreams are untrusted and leave escaped.
 
 mod about;
 pub(crate) mod access;
 mod connections;
-mod page;
-mod relays;
+mod console;
 mod rest;
 #[cfg(test)]
 mod tests;
-mod text;
 
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::{Query, Request, State};
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{from_fn_with_state, map_request, map_response};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use talon_runtime::engine::View;
@@ -35,6 +34,7 @@ use crate::instances::Instances;
 pub(crate) use about::{About, Recent};
 use access::Access;
 use connections::{Limited, PATIENCE, Peer};
+use console::{Caller, Console};
 use rest::Rest;
 
 /// How long replies may take that are under way when the server is to stop.
@@ -119,15 +119,17 @@ async fn serve_patiently(
 #[derive(Clone)]
 struct Shown {
     view: View,
-    about: Arc<About>,
+    console: Console,
     rest: Rest,
 }
 
 // `get` answers HEAD too, and refuses every other method.
 fn router(access: Access, view: View, about: About, instances: Instances) -> Router {
     let cluster = about.prefix.clone();
+    let console =
+        Console { view: view.clone(), about: Arc::new(about), instances: instances.clone() };
     let rest = Rest { instances, cluster };
-    let shown = Shown { view, about: Arc::new(about), rest: rest.clone() };
+    let shown = Shown { view, console: console.clone(), rest: rest.clone() };
     let known = Router::new()
         .route("/", get(root))
         .route("/health", get(health))
@@ -135,6 +137,7 @@ fn router(access: Access, view: View, about: About, instances: Instances) -> Rou
         .route("/health/live", get(live))
         .route("/health/ready", get(readiness))
         .with_state(shown)
+        .merge(console::routes(console))
         .merge(rest::routes(rest))
         .fallback(unknown)
         .layer(from_fn_with_state(access, access::known))
@@ -160,11 +163,16 @@ async fn without_slash(mut request: Request) -> Request {
     request
 }
 
-/// The page for browsers; for clients of Kafka Connect what it answers.
-async fn root(State(shown): State<Shown>, headers: HeaderMap) -> Response {
+/// The console for browsers; for clients of Kafka Connect what it answers.
+async fn root(
+    State(shown): State<Shown>,
+    caller: Caller,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+) -> Response {
     let accepts = headers.get(header::ACCEPT).and_then(|accepts| accepts.to_str().ok());
     if accepts.is_some_and(|accepts| accepts.contains("text/html")) {
-        Html(page::render(&shown.view.glance(), &shown.about)).into_response()
+        console::overview(&shown.console, caller, &query)
     } else {
         rest::root(&shown.rest)
     }
@@ -193,17 +201,18 @@ async fn readiness(State(shown): State<Shown>) -> impl IntoResponse {
 }
 
 async fn unknown() -> Response {
-    let paths = "HTTP 404 Not Found: there is something at `/` (status page), `/connectors`, `/connector-plugins`, `/metrics` (for Prometheus), `/health`, `/health/live` (whether the process runs) and `/health/ready` (whether it works, and what is the matter)";
+    let paths = "HTTP 404 Not Found: there is something at `/` (the console), `/connectors`, `/connector-plugins`, `/metrics` (for Prometheus), `/health`, `/health/live` (whether the process runs) and `/health/ready` (whether it works, and what is the matter)";
     rest::unknown(paths)
 }
 
 async fn guarded(mut response: Response) -> Response {
     let headers = response.headers_mut();
     for (name, value) in [
-        (header::CONTENT_SECURITY_POLICY, page::POLICY),
+        (header::CONTENT_SECURITY_POLICY, console::POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
-        (header::REFERRER_POLICY, "no-referrer"),
+        // To other sites nothing; with `no-referrer` a form of the console would not say where it is from.
+        (header::REFERRER_POLICY, "same-origin"),
         (header::CACHE_CONTROL, "no-store"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));

@@ -43,6 +43,8 @@ pub enum Action {
     Partitions(usize, Topics),
     /// An operator changes how far the commands were read.
     Offsets(Offsets),
+    /// An operator asks something of a connector, over REST.
+    Operate(usize, Operation),
 }
 
 /// Between a process and something.
@@ -114,6 +116,32 @@ pub enum Offsets {
     DeletedStopped,
 }
 
+/// What an operator asks of a connector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// It keeps its shard and does nothing.
+    Pause,
+    /// It runs.
+    Resume,
+    /// It gives its shard up.
+    Stop,
+    /// It is started anew.
+    Restart,
+    /// It gets another configuration.
+    Reconfigure,
+    /// It is deleted, and made again.
+    Recreate,
+}
+
+pub(super) const OPERATIONS: [(&str, Operation); 6] = [
+    ("pause", Operation::Pause),
+    ("resume", Operation::Resume),
+    ("stop", Operation::Stop),
+    ("restart", Operation::Restart),
+    ("reconfigure", Operation::Reconfigure),
+    ("recreate", Operation::Recreate),
+];
+
 pub(super) const UPSTREAM: [(&str, Upstream); 9] = [
     ("unavailable", Upstream::Unavailable),
     ("too-many", Upstream::TooMany),
@@ -180,6 +208,9 @@ impl fmt::Display for Action {
                 write!(f, "partitions {connector} {}", name(&TOPICS, topics))
             }
             Action::Offsets(offsets) => write!(f, "offsets {}", name(&OFFSETS, offsets)),
+            Action::Operate(connector, operation) => {
+                write!(f, "operate {connector} {}", name(&OPERATIONS, operation))
+            }
         }
     }
 }
@@ -231,6 +262,10 @@ impl FromStr for Action {
             ["partitions", connector, topics] => {
                 let topics = named(&TOPICS, topics).ok_or_else(wrong)?;
                 Action::Partitions(place(connector)?, topics)
+            }
+            ["operate", connector, operation] => {
+                let operation = named(&OPERATIONS, operation).ok_or_else(wrong)?;
+                Action::Operate(place(connector)?, operation)
             }
             ["offsets", offsets] => Action::Offsets(named(&OFFSETS, offsets).ok_or_else(wrong)?),
             _ => return Err(wrong()),

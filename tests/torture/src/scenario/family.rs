@@ -6,7 +6,9 @@ use rand::RngExt;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::action::{Action, Line, OFFSETS, Topics, UPSTREAM, Upstream, Wire};
+use super::action::{
+    Action, Line, OFFSETS, OPERATIONS, Operation, Topics, UPSTREAM, Upstream, Wire,
+};
 use super::scale::{PAST_LEASE_MS, Scale};
 use crate::broker::On;
 
@@ -55,12 +57,15 @@ pub enum Fault {
     ScopeStuck,
     /// All processes are replaced, one after another, while opening a connector takes long.
     Rolling,
+    /// Connectors are paused, resumed, stopped, restarted, changed, deleted and made again over REST while
+    /// processes are killed.
+    Operate,
     /// All from `kill` to `clock`; the others need more around.
     Everything,
 }
 
 /// The families by name.
-const NAMES: [(&str, Fault); 18] = [
+const NAMES: [(&str, Fault); 19] = [
     ("nothing", Fault::Nothing),
     ("kill", Fault::Kill),
     ("pause", Fault::Pause),
@@ -78,6 +83,7 @@ const NAMES: [(&str, Fault); 18] = [
     ("registry-empty", Fault::RegistryEmpty),
     ("scope-stuck", Fault::ScopeStuck),
     ("rolling", Fault::Rolling),
+    ("operate", Fault::Operate),
     ("everything", Fault::Everything),
 ];
 
@@ -222,6 +228,12 @@ impl Fault {
                 1 => Action::Terminate(process, short),
                 _ => Action::Kill(process, short),
             },
+            Fault::Operate => match random.random_range(0..6) {
+                0 => Action::Kill(process, short),
+                // Else most of the run nothing runs.
+                1 | 2 => Action::Operate(connector(random), Operation::Resume),
+                _ => Action::Operate(connector(random), OPERATIONS.choose(random)?.1),
+            },
             Fault::RegistryEmpty => match random.random_range(0..4) {
                 0 => Action::RegistryEmpty(short),
                 1 => Action::Kill(process, short),
@@ -234,6 +246,7 @@ impl Fault {
     pub(super) fn pace(self) -> u64 {
         match self {
             Fault::Kill => 900,
+            Fault::Operate => 700,
             Fault::Upstream => 250,
             Fault::BrokerKill | Fault::Pause => 5_000,
             Fault::Network => 1_200,

@@ -13,7 +13,7 @@ use std::str::FromStr;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-pub use action::{Action, Line, Offsets, Topics, Upstream, Wire};
+pub use action::{Action, Line, Offsets, Operation, Topics, Upstream, Wire};
 pub use family::Fault;
 pub use scale::{PAST_LEASE_MS, Scale};
 
@@ -55,6 +55,11 @@ impl History {
     /// True if the offsets of commands are changed in it.
     pub fn changes_offsets(&self) -> bool {
         self.has(|action| matches!(action, Action::Offsets(_)))
+    }
+
+    /// True if connectors are changed over REST in it.
+    pub fn operates(&self) -> bool {
+        self.has(|action| matches!(action, Action::Operate(..)))
     }
 
     /// True if partitions are added in it to these topics of a connector, which is one of so many.
@@ -133,6 +138,7 @@ mod tests {
             "kill 0 1",
             "10 partitions 0 results",
             "10 offsets lost",
+            "10 operate 0 destroy",
         ] {
             assert!(wrong.parse::<History>().is_err(), "{wrong}");
         }

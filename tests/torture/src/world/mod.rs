@@ -4,6 +4,7 @@ mod actions;
 mod clock;
 mod health;
 mod last;
+mod operate;
 mod rolling;
 mod settle;
 mod stalls;
@@ -30,6 +31,7 @@ use crate::scenario::{History, Line};
 use crate::subject::Subject;
 
 use clock::now_ms;
+use operate::Operators;
 
 /// What is run.
 #[derive(Debug, Clone)]
@@ -46,6 +48,8 @@ pub struct Plan {
     pub registry: WhichRegistry,
     /// True if the disk of the broker can be filled.
     pub small_disk: bool,
+    /// True if connectors are made over REST, and stand in no file.
+    pub over_rest: bool,
     /// Which times the bus is given.
     pub times: Times,
     /// The program.
@@ -105,6 +109,8 @@ struct World {
     places: Vec<Mutex<Process>>,
     lines: HashMap<Line, (Mutex<()>, Vec<Proxy>)>,
     rolls: AtomicU64,
+    /// Where connectors are made over REST.
+    operators: Option<Operators>,
     /// Prefix of the topics, and name of the group.
     prefix: String,
     programs: (PathBuf, Option<PathBuf>),
@@ -161,6 +167,7 @@ pub async fn run(plan: &Plan, history: &History) -> anyhow::Result<Outcome> {
     world.connectors.iter().for_each(|connector| connector.subject.quiet());
     world.lines.values().flat_map(|(_, lines)| lines).for_each(Proxy::mend);
     ends.extend(world.revive().await?);
+    ends.extend(world.bring_back().await?);
 
     let told = world.settle(&issued, &sights).await?;
     ends.extend(world.stop_in_peace().await?);

@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use tokio::task::block_in_place;
 
 use super::health::expected_entities;
+use super::operate::Operators;
 use super::{Connector, Plan, SchemaRegistry, Times, WhichRegistry, World};
 use crate::broker::{Broker, On};
 use crate::process::Process;
@@ -49,6 +50,19 @@ impl World {
             block_in_place(|| Broker::start(plan.on, plan.small_disk, entrances))?;
         let registry = registry(plan.registry).await?;
         let prefix = talon_brokers::unique("torture");
+        let operators = match plan.over_rest {
+            true => {
+                // One configuration counts for all processes.
+                let upstreams = &lines[&Line::Upstream(0)].1;
+                let all = plan.connectors.iter().zip(&subjects).zip(upstreams);
+                let settings = all.map(|((_, subject), upstream)| {
+                    let class = ("class".to_owned(), subject.class().to_owned());
+                    subject.settings(upstream.address()).into_iter().chain([class]).collect()
+                });
+                Some(Operators::new(settings.collect())?)
+            }
+            false => None,
+        };
         let mut places = Vec::new();
         for (process, line) in proxies.into_iter().enumerate() {
             let mut settings = bus(plan, &line);
@@ -62,8 +76,13 @@ impl World {
             if let Some(url) = registry.url().await {
                 settings.insert("schema.registry.url".to_owned(), url);
             }
+            if let Some(operators) = &operators {
+                let directory = operators.directory().display().to_string();
+                settings.insert("config.file.directories".to_owned(), directory);
+            }
             let upstreams = &lines[&Line::Upstream(process)].1;
-            for ((one, subject), upstream) in plan.connectors.iter().zip(&subjects).zip(upstreams) {
+            let in_file = plan.connectors.iter().zip(&subjects).zip(upstreams);
+            for ((one, subject), upstream) in in_file.filter(|_| !plan.over_rest) {
                 let class = ("class".to_owned(), subject.class().to_owned());
                 let own = subject.settings(upstream.address()).into_iter().chain([class]);
                 for (key, text) in own {
@@ -86,6 +105,7 @@ impl World {
             places,
             lines,
             rolls: 0.into(),
+            operators,
             prefix,
             programs: (plan.program.clone(), plan.next_program.clone()),
             disturbances: Arc::default(),
@@ -100,6 +120,7 @@ impl World {
         for place in &self.places {
             place.lock().await.start()?;
         }
+        self.make_connectors().await?;
         let mut expected = Vec::new();
         for connector in &self.connectors {
             expected.push(match connector.instance.size {

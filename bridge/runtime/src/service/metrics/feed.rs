@@ -225,7 +225,7 @@ impl FeedMetrics {
         all.withheld.with_label_values(&labels).set(number(&self.0.withheld));
     }
 
-    /// For the status page.
+    /// For the console.
     pub fn status(&self) -> FeedStatus {
         let observed = self.0.observed.load(Ordering::Relaxed);
         let fresh = self.fresh();

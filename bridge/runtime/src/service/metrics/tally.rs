@@ -51,6 +51,15 @@ impl Tally {
         }
     }
 
+    /// What was counted, by what it tells.
+    pub(crate) fn changes(&self) -> Vec<(Op, u64)> {
+        [Op::Read, Op::Create, Op::Update, Op::Delete].into_iter().zip(self.ops).collect()
+    }
+
+    pub(crate) fn dead_letters(&self) -> u64 {
+        self.dead.iter().sum()
+    }
+
     pub(crate) fn dead_letter(&mut self, stage: Stage) {
         self.dead[stage as usize] += 1;
     }

@@ -44,7 +44,7 @@ use attempts::{Attempts, Origin};
 pub(crate) use caller::{Caller, Role};
 use credentials::Credentials;
 use options::Options;
-pub(super) use pages::{is_json, is_of_this_site, may_change};
+pub(super) use pages::{is_json, is_of_this_site, may_change, may_send_form};
 use verified::Verified;
 
 /// Passwords that are verified at a time.

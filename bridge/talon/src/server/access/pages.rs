@@ -18,6 +18,23 @@ pub(in crate::server) fn may_change(caller: &Caller, headers: &HeaderMap) -> Res
     is_of_this_site(headers)
 }
 
+/// Refuses whoever may not send a form of the console. A form can be sent by any page without asking, so the browser
+/// must say that it is one of this origin.
+///
+/// # Errors
+/// With the remedy.
+pub(in crate::server) fn may_send_form(caller: &Caller, headers: &HeaderMap) -> Result<(), Error> {
+    may_change(caller, headers)?;
+    let is_own = headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin");
+    match is_own || headers.contains_key("origin") {
+        true => Ok(()),
+        false => Err(Error::new(
+            StatusCode::FORBIDDEN,
+            "the browser does not say from which page this form is; other clients have REST",
+        )),
+    }
+}
+
 /// Refuses what a page of another site sends.
 ///
 /// # Errors
@@ -96,6 +113,33 @@ mod tests {
             let answered =
                 answer.err().map_or(200, |error| error.into_response().status().as_u16());
             assert_eq!(answered, code, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn a_form_is_taken_from_a_page_of_the_console_alone() {
+        for (headers, code) in [
+            (vec![("origin", "http://localhost:8083")], 200),
+            (vec![("sec-fetch-site", "same-origin")], 200),
+            (vec![], 403),
+            (vec![("sec-fetch-site", "none")], 403),
+            (vec![("sec-fetch-site", "cross-site")], 403),
+            (vec![("origin", "null")], 403),
+            (vec![("origin", "https://evil.example")], 403),
+        ] {
+            let mut map = HeaderMap::new();
+            map.insert("host", "localhost:8083".parse().unwrap());
+            for (name, value) in &headers {
+                map.insert(*name, value.parse().unwrap());
+            }
+            let from = "127.0.0.1:5".parse().unwrap();
+            let caller = |may| Caller::unnamed(from, &HeaderMap::new(), may);
+            let answered = |may| {
+                let refused = may_send_form(&caller(may), &map).err();
+                refused.map_or(200, |error| error.into_response().status().as_u16())
+            };
+            assert_eq!(answered(Ok(())), code, "{headers:?}");
+            assert_eq!(answered(Err("may read alone")), 403, "{headers:?}");
         }
     }
 }

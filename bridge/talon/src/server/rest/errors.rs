@@ -23,6 +23,14 @@ impl Error {
         Error { code, message: message.into() }
     }
 
+    pub(in crate::server) fn code(&self) -> StatusCode {
+        self.code
+    }
+
+    pub(in crate::server) fn message(&self) -> &str {
+        &self.message
+    }
+
     pub(super) fn bad(message: impl Into<String>) -> Error {
         Error::new(StatusCode::BAD_REQUEST, message)
     }

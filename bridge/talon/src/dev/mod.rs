@@ -1,5 +1,8 @@
 //! `talon dev`: the whole product on one machine, with nothing installed.
 
+mod script;
+mod upstream;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,24 +10,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use talon_kafka::{InProcess, Kafka};
 use talon_runtime::bus::Stop;
 use talon_runtime::{lane_spec, shard_spec};
 use talon_sdk::Clock;
 use talon_sdk::config::Secrets;
-use talon_simulators::contractor::{Kind, Settings, Simulator};
 use tokio::time::timeout;
 
-use crate::config::load;
-use crate::console::Console;
+use self::upstream::{Life, Simulated, Upstream};
+use crate::config::{Loaded, load};
 use crate::end::End;
+use crate::events::Events;
 use crate::print::{self, out};
 use crate::run::serve;
 use crate::server::Recent;
 use crate::signals::asked_to_stop;
-
-const TOKEN: &str = "dev-token";
 
 /// How long the last event may take to be shown.
 const SHOWN: Duration = Duration::from_secs(1);
@@ -32,19 +33,28 @@ const SHOWN: Duration = Duration::from_secs(1);
 /// What `talon dev` can be told.
 #[derive(Args)]
 pub(crate) struct Dev {
+    /// Only these upstreams, separated by commas, instead of all
+    #[arg(long, value_name = "UPSTREAMS", value_enum, value_delimiter = ',')]
+    only: Vec<Upstream>,
+    /// Prints the addresses alone, one a line, and no events
+    #[arg(long)]
+    quiet: bool,
+    /// Sends no commands by itself
+    #[arg(long)]
+    no_commands: bool,
     /// A running broker instead of the one inside the process: kafka://HOST:PORT or nats://HOST:PORT
     #[arg(long, value_name = "URL")]
     bus: Option<String>,
     /// A schema registry; without it events are in Avro single-object encoding
     #[arg(long, value_name = "URL")]
     registry: Option<String>,
-    /// Where the status page is served
+    /// Where the console is served; another port where this one is taken
     #[arg(long, default_value = "127.0.0.1:8083")]
     listen: SocketAddr,
-    /// Calls that the simulated upstream begins with
+    /// Calls that the simulated ContractorPersonalArea begins with
     #[arg(long, default_value_t = 200)]
     calls: usize,
-    /// How lively it is
+    /// How lively the upstreams are
     #[arg(long, default_value_t = 2.0)]
     edits_per_second: f64,
     /// The same seed lives the same life
@@ -54,14 +64,7 @@ pub(crate) struct Dev {
 
 impl Dev {
     pub(crate) async fn run(self) -> anyhow::Result<End> {
-        let simulator = Simulator::start(Settings {
-            seed: self.seed,
-            calls: self.calls,
-            edits_per_second: self.edits_per_second,
-            external_token: TOKEN.to_owned(),
-            ..Settings::default()
-        })
-        .await?;
+        let upstreams = self.upstreams().await?;
         let in_process = match &self.bus {
             Some(_) => None,
             None => Some(InProcess::start().map_err(anyhow::Error::msg)?),
@@ -74,7 +77,7 @@ impl Dev {
             }
         };
         let listen = free(self.listen).await;
-        let texts = self.configuration(bus.clone(), &simulator.url(), listen);
+        let texts = self.configuration(bus.clone(), &upstreams, listen);
         let file = ConfigFile::write(&texts)?;
         let mut loaded =
             load(texts, &Secrets::of_process(), Clock::System).map_err(|problems| {
@@ -91,67 +94,102 @@ impl Dev {
             let properties = [("bootstrap.servers".to_owned(), bus.1.clone())];
             loaded.bus = Arc::new(Kafka::alone(properties.into(), &loaded.root.prefix));
         }
-
-        out!("ContractorPersonalArea, simulated, with {} calls:", self.calls);
-        out!("  upstream   {}  (told to misbehave at /_sim)", simulator.url());
-        let inside = if in_process.is_some() { "in this process; " } else { "" };
-        out!("  bus        {}  ({inside}any client can connect)", loaded.bus.describe());
-        out!("  page       http://{listen}/");
-        let open = |call: &String| !call.contains("\"status\":\"Closed\"");
-        let calls = simulator.history().current(Kind::Calls);
-        let call = calls.iter().find(|(_, call)| open(call)).map_or(1, |(id, _)| *id);
-        out!(
-            "  a command  talon send --config {} field-service SendDispatcherMessage call_id={call} message=hello written_at=2026-01-31T10:00:00Z --wait",
-            file.0.display()
-        );
-        out!("Ctrl-C ends it.\n");
+        self.tell(&upstreams, &loaded, in_process.is_some(), listen, &file);
 
         let recent = Recent::default();
-        let console_stop = Stop::default();
-        let console = Console::new(&loaded.connectors, &loaded.root.prefix, recent.clone());
-        let (bus, stop) = (loaded.bus.clone(), console_stop.clone());
-        let shown = tokio::task::spawn_blocking(move || console.run(bus.as_ref(), &stop));
+        let events_stop = Stop::default();
+        let events =
+            Events::new(&loaded.connectors, &loaded.root.prefix, recent.clone(), !self.quiet);
+        let (bus, stop) = (loaded.bus.clone(), events_stop.clone());
+        let shown = tokio::task::spawn_blocking(move || events.run(bus.as_ref(), &stop));
         let asked = asked_to_stop()?;
-        let stop = async move {
+        let (setups, prefix) = (loaded.connectors.clone(), loaded.root.prefix.clone());
+        let bus = loaded.bus.clone();
+        let stop = async {
+            let commands = async {
+                if self.no_commands {
+                    std::future::pending::<()>().await;
+                }
+                script::play(&upstreams, &setups, &prefix, &bus).await;
+            };
             tokio::select! {
                 () = asked => {}
                 // It is there to be looked at.
                 () = print::unread() => {}
+                () = commands => {}
             }
         };
         let ended = serve(loaded, "dev", recent, stop).await;
-        console_stop.set();
+        events_stop.set();
         // A line may be on its way to a reader that stands still.
         timeout(SHOWN, shown).await.ok();
-        simulator.stop().await;
+        for (_, upstream) in upstreams {
+            upstream.stop().await;
+        }
         ended
+    }
+
+    /// Starts what is wanted.
+    async fn upstreams(&self) -> anyhow::Result<Vec<(Upstream, Simulated)>> {
+        let mut wanted = self.only.clone();
+        if wanted.is_empty() {
+            wanted = Upstream::value_variants().to_vec();
+        }
+        wanted.sort_unstable();
+        wanted.dedup();
+        let life =
+            Life { seed: self.seed, calls: self.calls, edits_per_second: self.edits_per_second };
+        let mut started = Vec::with_capacity(wanted.len());
+        for upstream in wanted {
+            started.push((upstream, upstream.start(life).await?));
+        }
+        Ok(started)
+    }
+
+    /// Says what runs and where to look.
+    fn tell(
+        &self,
+        upstreams: &[(Upstream, Simulated)],
+        loaded: &Loaded,
+        is_in_process: bool,
+        listen: SocketAddr,
+        file: &ConfigFile,
+    ) {
+        let bus = loaded.bus.describe();
+        if self.quiet {
+            out!("page http://{listen}/");
+            out!("bus {bus}");
+            for (_, upstream) in upstreams {
+                out!("{} {}", upstream.name, upstream.url);
+            }
+            return;
+        }
+        out!("Upstreams, simulated (told to misbehave at /_sim), and their connectors:");
+        for (_, Simulated { name, title, url, .. }) in upstreams {
+            out!("  {name:13}  {url:32}  {title}");
+        }
+        let inside = if is_in_process { "in this process; " } else { "" };
+        out!("\n  bus        {bus}  ({inside}any client can connect)");
+        out!("  page       http://{listen}/");
+        if let Some(example) = upstreams.iter().find_map(|(_, upstream)| upstream.example()) {
+            out!("  a command  talon send --config {} {example}", file.0.display());
+        }
+        if !self.no_commands {
+            out!("A command is sent every few seconds; a line with `!` is what became of one.");
+        }
+        out!("Ctrl-C ends it.\n");
     }
 
     /// The configuration of the run: the same keys as in a file.
     fn configuration(
         &self,
         bus: (&'static str, String),
-        upstream: &str,
+        upstreams: &[(Upstream, Simulated)],
         listen: SocketAddr,
     ) -> BTreeMap<String, String> {
-        let listen = listen.to_string();
-        let mut texts: BTreeMap<String, String> = [
-            (bus.0, bus.1.as_str()),
-            ("http.listen", &listen),
-            ("connectors.field-service.class", "contractor"),
-            ("connectors.field-service.upstream.url", upstream),
-            ("connectors.field-service.upstream.requests.per.second", "200"),
-            ("connectors.field-service.auth.external.token", TOKEN),
-            ("connectors.field-service.call.poll.interval.ms", "500"),
-            ("connectors.field-service.call_message.poll.interval.ms", "500"),
-            ("connectors.field-service.call_jeopardy.poll.interval.ms", "500"),
-            ("connectors.field-service.call_task.poll.interval.ms", "1000"),
-            ("connectors.field-service.call_cost.poll.interval.ms", "1000"),
-            ("connectors.field-service.call_cost.cycle.interval.ms", "60000"),
-        ]
-        .into_iter()
-        .map(|(key, text)| (key.to_owned(), text.to_owned()))
-        .collect();
+        let mut texts = Upstream::configuration(upstreams);
+        texts.insert(bus.0.to_owned(), bus.1);
+        texts.insert("http.listen".to_owned(), listen.to_string());
         if let Some(registry) = &self.registry {
             texts.insert("schema.registry.url".to_owned(), registry.clone());
         }
