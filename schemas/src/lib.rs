@@ -28,6 +28,7 @@ mod instants;
 mod json;
 mod message;
 pub mod plan;
+mod references;
 mod released;
 pub mod result;
 pub mod wire;

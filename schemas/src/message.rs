@@ -20,9 +20,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::writer::datum::GenericDatumWriter;
-use apache_avro::{Schema, from_value};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
@@ -30,6 +30,7 @@ use serde_json::Value as Json;
 use crate::datum::Malformed;
 use crate::error::SchemaError;
 use crate::instants::name_for_connect;
+use crate::json::Unknown;
 use crate::released;
 use crate::writer::Writer;
 
@@ -82,6 +83,7 @@ impl Message {
         name_for_connect(&mut json);
         let today = Writer::of(&json).expect("a message is a record");
         let schema = today.schema();
+        assert!(matches!(schema, Schema::Record(_)), "a message is a record");
         let given = earlier.iter().map(|text| Writer::parse(text).expect("a message is a record"));
         Message {
             today,
@@ -132,21 +134,14 @@ impl Message {
         Ok(self.reader.read_deser(&mut datum)?)
     }
 
-    /// A datum as a generic value. Slow.
-    pub(crate) fn value(&self, mut datum: &[u8]) -> Result<apache_avro::types::Value, SchemaError> {
-        Ok(self.reader.read_value(&mut datum)?)
-    }
-
-    /// A datum as JSON, for people. Slow: it goes through a generic value.
+    /// A datum as JSON, for people. Slow.
     pub fn to_json(&self, datum: &[u8]) -> Result<Json, SchemaError> {
-        from_value::<Json>(&self.value(datum)?).map_err(SchemaError::from)
+        serde_json::from_str(&self.today.to_json(datum)?).map_err(|_| SchemaError::Json)
     }
 
     /// The datum that [`Message::to_json`] wrote, also that of an earlier version. Slow, as that is.
     pub fn from_json(&self, json: &[u8]) -> Result<Vec<u8>, SchemaError> {
-        let json: Json = serde_json::from_slice(json).map_err(|_| SchemaError::Json)?;
-        let value = crate::json::value_of(self.schema(), &json).ok_or(SchemaError::Json)?;
-        Ok(self.writer.write_value_to_vec(value)?)
+        self.today.read_json(Unknown::LeftOut, json)
     }
 
     /// The schema of an earlier version, by its fingerprint.

@@ -11,7 +11,9 @@ use serde_json::Value as Json;
 use crate::datum::Malformed;
 use crate::error::SchemaError;
 use crate::instants::Instants;
+use crate::json::{self, Names, Unknown};
 use crate::plan::Plan;
+use crate::references;
 
 /// A schema that messages were written with, as an earlier version of Talon or a registry has it.
 ///
@@ -19,6 +21,7 @@ use crate::plan::Plan;
 /// are met on topics.
 pub struct Writer {
     schema: Schema,
+    text: String,
     full_name: String,
     about: String,
     instants: Instants,
@@ -26,6 +29,8 @@ pub struct Writer {
     plan: Option<Plan>,
     /// Compiled when the first datum is decoded.
     reader: OnceLock<GenericDatumReader<'static>>,
+    /// Found when the first is read or written as JSON.
+    names: OnceLock<Names<'static>>,
 }
 
 impl std::fmt::Debug for Writer {
@@ -35,24 +40,38 @@ impl std::fmt::Debug for Writer {
 }
 
 impl Writer {
-    /// Compiles the JSON text of a record's schema; `None` where it is none. What it takes is never
-    /// given back.
+    /// Compiles the JSON text of a schema; `None` where it is none. What it takes is never given back.
     pub fn parse(text: &str) -> Option<&'static Writer> {
-        Writer::of(&serde_json::from_str(text).ok()?)
+        Writer::with_references(text, &[])
+    }
+
+    /// The same where it refers to types of other schemas, which these are, each with those that it refers to.
+    pub fn with_references(text: &str, references: &[String]) -> Option<&'static Writer> {
+        Writer::of(&references::whole(text, references)?)
     }
 
     pub(crate) fn of(json: &Json) -> Option<&'static Writer> {
         let schema = Schema::parse(json).ok()?;
-        let Schema::Record(record) = &schema else { return None };
-        let (full_name, fingerprint) = (record.name.fullname(None), fingerprint(json)?);
+        let full_name = schema.name().map(|name| name.fullname(None)).unwrap_or_default();
+        let (text, fingerprint) = (json.to_string(), fingerprint(json)?);
         let plan = Plan::of(&schema);
-        let (about, instants) = (about(json)?, instants(json));
-        let reader = OnceLock::new();
-        let writer = Writer { schema, full_name, about, instants, fingerprint, plan, reader };
-        Some(Box::leak(Box::new(writer)))
+        let about = about(json).unwrap_or_else(|| full_name.clone());
+        let instants = instants(json);
+        let (reader, names) = (OnceLock::new(), OnceLock::new());
+        Some(Box::leak(Box::new(Writer {
+            schema,
+            text,
+            full_name,
+            about,
+            instants,
+            fingerprint,
+            plan,
+            reader,
+            names,
+        })))
     }
 
-    /// Full name of the record.
+    /// Full name of a named type, such as a record; of all others, nothing.
     pub fn full_name(&self) -> &str {
         &self.full_name
     }
@@ -60,6 +79,11 @@ impl Writer {
     /// The schema.
     pub fn schema(&self) -> &Schema {
         &self.schema
+    }
+
+    /// The schema as JSON text, whole: with what it refers to.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// What its messages are about: see [`about`].
@@ -72,8 +96,38 @@ impl Writer {
         self.instants
     }
 
-    pub(crate) fn fingerprint(&self) -> [u8; 8] {
+    /// CRC-64-AVRO of the canonical form, in the byte order of single-object encoding.
+    pub fn fingerprint(&self) -> [u8; 8] {
         self.fingerprint
+    }
+
+    /// A datum, all of it, as JSON text, in which every field stands. Slow.
+    ///
+    /// # Errors
+    /// It is none of this schema, or is nested too deep.
+    pub fn to_json(&'static self, datum: &[u8]) -> Result<String, SchemaError> {
+        Ok(json::spell(&self.schema, self.names(), datum)?)
+    }
+
+    /// The datum of JSON text. Slow.
+    ///
+    /// # Errors
+    /// It does not fit the schema; what the schema does not have does not fit.
+    pub fn from_json(&'static self, json: &[u8]) -> Result<Vec<u8>, SchemaError> {
+        self.read_json(Unknown::Refused, json)
+    }
+
+    pub(crate) fn read_json(
+        &'static self,
+        unknown: Unknown,
+        json: &[u8],
+    ) -> Result<Vec<u8>, SchemaError> {
+        let json: Json = serde_json::from_slice(json).map_err(|_| SchemaError::Json)?;
+        json::read(&self.schema, self.names(), unknown, &json).ok_or(SchemaError::Json)
+    }
+
+    fn names(&'static self) -> &'static Names<'static> {
+        self.names.get_or_init(|| json::names(&self.schema))
     }
 
     /// A datum as a value of this schema, all of it. Slow.

@@ -14,6 +14,7 @@
 mod client;
 mod cluster;
 mod coordinator;
+mod dead_letters;
 mod fault;
 mod group;
 mod inspection;
@@ -41,9 +42,9 @@ use std::time::Duration;
 
 use rdkafka::producer::Producer as _;
 use talon_runtime::bus::{
-    Bus, BusFault, ConnectorTopics, Delivery, Grant, LaneSpec, Look, Looked, Membership,
-    MemoryStore, OpenLane, Place, Recovered, ShardLog, ShardSpec, Start, Stop, Store, Tailed,
-    TopicSpec,
+    Bus, BusFault, ConnectorTopics, DeadLetter, DeadLetterEnds, Delivery, Grant, LaneSpec, Look,
+    Looked, Membership, MemoryStore, OpenLane, Place, Recovered, ShardLog, ShardSpec, Start, Stop,
+    Store, Tailed, TopicSpec,
 };
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
@@ -201,6 +202,14 @@ impl Bus for Kafka {
     ) -> Result<(), BusFault> {
         let group = format!("{}.console", self.group);
         tail::tail(&self.cluster.config(), &group, topics, from, stop, each)
+    }
+
+    fn dead_letters(
+        &self,
+        shard: &ShardSpec,
+        each: &mut dyn FnMut(DeadLetter),
+    ) -> Result<DeadLetterEnds, BusFault> {
+        dead_letters::read(&self.cluster.config(), &self.recovery(), shard, each)
     }
 
     fn store(&self, topic: &TopicSpec) -> Arc<dyn Store> {

@@ -13,6 +13,7 @@
 
 mod config;
 mod connection;
+mod dead_letters;
 mod fault;
 mod group;
 mod inspection;
@@ -36,8 +37,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use talon_runtime::bus::{
-    Bus, BusFault, ConnectorTopics, Grant, LaneSpec, Look, Looked, Membership, OpenLane, Place,
-    Recovered, ShardLog, ShardSpec, Start, Stop, Store, Tailed, TopicSpec,
+    Bus, BusFault, ConnectorTopics, DeadLetter, DeadLetterEnds, Grant, LaneSpec, Look, Looked,
+    Membership, OpenLane, Place, Recovered, ShardLog, ShardSpec, Start, Stop, Store, Tailed,
+    TopicSpec,
 };
 use talon_sdk::config::Settings;
 use tokio::runtime::Handle;
@@ -159,6 +161,17 @@ impl Bus for Nats {
         Handle::current().block_on(async {
             let connection = self.session.connection(&Grant::unlimited("")).await?;
             look::look(&connection, &self.session.prefix, look).await
+        })
+    }
+
+    fn dead_letters(
+        &self,
+        shard: &ShardSpec,
+        each: &mut dyn FnMut(DeadLetter),
+    ) -> Result<DeadLetterEnds, BusFault> {
+        Handle::current().block_on(async {
+            let connection = self.session.aside().await?;
+            dead_letters::read(&connection, &self.session.prefix, shard, each).await
         })
     }
 

@@ -22,4 +22,5 @@ pub use commands::lane_spec;
 pub use engine::{Engine, Parts};
 pub use service::setup::{Setup, topic};
 pub use service::{health, metrics, options, registry};
+pub use shard::{MOST_REDRIVES, Places, Ruling, Settled, Verdict};
 pub use shard::{checkpoint, diff, facts, guard, index, offsets, plan, shard_spec};

@@ -193,6 +193,7 @@ fn record(part: &Part, offset: u64, topic: &str) -> Record {
         value: None,
         timestamp_ms: None,
         hops: Hops::default(),
+        converted: None,
     }
 }
 
@@ -204,6 +205,7 @@ fn plan(begin: Begin, errors: OnError) -> Plan {
         tasks: 1,
         begin,
         route: Route::Topic { topic, key: None, partition: Partitioning::Key },
+        values: None,
         echoes: Echoes::Drop,
         errors,
         look_every: Duration::ZERO,

@@ -10,9 +10,11 @@ mod clock;
 mod commands;
 mod config;
 mod connectors;
+mod dead_letters;
 mod descriptors;
 #[cfg(feature = "dev")]
 mod dev;
+mod dlq;
 mod end;
 mod entity;
 #[cfg(feature = "dev")]
@@ -94,6 +96,8 @@ enum Command {
     /// What the next observations of connectors would publish: reads the upstreams and the topics, and
     /// publishes nothing
     Plan(plan::Plan),
+    /// Rows and commands of a connector that could not be processed: listed, shown, redriven, discarded
+    Dlq(dlq::Dlq),
     /// The contract with consumers: the Avro schema of every feed, of commands and of their results
     Schemas {
         /// The YAML file; with it, the subjects of this configuration
@@ -173,6 +177,7 @@ fn run_command(cli: Cli) -> ExitCode {
             Command::Send(send) => send.run().await,
             Command::Offsets(offsets) => offsets.run().await,
             Command::Plan(plan) => plan.run().await,
+            Command::Dlq(dlq) => dlq.run().await,
             Command::Schemas { config, register: true, .. } => schemas::register(config).await,
             Command::Schemas { config, compact, .. } => schemas::show(config.as_deref(), compact),
         }

@@ -107,7 +107,6 @@ pub(crate) async fn serve(
     });
     let file = file.collect();
     let replication = loaded.connectors.iter().map(|s| s.options.replication).max().unwrap_or(0);
-    let relays = loaded.relays.iter().map(|relay| relay.name.clone()).collect();
     let worker = worker(listener.local_addr()?);
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -132,7 +131,7 @@ pub(crate) async fn serve(
         bus,
         replication,
         file,
-        relays,
+        relays: engine.relays(),
         directories,
         secrets: Secrets::of_process(),
         clock,

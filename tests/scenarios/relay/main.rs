@@ -7,7 +7,9 @@
 mod support;
 
 mod nats;
+mod paused;
 mod records;
+mod values;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

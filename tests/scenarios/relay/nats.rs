@@ -12,7 +12,7 @@ use super::support::{On, Talon, process, program, until, write};
 const MESSAGES: usize = 30;
 
 /// How many messages a stream has below this subject.
-async fn read(jetstream: &Context, stream: &str, below: &str) -> Vec<Message> {
+pub(crate) async fn read(jetstream: &Context, stream: &str, below: &str) -> Vec<Message> {
     let Ok(stream) = jetstream.get_stream(stream).await else { return Vec::new() };
     let config = OrderedConfig { filter_subject: format!("{below}.>"), ..OrderedConfig::default() };
     let mut consumer = stream.create_consumer(config).await.unwrap();

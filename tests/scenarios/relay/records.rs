@@ -22,6 +22,24 @@ fn config(address: &str) -> ClientConfig {
     config
 }
 
+/// Makes topics, with so many partitions.
+pub(crate) fn create(address: &str, topics: &[(&str, i32)]) {
+    let admin: AdminClient<DefaultClientContext> = config(address).create().unwrap();
+    let new = topics
+        .iter()
+        .map(|(topic, partitions)| NewTopic::new(topic, *partitions, TopicReplication::Fixed(1)));
+    let new: Vec<NewTopic<'_>> = new.collect();
+    let options = AdminOptions::new();
+    let created = std::thread::scope(|scope| {
+        let create = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(admin.create_topics(&new, &options))
+        };
+        scope.spawn(create).join().unwrap()
+    });
+    created.unwrap().into_iter().for_each(|result| drop(result.unwrap()));
+}
+
 /// Writes records of all kinds in transactions, of which some are aborted.
 pub(crate) struct Sender {
     stop: Arc<AtomicBool>,
@@ -31,20 +49,7 @@ pub(crate) struct Sender {
 impl Sender {
     /// To these topics, which are created with so many partitions.
     pub(crate) fn start(address: &str, topics: &[(&str, i32)]) -> Sender {
-        let admin: AdminClient<DefaultClientContext> = config(address).create().unwrap();
-        let new = topics.iter().map(|(topic, partitions)| {
-            NewTopic::new(topic, *partitions, TopicReplication::Fixed(1))
-        });
-        let new: Vec<NewTopic<'_>> = new.collect();
-        let options = AdminOptions::new();
-        let created = std::thread::scope(|scope| {
-            let create = || {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-                runtime.unwrap().block_on(admin.create_topics(&new, &options))
-            };
-            scope.spawn(create).join().unwrap()
-        });
-        created.unwrap().into_iter().for_each(|result| drop(result.unwrap()));
+        create(address, topics);
         let topics: Vec<(String, i32)> =
             topics.iter().map(|(topic, partitions)| ((*topic).to_owned(), *partitions)).collect();
         let stop = Arc::new(AtomicBool::new(false));

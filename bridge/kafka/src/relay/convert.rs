@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use rdkafka::message::{self, BorrowedMessage, Headers, Message, OwnedHeaders};
-use talon_runtime::relay::{Header, Hops, Key, Origin, Part, Position, Record};
+use talon_runtime::relay::{
+    CONTENT_TYPE, Converted, Header, Hops, Key, Origin, Part, Position, Record,
+};
 
 /// The header in which a record says which buses it has passed.
 const HOPS: &str = "talon-relay-hops";
@@ -32,20 +34,28 @@ pub(super) fn record(message: &BorrowedMessage<'_>, part: &Part) -> Record {
         value: message.payload().map(bytes),
         timestamp_ms: message.timestamp().to_millis(),
         hops,
+        converted: None,
     }
 }
 
 /// The headers of a record to be sent, and their bytes.
 pub(super) fn headers(record: &Record) -> (Option<OwnedHeaders>, usize) {
     let hops = record.hops.text();
-    let count = record.headers.len() + usize::from(!hops.is_empty());
-    if count == 0 {
+    let content_type = record.converted.map(Converted::content_type);
+    let count = record.headers.len() + 2;
+    if record.headers.is_empty() && hops.is_empty() && content_type.is_none() {
         return (None, 0);
     }
     let (mut all, mut bytes) = (OwnedHeaders::new_with_capacity(count), 0);
-    let own = record.headers.iter().map(|header| (header.name.as_str(), header.value.as_deref()));
+    // What a value is that was converted stands in its place.
+    let stays = |header: &&Header| {
+        content_type.is_none() || !header.name.eq_ignore_ascii_case(CONTENT_TYPE)
+    };
+    let own = record.headers.iter().filter(stays);
+    let own = own.map(|header| (header.name.as_str(), header.value.as_deref()));
+    let now = content_type.map(|kind| (CONTENT_TYPE, Some(kind.as_bytes())));
     let passed = (!hops.is_empty()).then_some((HOPS, Some(hops.as_bytes())));
-    for (key, value) in own.chain(passed) {
+    for (key, value) in own.chain(now).chain(passed) {
         bytes += key.len() + value.map_or(0, <[u8]>::len) + 12;
         all = all.insert(message::Header { key, value });
     }

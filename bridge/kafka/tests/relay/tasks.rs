@@ -87,3 +87,29 @@ fn a_part_that_comes_while_the_number_of_tasks_is_changed_is_carried_from_its_be
     until("all are carried", || count(&world, &b) == 3);
     running.into_iter().for_each(|one| one.stop().unwrap());
 }
+
+#[test]
+fn a_task_takes_its_fence_before_it_reads_how_many_there_are_and_waits_for_nothing_that_was_left_open()
+ {
+    let Some(broker) = Broker::shared("relay_tasks_fence") else { return };
+    let world = World::new(broker.bootstrap());
+    create(&world, &["a", "b"], 2);
+    let (a, b) = (world.name("a"), world.name("b"));
+    let relay = Relay::new("tasks-fence", &a, &b);
+    let running = start(&world, &relay.tasks(2));
+    until("it has begun", || running.iter().all(|one| one.status.fresh_ms().is_some()));
+    running.into_iter().for_each(|one| one.stop().unwrap());
+    // Both were killed in the middle of a transaction.
+    let left = [0, 1].map(|task| {
+        let id = format!("relay.tasks-fence.{task}");
+        world.transaction(&id, "relays", &format!("tasks-fence/#{task}"))
+    });
+    // Each of a process of its own, so that each reads the number.
+    let running = [0, 1].map(|task| relay.tasks(2)[task].start(&world));
+    until("they have begun", || {
+        assert!(!running.iter().any(|one| one.has_ended()), "it has failed");
+        running.iter().all(|one| one.status.fresh_ms().is_some())
+    });
+    running.into_iter().for_each(|one| one.stop().unwrap());
+    drop(left);
+}

@@ -131,6 +131,7 @@ impl Relay {
             tasks: 1,
             begin: Begin::Earliest,
             route: Route::Topic { topic, key: None, partition: Partitioning::Same },
+            values: None,
             echoes: Echoes::Carry,
             errors: OnError::DeadLetter,
             look_every: Duration::from_millis(200),

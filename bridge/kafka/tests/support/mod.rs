@@ -211,11 +211,12 @@ impl World {
         deleted.unwrap().into_iter().for_each(|result| drop(result.unwrap()));
     }
 
-    /// A transaction that somebody leaves open.
+    /// A transaction that somebody leaves open, for longer than any test waits.
     pub(crate) fn transaction(&self, id: &str, topic: &str, key: &str) -> BaseProducer {
         let producer: BaseProducer = self
             .config()
             .set("transactional.id", format!("{}.{id}", self.prefix))
+            .set("transaction.timeout.ms", "900000")
             .create()
             .unwrap();
         producer.init_transactions(LIMIT).unwrap();

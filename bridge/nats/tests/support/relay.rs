@@ -159,6 +159,7 @@ pub(crate) fn record(number: u64) -> Record {
         value: Some(number.to_string().into()),
         timestamp_ms: Some(1_700_000_000_000),
         hops: Hops::default(),
+        converted: None,
     }
 }
 

@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
+pub use dead_letter::{DeadLetter, DeadLetterEnds, dead_letters_of, settled_key};
 pub use fault::BusFault;
 pub(crate) use grant::Hold;
 pub use grant::{Grant, Release};
@@ -121,6 +122,22 @@ pub trait Bus: Send + Sync {
     fn send(&self, lane: &LaneSpec, key: &str, value: &[u8]) -> Result<(), BusFault> {
         let _ = (lane, key, value);
         Err(BusFault::Misconfigured(format!("{} carries no commands", self.describe())))
+    }
+
+    /// Reads the dead letters of a connector, oldest first, to where they end now, and what is recorded of those that
+    /// are settled. Only the names in the specification count ([`dead_letters_of`]). Takes nothing over; blocks for
+    /// as long as reading takes.
+    ///
+    /// A bus that keeps nothing has none.
+    ///
+    /// # Errors
+    /// [`BusFault::Aborted`] where there is no such topic; else what the bus says.
+    fn dead_letters(
+        &self,
+        _shard: &ShardSpec,
+        _each: &mut dyn FnMut(DeadLetter),
+    ) -> Result<DeadLetterEnds, BusFault> {
+        Ok(DeadLetterEnds::default())
     }
 
     /// Follows topics as any consumer would, until told to stop. Blocks. For the console of `talon dev`

@@ -3,7 +3,7 @@
 
 use talon_sdk::{Answer, Command};
 
-use crate::bus::dead_letter::Origin;
+use crate::bus::dead_letter::{COMMAND_ID, Origin};
 use crate::bus::{Arrival, LaneRecord, LaneTopic, Position};
 use crate::commands::attempt::Left;
 use crate::commands::duplicate::UNREADABLE;
@@ -57,6 +57,7 @@ impl Scheduler {
         };
         let partition = position.partition.to_string();
         let offset = position.offset.to_string();
+        let told = id.as_deref().map(|id| (COMMAND_ID, id.as_bytes()));
         let record = LaneRecord {
             topic: LaneTopic::DeadLetters,
             key: arrival.key.clone().unwrap_or_default(),
@@ -67,6 +68,7 @@ impl Scheduler {
             ]
             .into_iter()
             .chain(origin.headers())
+            .chain(told)
             .map(|(name, value)| (name, value.to_vec()))
             .collect(),
             id: format!("{position}/dead-letter"),

@@ -30,12 +30,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use talon_sdk::Connector;
 
 use super::alive::Alive;
+use super::letters::{Letters, NotSettled, Order};
 use super::running::{self, Running};
 use super::view::Connected;
 use crate::bus::{Owner, Shards};
 use crate::service::farewell;
 use crate::service::health::{Severity, State};
 use crate::service::setup::{Setup, Shared};
+use crate::shard::Ruling;
 
 /// What is wanted of a connector.
 pub enum Wish {
@@ -83,6 +85,8 @@ struct Slot {
     running: Option<Running>,
     /// What runs, or is about to end.
     connector: Option<Arc<dyn Connector>>,
+    /// The way to what runs, for its dead letters.
+    letters: Letters,
 }
 
 impl Connectors {
@@ -125,6 +129,22 @@ impl Connectors {
         Whereabouts { owner: self.0.shared.ownership.owner(name), is_settled }
     }
 
+    /// Settles dead letters of a connector, where it runs in this process.
+    ///
+    /// # Errors
+    /// Where it does not, or the bus fails: then some may be settled, and who asks again finds which.
+    pub async fn settle_letters(
+        &self,
+        name: &str,
+        order: &Order,
+    ) -> Result<Vec<Ruling>, NotSettled> {
+        let letters = self.slots().get(name).map(|slot| slot.letters.clone());
+        if self.whereabouts(name).owner.is_err() {
+            return Err(NotSettled::NotHere);
+        }
+        letters.ok_or(NotSettled::NotHere)?.settle(&self.0.shared, name, order).await
+    }
+
     /// Ends what runs, and carries out the newest wish.
     async fn carry_out(&self, name: &str) {
         let ending = |slot: &mut Slot| (slot.running.take(), slot.connector.clone());
@@ -153,12 +173,15 @@ impl Connectors {
         }
         let Inner { shared, shards, shown, alive, .. } = &*self.0;
         slot.connector = None;
+        slot.letters.setup = None;
         match wish {
             Wish::Run(setup) => {
                 shared.metrics.expect_connector(name);
                 shared.ownership.wake(name);
                 slot.connector = Some(setup.connector.clone());
-                let (running, view) = running::start(shared, setup, alive);
+                slot.letters.setup = Some(setup.clone());
+                let inlet = slot.letters.inlet.clone();
+                let (running, view) = running::start(shared, setup, inlet, alive);
                 slot.running = Some(running);
                 shown.show(name, view);
                 shards.add(name);

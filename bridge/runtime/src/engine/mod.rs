@@ -3,7 +3,9 @@
 mod alive;
 mod connectors;
 mod inspection;
+mod letters;
 mod registry_watch;
+mod relays;
 mod running;
 mod view;
 
@@ -15,17 +17,19 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout_at};
 
 use crate::bus::{Bus, Membership, Ownership, Report, Shards, Stop};
-use crate::relay::{Relay, RelayTask, RelayView};
+use crate::relay::Relay;
+use crate::service::farewell;
 use crate::service::health::Health;
 use crate::service::metrics::Metrics;
 use crate::service::registry::Registry;
 use crate::service::setup::{Setup, Shared, report};
-use crate::service::{farewell, keep};
 use alive::Alive;
 use inspection::Inspection;
 use view::Connected;
 
 pub use connectors::{Connectors, Whereabouts, Wish};
+pub use letters::{Action, NotSettled, Order};
+pub use relays::{RelayWish, Relays};
 pub use view::{FeedRow, Glance, UpstreamRow, View};
 
 /// What of the time for a stop is kept for leaving the group and the upstreams, at most; and the part of
@@ -60,6 +64,7 @@ pub struct Engine {
     member: JoinHandle<()>,
     view: View,
     connectors: Connectors,
+    relays: Relays,
 }
 
 impl Engine {
@@ -68,13 +73,13 @@ impl Engine {
         Engine::start_with(parts, Vec::new())
     }
 
-    /// Starts all connectors and relays. Must be called inside a Tokio runtime.
+    /// Starts all connectors. Relays run when [they are told to](Relays::set). Must be called inside a Tokio runtime.
     pub fn start_with(parts: Parts, relays: Vec<Relay>) -> Engine {
         let leave = Stop::default();
         let health = Health::new(parts.clock.clone(), parts.metrics.clone());
         let ownership = Ownership::default();
         let names = parts.connectors.iter().map(|setup| setup.name.clone());
-        let shards = Shards::new(names.chain(relays.iter().flat_map(Relay::shards)));
+        let shards = Shards::new(names);
         // What they share is as safe as the safest of them.
         let replication =
             parts.connectors.iter().map(|setup| setup.options.replication).max().unwrap_or(0);
@@ -105,7 +110,7 @@ impl Engine {
         for setup in parts.connectors {
             connectors.set(&setup.name.clone(), Wish::Run(setup));
         }
-        let relayed = start_relays(&shared, &relays, &alive);
+        let relays = Relays::new(&shared, &shards, &alive, relays);
         let looks = Inspection {
             bus: parts.bus,
             health: health.clone(),
@@ -121,10 +126,10 @@ impl Engine {
             health,
             metrics: parts.metrics,
             connected,
-            relays: Arc::new(relayed),
+            relays: Arc::new(relays.views()),
             clock: parts.clock,
         };
-        Engine { ownership, shards, leave, alive, inspection, member, view, connectors }
+        Engine { ownership, shards, leave, alive, inspection, member, view, connectors, relays }
     }
 
     /// What it shows of itself.
@@ -137,11 +142,17 @@ impl Engine {
         self.connectors.clone()
     }
 
+    /// Its relays, to be told what is wanted of them.
+    pub fn relays(&self) -> Relays {
+        self.relays.clone()
+    }
+
     /// Stops reading, commits what was read, leaves the group, and ends, all of it within `timeout`.
     /// `false` if that was too short to commit.
     pub async fn stop(mut self, timeout: Duration) -> bool {
         let end = Instant::now() + timeout;
         let connectors = self.connectors.stop();
+        self.relays.stop();
         self.ownership.stop();
         self.inspection.abort_all();
         let drained = self.alive.ended();
@@ -169,19 +180,4 @@ impl Drop for Engine {
     fn drop(&mut self) {
         self.alive.abort();
     }
-}
-
-/// Starts the tasks of relays, and gives what is shown of them.
-fn start_relays(shared: &Shared, relays: &[Relay], alive: &Alive) -> Vec<RelayView> {
-    let mut shown = Vec::new();
-    for relay in relays {
-        tracing::info!(relay = relay.name, way = relay.way(), "relay started");
-        for number in 0..relay.plan.tasks {
-            let task = RelayTask::new(shared, relay, number);
-            let (way, metrics) = (relay.way(), &shared.metrics.relays);
-            shown.push(RelayView::new(&relay.name, number, &way, &task.status, metrics));
-            alive.spawn(keep(shared.clone(), task));
-        }
-    }
-    shown
 }

@@ -13,7 +13,7 @@ use crate::commands::{Lane, lane_spec};
 use crate::service::keep;
 use crate::service::metrics::FeedMetrics;
 use crate::service::setup::{Setup, Shared, topic};
-use crate::shard::{Feeds, Pace, SetAside, shard_spec};
+use crate::shard::{Feeds, Inlet, Pace, SetAside, shard_spec};
 
 /// How long a connector that comes to rest may take to commit what was read. As long as one that goes to
 /// another process may.
@@ -28,7 +28,12 @@ pub(super) struct Running {
 type Plans = Vec<(FeedPlan, FeedMetrics)>;
 
 /// Starts the services of a connector. They open when its shard is granted.
-pub(super) fn start(shared: &Shared, setup: Setup, alive: &Alive) -> (Running, ConnectorView) {
+pub(super) fn start(
+    shared: &Shared,
+    setup: Setup,
+    inlet: Inlet,
+    alive: &Alive,
+) -> (Running, ConnectorView) {
     let plans = plans(shared, &setup);
     let lane = Lane::of(shared, &setup);
     let view = view(shared, &setup, &plans, lane.as_ref());
@@ -40,7 +45,7 @@ pub(super) fn start(shared: &Shared, setup: Setup, alive: &Alive) -> (Running, C
         let shared = shared.clone();
         let aside = SetAside::default();
         let pace = Pace::new(&setup.name, shared.health.clone(), shared.metrics.clone());
-        let feeds = Feeds { shared: shared.clone(), setup, plans, aside, pace };
+        let feeds = Feeds { shared: shared.clone(), setup, plans, aside, pace, inlet };
         running.services.push(alive.spawn(keep(shared, feeds)));
     }
     (running, view)
@@ -74,6 +79,10 @@ fn view(shared: &Shared, setup: &Setup, plans: &Plans, lane: Option<&Lane>) -> C
 }
 
 impl Running {
+    pub(super) fn of(services: Vec<JoinHandle<()>>) -> Running {
+        Running { services }
+    }
+
     /// Waits until nothing of it is at work. What takes too long to commit is void, and read again.
     pub(super) async fn end(self, release: &Release) {
         tokio::select! {

@@ -35,12 +35,13 @@
 //!
 //! # What is deliberately absent
 //!
-//! Transformations of values; a memory of ids (a window of duplicates is shorter than an outage); a commit at the
+//! Transformations of values, but for the form in which they stand ([`Values`]); a memory of ids (a window of duplicates is shorter than an outage); a commit at the
 //! source.
 
 mod hops;
 pub mod mapping;
 mod pattern;
+mod pause;
 mod record;
 mod service;
 mod sink;
@@ -49,10 +50,12 @@ mod spec;
 mod status;
 mod task;
 mod tasks;
+mod value;
 mod view;
 
 pub use hops::Hops;
 pub use pattern::Pattern;
+pub use pause::{Pause, Seen};
 pub use record::{Header, Key, Origin, Part, Position, Record};
 pub use service::Relay;
 pub(crate) use service::RelayTask;
@@ -62,5 +65,6 @@ pub use spec::{RelayBus, Selection, SinkSpec, SourceSpec};
 pub use status::{Status, Tally};
 pub use task::{Echoes, OnError, Plan, Task};
 pub use tasks::{Agreed, Tasks};
+pub use value::{CONTENT_TYPE, Converted, Converter, Form, Unconverted, Values};
 pub use view::RelayRow;
 pub(crate) use view::RelayView;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::hops::Hops;
+use super::value::Converted;
 
 /// A unit of order at a source, and of work: a partition of a topic, or a stream (number 0).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -115,6 +116,8 @@ pub struct Record {
     pub timestamp_ms: Option<i64>,
     /// The buses that it has passed.
     pub hops: Hops,
+    /// What a relay has made of its value; none where that is as it was written.
+    pub converted: Option<Converted>,
 }
 
 impl Record {

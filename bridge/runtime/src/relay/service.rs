@@ -5,11 +5,13 @@ use std::sync::Arc;
 use talon_sdk::Clock;
 
 use super::mapping::Route;
+use super::pause::Pause;
 use super::sink::Sink;
 use super::source::Source;
 use super::spec::{RelayBus, Selection, SinkSpec, SourceSpec};
 use super::status::Status;
 use super::task::{Plan, Task};
+use super::value::Converter;
 use crate::bus::{BusFault, Hold};
 use crate::service::health::{Severity, State};
 use crate::service::progress::Progress;
@@ -35,7 +37,7 @@ pub struct Relay {
 
 impl Relay {
     /// What the shards of its tasks are called. No connector has a `/` in its name.
-    pub(crate) fn shards(&self) -> impl Iterator<Item = String> {
+    pub(crate) fn shards(&self) -> impl Iterator<Item = String> + use<'_> {
         (0..self.plan.tasks).map(|task| shard(&self.name, task))
     }
 
@@ -81,19 +83,27 @@ pub(crate) struct RelayTask {
     shared: Shared,
     relay: Relay,
     shard: String,
-    pub(crate) status: Status,
+    status: Status,
+    pause: Pause,
 }
 
 /// The two ends of a task that was taken over.
 pub(crate) struct Ends {
     source: Box<dyn Source>,
     sink: Box<dyn Sink>,
+    converter: Option<Converter>,
 }
 
 impl RelayTask {
-    pub(crate) fn new(shared: &Shared, relay: &Relay, task: u32) -> RelayTask {
+    pub(crate) fn new(
+        shared: &Shared,
+        (relay, task): (&Relay, u32),
+        status: &Status,
+        pause: &Pause,
+    ) -> RelayTask {
         let (shared, shard) = (shared.clone(), shard(&relay.name, task));
-        RelayTask { shared, relay: relay.task(task), shard, status: Status::default() }
+        let (status, pause) = (status.clone(), pause.clone());
+        RelayTask { shared, relay: relay.task(task), shard, status, pause }
     }
 }
 
@@ -119,32 +129,38 @@ impl Service for RelayTask {
 
     async fn open(&self, hold: &Hold) -> Result<Ends, BusFault> {
         let (relay, hold) = (self.relay.clone(), hold.clone());
+        let registry = self.shared.registry.clone();
         thread::run(&format!("{} opens", self.shard), move || {
             let grant = hold.grant();
+            let values = relay.plan.values.as_ref();
+            let converter =
+                values.map(|values| Converter::open(values, registry.as_ref())).transpose()?;
             // The sink first: nothing of an earlier owner is read past.
             let sink = relay.to.sink(&relay.sink, grant)?;
             let source = relay.from.source(&relay.source, grant)?;
-            Ok(Ends { source, sink })
+            Ok(Ends { source, sink, converter })
         })
         .await
     }
 
     async fn serve(&self, open: Ends, hold: &Hold, progress: &Progress) -> Result<(), BusFault> {
-        self.shared.health.set(&self.shard, Severity::Vital, State::Up, "");
-        let Ends { source, sink } = open;
+        let pause = self.pause.seen();
+        let message = if pause.rests() { "paused" } else { "" };
+        self.shared.health.set(&self.shard, Severity::Vital, State::Up, message);
+        let Ends { source, sink, converter } = open;
         let (plan, status) = (self.relay.plan.clone(), self.status.clone());
         let (hold, progress) = (hold.clone(), progress.clone());
         let clock: Clock = self.shared.clock.clone();
         let served = thread::run(&self.shard, move || {
-            let mut task = Task::open(&plan, (source, sink), hold.grant(), &status, &clock)?;
+            let task = Task::open(&plan, (source, sink), hold.grant(), &status, &clock)?;
+            let mut task = task.converting(converter).pausing(pause);
             task.run(&mut || progress.committed())
         });
         served.await
     }
 
-    fn ended(&self) {
-        self.status.ended();
-    }
+    /// What is known of it is shown on while it is tried again: it is behind, and its freshness grows.
+    fn ended(&self) {}
 
     async fn leave(&self) {}
 }

@@ -72,6 +72,11 @@ impl Status {
         if lag.values().all(|lag| lag.records == 0) {
             self.0.fresh_ms.store(now_ms, Ordering::Relaxed);
         }
+        self.waits(lag);
+    }
+
+    /// So far it is behind, and it carries nothing.
+    pub(super) fn waits(&self, lag: BTreeMap<Part, Lag>) {
         *self.0.lag.lock().unwrap_or_else(PoisonError::into_inner) = lag;
     }
 

@@ -7,10 +7,12 @@ use talon_sdk::Clock;
 
 use super::hops::Hops;
 use super::mapping::Route;
+use super::pause::Seen;
 use super::record::{Part, Position, Record};
-use super::sink::{Resume, Sink};
+use super::sink::{Address, Resume, Sink};
 use super::source::{Begin, From, Read, Source};
 use super::status::{Status, Tally};
+use super::value::{Converter, Unconverted, Values};
 use crate::bus::{BusFault, Grant};
 
 /// What is committed together at most: one transaction, or one round of batches.
@@ -58,6 +60,8 @@ pub struct Plan {
     pub begin: Begin,
     /// Where records go.
     pub route: Route,
+    /// Into which form values are converted; none leaves them as they are.
+    pub values: Option<Values>,
     /// What becomes of those that have been there.
     pub echoes: Echoes,
     /// What becomes of those that cannot be carried.
@@ -66,11 +70,23 @@ pub struct Plan {
     pub look_every: Duration,
 }
 
+/// Why a record was not sent.
+enum Unsent {
+    /// For a reason that lies in the record.
+    Refused(String),
+    /// Not now: the relay stands there until what it needs is back.
+    Held(BusFault),
+    /// The sink failed.
+    Failed(BusFault),
+}
+
 /// A task at work. Used by one thread.
 pub struct Task<'a> {
     plan: &'a Plan,
     source: Box<dyn Source>,
     sink: Box<dyn Sink>,
+    converter: Option<Converter>,
+    pause: Seen,
     grant: &'a Grant,
     status: &'a Status,
     clock: &'a Clock,
@@ -92,20 +108,48 @@ impl<'a> Task<'a> {
     ) -> Result<Task<'a>, BusFault> {
         let resume = sink.resume()?;
         let (reading, now) = (BTreeSet::new(), Instant::now());
-        let (parts_due, lag_due) = (now, now);
-        Ok(Task { plan, source, sink, grant, status, clock, resume, reading, parts_due, lag_due })
+        Ok(Task {
+            plan,
+            source,
+            sink,
+            converter: None,
+            pause: Seen::default(),
+            grant,
+            status,
+            clock,
+            resume,
+            reading,
+            parts_due: now,
+            lag_due: now,
+        })
     }
 
-    /// Carries records until the grant closes; everything that was read is committed then. Calls `committed`
-    /// after each commit of records.
+    /// The same, which converts values.
+    pub fn converting(self, converter: Option<Converter>) -> Task<'a> {
+        Task { converter, ..self }
+    }
+
+    /// The same, which rests where it is to, until that changes.
+    pub fn pausing(self, pause: Seen) -> Task<'a> {
+        Task { pause, ..self }
+    }
+
+    /// Carries records until the grant closes, or it is to rest; everything that was read is committed then. Calls
+    /// `committed` after each commit of records. One that is paused only looks how far it is behind, until it is
+    /// not: what it reads with may not outlive a long pause, so it is to be opened anew after any.
     ///
     /// # Errors
     /// Source and sink are to be opened anew.
     pub fn run(&mut self, committed: &mut dyn FnMut()) -> Result<(), BusFault> {
-        while self.grant.is_open() {
+        while self.grant.is_open() && !self.pause.is_over() {
             if Instant::now() >= self.parts_due {
                 self.look_for_parts()?;
                 self.parts_due = Instant::now() + self.plan.look_every;
+            }
+            if self.pause.rests() {
+                self.look()?;
+                std::thread::sleep(PATIENCE);
+                continue;
             }
             let read = self.source.read(RECORDS, BYTES, PATIENCE)?;
             if read.records.is_empty() && read.passed.is_empty() {
@@ -174,7 +218,7 @@ impl<'a> Task<'a> {
         self.sink.commit(&committed)?;
         self.resume.positions.extend(committed);
         self.status.committed(tally, self.clock.now_ms());
-        stands.map_or(Ok(()), |why| Err(BusFault::Misconfigured(why)))
+        stands.map_or(Ok(()), Err)
     }
 
     /// Says why the relay stands at this record, where it does: then what came before is carried.
@@ -182,7 +226,7 @@ impl<'a> Task<'a> {
         &mut self,
         mut record: Record,
         tally: &mut Tally,
-    ) -> Result<Option<String>, BusFault> {
+    ) -> Result<Option<BusFault>, BusFault> {
         match self.plan.echoes {
             Echoes::Drop if record.hops.contains(self.sink.bus()) => {
                 tally.echoes += 1;
@@ -192,17 +236,34 @@ impl<'a> Task<'a> {
             Echoes::Carry => record.hops = Hops::default(),
         }
         let why = match self.plan.route.address(&record) {
-            Ok(address) => match self.sink.write(&address, &record) {
+            Ok(address) => match self.send(&address, &record) {
                 Ok(()) => {
                     tally.carried += 1;
                     return Ok(None);
                 }
-                Err(BusFault::TooLarge(why)) => why,
-                Err(fault) => return Err(fault),
+                Err(Unsent::Refused(why)) => why,
+                Err(Unsent::Held(fault)) => return Ok(Some(fault)),
+                Err(Unsent::Failed(fault)) => return Err(fault),
             },
             Err(why) => why.to_string(),
         };
         self.refused(&record, &why, tally)
+    }
+
+    fn send(&mut self, to: &Address, record: &Record) -> Result<(), Unsent> {
+        let converted = match &mut self.converter {
+            None => None,
+            Some(converter) => match converter.convert(record, &to.name) {
+                Ok(converted) => Some(converted),
+                Err(Unconverted::Refused(why)) => return Err(Unsent::Refused(why)),
+                Err(Unconverted::Held(fault)) => return Err(Unsent::Held(fault)),
+            },
+        };
+        let written = self.sink.write(to, converted.as_ref().unwrap_or(record));
+        written.map_err(|fault| match fault {
+            BusFault::TooLarge(why) => Unsent::Refused(why),
+            fault => Unsent::Failed(fault),
+        })
     }
 
     /// A record cannot be carried.
@@ -211,7 +272,7 @@ impl<'a> Task<'a> {
         record: &Record,
         why: &str,
         tally: &mut Tally,
-    ) -> Result<Option<String>, BusFault> {
+    ) -> Result<Option<BusFault>, BusFault> {
         match self.plan.errors {
             OnError::DeadLetter => {
                 self.sink.write_dead_letter(record, why)?;
@@ -224,10 +285,10 @@ impl<'a> Task<'a> {
             }
             OnError::Stop => {
                 let at = record.position.next.saturating_sub(1);
-                Ok(Some(format!(
+                Ok(Some(BusFault::Misconfigured(format!(
                     "record {at} of `{}` cannot be carried: {why}; the relay stands there, because `errors` is `stop`",
                     record.part
-                )))
+                ))))
             }
         }
     }
@@ -240,6 +301,8 @@ impl<'a> Task<'a> {
         // Whether the task is still this process's.
         self.sink.commit(&[])?;
         match self.source.lag() {
+            // Whoever waits for a relay that is paused waits, also for what comes next.
+            Ok(lag) if self.pause.rests() => self.status.waits(lag),
             Ok(lag) => self.status.looked(lag, self.clock.now_ms()),
             // Noticed where something is read or written.
             Err(BusFault::Unavailable(_) | BusFault::Aborted(_)) => {}

@@ -97,6 +97,49 @@ pub struct Change<'a> {
     pub id: EventId,
 }
 
+/// What is known of the entity of a row that is put aside: so it can be told later whether it has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Past {
+    /// Its key could not be told.
+    Unknown,
+    /// Nothing is published of it, or it was deleted.
+    Absent,
+    /// The chain of the event that was published last.
+    Event(u64),
+}
+
+impl Past {
+    /// As in the header of a dead letter.
+    pub fn text(self) -> String {
+        match self {
+            Past::Unknown => String::new(),
+            Past::Absent => "absent".to_owned(),
+            Past::Event(chain) => format!("{chain:016x}"),
+        }
+    }
+
+    /// As read.
+    pub fn of(text: &str) -> Past {
+        match text {
+            "absent" => Past::Absent,
+            _ => u64::from_str_radix(text, 16).map_or(Past::Unknown, Past::Event),
+        }
+    }
+}
+
+/// What a row that was put aside comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Redriven {
+    /// It can still not be read.
+    Unreadable(RowFault),
+    /// It says what is published.
+    Known,
+    /// It is not to be published, and why.
+    Changed(&'static str),
+    /// It is to be published.
+    New,
+}
+
 /// Where changes go. An error ends the observation, and with it the whole transaction.
 pub trait Changes {
     /// Why it cannot go on.
@@ -115,6 +158,18 @@ pub trait Changes {
 
     /// Publishes a change.
     fn change(&mut self, change: &Change<'_>) -> Result<(), Self::Error>;
+
+    /// Puts a row that cannot be processed aside, with what is known of its entity.
+    fn dead_row(
+        &mut self,
+        key: &str,
+        row: &[u8],
+        fault: &RowFault,
+        past: Past,
+    ) -> Result<(), Self::Error> {
+        let _ = past;
+        self.dead_letter(key, row, fault)
+    }
 
     /// Puts a row that cannot be processed aside.
     fn dead_letter(&mut self, key: &str, row: &[u8], fault: &RowFault) -> Result<(), Self::Error>;

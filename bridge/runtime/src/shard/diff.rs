@@ -3,6 +3,9 @@
 //! A row goes through two gates: the hash of its bytes is the one seen last; the fingerprint of its
 //! normalised content is the one published last. What passes both is a change.
 
+mod redrive;
+mod remembered;
+
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,16 +17,13 @@ use talon_sdk::split::is_one_row;
 use talon_sdk::{Observation, Row, RowCodec, RowFault};
 use xxhash_rust::xxh3::xxh3_64;
 
-pub use crate::shard::change::{Change, Changes, EventId, fingerprint};
+pub use crate::shard::change::{Change, Changes, EventId, Past, Redriven, fingerprint};
 use crate::shard::change::{MISFIT, event_id};
 use crate::shard::guard::{Absence, Guard, Withheld};
 use crate::shard::index::{Entry, Index, Keys, SlotId, SlotSet};
 use crate::shard::list::{List, Lists};
 use crate::shard::scopes::{ScopeId, Scopes};
-
-/// Rows that were dead-lettered are remembered by hash, so that a list that is read every few seconds
-/// does not repeat them. Past this many they are forgotten, and may be repeated once.
-const REMEMBERED_DEAD: usize = 10_000;
+use remembered::Remembered;
 
 /// Why a row is put aside whose codec panicked. What it panicked with may quote the row.
 const PANICKED: &str = "a defect of Talon: reading the row panicked; where, says the process's log";
@@ -54,10 +54,13 @@ pub struct Differ {
     recovered_deletes: u64,
     // Whether fingerprints of contents in milliseconds may be in the index of one in microseconds.
     has_coarse: bool,
+    // So that a list that is read every few seconds does not repeat them; forgotten, they may be repeated once.
     dead: Remembered,
     // Rows at which the codec panicked: it is not asked again.
     panicked: Remembered,
     lists: Lists,
+    // A whole list of all there is was compared.
+    has_listed: bool,
     scopes: Scopes,
     recent: Option<Recent>,
     row: Row,
@@ -102,6 +105,7 @@ impl Differ {
             dead: Remembered::default(),
             panicked: Remembered::default(),
             lists: Lists::default(),
+            has_listed: false,
             scopes: Scopes::default(),
             recent: None,
             row: Row::default(),
@@ -267,7 +271,8 @@ impl Differ {
                 }
                 if self.dead.insert(spelled(row)) {
                     summary.dead += 1;
-                    out.dead_letter(&self.key, row, &fault)?;
+                    let past = self.past(slot, peeked);
+                    out.dead_row(&self.key, row, &fault, past)?;
                 }
                 continue;
             }
@@ -284,10 +289,20 @@ impl Differ {
 
         let whole = comparison.list.and_then(|list| self.lists.put(observation, list));
         if let Some(list) = whole {
+            self.has_listed |= scope.is_none();
             self.tell_absent(scope, list, &mut summary, out)?;
         }
         self.scopes.close();
         Ok(summary)
+    }
+
+    /// What is known of the entity of a row that is put aside.
+    fn past(&self, slot: Option<SlotId>, peeked: bool) -> Past {
+        match slot {
+            Some(id) => Past::Event(self.index.entry(id).chain),
+            None if peeked => Past::Absent,
+            None => Past::Unknown,
+        }
     }
 
     /// An entity is seen. Says whether it was seen before in the same list.
@@ -471,26 +486,4 @@ struct Comparison {
 /// The hash of a row, the same however it is spelled.
 fn spelled(row: &[u8]) -> u64 {
     xxh3_64(&respelled(row))
-}
-
-/// Rows by their hash. When there are too many, all are forgotten.
-#[derive(Debug, Default)]
-struct Remembered(HashSet<u64>);
-
-impl Remembered {
-    /// Whether the row is not among them yet.
-    fn insert(&mut self, row: u64) -> bool {
-        if self.0.len() >= REMEMBERED_DEAD && !self.0.contains(&row) {
-            self.0.clear();
-        }
-        self.0.insert(row)
-    }
-
-    fn contains(&self, row: u64) -> bool {
-        self.0.contains(&row)
-    }
-
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }

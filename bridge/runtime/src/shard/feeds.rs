@@ -17,10 +17,11 @@ use crate::service::setup::{Setup, Shared, topic};
 use crate::service::{Service, farewell, thread};
 use crate::shard::diff::Differ;
 use crate::shard::facts::{Kept, PublishedFacts};
+use crate::shard::inbox::{Inbound, Inlet};
 use crate::shard::pace::Pace;
 use crate::shard::poll::Poll;
 use crate::shard::publish::FeedFrame;
-use crate::shard::serve::{Shard, Sighting};
+use crate::shard::serve::Shard;
 use crate::shard::set_aside::SetAside;
 use crate::shard::state::{FeedState, Known};
 
@@ -65,6 +66,7 @@ pub(crate) struct Feeds {
     pub(crate) plans: Vec<(FeedPlan, FeedMetrics)>,
     pub(crate) aside: SetAside,
     pub(crate) pace: Pace,
+    pub(crate) inlet: Inlet,
 }
 
 impl Service for Feeds {
@@ -230,8 +232,9 @@ async fn serve(
     hold: &Hold,
     progress: &Progress,
 ) -> Result<(), BusFault> {
-    let Feeds { shared, setup, plans, aside, pace } = feeds;
-    let (sender, inbox) = mpsc::channel::<Sighting>(INBOX);
+    let Feeds { shared, setup, plans, aside, pace, inlet } = feeds;
+    let (sender, inbox) = mpsc::channel::<Inbound>(INBOX);
+    inlet.open(&sender);
     let mut polls = JoinSet::new();
     for (place, ((plan, metrics), start)) in plans.iter().zip(shard.starts()).enumerate() {
         if plan.codec.facts().is_some() {

@@ -18,8 +18,8 @@ use crate::bus::Grant;
 use crate::service::backoff::Backoff;
 use crate::service::health::{Health, Severity, State};
 use crate::service::metrics::FeedMetrics;
+use crate::shard::inbox::{Inbound, Sighting};
 use crate::shard::recent_scopes::{Novelty, RecentScopes};
-use crate::shard::serve::Sighting;
 
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -42,7 +42,7 @@ pub(crate) struct Poll {
     pub(crate) interval: Duration,
     /// Where to begin.
     pub(crate) start: Option<Cursor>,
-    pub(crate) shard: mpsc::Sender<Sighting>,
+    pub(crate) shard: mpsc::Sender<Inbound>,
     pub(crate) health: Health,
     pub(crate) metrics: FeedMetrics,
     pub(crate) grant: Grant,
@@ -111,7 +111,7 @@ impl Poll {
                         committed,
                     };
                     // Waits while the shard is busy: back-pressure ends here.
-                    if self.shard.send(sighting).await.is_err() {
+                    if self.shard.send(sighting.into()).await.is_err() {
                         return;
                     }
                     if let (Some(told), Some(before)) = (told, before)

@@ -7,11 +7,11 @@ use talon_schemas::wire::Wire;
 use talon_schemas::{Contract, Envelope, Op, Source};
 use talon_sdk::{Kind, RowFault};
 
-use crate::bus::dead_letter::{CUT_VALUE, Origin, VALUE_BYTES, cut_key};
+use crate::bus::dead_letter::{CUT_VALUE, ENTITY, FEED, Origin, SCOPE, VALUE_BYTES, cut_key};
 use crate::bus::{Append, BusFault, ShardLog};
 use crate::service::metrics::{FeedMetrics, Stage, Tally};
 use crate::service::options::Oversize;
-use crate::shard::change::{Change, Changes};
+use crate::shard::change::{Change, Changes, Past};
 use crate::shard::facts::PublishedFacts;
 use crate::shard::transaction::Transaction;
 
@@ -193,7 +193,8 @@ impl Publisher<'_> {
             None => Cow::Borrowed(reason),
         };
         let value = self.encode(change, None).then(|| std::mem::take(self.buffer));
-        let put = self.put_aside(Stage::Publish, change.key, value.as_deref(), &reason);
+        let put =
+            self.put_aside(Stage::Publish, change.key, value.as_deref(), &reason, Past::Unknown);
         *self.buffer = value.unwrap_or_default();
         put.map(|()| false)
     }
@@ -204,6 +205,7 @@ impl Publisher<'_> {
         key: &str,
         value: Option<&[u8]>,
         reason: &str,
+        past: Past,
     ) -> Result<(), BusFault> {
         self.tally.dead_letter(stage);
         let frame = self.frame;
@@ -216,11 +218,15 @@ impl Publisher<'_> {
         };
         let own: [(&str, &[u8]); 4] = [
             ("__connect.errors.class.name", frame.class.as_bytes()),
-            ("__talon.errors.feed", frame.feed.as_bytes()),
-            ("__talon.errors.scope", self.scope.as_bytes()),
+            (FEED, frame.feed.as_bytes()),
+            (SCOPE, self.scope.as_bytes()),
             ("talon-schema", frame.contract.full_name().as_bytes()),
         ];
         let mut headers: Vec<(&str, &[u8])> = origin.headers().into_iter().chain(own).collect();
+        let past = past.text();
+        if !past.is_empty() {
+            headers.push((ENTITY, past.as_bytes()));
+        }
         let (topic, value) = (frame.dead_letters, value.unwrap_or_default());
         let whole = Append { topic, key, value: Some(value), headers: &headers };
         match self.transaction.append(self.log, &whole) {
@@ -278,8 +284,18 @@ impl Changes for Publisher<'_> {
         Ok(())
     }
 
+    fn dead_row(
+        &mut self,
+        key: &str,
+        row: &[u8],
+        fault: &RowFault,
+        past: Past,
+    ) -> Result<(), BusFault> {
+        self.put_aside(Stage::Decode, key, Some(row), &fault.0, past)
+    }
+
     fn dead_letter(&mut self, key: &str, row: &[u8], fault: &RowFault) -> Result<(), BusFault> {
-        self.put_aside(Stage::Decode, key, Some(row), &fault.0)
+        self.dead_row(key, row, fault, Past::Unknown)
     }
 }
 

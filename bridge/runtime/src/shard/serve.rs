@@ -15,24 +15,27 @@
 //! * Paused, and another process took over: opening fenced this one, and its next append or commit
 //!   says so. It stops.
 
+mod letters;
+
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use talon_sdk::{Clock, Coverage, Cursor, Observation};
-use tokio::sync::{mpsc, oneshot};
+use talon_sdk::{Clock, Coverage, Cursor};
+use tokio::sync::mpsc;
 
-use crate::bus::{BusFault, Hold, Place, ShardLog};
+use crate::bus::{BusFault, Hold, Place, ShardLog, settled_key};
 use crate::service::metrics::{Metrics, Recovery};
 use crate::service::progress::Progress;
 use crate::service::registry::Schemas;
 use crate::shard::checkpoint::{self, Checkpoint};
 use crate::shard::diff::Summary;
+use crate::shard::inbox::{Inbound, Sighting};
 use crate::shard::pace::Pace;
 use crate::shard::publish::{Publisher, Told};
 use crate::shard::set_aside::SetAside;
+use crate::shard::settled::Settled;
 use crate::shard::state::{FeedState, Known, Loss, pair, with_told};
 use crate::shard::transaction::Transaction;
 
@@ -45,23 +48,6 @@ const IDLE_CHECKPOINT_MS: i64 = 10_000;
 /// While records are read back, the grant is looked at after so many.
 const RECORDS_PER_LOOK: u64 = 1_024;
 
-/// An observation on its way from a feed to the shard.
-#[derive(Debug)]
-pub(crate) struct Sighting {
-    /// Place of the feed in the shard.
-    pub(crate) feed: usize,
-    /// What it saw.
-    pub(crate) observation: Observation,
-    /// Whether it is the first of its scope after a fault or a start.
-    pub(crate) after_fault: bool,
-    /// Whether its scope was seen before the fault: what changed was hidden by the gap between.
-    pub(crate) after_gap: bool,
-    /// The scopes that the feed follows, where it has several and they have changed.
-    pub(crate) follows: Option<Arc<[String]>>,
-    /// Told when the cursor is committed, where the feed waits for that.
-    pub(crate) committed: Option<oneshot::Sender<()>>,
-}
-
 /// A shard that is recovered and ready to serve.
 pub(crate) struct Shard {
     name: String,
@@ -70,6 +56,8 @@ pub(crate) struct Shard {
     clock: Clock,
     metrics: Metrics,
     buffer: Vec<u8>,
+    /// Of its dead letters.
+    settled: Settled,
 }
 
 impl Shard {
@@ -91,6 +79,7 @@ impl Shard {
             .map(|(i, feed)| (checkpoint::key(name, &feed.frame.feed), i))
             .collect();
         let mut records = 0_u64;
+        let (settled_key, mut settled) = (settled_key(name), Settled::default());
         log.recover(&mut |place, record| {
             records += 1;
             // The first ones at once: a short topic may have no more.
@@ -105,6 +94,9 @@ impl Shard {
                     if let Some((feed, told)) = with_told(&mut feeds, topic) {
                         feed.take_in(told, &record, schemas)?;
                     }
+                }
+                Place::Checkpoints if record.key == settled_key => {
+                    settled = record.value.map(Settled::decode).unwrap_or_default();
                 }
                 Place::Checkpoints => {
                     if let Some(feed) = places.get(record.key).map(|&i| &mut feeds[i]) {
@@ -122,7 +114,8 @@ impl Shard {
         metrics.recovered(name, took);
         let entities: usize = feeds.iter().map(|feed| feed.known.len()).sum();
         tracing::info!(connector = name, entities, ms = took.as_millis() as u64, "recovered");
-        Ok(Shard { name: name.to_owned(), log, feeds, clock, metrics, buffer: Vec::new() })
+        let (name, buffer) = (name.to_owned(), Vec::new());
+        Ok(Shard { name, log, feeds, clock, metrics, buffer, settled })
     }
 
     /// Where each feed goes on: the cursor of its checkpoint.
@@ -147,19 +140,26 @@ impl Shard {
         Ok(summary)
     }
 
-    /// Publishes observations until their senders are gone: `Ok` when all is committed.
+    /// Publishes observations, and settles dead letters, until their senders are gone: `Ok` when all is committed.
     pub(crate) fn serve(
         mut self,
-        mut inbox: mpsc::Receiver<Sighting>,
+        mut inbox: mpsc::Receiver<Inbound>,
         aside: &SetAside,
         pace: &Pace,
         progress: &Progress,
     ) -> Result<(), BusFault> {
         let mut settled = Vec::new();
-        while let Some(sighting) = inbox.blocking_recv() {
+        while let Some(inbound) = inbox.blocking_recv() {
+            let sighting = match inbound {
+                Inbound::Sighting(sighting) => sighting,
+                Inbound::Letters(request) => {
+                    self.settle_letters(request, pace, progress)?;
+                    continue;
+                }
+            };
             let started = Instant::now();
             let mut transaction = Transaction::new(pace, progress);
-            let mut bytes = 0;
+            let (mut bytes, mut letters) = (0, None);
             let mut next = Some(sighting);
             // What arrived while the last commit ran is committed together.
             while let Some(sighting) = next {
@@ -168,7 +168,12 @@ impl Shard {
                     catch_unwind(AssertUnwindSafe(|| self.observe(&sighting, &mut transaction)));
                 let summary = observed.unwrap_or_else(|_| Err(self.set_aside(&sighting, aside)))?;
                 settled.push((sighting, summary));
-                next = if bytes < GROUP_BYTES { inbox.try_recv().ok() } else { None };
+                next = match bytes < GROUP_BYTES {
+                    true => {
+                        inbox.try_recv().ok().and_then(|inbound| inbound.sighting(&mut letters))
+                    }
+                    false => None,
+                };
             }
             let checkpoints = self.due_checkpoints(transaction.has_appended());
             if transaction.is_open() || !checkpoints.is_empty() {
@@ -194,6 +199,9 @@ impl Shard {
                 self.settle(&sighting, summary);
             }
             self.forget_old();
+            if let Some(request) = letters {
+                self.settle_letters(request, pace, progress)?;
+            }
         }
         let last = self.checkpoints(|feed, ends| feed.cursor_moved || feed.ends_have_moved(ends));
         if !last.is_empty() {

@@ -1,28 +1,19 @@
 //! A bus that keeps nothing, and tells what was done to it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use talon_runtime::Setup;
 use talon_runtime::bus::{
     Append, Bus, BusFault, Grant, Membership, Ownership, Place, Recovered, ShardLog, ShardSpec,
     Shards,
 };
 use talon_runtime::options::Options;
-use talon_sdk::{
-    Connector, Coverage, Cursor, Fault, Feed, FeedPlan, FeedSpec, Observation, Row, RowCodec,
-    RowFault, Rows,
-};
 use tokio::task::JoinHandle;
 
-mod contractor {
-    talon_schemas::contracts! {
-        "contractor":
-        CALL_MESSAGE = "call_message",
-    }
-}
+use crate::one_log::OneLog;
 
 /// What became of one shard.
 #[derive(Debug, Default, Clone)]
@@ -147,66 +138,14 @@ impl Drop for Log {
     }
 }
 
-/// A connector whose one feed gives a new row at each read.
-#[derive(Clone, Default)]
-struct Rising(Arc<Mutex<u64>>);
-
-/// A connector under a name.
+/// A connector under a name, each read of which gives a new row.
 pub(crate) fn setup(name: &str) -> Setup {
+    let read = AtomicU64::new(0);
     Setup {
         name: name.to_owned(),
         class: "rising",
         options: Options::default(),
-        connector: Arc::new(Rising::default()),
+        connector: Arc::new(OneLog::of(move || read.fetch_add(1, Ordering::Relaxed).to_string())),
         commands: None,
-    }
-}
-
-fn spec() -> Arc<FeedSpec> {
-    FeedSpec::log("log", &contractor::CALL_MESSAGE).into()
-}
-
-#[async_trait]
-impl Connector for Rising {
-    fn feeds(&self) -> Vec<FeedPlan> {
-        vec![FeedPlan { spec: spec(), interval: Duration::from_millis(5), codec: Arc::new(Codec) }]
-    }
-
-    fn open(&self, _: &str) -> Result<Box<dyn Feed>, Fault> {
-        Ok(Box::new(self.clone()))
-    }
-
-    async fn probe(&self) -> Result<String, Fault> {
-        Ok(String::new())
-    }
-}
-
-#[async_trait]
-impl Feed for Rising {
-    async fn next(&mut self, _: Option<&Cursor>) -> Result<Observation, Fault> {
-        let mut number = self.0.lock().unwrap();
-        *number += 1;
-        Ok(Observation {
-            scope: String::new(),
-            coverage: Coverage::Delta,
-            rows: Rows::of_one(number.to_string().into()),
-            cursor: None,
-            snapshot: false,
-            as_of_ms: 0,
-        })
-    }
-}
-
-struct Codec;
-
-impl RowCodec for Codec {
-    fn peek_key(&self, _: &[u8], _: &str, _: &mut String) -> bool {
-        false
-    }
-
-    fn decode(&self, row: &[u8], _: &str, out: &mut Row) -> Result<(), RowFault> {
-        out.key = String::from_utf8(row.to_vec()).unwrap();
-        out.value = row.to_vec();
-        Ok(())
     }
 }

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod bus;
+#[path = "../one_log/mod.rs"]
+mod one_log;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

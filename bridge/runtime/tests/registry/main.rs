@@ -3,6 +3,7 @@
 
 #[path = "../../../../connectors/http/tests/http/authority.rs"]
 mod authority;
+mod converting;
 mod probing;
 mod proxied;
 mod registering;

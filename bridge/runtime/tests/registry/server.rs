@@ -17,6 +17,8 @@ pub(crate) struct State {
     pub(crate) base: &'static str,
     /// Versions of each subject: id and text.
     pub(crate) subjects: BTreeMap<String, Vec<(usize, String)>>,
+    /// What the schemas of ids refer to.
+    pub(crate) references: BTreeMap<usize, Json>,
     /// What was asked, such as `GET /subjects`.
     pub(crate) asked: Vec<String>,
     /// Answered to everything.
@@ -143,10 +145,25 @@ impl State {
                 }
             },
             ("GET", ["subjects", subject, "versions", version]) => {
-                let Some(versions) = self.subjects.get(*subject) else { return nothing(40401) };
+                let subject = subject.replace("%2F", "/");
+                let Some(versions) = self.subjects.get(&subject) else { return nothing(40401) };
                 let place = version.parse().unwrap_or(versions.len());
                 let (id, text) = &versions[place - 1];
-                (200, json!({"id": id, "version": place, "schema": text}).to_string())
+                let references = self.references.get(id);
+                let found = json!({"id": id, "version": place, "schema": text, "references": references.unwrap_or(&json!([]))});
+                (200, found.to_string())
+            }
+            ("GET", ["schemas", "ids", id]) => {
+                let mut all = self.subjects.values().flatten();
+                let Some((id, text)) = all.find(|(known, _)| known.to_string() == *id) else {
+                    return nothing(40403);
+                };
+                match self.references.get(id) {
+                    Some(references) => {
+                        (200, json!({"schema": text, "references": references}).to_string())
+                    }
+                    None => (200, json!({"schema": text}).to_string()),
+                }
             }
             // As Apicurio without a rule.
             ("POST", ["compatibility", ..]) => (200, r#"{"is_compatible":true}"#.to_owned()),

@@ -1,11 +1,13 @@
 //! The relays of a configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use talon_runtime::relay::mapping::{Partitioning, Route, Template};
 use talon_runtime::relay::{
-    Begin, Echoes, OnError, Pattern, Plan, Relay, Selection, SinkSpec, SourceSpec, Tasks,
+    Begin, Echoes, Form, OnError, Pattern, Plan, Relay, Selection, SinkSpec, SourceSpec, Tasks,
+    Values,
 };
 use talon_sdk::config::{Importance, Key, Problem, Secrets, Settings};
 
@@ -31,6 +33,8 @@ pub(crate) fn keys() -> Vec<Key> {
         Key::text("start").default("earliest").importance(Importance::Medium).doc("Where it begins when it is begun for the first time: `earliest`, `latest`, or an instant such as `2026-01-31T10:00:00Z`. What comes later is carried from its beginning."),
         Key::choice("errors", &["dead-letter", "stop", "skip"]).default("dead-letter").importance(Importance::Medium).doc("What becomes of a record that cannot be carried: it goes to `{prefix}.NAME.dlq` on the target, or the relay stands there, or it is left out and counted."),
         Key::whole("errors.retention.ms", 60_000, u64::MAX).default("2592000000").doc("How long dead letters are kept, where their topic is created."),
+        Key::choice("value", &["unchanged", "single-object", "json", "confluent"]).default("unchanged").importance(Importance::Medium).doc("What values become: they stay as they are, or Avro that the registry knows becomes single-object encoding or JSON, which consumers read without a registry; with `confluent` these two become Avro with the registry's id. What cannot be converted is treated as `errors` says."),
+        Key::words("value.schemas").doc("Files with Avro schemas, by absolute paths, of values in single-object encoding or JSON that no relay wrote; they are registered where they are used. JSON can only be that of a single schema."),
         Key::choice("echoes", &["drop", "carry"]).default("drop").importance(Importance::Medium).doc("What becomes of a record that has passed the target before: it is not sent, or sent like any other. With `carry` records do not say which buses they have passed."),
         Key::whole("tasks", 1, 1_024).default("4").importance(Importance::Medium).doc("Into how many parts its work is cut, which processes share; the partitions of a topic are spread evenly over them. Where processes have different numbers, that of the one that was started last counts, and the others refuse."),
         Key::whole("look.interval.ms", 1_000, 3_600_000).default("15000").doc("How often is looked for new topics and partitions."),
@@ -43,6 +47,7 @@ pub(crate) fn read(
     buses: &Buses,
     prefix: &str,
     secrets: &Secrets,
+    has_registry: bool,
     problems: &mut Vec<Problem>,
 ) -> Vec<Relay> {
     let mut all = Vec::new();
@@ -51,6 +56,10 @@ pub(crate) fn read(
         let keys = keys();
         let mut settings = Settings::new(&section, &keys, texts, secrets);
         let relay = relay(&name, &mut settings, buses, prefix);
+        if !has_registry && settings.text("value") != "unchanged" {
+            let why = "converts values, which needs a schema registry: set `schema.registry.url`";
+            settings.problem("value", why);
+        }
         problems.extend(settings.into_problems());
         all.extend(relay);
     }
@@ -67,11 +76,13 @@ fn relay(name: &str, settings: &mut Settings<'_>, buses: &Buses, prefix: &str) -
     let (selection, route) = (selection?, route?);
     lost(settings, &selection, &route);
     let (from, to) = (settings.text("from.bus"), settings.text("to.bus"));
+    let values = values(settings);
     let plan = Plan {
         relay: name.to_owned(),
         task: 0,
         tasks: u32::try_from(settings.whole("tasks")).unwrap_or(1).max(1),
         begin: begin?,
+        values,
         echoes: if settings.text("echoes") == "carry" { Echoes::Carry } else { Echoes::Drop },
         errors: match settings.text("errors").as_str() {
             "stop" => OnError::Stop,
@@ -99,6 +110,21 @@ fn relay(name: &str, settings: &mut Settings<'_>, buses: &Buses, prefix: &str) -
     let source = SourceSpec { relay: name.to_owned(), task: 0, selection };
     let (from, to) = (buses.relay_bus(&from)?, buses.relay_bus(&to)?);
     Some(Relay { name: name.to_owned(), plan, from, source, to, sink })
+}
+
+/// What values become; none where they stay as they are.
+fn values(settings: &mut Settings<'_>) -> Option<Values> {
+    let schemas: Vec<PathBuf> = settings.list("value.schemas").iter().map(PathBuf::from).collect();
+    if schemas.iter().any(|path| !path.is_absolute()) {
+        let quoted = settings.quote("value.schemas");
+        let why = format!("{quoted}, expected absolute paths, separated by commas");
+        settings.problem("value.schemas", why);
+    }
+    let form = Form::of(&settings.text("value"));
+    if form.is_none() && !schemas.is_empty() {
+        settings.problem("value.schemas", "has no effect, since `value` is `unchanged`");
+    }
+    Some(Values { form: form?, schemas })
 }
 
 /// What takes in the subjects of all records; nothing where that is not known.

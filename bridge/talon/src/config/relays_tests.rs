@@ -114,3 +114,29 @@ fn a_relay_is_not_called_as_a_connector_nor_a_bus_home() {
     let found: Vec<String> = loaded.err().unwrap().iter().map(ToString::to_string).collect();
     assert!(found.iter().any(|problem| problem.contains("buses.home")), "{found:?}");
 }
+
+#[test]
+fn values_are_converted_with_a_registry_alone_and_schemas_are_files_by_absolute_paths() {
+    let relay = |more: &str| {
+        format!("  a: {{ from: {{ topics: x }}, to: {{ bus: second, topic: y }}, {more} }}\n")
+    };
+    has(&relay("value: json"), "`schema.registry.url`");
+    has(&relay("value: avro"), "expected one of `unchanged`, `single-object`, `json`, `confluent`");
+    has(&relay("value.schemas: /a.avsc"), "has no effect");
+    has(&relay("value: confluent, value.schemas: 'a.avsc,/b.avsc'"), "absolute paths");
+    let registry = "schema.registry.url: 'http://r:8081'\nrelays:\n";
+    let yaml = |relays: &str| {
+        format!(
+            "bus: {{ kafka: {{ bootstrap.servers: 'k:9092' }} }}\nbuses: {{ second: {{ kafka: {{ bootstrap.servers: 'l:9092' }} }} }}\n{registry}{relays}"
+        )
+    };
+    let loaded = |more: &str| {
+        let loaded =
+            load(flatten(&yaml(&relay(more))).unwrap(), &Secrets::Unresolved, Clock::System);
+        loaded.map_err(|problems| format!("{problems:?}")).unwrap().relays.remove(0).plan.values
+    };
+    let schemas = vec![PathBuf::from("/a.avsc"), PathBuf::from("/b.avsc")];
+    let expected = Values { form: Form::Confluent, schemas };
+    assert_eq!(loaded("value: confluent, value.schemas: '/a.avsc,/b.avsc'"), Some(expected));
+    assert_eq!(loaded("value: unchanged"), None);
+}

@@ -121,7 +121,8 @@ pub(crate) fn load(
             problems.push(Problem { key, message });
         }
     }
-    let relays = relays::read(relays, &buses, prefix, secrets, &mut problems);
+    let has_registry = root.as_ref().is_none_or(|root| root.registry.is_some());
+    let relays = relays::read(relays, &buses, prefix, secrets, has_registry, &mut problems);
     let mut setups = Vec::new();
     for (name, texts) in &connectors {
         let prefix = format!("connectors.{name}.");

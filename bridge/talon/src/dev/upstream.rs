@@ -187,6 +187,8 @@ impl Upstream {
                 ("auth.password", TOKEN),
                 ("lag.ms", "1000"),
                 ("quota.day", "1000000"),
+                // The reserve is all that a first hour has.
+                ("quota.reserve", "500000"),
                 ("treatment.poll.interval.ms", "2000"),
                 ("open_treatment.poll.interval.ms", "2000"),
             ],

@@ -7,8 +7,8 @@ use talon_sdk::config::Problem;
 use tokio::time::{Instant, timeout_at};
 
 use super::records::{
-    Config, Configured, Restart, Target, Wanted, connector_key, level_json, level_key, restart_key,
-    status_key, target_key,
+    Config, Configured, Restart, Target, Wanted, connector_key, level_json, level_key, relay,
+    restart_key, status_key, target_key,
 };
 use super::shared::Shared;
 
@@ -117,7 +117,11 @@ impl Shared {
         let key = connector_key(name);
         // Where a record cannot be read, it is written over.
         let there = picture.revision(&key).map_or(Expected::Absent, Expected::Revision);
-        let target = picture.target(name);
+        let is_relay = self.is_relay(name);
+        let target = match relay(name) {
+            Some(relay) => Some(picture.target_of_relay(relay)),
+            None => picture.target(name),
+        };
         drop(picture);
         let is_of_file = self.file.contains_key(name);
         let write =
@@ -157,11 +161,14 @@ impl Shared {
                 Ok((write(None, there), Changed::Updated))
             }
             Change::Target(wanted) => {
-                let (configured, _) = found.ok_or(Refusal::NotFound)?;
+                let of = match (is_relay, found) {
+                    (true, _) => None,
+                    (false, found) => Some(found.ok_or(Refusal::NotFound)?.0.id),
+                };
                 if target == Some(*wanted) {
                     return Ok((None, Changed::Updated));
                 }
-                let value = Wanted { target: *wanted, of: Some(configured.id) }.to_json();
+                let value = Wanted { target: *wanted, of }.to_json();
                 let write = Write {
                     key: target_key(name),
                     value: Some(value),
@@ -170,7 +177,7 @@ impl Shared {
                 Ok((Some(write), Changed::Updated))
             }
             Change::Restart { only_failed } => {
-                if found.is_none() && !is_of_file {
+                if found.is_none() && !is_of_file && !is_relay {
                     return Err(Refusal::NotFound);
                 }
                 let value = Restart { only_failed: *only_failed }.to_json();

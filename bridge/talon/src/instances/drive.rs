@@ -15,7 +15,7 @@ use tokio::sync::mpsc::Receiver;
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::records::{About, Configured, Target, about, level_of_json};
+use super::records::{About, Configured, Target, about, level_of_json, of_relay, relay};
 use super::shared::Shared;
 use crate::log::levels;
 
@@ -34,6 +34,8 @@ pub(super) struct Driver {
     pub(super) connectors: Connectors,
     /// What the engine was told.
     pub(super) told: BTreeMap<String, Made>,
+    /// And of relays: what is wanted, and the last restart.
+    pub(super) told_relays: BTreeMap<String, (Target, Option<u64>)>,
     /// What connectors that are to run here hold of their upstreams, by connector.
     pub(super) holds: BTreeMap<String, Vec<Held>>,
 }
@@ -73,6 +75,7 @@ impl Driver {
                         && self.shared.picture().trouble.as_deref() != Some(&fault.to_string())
                     {
                         tracing::warn!("what connectors there are at run time cannot be read now: {fault}");
+                        self.shared.relays.wait(&fault.to_string());
                     }
                     if let Told::Entry(entry) = &told {
                         self.see_level(entry);
@@ -80,6 +83,7 @@ impl Driver {
                     let changed = self.shared.picture().take(told);
                     if self.shared.picture().is_current {
                         if is_current {
+                            early.extend(self.shared.relays.shards().keys().map(|name| of_relay(name)));
                             if self.told.is_empty() {
                                 early.extend(self.shared.file.keys().cloned());
                             }
@@ -126,6 +130,9 @@ impl Driver {
 
     /// Looks at the records of a connector, and makes of it what they say, if that is new.
     async fn see(&mut self, name: &str) {
+        if let Some(relay) = relay(name) {
+            return self.see_relay(relay);
+        }
         if let Some(file) = self.shared.file.get(name) {
             let setup = file.setup.clone();
             let restart = self.shared.picture().restart(name).map(|seen| seen.revision);

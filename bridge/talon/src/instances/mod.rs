@@ -18,9 +18,11 @@
 
 mod change;
 mod drive;
+mod letters;
 mod offsets;
 mod picture;
 mod records;
+mod relays;
 mod settings;
 mod shared;
 mod status;
@@ -33,7 +35,7 @@ use std::time::Duration;
 use serde_json::Value;
 use talon_runtime::Setup;
 use talon_runtime::bus::{Bus, BusFault, Look, Looked, TopicSpec};
-use talon_runtime::engine::{Connectors, View};
+use talon_runtime::engine::{Connectors, Relays, View};
 use talon_runtime::metrics::Metrics;
 use talon_sdk::Clock;
 use talon_sdk::config::{Problem, Secrets, Type};
@@ -47,6 +49,7 @@ pub(crate) use records::{Config, Target};
 pub(crate) use settings::{CLASS, NAME, keys};
 pub(crate) use status::Shown;
 
+use crate::dead_letters::DeadLetters;
 use crate::offsets::change::Asked;
 use drive::Driver;
 use settings::{Checks, is_reference};
@@ -64,12 +67,12 @@ pub(crate) struct Parts {
     pub(crate) replication: u16,
     /// Connectors of the file, with their settings as they stand there.
     pub(crate) file: BTreeMap<String, (Setup, BTreeMap<String, String>)>,
-    pub(crate) relays: BTreeSet<String>,
     pub(crate) directories: Vec<PathBuf>,
     pub(crate) secrets: Secrets,
     pub(crate) clock: Clock,
     pub(crate) metrics: Metrics,
     pub(crate) connectors: Connectors,
+    pub(crate) relays: Relays,
     pub(crate) view: View,
 }
 
@@ -93,26 +96,37 @@ impl Instances {
             let config = shown(&name, texts);
             (name, OfFile { setup, config })
         };
+        let configs = bus.store(&TopicSpec::configs(&prefix, replication));
+        let states = bus.store(&TopicSpec::status(&prefix, replication));
+        let letters = DeadLetters {
+            bus: bus.clone(),
+            prefix: prefix.clone(),
+            configs: configs.clone(),
+            states: states.clone(),
+            runtime: Handle::current(),
+        };
         let shared = Arc::new(Shared {
             checks: Checks {
                 clock: parts.clock,
                 metrics: parts.metrics,
                 secrets: parts.secrets,
                 directories,
-                relays,
+                relays: relays.shards().into_keys().collect(),
             },
-            looks: Semaphore::new(LOOKS),
-            configs: bus.store(&TopicSpec::configs(&prefix, replication)),
-            states: bus.store(&TopicSpec::status(&prefix, replication)),
+            worker,
+            file: file.into_iter().map(shown).collect(),
             prefix,
             bus,
             at_offsets: tokio::sync::Mutex::default(),
-            worker,
-            file: file.into_iter().map(shown).collect(),
+            looks: Semaphore::new(LOOKS),
+            configs,
+            states,
+            letters,
             picture: Mutex::default(),
             version: watch::Sender::new(0),
             troubles: Mutex::default(),
             connectors: parts.connectors.clone(),
+            relays,
             view: parts.view,
             runtime: Handle::current(),
         });
@@ -123,8 +137,10 @@ impl Instances {
             shared: shared.clone(),
             connectors: parts.connectors,
             told: BTreeMap::new(),
+            told_relays: BTreeMap::new(),
         };
         tokio::spawn(driver.run(shared.configs.follow()));
+        tokio::spawn(letters::carry_out(shared.clone()));
         tokio::spawn(status::tell(shared.clone(), shared.states.follow()));
         Instances(shared)
     }
@@ -224,6 +240,11 @@ impl Instances {
             .runtime
             .spawn(async move { shared.create_from(&name, of, asked, is_forced).await });
         creating.await.unwrap_or_else(|error| Err(Refusal::Bus(error.to_string())))
+    }
+
+    /// The dead letters of all connectors.
+    pub(crate) fn dead_letters(&self) -> &DeadLetters {
+        &self.0.letters
     }
 
     /// Topics that a connector writes to, where that can be said without its secrets.

@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use talon_runtime::bus::{Entry, Told};
 
-use super::records::{About, Configured, Restart, Status, Target, Wanted, about};
+use crate::dead_letters::{self, Answer, Request};
+
+use super::records::{About, Configured, Restart, Status, Target, Wanted, about, of_relay};
 
 /// What is read of an entry, with its revision.
 #[derive(Debug, Clone)]
@@ -27,6 +29,9 @@ pub(crate) struct Picture {
     wanted: BTreeMap<String, Seen<Wanted>>,
     restarts: BTreeMap<String, Seen<Restart>>,
     statuses: BTreeMap<String, Status>,
+    /// What is asked of dead letters, and what became of it, by connector.
+    requests: BTreeMap<String, Request>,
+    answers: BTreeMap<String, Answer>,
     /// The newest revision of each key of the configurations, also of what was removed or cannot be read.
     revisions: BTreeMap<String, u64>,
 }
@@ -46,6 +51,9 @@ impl Picture {
             Told::Entry(entry) => self.entry(&entry),
             Told::Removed(key) => {
                 self.revisions.remove(&key);
+                if let Some(name) = dead_letters::connector(&key) {
+                    self.requests.remove(name);
+                }
                 let name = match about(&key)? {
                     About::Connector(name) => drop_seen(&mut self.connectors, name),
                     About::Target(name) => drop_seen(&mut self.wanted, name),
@@ -59,6 +67,11 @@ impl Picture {
 
     fn entry(&mut self, Entry { key, value, revision }: &Entry) -> Option<String> {
         self.revisions.insert(key.clone(), *revision);
+        if let Some(name) = dead_letters::connector(key) {
+            self.requests.remove(name);
+            let request = Request::of_json(value);
+            self.requests.extend(request.map(|request| (name.to_owned(), request)));
+        }
         let name = match about(key)? {
             About::Connector(name) => {
                 let read = Configured::of_json(value);
@@ -82,6 +95,11 @@ impl Picture {
                 {
                     self.statuses.insert(name.to_owned(), status);
                 }
+                if let (Some(name), Some(answer)) =
+                    (dead_letters::connector(&key), Answer::of_json(&value))
+                {
+                    self.take_answer(name, answer);
+                }
             }
             Told::Removed(key) => {
                 if let Some(About::Status(name)) = about(&key) {
@@ -90,6 +108,23 @@ impl Picture {
             }
             Told::Current | Told::Trouble(_) => {}
         }
+    }
+
+    /// What became of a request.
+    pub(crate) fn take_answer(&mut self, connector: &str, answer: Answer) {
+        self.answers.insert(connector.to_owned(), answer);
+    }
+
+    /// What is asked of dead letters and not answered yet, by connector.
+    pub(crate) fn open_requests(&self, now_ms: i64) -> Vec<(String, Request)> {
+        let is_open = |name: &String, request: &Request| {
+            let answer = self.answers.get(name);
+            self.is_current
+                && !request.is_over(now_ms)
+                && answer.is_none_or(|answer| answer.id != request.id)
+        };
+        let open = self.requests.iter().filter(|(name, request)| is_open(name, request));
+        open.map(|(name, request)| (name.clone(), request.clone())).collect()
     }
 
     /// Names of the connectors that the store has.
@@ -105,6 +140,11 @@ impl Picture {
     pub(crate) fn target(&self, name: &str) -> Option<Target> {
         let configured = &self.connectors.get(name)?.value;
         Some(self.wanted_of(name, configured).map_or(configured.initial, |seen| seen.value.target))
+    }
+
+    /// What is wanted of a relay: it runs while nobody says anything else.
+    pub(crate) fn target_of_relay(&self, name: &str) -> Target {
+        self.wanted.get(&of_relay(name)).map_or(Target::Running, |seen| seen.value.target)
     }
 
     /// Since when that is known here.

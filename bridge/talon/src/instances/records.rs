@@ -71,6 +71,7 @@ const TARGET: &str = "target-state-";
 const RESTART: &str = "restart-connector-";
 const STATUS: &str = "status-connector-";
 const LEVEL: &str = "logger-cluster-";
+const RELAY: &str = "relay/";
 
 /// What a key is about; none where that is nothing of ours.
 pub(crate) fn about(key: &str) -> Option<About<'_>> {
@@ -93,6 +94,17 @@ pub(crate) fn target_key(name: &str) -> String {
 
 pub(crate) fn restart_key(name: &str) -> String {
     format!("{RESTART}{name}")
+}
+
+/// What a relay is called among connectors, of which none has a `/` in its name; its tasks are called so with a `/`
+/// and their numbers, as their shards are.
+pub(crate) fn of_relay(name: &str) -> String {
+    format!("{RELAY}{name}")
+}
+
+/// The name of a relay that is called so.
+pub(crate) fn relay(called: &str) -> Option<&str> {
+    called.strip_prefix(RELAY)
 }
 
 pub(crate) fn status_key(name: &str) -> String {

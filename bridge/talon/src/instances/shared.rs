@@ -5,12 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use talon_runtime::Setup;
 use talon_runtime::bus::{Bus, Store};
-use talon_runtime::engine::{Connectors, View};
+use talon_runtime::engine::{Connectors, Relays, View};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 
+use crate::dead_letters::DeadLetters;
+
 use super::picture::Picture;
-use super::records::{Config, Configured, Target};
+use super::records::{Config, Configured, Target, relay};
 use super::settings::Checks;
 
 /// A connector of the file.
@@ -34,11 +36,13 @@ pub(super) struct Shared {
     pub(super) looks: Semaphore,
     pub(super) configs: Arc<dyn Store>,
     pub(super) states: Arc<dyn Store>,
+    pub(super) letters: DeadLetters,
     pub(super) picture: Mutex<Picture>,
     pub(super) version: watch::Sender<u64>,
     /// Why connectors cannot be made here.
     pub(super) troubles: Mutex<BTreeMap<String, String>>,
     pub(super) connectors: Connectors,
+    pub(super) relays: Relays,
     pub(super) view: View,
     pub(super) runtime: Handle,
 }
@@ -50,6 +54,11 @@ impl Shared {
 
     pub(super) fn troubles(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
         self.troubles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a relay of the file is called so among connectors.
+    pub(super) fn is_relay(&self, called: &str) -> bool {
+        relay(called).is_some_and(|name| self.relays.shards().contains_key(name))
     }
 
     /// Something of the picture is new.

@@ -167,7 +167,9 @@ fn shown(status: &Status) -> Shown {
 fn of_components(name: &str, components: &BTreeMap<String, Component>) -> (Word, String) {
     // Those of `name-x` stand between `name` and `name/feed`.
     let near = components.range(name.to_owned()..).take_while(|(of, _)| of.starts_with(name));
-    let is_its = |of: &&String| of.split('/').next() == Some(name);
+    let is_its = |of: &&String| {
+        of.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
     let its: Vec<(&String, &Component)> = near.filter(|(of, _)| is_its(of)).collect();
     let mut word = match its.first() {
         None => Word::Unassigned,
@@ -220,6 +222,10 @@ fn say(shared: &Shared, said: &mut Said) {
         picture.names().filter(|name| !shared.file.contains_key(*name)).filter_map(target).collect()
     };
     names.extend(shared.file.keys().map(|name| (name.clone(), Target::Running)));
+    for (relay, shards) in shared.relays.shards() {
+        let target = shared.picture().target_of_relay(&relay);
+        names.extend(shards.into_iter().map(|shard| (shard, target)));
+    }
     let known: BTreeSet<&String> = names.iter().map(|(name, _)| name).collect();
     let gone: Vec<String> = said.keys().filter(|name| !known.contains(name)).cloned().collect();
     for (name, target) in names {

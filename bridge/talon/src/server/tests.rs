@@ -69,7 +69,7 @@ fn instances(engine: &Engine, records: Records) -> Instances {
         bus: Arc::new(NoBus(records)),
         replication: 0,
         file: BTreeMap::new(),
-        relays: std::collections::BTreeSet::new(),
+        relays: engine.relays(),
         directories: Vec::new(),
         secrets: talon_sdk::config::Secrets::of_process(),
         clock: Clock::System,

@@ -124,9 +124,7 @@ impl World {
             Action::Partitions(connector, topics) => self.add_partitions(connector, topics).await?,
             Action::Offsets(offsets) => return self.change_offsets(offsets).await,
             Action::Operate(connector, operation) => {
-                let ends = self.operate(connector, operation).await?;
-                self.disturbed(None, from_ms);
-                return Ok(ends);
+                return self.operate(connector, operation).await;
             }
         }
         Ok(Vec::new())

@@ -241,7 +241,10 @@ impl Connector {
 impl World {
     /// Notes what was done since `from_ms` to a process, or to all.
     fn disturbed(&self, process: Option<usize>, from_ms: i64) {
-        let disturbance = Disturbance { process, from_ms, until_ms: now_ms() };
+        self.disturb(Disturbance { process, from_ms, until_ms: now_ms() });
+    }
+
+    fn disturb(&self, disturbance: Disturbance) {
         self.disturbances.lock().unwrap_or_else(PoisonError::into_inner).push(disturbance);
     }
 

@@ -14,11 +14,14 @@ use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
 
 use super::World;
-use crate::facts::{End, How};
+use super::clock::now_ms;
+use crate::facts::{Disturbance, End, How};
 use crate::scenario::Operation;
 
 /// Longest wait for a process that does what it is asked.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How long after it was asked for a process may be at it.
+const AT_IT_MS: i64 = 10_000;
 /// Pause before the next attempt.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -183,10 +186,13 @@ impl World {
     ) -> anyhow::Result<()> {
         let Some(operators) = &self.operators else { return Ok(()) };
         let (since, mut last) = (Instant::now(), None);
+        let from_ms = now_ms();
         loop {
             let process = operators.turn.fetch_add(1, Ordering::Relaxed) % self.places.len();
             let told = self.tell(process, method.clone(), path, body.clone()).await;
             if told.as_ref().is_some_and(|(code, _)| codes.contains(code)) {
+                let until_ms = now_ms() + AT_IT_MS;
+                self.disturb(Disturbance { process: None, from_ms, until_ms });
                 return Ok(());
             }
             last = told.or(last);

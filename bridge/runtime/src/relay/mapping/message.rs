@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::super::hops::Hops;
 use super::super::record::{Header, Key, Origin, Part, Position, Record};
+use super::super::value::{CONTENT_TYPE, Converted};
 use super::header_list::{self, Carried};
 use crate::bus::escape;
 
@@ -15,6 +16,7 @@ const TIME: &str = "Talon-Relay-Time";
 const TOMBSTONE: &str = "Talon-Relay-Tombstone";
 const HEADERS: &str = "Talon-Relay-Headers";
 const HOPS: &str = "Talon-Relay-Hops";
+const VALUE: &str = "Talon-Relay-Value";
 
 /// What stands before the name of a header that would act on the other side.
 const CARRIED: &str = "Talon-Relay-Carried-";
@@ -68,9 +70,19 @@ pub fn write_message(record: &Record) -> Message {
     if !record.hops.text().is_empty() {
         put(HOPS, record.hops.text().to_owned());
     }
+    if let Some(converted) = record.converted {
+        put(VALUE, converted.text());
+        put(CONTENT_TYPE, converted.content_type().to_owned());
+    }
     let mut list = String::new();
     for header in &record.headers {
-        let carried = header_list::carried(header);
+        let carried = match &header.value {
+            // Another one stands there, which says what the value is now.
+            Some(value) if record.converted.is_some() && is_content_type(&header.name) => {
+                Carried::Inside(value.clone())
+            }
+            _ => header_list::carried(header),
+        };
         header_list::push(&header.name, &carried, &mut list);
         if let (Carried::Beside, Some(value)) = (carried, &header.value) {
             put(&name_on_nats(&header.name), String::from_utf8_lossy(value).into_owned());
@@ -93,6 +105,7 @@ pub fn read_message(stored: Stored) -> Record {
     let (time, key) = (one(TIME), one(KEY));
     let hops = one(HOPS).map(Hops::parse).unwrap_or_default();
     let origin = one(ORIGIN).and_then(origin);
+    let converted = one(VALUE).and_then(Converted::parse);
     let is_tombstone = one(TOMBSTONE).is_some();
     let (is_marker, own) = match time {
         // By others.
@@ -122,7 +135,13 @@ pub fn read_message(stored: Stored) -> Record {
             None => Some(taken_ms),
         },
         hops,
+        converted,
     }
+}
+
+/// Whether a header is that of the content type, also as another name that a client of NATS takes for the same.
+fn is_content_type(name: &str) -> bool {
+    name.eq_ignore_ascii_case(CONTENT_TYPE)
 }
 
 /// The headers of a list; none where one of them is missing.

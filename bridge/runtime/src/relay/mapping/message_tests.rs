@@ -19,6 +19,7 @@ fn record(key: Key, headers: Vec<(&str, Option<&[u8]>)>, value: Option<&[u8]>) -
         value: value.map(Bytes::copy_from_slice),
         timestamp_ms: Some(1_700_000_000_123),
         hops: Hops::default(),
+        converted: None,
     }
 }
 

@@ -16,6 +16,7 @@ fn record(topic: &str, key: Key, subject: Option<&str>) -> Record {
         value: None,
         timestamp_ms: None,
         hops: Hops::default(),
+        converted: None,
     }
 }
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use reqwest::{Method, header};
 use talon_http::Proxy;
-use talon_schemas::Message;
 use talon_sdk::config::Secret;
 
 use super::answer::Answer;
@@ -48,8 +47,8 @@ impl Request {
     }
 
     /// With a schema.
-    pub(super) fn post(path: String, schema: &Message) -> Request {
-        let body = serde_json::json!({"schema": schema.text(), "schemaType": "AVRO"}).to_string();
+    pub(super) fn post(path: String, schema: &str) -> Request {
+        let body = serde_json::json!({"schema": schema, "schemaType": "AVRO"}).to_string();
         Request { method: Method::POST, path, body: Some(body) }
     }
 }

@@ -19,6 +19,9 @@ pub(crate) const RECOVERY: Duration = Duration::from_secs(60);
 /// And while commands are read: the schema of the next one may just have been registered.
 pub(crate) const COMMANDS: Duration = Duration::from_secs(1);
 
+/// And while a relay converts values: records whose id there is not come in thousands.
+pub(crate) const RELAYED: Duration = Duration::from_secs(10);
+
 /// Where schemas are registered. Cheap to clone; clones share what is known.
 #[derive(Clone)]
 pub struct Registry(Arc<Inner>);
@@ -55,7 +58,7 @@ impl Registry {
         schema: &impl AsRef<Message>,
     ) -> Result<Standing, BusFault> {
         let Inner { client, registrar, .. } = &*self.0;
-        registrar.check(client, &Registry::subject(topic), schema.as_ref()).await
+        registrar.check(client, &Registry::subject(topic), schema.as_ref().into()).await
     }
 
     /// The id of a topic's schema, which is registered where it is not there. Asks nothing where this
@@ -69,7 +72,17 @@ impl Registry {
         schema: &impl AsRef<Message>,
     ) -> Result<u32, BusFault> {
         let Inner { client, registrar, .. } = &*self.0;
-        registrar.register(client, &Registry::subject(topic), schema.as_ref()).await
+        registrar.register(client, &Registry::subject(topic), schema.as_ref().into()).await
+    }
+
+    /// As [`Registry::register`], for a schema that is not Talon's own.
+    pub(crate) async fn register_other(
+        &self,
+        topic: &str,
+        schema: &'static Writer,
+    ) -> Result<u32, BusFault> {
+        let Inner { client, registrar, .. } = &*self.0;
+        registrar.register(client, &Registry::subject(topic), schema.into()).await
     }
 
     /// Asks each address whether a schema registry answers there.

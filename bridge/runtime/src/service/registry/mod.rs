@@ -27,8 +27,8 @@ mod registrar;
 mod remembered;
 mod tls;
 
-pub(crate) use handle::COMMANDS;
 pub use handle::Registry;
+pub(crate) use handle::{COMMANDS, RELAYED};
 pub use level::Level;
 pub use options::{Options, keys};
 pub use probe::Seen;

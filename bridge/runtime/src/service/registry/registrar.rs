@@ -12,8 +12,8 @@
 
 use apache_avro::Schema;
 use serde::Deserialize;
-use talon_schemas::Message;
 use talon_schemas::compatibility::{Mismatch, is_same, is_same_on_the_wire};
+use talon_schemas::{Message, Writer};
 use tokio::sync::Semaphore;
 
 use super::client::{Client, Request, TRIES, pauses};
@@ -24,6 +24,25 @@ use crate::bus::BusFault;
 
 /// How many are looked up at the same time.
 const LOOK_UPS: usize = 8;
+
+/// A schema that is to be registered.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Text<'s> {
+    pub(super) text: &'s str,
+    pub(super) parsed: &'s Schema,
+}
+
+impl<'s> From<&'s Message> for Text<'s> {
+    fn from(message: &'s Message) -> Text<'s> {
+        Text { text: message.text(), parsed: message.schema() }
+    }
+}
+
+impl From<&'static Writer> for Text<'static> {
+    fn from(writer: &'static Writer) -> Text<'static> {
+        Text { text: writer.text(), parsed: writer.schema() }
+    }
+}
 
 /// Registers schemas.
 pub(super) struct Registrar {
@@ -88,13 +107,13 @@ impl Registrar {
         &self,
         client: &Client,
         subject: &str,
-        schema: &Message,
+        schema: Text<'_>,
     ) -> Result<Standing, BusFault> {
         let standing = self.look(client, subject, schema).await?;
         if let Standing::Compatible { .. } = standing {
             // The registry may have a rule that is stricter, and its word is the last.
             let path = format!("/compatibility/subjects/{subject}/versions/latest");
-            let answer = client.ask(&Request::post(path, schema)).await?;
+            let answer = client.ask(&Request::post(path, schema.text)).await?;
             if let Ok(Some(Compatible { is_compatible: false })) = answer.found() {
                 return Err(BusFault::Misconfigured(format!(
                     "the registry's own rule of subject `{subject}` refuses the schema; relax the subject's compatibility in the registry"
@@ -108,11 +127,11 @@ impl Registrar {
         &self,
         client: &Client,
         subject: &str,
-        schema: &Message,
+        schema: Text<'_>,
     ) -> Result<u32, BusFault> {
         let known = self.remembered.of(subject);
         let mut known = known.lock().await;
-        if let Some(id) = known.as_ref().and_then(|given| given.id_of(schema.text())) {
+        if let Some(id) = known.as_ref().and_then(|given| given.id_of(schema.text)) {
             return Ok(id);
         }
         let id = match self.look(client, subject, schema).await? {
@@ -122,7 +141,7 @@ impl Registrar {
             Standing::New => self.add(client, subject, schema, None).await?,
             Standing::Compatible { alike } => self.add(client, subject, schema, alike).await?,
         };
-        *known = Some(Given::now(schema.text(), id));
+        *known = Some(Given::now(schema.text, id));
         Ok(id)
     }
 
@@ -131,10 +150,10 @@ impl Registrar {
         &self,
         client: &Client,
         subject: &str,
-        schema: &Message,
+        schema: Text<'_>,
         alike: Option<u32>,
     ) -> Result<u32, BusFault> {
-        let request = Request::post(format!("/subjects/{subject}/versions"), schema);
+        let request = Request::post(format!("/subjects/{subject}/versions"), schema.text);
         let mut pauses = pauses();
         for tried in 1.. {
             // Not held in the pauses: a schema that is refused holds up no other. It is never closed.
@@ -168,7 +187,7 @@ impl Registrar {
         &self,
         client: &Client,
         subject: &str,
-        schema: &Message,
+        schema: Text<'_>,
     ) -> Result<Standing, BusFault> {
         // It is never closed.
         let _turn = self.look_ups.acquire().await.ok();
@@ -187,9 +206,9 @@ impl Registrar {
         &self,
         client: &Client,
         subject: &str,
-        schema: &Message,
+        schema: Text<'_>,
     ) -> Result<(bool, Option<u32>), BusFault> {
-        let request = Request::post(format!("/subjects/{subject}"), schema);
+        let request = Request::post(format!("/subjects/{subject}"), schema.text);
         let answer = client.ask(&request).await?;
         let found = answer.found::<Registered>()?.map(|found| found.id);
         Ok((answer.is_unknown_subject(), found))
@@ -201,7 +220,7 @@ impl Registrar {
         &self,
         client: &Client,
         subject: &str,
-        schema: &Message,
+        schema: Text<'_>,
     ) -> Result<Standing, BusFault> {
         let path = format!("/subjects/{subject}/versions");
         let versions: Vec<u32> =
@@ -212,14 +231,14 @@ impl Registrar {
                 continue;
             };
             let parsed = there.parsed();
-            if parsed.as_ref().is_some_and(|old| is_same(schema.schema(), old)) {
+            if parsed.as_ref().is_some_and(|old| is_same(schema.parsed, old)) {
                 return Ok(Standing::Registered(there.id));
             }
             if is_newest || self.level.is_transitive() {
-                let compared = self.compare_with(subject, schema.schema(), &there, parsed.as_ref());
+                let compared = self.compare_with(subject, schema.parsed, &there, parsed.as_ref());
                 refused = refused.or(compared.err());
             }
-            if parsed.as_ref().is_some_and(|old| is_same_on_the_wire(schema.schema(), old)) {
+            if parsed.as_ref().is_some_and(|old| is_same_on_the_wire(schema.parsed, old)) {
                 alike = alike.or(Some(there.id));
             }
             is_newest = false;
@@ -273,14 +292,12 @@ async fn version_of(
 }
 
 /// The newest version, which must write what Talon writes.
-async fn latest(client: &Client, subject: &str, schema: &Message) -> Result<Standing, BusFault> {
+async fn latest(client: &Client, subject: &str, schema: Text<'_>) -> Result<Standing, BusFault> {
     let Some(there) = version_of(client, subject, "latest").await? else {
         return Ok(Standing::New);
     };
     match there.parsed() {
-        Some(old) if is_same_on_the_wire(schema.schema(), &old) => {
-            Ok(Standing::Registered(there.id))
-        }
+        Some(old) if is_same_on_the_wire(schema.parsed, &old) => Ok(Standing::Registered(there.id)),
         _ => Err(BusFault::Misconfigured(format!(
             "version {} of subject `{subject}`, the newest, has other fields than this version of Talon writes; register Talon's with `talon schemas --register`",
             there.version

@@ -7,10 +7,12 @@ mod bodies;
 mod connectors;
 #[cfg(test)]
 mod contract;
+mod dead_letters;
 pub(super) mod errors;
 mod loggers;
 mod offsets;
 mod plugins;
+mod relays;
 mod request;
 mod state;
 #[cfg(test)]
@@ -61,6 +63,16 @@ pub(super) fn routes(rest: Rest) -> Router {
             "/connectors/{name}/offsets",
             get(offsets::show).patch(offsets::alter).delete(offsets::reset),
         )
+        .route("/talon/relays", get(relays::list))
+        .route("/talon/relays/{name}/status", get(relays::status))
+        .route("/talon/relays/{name}/pause", put(relays::pause))
+        .route("/talon/relays/{name}/resume", put(relays::resume))
+        .route("/talon/relays/{name}/stop", put(relays::stop))
+        .route("/talon/relays/{name}/restart", post(relays::restart))
+        .route("/talon/connectors/{name}/dead-letters", get(dead_letters::list))
+        .route("/talon/connectors/{name}/dead-letters/{at}", get(dead_letters::one))
+        .route("/talon/connectors/{name}/dead-letters/redrive", post(dead_letters::redrive))
+        .route("/talon/connectors/{name}/dead-letters/discard", post(dead_letters::discard))
         .route("/connector-plugins", get(plugins::list))
         .route("/connector-plugins/{class}/config", get(plugins::definitions))
         .route("/connector-plugins/{class}/config/validate", put(plugins::validate))

@@ -307,3 +307,39 @@ async fn changes_come_from_clients_of_this_machine_and_not_from_pages() {
     assert_eq!(body["error_code"], 413);
     assert!(body["message"].as_str().unwrap().starts_with("HTTP 413 Payload Too Large"), "{body}");
 }
+
+#[tokio::test]
+async fn dead_letters_are_chosen_by_whoever_may_change_connectors_and_never_all_by_mistake() {
+    let server = server().await;
+    made(&server, "a").await;
+    let path = "/talon/connectors/a/dead-letters";
+    assert_eq!(get(&server, path).await, (200, json!({"dead_letters": []})));
+    assert_eq!(get(&server, &format!("{path}?at=3-7&all=true&reason=x%20y")).await.0, 200);
+    for (place, code) in [("7", 404), ("x", 400)] {
+        assert_eq!(get(&server, &format!("{path}/{place}")).await.0, code, "{place}");
+    }
+    assert_eq!(get(&server, &format!("{path}?at=x")).await.0, 400);
+    assert_eq!(get(&server, "/talon/connectors/b/dead-letters").await.0, 404);
+    for verb in ["redrive", "discard"] {
+        let path = format!("{path}/{verb}");
+        for (body, code) in [
+            (json!({"every": true}), 200),
+            (json!({"reason": "x", "dry_run": true}), 200),
+            (json!({"at": [1, 2]}), 200),
+            (json!({}), 400),
+            (json!({"dry_run": true}), 400),
+            (json!({"at": "1-"}), 400),
+            (json!({"evry": true}), 400),
+            (json!({"every": "yes"}), 400),
+            (json!([1]), 400),
+        ] {
+            let (found, said) = ask(&server, "POST", &path, body.clone()).await;
+            assert_eq!(found, code, "{verb} {body}: {said}");
+        }
+        let (_, gone) = ask(&server, "POST", &path, json!({"at": "4"})).await;
+        assert_eq!((&gone["counts"], &gone["letters"][0]["at"]), (&json!({"gone": 1}), &json!(4)));
+        let (head, _) = server.send("POST", &path, "content-type: text/plain\r\n", "{}").await;
+        assert!(head.starts_with("HTTP/1.1 415"), "{head}");
+        assert_eq!(get(&server, &path).await.0, 405);
+    }
+}
