@@ -80,6 +80,8 @@ fn invariant_10_a_check_reports_every_problem_at_once_each_with_its_key() {
         ("talon.prefix", "with blanks"),
         ("talon.prefxi", "near"),
         ("http.listen", "everywhere"),
+        ("http.auth.operators", "anna"),
+        ("http.auth.token.a.b", "canary-token"),
         ("shutdown.timeout.ms", "soon"),
         ("talon.test.clock.file", "relative"),
         ("schema.registry.url", "registry:8081"),
@@ -109,6 +111,8 @@ fn invariant_10_a_check_reports_every_problem_at_once_each_with_its_key() {
         ("talon.prefix", "with blanks"),
         ("talon.prefxi", "did you mean `talon.prefix`?"),
         ("http.listen", "expected an address and a port"),
+        ("http.auth.operators", "set `http.auth.users`"),
+        ("http.auth.token.a.b", "is unknown"),
         ("shutdown.timeout.ms", "a whole number from"),
         ("talon.test.clock.file", "expected an absolute path"),
         ("schema.registry.url", "is no URL"),
@@ -138,7 +142,7 @@ fn invariant_10_a_check_reports_every_problem_at_once_each_with_its_key() {
         let mine: Vec<_> = mine.collect();
         assert!(mine.len() == 1 && mine[0].contains(part), "{key} {part}: {}", ended.err);
     }
-    assert_eq!(problems.len(), 24, "{}", ended.err);
+    assert_eq!(problems.len(), 26, "{}", ended.err);
 }
 
 #[test]

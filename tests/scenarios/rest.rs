@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use serde_json::{Value, json};
+use support::consumer::read;
 use support::truth::settled;
 use support::{On, TOKEN, Talon, configuration, live, until, upstream};
 use talon_brokers::unique;
@@ -199,6 +200,105 @@ async fn what_cannot_be_made_is_failed_with_a_trace_until_it_can_and_the_file_is
         talon.lines(&["recovered", "connector=\"of-file\""]) > recovered
     })
     .await;
+}
+
+/// The offset of the feed `call`, as this process tells it.
+async fn offset(talon: &mut Talon) -> Value {
+    let (code, body) = talon.rest("GET", "/connectors/field/offsets", None).await;
+    assert_eq!(code, 200, "{body}");
+    let all = body["offsets"].as_array().unwrap();
+    let of_call = all.iter().find(|one| one["partition"] == json!({"feed": "call"}));
+    of_call.map_or(Value::Null, |one| one["offset"]["cursor"].clone())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_mark_or_a_reset_over_rest_reads_again_and_publishes_nothing_known_on_kafka() {
+    offsets_changed(On::Kafka).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_mark_or_a_reset_over_rest_reads_again_and_publishes_nothing_known_on_nats() {
+    offsets_changed(On::Nats).await;
+}
+
+async fn offsets_changed(on: On) {
+    let Some(address) = on.shared("offsets") else { return };
+    let upstream = upstream(100, 23).await;
+    let (prefix, secrets) = (unique("offsets"), secrets());
+    let texts = process(&prefix, address, &secrets);
+    let mut talons = [Talon::run(&texts), Talon::run(&texts)];
+    for talon in &mut talons {
+        until("its REST is ready", async || talon.get("/health").await.0 == 200).await;
+    }
+    let posted = json!({"name": "field", "config": config(&upstream.url(), &secrets)});
+    let (code, made) = talons[0].rest("POST", "/connectors", Some(posted.clone())).await;
+    assert_eq!(code, 201, "{made}");
+    settled(address, &prefix, &upstream).await;
+    let topics = ["call", "call_message", "call_task"].map(|feed| format!("{prefix}.field.{feed}"));
+    let published = || topics.each_ref().map(|topic| read(address, topic).len());
+    let before = published();
+    until("its mark is kept", async || offset(&mut talons[0]).await.is_string()).await;
+    let mark = offset(&mut talons[1]).await;
+
+    // Only while it is stopped, and nothing that is wrong.
+    let path = "/connectors/field/offsets";
+    let of = |feed: &str, offset: Value| json!({"offsets": [{"partition": {"feed": feed}, "offset": offset}]});
+    let first = || Some(of("call", json!({"cursor": "1"})));
+    let altered =
+        json!({"message": "The offsets for this connector have been altered successfully"});
+    let (code, body) = talons[0].rest("PATCH", path, first()).await;
+    assert_eq!((code, &body["error_code"]), (400, &json!(400)));
+    put(&mut talons[0], "stop", 204).await;
+    for (wrong, part) in [
+        (of("nothing", Value::Null), "reads no feed"),
+        (of("call", json!({"cursor": "soon"})), "cannot go on from there"),
+        (of("call_message", Value::Null), "force=true"),
+    ] {
+        let (code, body) = talons[1].rest("PATCH", path, Some(wrong)).await;
+        let message = body["message"].as_str().unwrap_or_default();
+        assert!(code == 400 && message.contains(part), "{code} {body}");
+    }
+    assert_eq!(offset(&mut talons[0]).await, mark);
+
+    // A changed mark, by the one that did not run it or the one that did.
+    assert_eq!(talons[1].rest("PATCH", path, first()).await, (200, altered.clone()));
+    assert_eq!(offset(&mut talons[0]).await, json!("1"));
+    put(&mut talons[0], "resume", 202).await;
+    until("it has read again", async || offset(&mut talons[0]).await == mark).await;
+    assert_eq!(published(), before);
+
+    // A reset; logs only where that is said.
+    put(&mut talons[1], "stop", 204).await;
+    let (code, body) = talons[0].rest("DELETE", path, None).await;
+    assert!(code == 400 && body.to_string().contains("is a log"), "{code} {body}");
+    assert_eq!(offset(&mut talons[0]).await, mark);
+    let reset = json!({"message": "The offsets for this connector have been reset successfully"});
+    let forced = "/connectors/field/offsets?force=true";
+    assert_eq!(talons[0].rest("DELETE", forced, None).await, (200, reset.clone()));
+    let (_, none) = talons[1].rest("GET", path, None).await;
+    assert_eq!(none, json!({"offsets": []}));
+    assert_eq!(talons[1].rest("DELETE", forced, None).await, (200, reset), "twice is as once");
+    put(&mut talons[1], "resume", 202).await;
+    until("it has read again", async || offset(&mut talons[0]).await == mark).await;
+    assert_eq!(published(), before);
+
+    // Created with a first offset, stopped, and then running.
+    let deleted = talons[0].rest("DELETE", "/connectors/field", None).await;
+    assert_eq!(deleted, (204, Value::Null));
+    let mut from = posted;
+    from["initial_state"] = json!("STOPPED");
+    from["initial_offsets"] = of("call", json!({"cursor": "2"}))["offsets"].clone();
+    let (code, made) = talons[1].rest("POST", "/connectors", Some(from)).await;
+    assert_eq!((code, &made["offsets_status"]), (201, &altered["message"]), "{made}");
+    become_states(&mut talons, &["STOPPED"]).await;
+    assert_eq!(offset(&mut talons[0]).await, json!("2"));
+    upstream.edit(3);
+    put(&mut talons[0], "resume", 202).await;
+    settled(address, &prefix, &upstream).await;
+    let is_new = |offset: &Value| offset.is_string() && *offset != json!("2");
+    until("it has read on", async || is_new(&offset(&mut talons[0]).await)).await;
+    let after = published();
+    assert!(after[0] > before[0] && after[0] <= before[0] + 3, "{before:?} and {after:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,6 +19,7 @@ use crate::config::{Loaded, flatten, load};
 use crate::end::End;
 use crate::instances::{self, Instances};
 use crate::print::err;
+use crate::server::access::Access;
 use crate::server::{self, About, Recent};
 use crate::signals::asked_to_stop;
 use crate::{clock, descriptors, log};
@@ -138,9 +139,8 @@ pub(crate) async fn serve(
         connectors: engine.connectors(),
         view: engine.view(),
     });
-    tracing::info!(
-        "connectors are changed over REST from this machine alone: there is no authentication"
-    );
+    let access = Access::new(loaded.root.access);
+    tracing::info!("{}", access.summary());
     let logging = tokio::spawn(log::watch(engine.view()));
     let (stop_server, server_stopped) = watch::channel(());
     let stopped = async move {
@@ -148,8 +148,8 @@ pub(crate) async fn serve(
         // Ends with an error when the sender is dropped, which is what is waited for.
         stopped.changed().await.ok();
     };
-    let serving =
-        tokio::spawn(server::serve(listener, engine.view(), about, instances.clone(), stopped));
+    let parts = (engine.view(), about, instances.clone());
+    let serving = tokio::spawn(server::serve(listener, access, parts, stopped));
     stop.await;
     tracing::info!("stopping: what was read is committed first");
     // Scrapes and probes are answered while it drains. What is under way then may end within the rest.

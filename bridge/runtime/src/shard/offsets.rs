@@ -85,17 +85,30 @@ impl Offsets {
         known.map(|(feed, checkpoint)| (feed.as_str(), checkpoint.cursor.as_deref())).collect()
     }
 
-    /// Sets the offset of a feed, or resets it where none is given: then it reads from the beginning.
+    /// Sets the offsets of feeds, or resets them where none is given: then they read from the beginning. On Kafka all
+    /// together.
     ///
     /// # Errors
     /// What the bus says; then the connector is to be taken over anew.
-    pub fn set(&mut self, feed: &str, offset: Option<Cursor>, now_ms: i64) -> Result<(), BusFault> {
-        // What is known of the topic stays known.
-        let none = Checkpoint { cursor: None, ts_ms: now_ms, entities: None, ends: Vec::new() };
-        let mut checkpoint = self.known.get(feed).cloned().unwrap_or(none);
-        checkpoint.cursor = offset.map(|offset| offset.0);
-        self.log.commit(&[(checkpoint::key(&self.connector, feed), checkpoint.written())])?;
-        self.known.insert(feed.to_owned(), checkpoint);
+    pub fn set(
+        &mut self,
+        feeds: Vec<(String, Option<Cursor>)>,
+        now_ms: i64,
+    ) -> Result<(), BusFault> {
+        let changed = feeds.into_iter().map(|(feed, offset)| {
+            // What is known of the topic stays known.
+            let none = Checkpoint { cursor: None, ts_ms: now_ms, entities: None, ends: Vec::new() };
+            let mut checkpoint = self.known.get(&feed).cloned().unwrap_or(none);
+            checkpoint.cursor = offset.map(|offset| offset.0);
+            (feed, checkpoint)
+        });
+        // Of a feed that is named twice the last counts.
+        let changed: BTreeMap<String, Checkpoint> = changed.collect();
+        let key = |feed: &String| checkpoint::key(&self.connector, feed);
+        let records: Vec<(String, Vec<u8>)> =
+            changed.iter().map(|(feed, checkpoint)| (key(feed), checkpoint.written())).collect();
+        self.log.commit(&records)?;
+        self.known.extend(changed);
         Ok(())
     }
 }

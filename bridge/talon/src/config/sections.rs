@@ -17,6 +17,7 @@ use talon_sdk::{Clock, Context};
 use super::relays;
 use crate::buses::{Buses, Sections};
 use crate::connectors::{class, classes};
+use crate::server::access::options as access;
 
 /// Talon's own settings.
 #[derive(Debug, Clone)]
@@ -28,6 +29,8 @@ pub(crate) struct Root {
     pub(crate) registry: Option<registry::Options>,
     /// Where files lie to which configurations over REST may refer.
     pub(crate) directories: Vec<PathBuf>,
+    /// Who may call over HTTP.
+    pub(crate) access: access::Options,
     /// For tests alone: a file with what is added to the clock.
     pub(crate) clock_file: Option<PathBuf>,
 }
@@ -50,10 +53,11 @@ pub(crate) fn keys() -> Vec<Key> {
     let mut keys = vec![
         Key::text("talon.prefix").default("talon").importance(Importance::High).doc("First part of all topic names."),
         Key::text("talon.group").default("talon").importance(Importance::Medium).doc("Processes with the same group share the work of their connectors; when one ends, the others take over."),
-        Key::text("http.listen").default("127.0.0.1:8083").importance(Importance::Medium).doc("Where `/`, `/metrics` and `/health` are served. The default serves only this machine; `0.0.0.0:8083` opens it to the network, without authentication."),
+        Key::text("http.listen").default("127.0.0.1:8083").importance(Importance::Medium).doc("Where `/`, `/metrics` and `/health` are served. The default serves only this machine; `0.0.0.0:8083` opens it to the network; set `http.auth` then, without which everybody may read."),
         Key::words("config.file.directories").doc("Directories, by absolute paths: settings that come over REST may refer to files in them, `${file:/path}`. By default to none."),
         Key::whole("shutdown.timeout.ms", 100, 3_600_000).default("25000").doc("How long a stop may take, all of it: to commit what was read, to leave the group and the upstreams, to close the page. Less than the time after which the process is killed (Kubernetes: `terminationGracePeriodSeconds`, 30 s)."),
     ];
+    keys.extend(access::keys());
     keys.extend(registry::keys());
     keys
 }
@@ -98,7 +102,7 @@ pub(crate) fn load(
 
     let root_keys = [keys(), test_keys()].concat();
     let mut settings = Settings::new("", &root_keys, own, secrets);
-    let root = root(&mut settings);
+    let root = root(&mut settings, matches!(secrets, Secrets::Resolve(_)));
     problems.extend(settings.into_problems());
     let clock = match root.as_ref().and_then(|root| root.clock_file.as_ref()) {
         Some(_) => Clock::Shifted(Arc::default()),
@@ -137,7 +141,7 @@ pub(crate) fn load(
     }
 }
 
-fn root(settings: &mut Settings<'_>) -> Option<Root> {
+fn root(settings: &mut Settings<'_>, are_resolved: bool) -> Option<Root> {
     for name in ["talon.prefix", "talon.group"] {
         let text = settings.text(name);
         if !is_name(&text, ".") {
@@ -153,6 +157,7 @@ fn root(settings: &mut Settings<'_>) -> Option<Root> {
         settings.problem("http.listen", remedy);
     }
     let registry = registry::Options::read(settings);
+    let access = access::Options::read(settings, are_resolved);
     let directories: Vec<String> = settings.list("config.file.directories");
     if directories.iter().any(|at| !at.starts_with('/')) {
         let quoted = settings.quote("config.file.directories");
@@ -170,6 +175,7 @@ fn root(settings: &mut Settings<'_>) -> Option<Root> {
         listen: parsed.ok()?,
         shutdown_timeout: settings.millis("shutdown.timeout.ms"),
         registry,
+        access,
         directories: directories.into_iter().map(PathBuf::from).collect(),
         clock_file: (!clock_file.is_empty()).then(|| PathBuf::from(clock_file)),
     })

@@ -7,8 +7,8 @@ use talon_sdk::config::Problem;
 use tokio::time::{Instant, timeout_at};
 
 use super::records::{
-    Config, Configured, Restart, Target, Wanted, connector_key, relay, restart_key, status_key,
-    target_key,
+    Config, Configured, Restart, Target, Wanted, connector_key, level_json, level_key, relay,
+    restart_key, status_key, target_key,
 };
 use super::shared::Shared;
 
@@ -48,6 +48,12 @@ pub(crate) enum Refusal {
     Exists,
     OfFile,
     Invalid(Vec<Problem>),
+    /// Its offsets are changed only while it is stopped.
+    NotStopped,
+    /// It is stopped, and this process still runs it.
+    Runs(String),
+    /// Its offsets cannot be these.
+    Offsets(String),
     /// Somebody else changes it all the time.
     Busy,
     /// The bus did not take it, or it is not known whether it has.
@@ -183,6 +189,15 @@ impl Shared {
                 Ok((Some(write), Changed::Updated))
             }
         }
+    }
+
+    /// Asks all processes to set the level of a logger.
+    pub(super) async fn set_level(&self, logger: &str, level: &str) -> Result<(), Refusal> {
+        let (key, value) = (level_key(logger), Some(level_json(level)));
+        let written = self.write(Write { key: key.clone(), value, expected: Expected::Anything });
+        let revision = written.await.map_err(|fault| Refusal::Bus(fault.to_string()))?;
+        self.read(|now| now.is_some_and(|now| now >= revision), &key).await;
+        Ok(())
     }
 
     /// Removes what is left of a connector that was deleted, if it can: it concerns no other.

@@ -9,14 +9,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use talon_runtime::Setup;
-use talon_runtime::bus::Told;
+use talon_runtime::bus::{Entry, Told};
 use talon_runtime::engine::{Connectors, Wish};
 use tokio::sync::mpsc::Receiver;
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::records::{Configured, Target, of_relay, relay};
+use super::records::{About, Configured, Target, about, level_of_json, of_relay, relay};
 use super::shared::Shared;
+use crate::log::levels;
 
 /// How long making a connector may take. It reads files, which may be on a network.
 const MAKE: Duration = Duration::from_secs(5);
@@ -76,6 +77,9 @@ impl Driver {
                         tracing::warn!("what connectors there are at run time cannot be read now: {fault}");
                         self.shared.relays.wait(&fault.to_string());
                     }
+                    if let Told::Entry(entry) = &told {
+                        self.see_level(entry);
+                    }
                     let changed = self.shared.picture().take(told);
                     if self.shared.picture().is_current {
                         if is_current {
@@ -104,6 +108,22 @@ impl Driver {
                         self.see(&name).await;
                     }
                 }
+            }
+        }
+    }
+
+    /// Sets the level of a logger that was set for all processes. What was set before this one was there does not
+    /// concern it.
+    fn see_level(&self, entry: &Entry) {
+        if let Some(About::Level(logger)) = about(&entry.key)
+            && self.shared.picture().is_current
+            && let Some(level) = level_of_json(&entry.value).and_then(|word| levels::level(&word))
+        {
+            match levels::set(logger, level, self.shared.checks.clock.now_ms()) {
+                Ok(changed) => {
+                    tracing::info!(logger, %level, ?changed, "levels of loggers changed")
+                }
+                Err(why) => tracing::warn!(logger, "its level is not changed: {why}"),
             }
         }
     }

@@ -19,6 +19,7 @@
 mod change;
 mod drive;
 mod letters;
+mod offsets;
 mod picture;
 mod records;
 mod relays;
@@ -31,6 +32,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use serde_json::Value;
 use talon_runtime::Setup;
 use talon_runtime::bus::{Bus, BusFault, Look, Looked, TopicSpec};
 use talon_runtime::engine::{Connectors, Relays, View};
@@ -42,11 +44,13 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
 pub(crate) use change::{Change, Changed, Refusal};
+pub(crate) use offsets::Alter;
 pub(crate) use records::{Config, Target};
 pub(crate) use settings::{CLASS, NAME, keys};
 pub(crate) use status::Shown;
 
 use crate::dead_letters::DeadLetters;
+use crate::offsets::change::Asked;
 use drive::Driver;
 use settings::{Checks, is_reference};
 use shared::{OfFile, Shared};
@@ -96,7 +100,7 @@ impl Instances {
         let states = bus.store(&TopicSpec::status(&prefix, replication));
         let letters = DeadLetters {
             bus: bus.clone(),
-            prefix,
+            prefix: prefix.clone(),
             configs: configs.clone(),
             states: states.clone(),
             runtime: Handle::current(),
@@ -111,7 +115,9 @@ impl Instances {
             },
             worker,
             file: file.into_iter().map(shown).collect(),
+            prefix,
             bus,
+            at_offsets: tokio::sync::Mutex::default(),
             looks: Semaphore::new(LOOKS),
             configs,
             states,
@@ -192,6 +198,48 @@ impl Instances {
     /// Makes a change; returns when it stands on the bus, and this process has read it back.
     pub(crate) async fn change(&self, name: &str, change: Change) -> Result<Changed, Refusal> {
         self.0.change(name, change).await
+    }
+
+    /// Asks all processes to set the level of a logger.
+    pub(crate) async fn set_level(&self, logger: &str, level: &str) -> Result<(), Refusal> {
+        self.0.set_level(logger, level).await
+    }
+
+    /// The time, in milliseconds since 1970 UTC.
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.0.checks.clock.now_ms()
+    }
+
+    /// The offsets of a connector, in the form of Kafka Connect. Reads back all that it has published.
+    pub(crate) async fn offsets(&self, name: &str) -> Result<Value, Refusal> {
+        self.0.offsets(name).await
+    }
+
+    /// Changes the offsets of a connector that is stopped; those of logs only where that is forced.
+    pub(crate) async fn alter(
+        &self,
+        name: &str,
+        alter: Alter,
+        is_forced: bool,
+    ) -> Result<(), Refusal> {
+        self.0.alter(name, alter, is_forced).await
+    }
+
+    /// Creates a connector that begins with these offsets.
+    pub(crate) async fn create_from(
+        &self,
+        name: &str,
+        of: (Config, Target),
+        asked: Vec<Asked>,
+        is_forced: bool,
+    ) -> Result<Changed, Refusal> {
+        let (shared, name) = (self.0.clone(), name.to_owned());
+        // Goes on also where the client does not wait for it.
+        let creating = self
+            .0
+            .runtime
+            .spawn(async move { shared.create_from(&name, of, asked, is_forced).await });
+        creating.await.unwrap_or_else(|error| Err(Refusal::Bus(error.to_string())))
     }
 
     /// The dead letters of all connectors.

@@ -58,7 +58,7 @@ impl Picture {
                     About::Connector(name) => drop_seen(&mut self.connectors, name),
                     About::Target(name) => drop_seen(&mut self.wanted, name),
                     About::Restart(name) => drop_seen(&mut self.restarts, name),
-                    About::Status(_) => return None,
+                    About::Status(_) | About::Level(_) => return None,
                 };
                 Some(name.to_owned())
             }
@@ -81,7 +81,7 @@ impl Picture {
             About::Restart(name) => {
                 keep(&mut self.restarts, name, Restart::of_json(value), *revision)
             }
-            About::Status(_) => return None,
+            About::Status(_) | About::Level(_) => return None,
         };
         Some(name.to_owned())
     }

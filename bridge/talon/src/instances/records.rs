@@ -62,12 +62,15 @@ pub(crate) enum About<'k> {
     Target(&'k str),
     Restart(&'k str),
     Status(&'k str),
+    /// The level of a logger in all processes.
+    Level(&'k str),
 }
 
 const CONNECTOR: &str = "connector-";
 const TARGET: &str = "target-state-";
 const RESTART: &str = "restart-connector-";
 const STATUS: &str = "status-connector-";
+const LEVEL: &str = "logger-cluster-";
 const RELAY: &str = "relay/";
 
 /// What a key is about; none where that is nothing of ours.
@@ -78,6 +81,7 @@ pub(crate) fn about(key: &str) -> Option<About<'_>> {
         .or_else(|| of(TARGET).map(About::Target))
         .or_else(|| of(RESTART).map(About::Restart))
         .or_else(|| of(STATUS).map(About::Status))
+        .or_else(|| of(LEVEL).map(About::Level))
 }
 
 pub(crate) fn connector_key(name: &str) -> String {
@@ -105,6 +109,21 @@ pub(crate) fn relay(called: &str) -> Option<&str> {
 
 pub(crate) fn status_key(name: &str) -> String {
     format!("{STATUS}{name}")
+}
+
+pub(crate) fn level_key(logger: &str) -> String {
+    format!("{LEVEL}{logger}")
+}
+
+/// A record of a level.
+pub(crate) fn level_json(level: &str) -> Vec<u8> {
+    json!({ "level": level }).to_string().into_bytes()
+}
+
+/// The level of a record.
+pub(crate) fn level_of_json(json: &[u8]) -> Option<String> {
+    let value: Value = serde_json::from_slice(json).ok()?;
+    Some(value["level"].as_str()?.to_owned())
 }
 
 impl Target {

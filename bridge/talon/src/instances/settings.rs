@@ -39,7 +39,16 @@ impl Checks {
 
     /// Makes the connector. Resolves secrets, so it reads files.
     pub(crate) fn make(&self, name: &str, config: &Config) -> Result<Setup, Vec<Problem>> {
-        match self.read(name, config, &self.secrets) {
+        self.made(name, config, &self.secrets)
+    }
+
+    /// The connector without its secrets.
+    pub(crate) fn setup(&self, name: &str, config: &Config) -> Result<Setup, Vec<Problem>> {
+        self.made(name, config, &Secrets::Unresolved)
+    }
+
+    fn made(&self, name: &str, config: &Config, secrets: &Secrets) -> Result<Setup, Vec<Problem>> {
+        match self.read(name, config, secrets) {
             (Some(setup), problems) if problems.is_empty() => Ok(setup),
             (_, problems) => Err(problems),
         }

@@ -25,9 +25,13 @@ pub(super) struct OfFile {
 /// What the parts of this module share.
 pub(super) struct Shared {
     pub(super) checks: Checks,
+    /// First part of all topic names.
+    pub(super) prefix: String,
+    pub(super) bus: Arc<dyn Bus>,
+    /// Offsets are read and changed one connector at a time: all that it has published is read back.
+    pub(super) at_offsets: tokio::sync::Mutex<()>,
     pub(super) worker: String,
     pub(super) file: BTreeMap<String, OfFile>,
-    pub(super) bus: Arc<dyn Bus>,
     /// Looks at topics that may go on at a time.
     pub(super) looks: Semaphore,
     pub(super) configs: Arc<dyn Store>,

@@ -3,6 +3,7 @@
 //! Commands that end by themselves write to standard error as they go. A process that runs has a
 //! [queue](Queue) before it, so that nobody behind standard error can hold it up.
 
+pub(crate) mod levels;
 mod queue;
 mod watch;
 
@@ -16,6 +17,7 @@ use talon_runtime::engine::View;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, fmt, reload};
 
 use queue::Queue;
 
@@ -34,23 +36,19 @@ pub(crate) enum Format {
 /// # Errors
 /// The filter is none.
 pub(crate) fn start(filter: &str, format: Format) -> anyhow::Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_new(filter)?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let (layer, handle) = reload::Layer::new(EnvFilter::try_new(filter)?);
+    levels::start(filter, handle);
+    let filtered = tracing_subscriber::registry().with(layer).with(filter_fn(is_discreet));
+    let lines = fmt::layer()
         .with_writer(|| StandardError)
         // By `eprintln!`, which panics, for lines that standard error does not take.
         .log_internal_errors(false);
-    let discreet = filter_fn(is_discreet);
     match format {
-        Format::Text => builder
-            .with_ansi(io::IsTerminal::is_terminal(&stderr()))
-            .with_target(false)
-            .finish()
-            .with(discreet)
-            .init(),
-        Format::Json => {
-            builder.json().flatten_event(true).finish().with(discreet).init();
+        Format::Text => {
+            let is_terminal = io::IsTerminal::is_terminal(&stderr());
+            filtered.with(lines.with_ansi(is_terminal).with_target(false)).init();
         }
+        Format::Json => filtered.with(lines.json().flatten_event(true)).init(),
     }
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! What the program shows over HTTP: metrics, health, the [`console`], and the REST of Kafka Connect ([`rest`]).
 //!
-//! Knows no secrets, and asks for no credentials: who may see it is decided by the address it listens on, and
-//! changes are made from this machine alone. Names and messages of upstreams are untrusted and leave escaped.
+//! Who may see and change it, [`access`] says. Names and messages of upstreams are untrusted and leave escaped.
 
 mod about;
+pub(crate) mod access;
 mod connections;
 mod console;
 mod rest;
@@ -17,9 +17,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use axum::extract::{Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::middleware::map_response;
+use axum::extract::{Query, Request, State};
+use axum::http::uri::PathAndQuery;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::middleware::{from_fn_with_state, map_request, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -31,6 +32,7 @@ use tokio::time::sleep;
 
 use crate::instances::Instances;
 pub(crate) use about::{About, Recent};
+use access::Access;
 use connections::{Limited, PATIENCE, Peer};
 use console::{Caller, Console};
 use rest::Rest;
@@ -66,9 +68,8 @@ pub(crate) async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
 /// There is no thread to be had; failures to accept are retried.
 pub(crate) async fn serve(
     listener: TcpListener,
-    view: View,
-    about: About,
-    instances: Instances,
+    access: Access,
+    (view, about, instances): (View, About, Instances),
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let listener = listener.into_std()?;
@@ -78,7 +79,8 @@ pub(crate) async fn serve(
         let served = runtime.and_then(|runtime| {
             runtime.block_on(async {
                 let listener = TcpListener::from_std(listener)?;
-                serve_patiently(listener, PATIENCE, (view, about, instances), stop).await
+                let parts = (view, about, instances);
+                serve_patiently(listener, PATIENCE, access, parts, stop).await
             })
         });
         // Who waited may be gone.
@@ -90,6 +92,7 @@ pub(crate) async fn serve(
 async fn serve_patiently(
     listener: TcpListener,
     patience: Duration,
+    access: Access,
     (view, about, instances): (View, About, Instances),
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
@@ -99,7 +102,8 @@ async fn serve_patiently(
         stopping.send_replace(true);
     };
     let limited = Limited::new(listener, patience);
-    let service = router(view, about, instances).into_make_service_with_connect_info::<Peer>();
+    let service =
+        router(access, view, about, instances).into_make_service_with_connect_info::<Peer>();
     let serving = axum::serve(limited, service).with_graceful_shutdown(stop);
     let too_long = async move {
         if stopped.wait_for(|stopped| *stopped).await.is_ok() {
@@ -120,13 +124,13 @@ struct Shown {
 }
 
 // `get` answers HEAD too, and refuses every other method.
-fn router(view: View, about: About, instances: Instances) -> Router {
+fn router(access: Access, view: View, about: About, instances: Instances) -> Router {
     let cluster = about.prefix.clone();
     let console =
         Console { view: view.clone(), about: Arc::new(about), instances: instances.clone() };
     let rest = Rest { instances, cluster };
     let shown = Shown { view, console: console.clone(), rest: rest.clone() };
-    Router::new()
+    let known = Router::new()
         .route("/", get(root))
         .route("/health", get(health))
         .route("/metrics", get(metrics))
@@ -136,7 +140,27 @@ fn router(view: View, about: About, instances: Instances) -> Router {
         .merge(console::routes(console))
         .merge(rest::routes(rest))
         .fallback(unknown)
-        .layer(map_response(guarded))
+        .layer(from_fn_with_state(access, access::known))
+        .layer(map_response(guarded));
+    // A layer of a router comes after it has chosen a route, so this one is around it.
+    Router::new().fallback_service(known).layer(map_request(without_slash))
+}
+
+/// A slash at the end of a path means nothing, as in Kafka Connect: kcctl asks for `/connectors/`.
+async fn without_slash(mut request: Request) -> Request {
+    let path = request.uri().path();
+    let shorter = path.trim_end_matches('/');
+    if shorter.len() < path.len() && !shorter.is_empty() {
+        let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+        if let Ok(shorter) = format!("{shorter}{query}").parse::<PathAndQuery>() {
+            let mut parts = request.uri().clone().into_parts();
+            parts.path_and_query = Some(shorter);
+            if let Ok(uri) = Uri::from_parts(parts) {
+                *request.uri_mut() = uri;
+            }
+        }
+    }
+    request
 }
 
 /// The console for browsers; for clients of Kafka Connect what it answers.

@@ -91,6 +91,11 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) async fn start(patience: Duration) -> Server {
+        Server::asking(patience, Access::new(access::options::Options::default())).await
+    }
+
+    /// One that asks who calls.
+    pub(super) async fn asking(patience: Duration, access: Access) -> Server {
         let engine = Engine::start(Parts {
             prefix: "talon".to_owned(),
             bus: Arc::new(NoBus::default()),
@@ -106,7 +111,7 @@ impl Server {
         let stopped = async move { stopped.await.unwrap_or_default() };
         let records = Records::default();
         let parts = (view.clone(), about(), instances(&engine, records.clone()));
-        let serving = serve_patiently(listener, patience, parts, stopped);
+        let serving = serve_patiently(listener, patience, access, parts, stopped);
         Server { _engine: engine, address, view, records, stop, served: tokio::spawn(serving) }
     }
 
@@ -290,7 +295,9 @@ fn probes_are_answered_while_every_worker_of_the_process_is_busy() {
         let address = listener.local_addr().unwrap();
         let stopped = async move { stopped.await.unwrap_or_default() };
         let instances = instances(&engine, Records::default());
-        (address, tokio::spawn(serve(listener, engine.view(), about(), instances, stopped)), engine)
+        let access = Access::new(access::options::Options::default());
+        let parts = (engine.view(), about(), instances);
+        (address, tokio::spawn(serve(listener, access, parts, stopped)), engine)
     });
     // Once it serves, the only worker is given something that does not end.
     assert!(probed(address, "/health/live").contains(" 200 "));

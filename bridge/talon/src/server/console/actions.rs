@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use axum::Form;
-use axum::extract::{ConnectInfo, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
@@ -15,13 +15,12 @@ use super::layout::{self, Part};
 use super::state::Console;
 use super::text::Encoded;
 use crate::instances::{Change, Refusal, Target};
-use crate::server::connections::Peer;
-use crate::server::rest::access;
+use crate::server::access::{self, may_send_form};
 
 /// Pauses, resumes, stops or restarts a connector.
 pub(super) async fn change(
     State(console): State<Console>,
-    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
+    known: access::Caller,
     caller: Caller,
     headers: HeaderMap,
     Form(form): Form<HashMap<String, String>>,
@@ -29,8 +28,15 @@ pub(super) async fn change(
     let refuse = |code, why: &str| layout::refusal(&console, caller, (code, Part::Connector), why);
     let field = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
     let (name, word) = (field("name"), field("change"));
-    if let Err(error) = access::may_send_form(peer, &headers) {
-        tracing::warn!(connector = name, change = word, from = %peer, "a change in the console was refused");
+    let (who, from) = (known.who(), known.origin());
+    if let Err(error) = may_send_form(&known, &headers) {
+        tracing::warn!(
+            connector = name,
+            change = word,
+            who,
+            from,
+            "a change in the console was refused"
+        );
         return refuse(error.code(), error.message());
     }
     let change = match word {
@@ -45,7 +51,14 @@ pub(super) async fn change(
         Ok(_) => StatusCode::SEE_OTHER,
         Err(refusal) => code(refusal),
     };
-    tracing::info!(connector = name, change = word, code = code.as_u16(), from = %peer, "a change in the console");
+    tracing::info!(
+        connector = name,
+        change = word,
+        code = code.as_u16(),
+        who,
+        from,
+        "a change in the console"
+    );
     match changed {
         Ok(_) => {
             let to = format!("connector?name={}&done={}", Encoded(name), Encoded(word));
@@ -60,7 +73,9 @@ fn code(refusal: &Refusal) -> StatusCode {
         Refusal::NotFound => StatusCode::NOT_FOUND,
         Refusal::OfFile => StatusCode::FORBIDDEN,
         Refusal::Exists | Refusal::Busy => StatusCode::CONFLICT,
-        Refusal::Invalid(_) => StatusCode::BAD_REQUEST,
+        Refusal::Invalid(_) | Refusal::NotStopped | Refusal::Runs(_) | Refusal::Offsets(_) => {
+            StatusCode::BAD_REQUEST
+        }
         Refusal::Bus(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -73,7 +88,9 @@ fn why(refusal: &Refusal, name: &str) -> String {
             "`{name}` is in the configuration file of the process: change it there, and start the process anew"
         ),
         Refusal::Busy => format!("`{name}` is changed by others all the time; try again"),
-        Refusal::Bus(why) => why.clone(),
+        Refusal::NotStopped => format!("`{name}` is not stopped"),
+        Refusal::Runs(process) => format!("`{process}` still runs `{name}`"),
+        Refusal::Bus(why) | Refusal::Offsets(why) => why.clone(),
         Refusal::Invalid(problems) => {
             let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
             problems.join("; ")

@@ -2,11 +2,10 @@
 
 use std::convert::Infallible;
 
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
-use crate::server::connections::Peer;
-use crate::server::rest::access;
+use crate::server::access::{self, Role, is_of_this_site};
 
 /// Who asks.
 #[derive(Debug, Clone, Copy)]
@@ -18,11 +17,10 @@ pub(in crate::server) struct Caller {
 impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Caller, Infallible> {
-        let peer = parts.extensions.get::<ConnectInfo<Peer>>();
-        let may_operate = peer.is_some_and(|ConnectInfo(Peer(peer))| {
-            access::may_operate(*peer, &parts.headers).is_ok()
-        });
+    /// A page of another site gets nothing that its reader may not see.
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Caller, Infallible> {
+        let known = access::Caller::from_request_parts(parts, state).await?;
+        let may_operate = known.role() == Role::Operate && is_of_this_site(&parts.headers).is_ok();
         Ok(Caller { may_operate })
     }
 }

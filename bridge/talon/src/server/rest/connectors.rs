@@ -3,17 +3,18 @@
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::http::header::{self, HeaderName};
+use axum::response::IntoResponse;
 use serde_json::{Map, Value, json};
 
 use super::bodies;
-use super::errors::Error;
-use super::request::{flat, json_of, no_map, text};
+use super::errors::{Answer, Error};
+use super::offsets::ALTERED;
+use super::request::{flat, is_set, json_of, no_map, text, values};
 use super::state::{Rest, ready};
 use crate::instances::{Change, Changed, Config, Instances, NAME, Refusal, Target};
-
-pub(super) type Answer = Result<Response, Error>;
+use crate::offsets::change::parse;
 
 pub(super) async fn list(State(rest): State<Rest>, RawQuery(query): RawQuery) -> Answer {
     let instances = ready(&rest)?;
@@ -38,7 +39,11 @@ pub(super) async fn list(State(rest): State<Rest>, RawQuery(query): RawQuery) ->
     Ok(Json(all).into_response())
 }
 
-pub(super) async fn create(State(rest): State<Rest>, body: Bytes) -> Answer {
+pub(super) async fn create(
+    State(rest): State<Rest>,
+    RawQuery(query): RawQuery,
+    body: Bytes,
+) -> Answer {
     let instances = ready(&rest)?;
     let request = json_of(&body)?;
     let name = request["name"].as_str().unwrap_or_default().trim().to_owned();
@@ -57,8 +62,21 @@ pub(super) async fn create(State(rest): State<Rest>, body: Bytes) -> Answer {
             })?
         }
     };
-    let changed = change(instances, &name, Change::Create(config, initial)).await?;
-    written(instances, &name, changed)
+    let from = match &request["initial_offsets"] {
+        Value::Null => None,
+        Value::Array(all) => Some(parse(all).map_err(Error::bad)?),
+        _ => return Err(Error::bad("`initial_offsets` is no list of partitions and offsets")),
+    };
+    let Some(from) = from else {
+        let changed = change(instances, &name, Change::Create(config, initial)).await?;
+        return written(instances, &name, changed);
+    };
+    let is_forced = is_set(query.as_deref(), "force");
+    let created = instances.create_from(&name, (config, initial), from, is_forced).await;
+    created.map_err(|refusal| Error::of(refusal, &name))?;
+    let mut body = info_of(instances, &name)?;
+    body["offsets_status"] = json!(ALTERED);
+    Ok((StatusCode::CREATED, location(&name), Json(body)).into_response())
 }
 
 pub(super) async fn info(State(rest): State<Rest>, Path(name): Path<String>) -> Answer {
@@ -150,8 +168,8 @@ pub(super) async fn restart(
     RawQuery(query): RawQuery,
 ) -> Answer {
     let instances = ready(&rest)?;
-    let is_set = |what| values(query.as_deref(), what).any(|value| value == "true");
-    let (tasks, only_failed) = (is_set("includeTasks"), is_set("onlyFailed"));
+    let query = query.as_deref();
+    let (tasks, only_failed) = (is_set(query, "includeTasks"), is_set(query, "onlyFailed"));
     match instances.change(&name, Change::Restart { only_failed }).await {
         Ok(_) => {}
         Err(Refusal::NotFound) => return Err(unknown_connector(":", &name)),
@@ -187,13 +205,6 @@ pub(super) async fn reset_topics() -> Error {
     Error::new(StatusCode::FORBIDDEN, "Topic tracking reset is disabled.")
 }
 
-pub(super) async fn offsets(State(rest): State<Rest>, Path(name): Path<String>) -> Error {
-    match rest.instances.info(&name) {
-        Some(_) => Error::missing("offsets"),
-        None => Error::no_connector(&name),
-    }
-}
-
 async fn target(rest: &Rest, name: &str, target: Target, code: StatusCode) -> Answer {
     match ready(rest)?.change(name, Change::Target(target)).await {
         Ok(_) => Ok(code.into_response()),
@@ -209,12 +220,13 @@ async fn change(instances: &Instances, name: &str, change: Change) -> Result<Cha
 fn written(instances: &Instances, name: &str, changed: Changed) -> Answer {
     let body = Json(info_of(instances, name)?);
     Ok(match changed {
-        Changed::Created => {
-            let location = [(header::LOCATION, format!("/connectors/{name}"))];
-            (StatusCode::CREATED, location, body).into_response()
-        }
+        Changed::Created => (StatusCode::CREATED, location(name), body).into_response(),
         Changed::Updated => body.into_response(),
     })
+}
+
+fn location(name: &str) -> [(HeaderName, String); 1] {
+    [(header::LOCATION, format!("/connectors/{name}"))]
 }
 
 fn info_of(instances: &Instances, name: &str) -> Result<Value, Error> {
@@ -244,10 +256,4 @@ fn no_status(name: &str) -> Error {
 
 fn unknown_connector(mark: &str, name: &str) -> Error {
     Error::new(StatusCode::NOT_FOUND, format!("Unknown connector{mark} {name}"))
-}
-
-/// The values of a parameter of a query. Those that are asked for here have only letters.
-fn values<'q>(query: Option<&'q str>, name: &'q str) -> impl Iterator<Item = String> + 'q {
-    let pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
-    pairs.filter(move |(key, _)| *key == name).map(|(_, value)| value.to_owned())
 }

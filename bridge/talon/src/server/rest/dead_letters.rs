@@ -14,8 +14,7 @@ use serde_json::{Value, json};
 use talon_runtime::Places;
 use talon_runtime::engine::Action;
 
-use super::connectors::Answer;
-use super::errors::Error;
+use super::errors::{Answer, Error};
 use super::request::json_of;
 use super::state::{Rest, ready};
 use crate::dead_letters::{Choice, Letter, Trouble};

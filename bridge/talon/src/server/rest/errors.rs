@@ -8,6 +8,9 @@ use talon_sdk::config::Problem;
 
 use crate::instances::Refusal;
 
+/// What a handler answers.
+pub(super) type Answer = Result<Response, Error>;
+
 /// An answer that is none.
 #[derive(Debug)]
 pub(in crate::server) struct Error {
@@ -16,7 +19,7 @@ pub(in crate::server) struct Error {
 }
 
 impl Error {
-    pub(super) fn new(code: StatusCode, message: impl Into<String>) -> Error {
+    pub(in crate::server) fn new(code: StatusCode, message: impl Into<String>) -> Error {
         Error { code, message: message.into() }
     }
 
@@ -36,10 +39,6 @@ impl Error {
         Error::new(StatusCode::NOT_FOUND, format!("Connector {name} not found"))
     }
 
-    pub(super) fn missing(what: &str) -> Error {
-        Error::new(StatusCode::NOT_IMPLEMENTED, format!("{what} over REST: not in this version"))
-    }
-
     pub(super) fn of(refusal: Refusal, name: &str) -> Error {
         match refusal {
             Refusal::NotFound => Error::no_connector(name),
@@ -53,6 +52,11 @@ impl Error {
                 ),
             ),
             Refusal::Invalid(problems) => Error::bad(invalid(&problems)),
+            Refusal::NotStopped => Error::bad(not_stopped(name)),
+            Refusal::Runs(process) => {
+                Error::bad(format!("{}; `{process}` still runs it", not_stopped(name)))
+            }
+            Refusal::Offsets(why) => Error::bad(why),
             Refusal::Busy => Error::new(
                 StatusCode::CONFLICT,
                 format!("Connector {name} is changed by others all the time; try again"),
@@ -67,6 +71,13 @@ impl IntoResponse for Error {
         let body = json!({"error_code": self.code.as_u16(), "message": self.message});
         (self.code, Json(body)).into_response()
     }
+}
+
+/// Connect's text for offsets of a connector that is not stopped.
+fn not_stopped(name: &str) -> String {
+    format!(
+        "Connectors must be in the STOPPED state before their offsets can be modified. This can be done for the specified connector by issuing a 'PUT' request to the '/connectors/{name}/stop' endpoint"
+    )
 }
 
 /// A problem as a sentence.

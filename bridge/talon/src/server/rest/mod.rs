@@ -3,11 +3,14 @@
 //! Any process answers for all: configurations and states are on the bus ([`crate::instances`]). Each change leaves
 //! one line in the log: who, what, from where.
 
-pub(super) mod access;
 mod bodies;
 mod connectors;
+#[cfg(test)]
+mod contract;
 mod dead_letters;
-mod errors;
+pub(super) mod errors;
+mod loggers;
+mod offsets;
 mod plugins;
 mod relays;
 mod request;
@@ -15,15 +18,16 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-use super::connections::Peer;
-use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::body::to_bytes;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use serde_json::json;
 
+use super::access::{Caller, is_json, is_of_this_site, may_change};
 use errors::Error;
 pub(super) use state::Rest;
 
@@ -32,6 +36,9 @@ const SPEAKS: &str = "4.1.0";
 
 /// Largest body of a request.
 const BODY: usize = 1024 * 1024;
+
+/// Largest text of an error that is not of ours.
+const TEXT: usize = 64 * 1024;
 
 /// All paths of the REST but `/`.
 pub(super) fn routes(rest: Rest) -> Router {
@@ -54,7 +61,7 @@ pub(super) fn routes(rest: Rest) -> Router {
         .route("/connectors/{name}/topics/reset", put(connectors::reset_topics))
         .route(
             "/connectors/{name}/offsets",
-            get(connectors::offsets).patch(connectors::offsets).delete(connectors::offsets),
+            get(offsets::show).patch(offsets::alter).delete(offsets::reset),
         )
         .route("/talon/relays", get(relays::list))
         .route("/talon/relays/{name}/status", get(relays::status))
@@ -69,12 +76,13 @@ pub(super) fn routes(rest: Rest) -> Router {
         .route("/connector-plugins", get(plugins::list))
         .route("/connector-plugins/{class}/config", get(plugins::definitions))
         .route("/connector-plugins/{class}/config/validate", put(plugins::validate))
-        .route("/admin/loggers", get(loggers))
-        .route("/admin/loggers/{logger}", get(loggers).put(loggers));
+        .route("/admin/loggers", get(loggers::list))
+        .route("/admin/loggers/{logger}", get(loggers::show).put(loggers::set));
     known
         .method_not_allowed_fallback(no_method)
         .layer(middleware::from_fn(guard))
         .layer(DefaultBodyLimit::max(BODY))
+        .layer(middleware::map_response(in_connects_form))
         .with_state(rest)
 }
 
@@ -109,41 +117,47 @@ pub(super) fn unknown(message: &str) -> Response {
     Error::new(StatusCode::NOT_FOUND, message).into_response()
 }
 
-/// Refuses changes by whoever may not make any, and logs those that were made.
-async fn guard(
-    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
-    request: Request,
-    next: Next,
-) -> Response {
+/// Refuses changes by whoever may make none, and logs those that were made.
+async fn guard(caller: Caller, request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
-    let changes = !matches!(method, Method::GET | Method::HEAD) && !path.ends_with("/validate");
-    if method != Method::GET
-        && method != Method::HEAD
-        && let Err(error) = access::may_write(&method, peer, request.headers())
-    {
-        tracing::warn!(%method, path, from = %peer, "a change over REST was refused");
+    if matches!(method, Method::GET | Method::HEAD) {
+        return next.run(request).await;
+    }
+    let headers = request.headers();
+    // To validate a configuration changes nothing.
+    let changes = !path.ends_with("/validate");
+    let allowed = match changes {
+        true => may_change(&caller, headers),
+        false => is_of_this_site(headers),
+    };
+    let (who, agent, from) = (caller.who(), &caller.agent, caller.origin());
+    if let Err(error) = allowed.and_then(|()| is_json(&method, headers)) {
+        tracing::warn!(%method, path, who, agent, from, "a change over REST was refused");
         return error.into_response();
     }
-    let agent = agent(request.headers());
     let response = next.run(request).await;
     if changes {
         let code = response.status().as_u16();
-        tracing::info!(%method, path, code, who = agent, from = %peer, "a change over REST");
+        tracing::info!(%method, path, code, who, agent, from, "a change over REST");
     }
     response
 }
 
-/// What a client calls itself, short and without control characters.
-fn agent(headers: &HeaderMap) -> String {
-    let agent = headers.get("user-agent").and_then(|agent| agent.to_str().ok());
-    agent.unwrap_or("unknown").chars().filter(|c| !c.is_control()).take(100).collect()
+/// Gives errors that are not of ours, as of a body that is too large, the form that clients read.
+async fn in_connects_form(response: Response) -> Response {
+    let code = response.status();
+    let media = response.headers().get(header::CONTENT_TYPE);
+    let is_json = media.is_some_and(|media| media.as_bytes().starts_with(b"application/json"));
+    if is_json || !(code.is_client_error() || code.is_server_error()) {
+        return response;
+    }
+    let text = to_bytes(response.into_body(), TEXT).await.unwrap_or_default();
+    let reason = code.canonical_reason().unwrap_or_default();
+    let message = format!("HTTP {} {reason}: {}", code.as_u16(), String::from_utf8_lossy(&text));
+    Error::new(code, message.trim_end_matches([':', ' '])).into_response()
 }
 
 async fn no_method() -> Error {
     Error::new(StatusCode::METHOD_NOT_ALLOWED, "HTTP 405 Method Not Allowed")
-}
-
-async fn loggers(State(_): State<Rest>) -> Error {
-    Error::missing("loggers")
 }

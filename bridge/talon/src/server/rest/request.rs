@@ -1,4 +1,4 @@
-//! Bodies of requests.
+//! Bodies and queries of requests.
 
 use axum::body::Bytes;
 use serde_json::Value;
@@ -30,4 +30,18 @@ pub(super) fn text(value: &Value) -> Option<String> {
 
 pub(super) fn no_map() -> Error {
     Error::bad("the configuration is no flat map of texts")
+}
+
+/// Whether a parameter of a query is `true`.
+pub(super) fn is_set(query: Option<&str>, what: &str) -> bool {
+    values(query, what).any(|value| value == "true")
+}
+
+/// The values of a parameter of a query. Those that are asked for here have only letters.
+pub(super) fn values<'q>(
+    query: Option<&'q str>,
+    name: &'q str,
+) -> impl Iterator<Item = String> + 'q {
+    let pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+    pairs.filter(move |(key, _)| *key == name).map(|(_, value)| value.to_owned())
 }

@@ -7,25 +7,25 @@ use crate::server::tests::Server;
 const JSON: &str = "content-type: application/json\r\n";
 
 /// A server, whose bus takes no connector.
-async fn server() -> Server {
+pub(super) async fn server() -> Server {
     let server = Server::start(PATIENCE).await;
     until(&server, "/health", |code, _| code == 200).await;
     server
 }
 
 /// The code and body of a reply.
-async fn ask(server: &Server, method: &str, path: &str, body: Value) -> (u16, Value) {
+pub(super) async fn ask(server: &Server, method: &str, path: &str, body: Value) -> (u16, Value) {
     let body = if body.is_null() { String::new() } else { body.to_string() };
     let (head, body) = server.send(method, path, JSON, &body).await;
     let code = head.split(' ').nth(1).unwrap().parse().unwrap();
     (code, serde_json::from_str(&body).unwrap_or(Value::Null))
 }
 
-async fn get(server: &Server, path: &str) -> (u16, Value) {
+pub(super) async fn get(server: &Server, path: &str) -> (u16, Value) {
     ask(server, "GET", path, Value::Null).await
 }
 
-async fn until(server: &Server, path: &str, met: impl Fn(u16, &Value) -> bool) -> Value {
+pub(super) async fn until(server: &Server, path: &str, met: impl Fn(u16, &Value) -> bool) -> Value {
     let end = Instant::now() + Duration::from_secs(60);
     loop {
         let (code, body) = get(server, path).await;
@@ -37,7 +37,7 @@ async fn until(server: &Server, path: &str, met: impl Fn(u16, &Value) -> bool) -
     }
 }
 
-fn config() -> Value {
+pub(super) fn config() -> Value {
     json!({
         "connector.class": "contractor", "tasks.max": "1",
         "upstream.url": "http://127.0.0.1:9", "time.zone": "UTC",
@@ -46,7 +46,7 @@ fn config() -> Value {
 }
 
 /// Makes a connector.
-async fn made(server: &Server, name: &str) -> Value {
+pub(super) async fn made(server: &Server, name: &str) -> Value {
     let body = json!({"name": name, "config": config()});
     let (code, body) = ask(server, "POST", "/connectors", body).await;
     assert_eq!(code, 201, "{body}");
@@ -201,14 +201,6 @@ async fn errors_are_those_of_kafka_connect() {
             403,
             "Topic tracking reset is disabled.",
         ),
-        (
-            "GET",
-            "/connectors/a/offsets",
-            none.clone(),
-            501,
-            "offsets over REST: not in this version",
-        ),
-        ("GET", "/admin/loggers", none.clone(), 501, "loggers over REST: not in this version"),
         ("GET", "/connector-plugins/x/config", none.clone(), 404, "Unknown plugin x."),
         ("PUT", "/connectors", none, 405, "HTTP 405 Method Not Allowed"),
     ];
@@ -309,8 +301,11 @@ async fn changes_come_from_clients_of_this_machine_and_not_from_pages() {
     }
     assert_eq!(get(&server, "/connectors").await, (200, json!([])));
     let large = format!(r#"{{"name":"a","config":{{"x":"{}"}}}}"#, "y".repeat(2 << 20));
-    let (head, _) = server.send("POST", "/connectors", JSON, &large).await;
+    let (head, body) = server.send("POST", "/connectors", JSON, &large).await;
     assert!(head.starts_with("HTTP/1.1 413"), "{head}");
+    let body: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(body["error_code"], 413);
+    assert!(body["message"].as_str().unwrap().starts_with("HTTP 413 Payload Too Large"), "{body}");
 }
 
 #[tokio::test]

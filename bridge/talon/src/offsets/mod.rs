@@ -1,15 +1,17 @@
 //! `talon offsets`: how far feeds have read, shown and changed by hand.
 
+pub(crate) mod change;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
-use serde_json::json;
 use talon_runtime::offsets::{Offsets as Known, OffsetsError};
-use talon_runtime::{Setup, shard_spec};
+use talon_runtime::shard_spec;
+use talon_sdk::Cursor;
 use talon_sdk::config::Secrets;
-use talon_sdk::{Cursor, Kind};
 
+use self::change::{Asked, problem, show};
 use crate::end::End;
 use crate::print::{err, out};
 use crate::run::{complain, read};
@@ -66,6 +68,7 @@ impl Offsets {
             Verb::Set { of, offset } => (of.of, Some((of.feed, Some(Cursor(offset)), of.force))),
             Verb::Reset { of } => (of.of, Some((of.feed, None, of.force))),
         };
+        let change = change.map(|(feed, offset, force)| (Asked { feed, offset }, force));
         let loaded = match read(&of.config, &Secrets::of_process())? {
             Ok(loaded) => loaded,
             Err(problems) => return Ok(complain(&of.config, &problems)),
@@ -75,19 +78,19 @@ impl Offsets {
             err!("talon: no connector `{}`; there are: {}", of.name, known.join(", "));
             return Ok(End::Misconfigured);
         };
-        if let Some((feed, offset, force)) = &change
-            && let Some(problem) = problem(setup, feed, offset.as_ref(), *force)
+        if let Some((asked, is_forced)) = &change
+            && let Some(problem) = problem(setup, asked, (!is_forced).then_some("`--force`"))
         {
             err!("talon: {problem}");
             return Ok(End::Misconfigured);
         }
         let (bus, shard) = (loaded.bus.clone(), shard_spec(&loaded.root.prefix, setup));
         let changed = tokio::task::spawn_blocking(move || {
-            let Some((feed, offset, _)) = change else {
+            let Some((Asked { feed, offset }, _)) = change else {
                 return Ok(show(&Known::read(bus.as_ref(), &shard)?));
             };
             let mut offsets = Known::take_over(bus.as_ref(), &shard)?;
-            offsets.set(&feed, offset, Timestamp::now().as_millisecond())?;
+            offsets.set(vec![(feed, offset)], Timestamp::now().as_millisecond())?;
             Ok(show(&offsets))
         });
         match changed.await? {
@@ -100,34 +103,4 @@ impl Offsets {
         }
         Ok(End::Done)
     }
-}
-
-fn show(offsets: &Known) -> serde_json::Value {
-    let all = offsets.all().into_iter();
-    let offsets = all.map(|(feed, offset)| {
-        let offset = offset.map(|cursor| json!({ "cursor": cursor }));
-        json!({ "partition": { "feed": feed }, "offset": offset })
-    });
-    json!({ "offsets": offsets.collect::<Vec<_>>() })
-}
-
-/// Why a feed's offset cannot be set to this.
-fn problem(setup: &Setup, feed: &str, offset: Option<&Cursor>, force: bool) -> Option<String> {
-    let plans = setup.connector.feeds();
-    let Some(plan) = plans.iter().find(|plan| *plan.spec.name == *feed) else {
-        let known: Vec<&str> = plans.iter().map(|plan| &*plan.spec.name).collect();
-        return Some(format!(
-            "`{}` reads no feed `{feed}`; it reads: {}",
-            setup.name,
-            known.join(", ")
-        ));
-    };
-    if plan.spec.kind == Kind::Log && !force {
-        return Some(format!(
-            "`{feed}` is a log: facts that its topic has let go of would be published again; \
-             say `--force` if that is meant"
-        ));
-    }
-    let problem = setup.connector.offset_problem(feed, offset?)?;
-    Some(format!("`{feed}` cannot go on from there: {problem}"))
 }
