@@ -3,6 +3,9 @@
 //! Records are read backwards from the end, in passes that grow: what stands last is found by the first, small one.
 //! A pass that the bounds cut off is thrown away, because a partition is read forwards: what it has found is older
 //! than what it has not come to.
+//!
+//! Each pass has a consumer of its own: what an earlier assignment of the same one left in its queue, such as that a
+//! partition has ended, is told in the next one, which would then end before it has read anything.
 
 use std::collections::BTreeMap;
 
@@ -38,15 +41,35 @@ pub(crate) fn look(config: &ClientConfig, group: &str, look: &Look) -> Result<Lo
         // What is fetched beyond the end of a pass is thrown away.
         .set("queued.min.messages", "2000")
         .set("queued.max.messages.kbytes", "8192");
-    let consumer: BaseConsumer = config.create().map_err(|error| refused(&config, &error))?;
-    let mut reading = Reading { consumer: &consumer, look, found: Vec::new(), read: 0 };
+    let asker = consumer(&config)?;
+    let mut reading = Reading { config: &config, asker: &asker, look, found: Vec::new(), read: 0 };
     let seen = reading.run();
     let Reading { found, read, .. } = reading;
-    // A consumer takes 100 ms to close.
-    std::thread::spawn(move || drop(consumer));
     let (is_there, is_complete) = seen?;
     let looked = Looked { records: found, is_there, is_complete, read };
     Ok(looked.newest_first(look.most))
+}
+
+fn consumer(config: &ClientConfig) -> Result<Closing, BusFault> {
+    let made = config.create().map_err(|error| refused(config, &error))?;
+    Ok(Closing(Some(made)))
+}
+
+/// A consumer that is closed elsewhere, which takes 100 ms.
+struct Closing(Option<BaseConsumer>);
+
+impl Closing {
+    fn get(&self) -> Result<&BaseConsumer, BusFault> {
+        let gone = || BusFault::Unavailable("Kafka: the consumer is closed".to_owned());
+        self.0.as_ref().ok_or_else(gone)
+    }
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        let consumer = self.0.take();
+        std::thread::spawn(move || drop(consumer));
+    }
 }
 
 /// Part of a partition.
@@ -59,7 +82,9 @@ struct Span {
 }
 
 struct Reading<'a> {
-    consumer: &'a BaseConsumer,
+    config: &'a ClientConfig,
+    /// Asks, and reads nothing.
+    asker: &'a Closing,
     look: &'a Look,
     found: Vec<Found>,
     read: u64,
@@ -69,7 +94,7 @@ impl Reading<'_> {
     /// Whether the topic is there, and whether everything that could be found was.
     fn run(&mut self) -> Result<(bool, bool), BusFault> {
         let patience = self.look.left().min(PATIENCE);
-        let count = match partitions(self.consumer, &[&self.look.topic], patience) {
+        let count = match partitions(self.asker.get()?, &[&self.look.topic], patience) {
             Ok(counts) => counts.first().copied().unwrap_or(0),
             // It is not there.
             Err(BusFault::Aborted(_)) => return Ok((false, true)),
@@ -108,8 +133,8 @@ impl Reading<'_> {
         let patience = self.look.left().min(PATIENCE);
         let topic = self.look.topic.as_str();
         let all: Vec<(&str, i32)> = partitions.iter().map(|number| (topic, *number)).collect();
-        let begins = offsets(self.consumer, &all, Offset::Beginning, patience)?;
-        let ends = offsets(self.consumer, &all, Offset::End, patience)?;
+        let begins = offsets(self.asker.get()?, &all, Offset::Beginning, patience)?;
+        let ends = offsets(self.asker.get()?, &all, Offset::End, patience)?;
         let span = |((_, partition), (begin, end)): (&(&str, i32), (i64, i64))| Span {
             partition: *partition,
             begin,
@@ -151,7 +176,9 @@ impl Reading<'_> {
             let added = assignment.add_partition_offset(&self.look.topic, span.partition, start);
             added.map_err(|error| fault_of(&error))?;
         }
-        self.consumer.assign(&assignment).map_err(|error| fault_of(&error))?;
+        let closing = consumer(self.config)?;
+        let consumer = closing.get()?;
+        consumer.assign(&assignment).map_err(|error| fault_of(&error))?;
         let mut open: BTreeMap<i32, i64> =
             spans.iter().map(|span| (span.partition, span.end)).collect();
         let (mut found, mut bytes) = (Vec::new(), 0);
@@ -159,7 +186,7 @@ impl Reading<'_> {
             if self.look.left().is_zero() || bytes > self.look.bytes {
                 return Ok(false);
             }
-            match self.consumer.poll(WAIT) {
+            match consumer.poll(WAIT) {
                 Some(Ok(message)) => {
                     let partition = message.partition();
                     let Some(end) = open.get(&partition).copied() else { continue };

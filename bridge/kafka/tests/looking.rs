@@ -77,7 +77,7 @@ fn a_look_ends_at_its_bounds_and_says_so() {
     log.commit(Some("c")).unwrap();
     let of_key = patient(&topic, Which::OfKey("old".to_owned()), 2);
     let looked = look(&world, &Look { records: 1_000, ..of_key.clone() });
-    assert!(looked.records.is_empty() && !looked.is_complete);
+    assert!(looked.records.is_empty() && !looked.is_complete, "{looked:?}");
     assert!((1..=1_000).contains(&looked.read), "{}", looked.read);
     let looked = look(&world, &Look { bytes: 400, ..of_key.clone() });
     assert!(looked.records.is_empty() && !looked.is_complete);

@@ -33,6 +33,8 @@ fn a_look_finds_the_newest_of_a_key_and_of_a_topic_within_its_bounds() {
     for value in ["one", "two", "three"] {
         log.put("a.b", value, value);
     }
+    // Records of different entities are stored in another order than they were published.
+    log.commit(None).unwrap();
     for n in 0..500 {
         log.append(LOG, &n.to_string(), Some("fact"), &format!("f{n}")).unwrap();
     }
@@ -53,7 +55,8 @@ fn a_look_finds_the_newest_of_a_key_and_of_a_topic_within_its_bounds() {
     assert!(look(&world, &of_key("none")).records.is_empty());
 
     let looked = look(&world, &patient(&topic("message"), Which::Newest, 7));
-    assert_eq!((looked.records.len(), looked.is_complete, looked.read), (7, true, 7));
+    assert_eq!((looked.records.len(), looked.is_complete), (7, true));
+    assert!((7..200).contains(&looked.read), "{}", looked.read);
     // Other feeds share the stream: the three are further back than so many records.
     let newest = patient(&topic("call"), Which::Newest, 2);
     assert_eq!(values(&look(&world, &newest)), ["three", "two"]);
