@@ -154,10 +154,12 @@ def live(browser):
     check("the page was not loaded anew, and focus and place stay",
           browser.value("window.mine === 1 && document.activeElement.textContent === 'paused' && "
                         "scrollY === Math.min(60, document.documentElement.scrollHeight - innerHeight)"))
-    browser.value("find.focus(); find.value = 'ma'; find.setSelectionRange(2, 2)")
+    typed = "document.getElementById('find')"
+    browser.value(f"{typed}.focus(); {typed}.value = 'ma'; {typed}.setSelectionRange(2, 2)")
     time.sleep(5)
-    check("what is being typed stays", browser.value("find.value === 'ma' && document.activeElement === find"))
-    browser.value("find.blur(); document.getElementById('fine').open = true")
+    check("what is being typed stays",
+          browser.value(f"{typed}.value === 'ma' && document.activeElement === {typed}"))
+    browser.value(f"{typed}.blur(); document.getElementById('fine').open = true")
     time.sleep(5)
     check("what was opened stays open", browser.value("document.getElementById('fine').open"))
     check("nothing was complained of meanwhile", not browser.complaints())

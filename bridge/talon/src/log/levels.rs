@@ -80,7 +80,7 @@ pub(crate) fn of(logger: &str) -> Option<Shown> {
     state.all().remove(logger).or_else(|| {
         // One below a known one has its level.
         let is_below = |known: &&str| is_in(logger, known);
-        KNOWN.iter().any(|known| is_below(&known)).then(|| state.shown(logger))
+        KNOWN.iter().any(is_below).then(|| state.shown(logger))
     })
 }
 

@@ -99,8 +99,9 @@ pub(super) fn entity(feed: &Feed, key: &str, looked: &Looked, caller: Caller) ->
                 ". " (Count(looked.read)) " records were read."
             }
         } @else {
+            p.note { a href="#events" { "To its last events" } }
             (now(&events, feed, sight))
-            h2 { "Its last events, newest first" }
+            h2 #events { "Its last events, newest first" }
             @if !looked.is_complete {
                 p.note { "Older ones were not looked at: reading is bounded." }
             }

@@ -39,8 +39,11 @@ impl<'a> Here<'a> {
     }
 }
 
-/// True if the last observation is older than a few missed turns explain.
+/// True if the last observation is older than a few missed turns explain. What is pushed has no turns.
 pub(super) fn is_late(glance: &Glance, (row, status): &Feed) -> bool {
+    if row.interval_ms == 0 {
+        return false;
+    }
     let serving = || glance.components.get(&row.connector).filter(|c| c.state == State::Up);
     // Before the first observation, from when the connector was ready to publish one.
     let Some(since_ms) = status.observed_ms.or_else(|| serving().map(|c| c.since_ms)) else {

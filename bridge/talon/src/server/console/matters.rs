@@ -71,10 +71,10 @@ fn of_component(name: &str, connector: Option<String>, component: &Component) ->
     let Component { state, severity, since_ms, message } = component;
     let rank = match (severity, state) {
         // A bus that is away takes the connectors with it: the cause before what follows from it.
-        (Severity::Vital, State::Starting | State::Recovering) => 4,
-        (Severity::Vital, _) if is_shared(name) => 0,
+        (_, State::Starting | State::Recovering) => 4,
+        (_, State::Degraded) => 3,
+        _ if is_shared(name) => 0,
         (Severity::Vital, _) => 1,
-        (Severity::Feed, State::Degraded) => 3,
         (Severity::Feed, _) => 2,
     };
     let says = if message == state.word() { String::new() } else { message.clone() };

@@ -149,7 +149,7 @@ fn headline(seen: &Seen<'_>, (class, sign, words): Overall, matters: &[Matter]) 
 fn connectors(seen: &Seen<'_>, filter: &Filter) -> Markup {
     let taken: Vec<_> = seen.connectors.iter().filter(|one| filter.takes(one)).collect();
     let pages = taken.len().div_ceil(PAGE).max(1);
-    let page = filter.page.min(pages);
+    let page = filter.page.clamp(1, pages);
     let shown = taken.iter().skip((page - 1) * PAGE).take(PAGE);
     let all = seen.connectors.len();
     html! {

@@ -145,6 +145,13 @@ fn a_feed_that_never_gave_anything_stands_still() {
 }
 
 #[test]
+fn a_feed_that_is_pushed_is_never_late() {
+    let mut glance = glance(Some(NOW - 3_600_000), 0);
+    glance.feeds[0].0.interval_ms = 0;
+    has_headline(&page(&glance), "Up");
+}
+
+#[test]
 fn a_feed_that_cannot_be_read_degrades_the_whole_and_is_said_once() {
     let mut glance = glance(Some(NOW - 60_000), 0);
     let faulty = component(Severity::Feed, Word::Misconfigured, "401 from `/doors`");
@@ -452,7 +459,7 @@ fn an_event_is_read_in_whichever_form_it_was_written() {
     let json = json!({
         "before": null, "after": null, "op": "d", "ts_ms": NOW,
         "source": {"version": "1", "connector": "contractor", "name": "c", "db": "c",
-            "table": "call", "feed": "call", "scope": "", "ts_ms": NOW, "snapshot": false,
+            "table": "call", "feed": "call", "scope": "", "ts_ms": NOW, "snapshot": "false",
             "absent": true},
     });
     let message: &Message = CALL.as_ref();

@@ -106,7 +106,7 @@ pub(super) fn badge(component: &Component) -> Markup {
 pub(super) fn connect(word: &str) -> Markup {
     let (class, sign) = match word {
         "RUNNING" => ("up", "●"),
-        "PAUSED" => ("wait", "⏸"),
+        "PAUSED" => ("wait", "‖"),
         "STOPPED" => ("wait", "■"),
         "FAILED" => ("bad", "✕"),
         "RESTARTING" => ("wait", "◌"),
