@@ -6,7 +6,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::Value as Json;
 
-use super::{DEEPEST, Names, UUID, decimal};
+use super::decimal;
+use super::names::{DEEPEST, Names, UUID};
 use crate::datum::{put_end, put_long, put_text};
 
 /// What becomes of fields of an object that its record does not have.

@@ -5,7 +5,8 @@ use apache_avro::schema::{InnerDecimalSchema, UuidSchema};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
-use super::{DEEPEST, DURATION, Names, UUID, decimal};
+use super::decimal;
+use super::names::{DEEPEST, DURATION, Names, UUID};
 use crate::datum::{Malformed, take, take_long, take_text};
 use crate::plan::blocks;
 

@@ -38,6 +38,7 @@
 //! Transformations of values, but for the form in which they stand ([`Values`]); a memory of ids (a window of duplicates is shorter than an outage); a commit at the
 //! source.
 
+mod converted;
 mod hops;
 pub mod mapping;
 mod pattern;
@@ -53,6 +54,7 @@ mod tasks;
 mod value;
 mod view;
 
+pub use converted::{CONTENT_TYPE, Converted, Form};
 pub use hops::Hops;
 pub use pattern::Pattern;
 pub use pause::{Pause, Seen};
@@ -65,6 +67,6 @@ pub use spec::{RelayBus, Selection, SinkSpec, SourceSpec};
 pub use status::{Status, Tally};
 pub use task::{Echoes, OnError, Plan, Task};
 pub use tasks::{Agreed, Tasks};
-pub use value::{CONTENT_TYPE, Converted, Converter, Form, Unconverted, Values};
+pub use value::{Converter, Unconverted, Values};
 pub use view::RelayRow;
 pub(crate) use view::RelayView;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::converted::Converted;
 use super::hops::Hops;
-use super::value::Converted;
 
 /// A unit of order at a source, and of work: a partition of a topic, or a stream (number 0).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -37,7 +37,7 @@ pub struct Relay {
 
 impl Relay {
     /// What the shards of its tasks are called. No connector has a `/` in its name.
-    pub(crate) fn shards(&self) -> impl Iterator<Item = String> + use<'_> {
+    pub(crate) fn shards(&self) -> impl Iterator<Item = String> {
         (0..self.plan.tasks).map(|task| shard(&self.name, task))
     }
 

@@ -52,6 +52,8 @@ pub(crate) use status::Shown;
 use crate::dead_letters::DeadLetters;
 use crate::offsets::change::Asked;
 use drive::Driver;
+use records::of_relay;
+use relays::RelayInfo;
 use settings::{Checks, is_reference};
 use shared::{OfFile, Shared};
 
@@ -188,6 +190,21 @@ impl Instances {
             Some((name, info, shown))
         };
         self.names().into_iter().filter_map(one).collect()
+    }
+
+    /// Names of all relays of this process.
+    pub(crate) fn relays(&self) -> Vec<String> {
+        self.0.relays.shards().into_keys().collect()
+    }
+
+    /// A relay and the states of its tasks.
+    pub(crate) fn relay(&self, name: &str) -> Option<RelayInfo> {
+        self.0.relay(name)
+    }
+
+    /// Says what is wanted of a relay, or that it is to start anew; returns when it stands on the bus.
+    pub(crate) async fn change_relay(&self, name: &str, change: Change) -> Result<(), Refusal> {
+        self.0.change(&of_relay(name), change).await.map(drop)
     }
 
     /// Every problem of a configuration, by its keys.

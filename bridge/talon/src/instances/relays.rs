@@ -6,10 +6,9 @@
 
 use talon_runtime::engine::RelayWish;
 
-use super::Instances;
-use super::change::{Change, Refusal};
 use super::drive::Driver;
 use super::records::{Target, of_relay};
+use super::shared::Shared;
 use super::status::Shown;
 
 /// A relay as it is told.
@@ -19,24 +18,14 @@ pub(crate) struct RelayInfo {
     pub(crate) tasks: Vec<Shown>,
 }
 
-impl Instances {
-    /// Names of all relays of this process.
-    pub(crate) fn relays(&self) -> Vec<String> {
-        self.0.relays.shards().into_keys().collect()
-    }
-
+impl Shared {
     /// A relay and the states of its tasks.
-    pub(crate) fn relay(&self, name: &str) -> Option<RelayInfo> {
-        let shards = self.0.relays.shards().remove(name)?;
-        let target = self.0.picture().target_of_relay(name);
-        let components = self.0.view.health.components();
-        let shown = |shard: &String| self.0.status(shard, target, &components);
+    pub(super) fn relay(&self, name: &str) -> Option<RelayInfo> {
+        let shards = self.relays.shards().remove(name)?;
+        let target = self.picture().target_of_relay(name);
+        let components = self.view.health.components();
+        let shown = |shard: &String| self.status(shard, target, &components);
         Some(RelayInfo { target, tasks: shards.iter().map(shown).collect() })
-    }
-
-    /// Says what is wanted of a relay, or that it is to start anew; returns when it stands on the bus.
-    pub(crate) async fn change_relay(&self, name: &str, change: Change) -> Result<(), Refusal> {
-        self.0.change(&of_relay(name), change).await.map(drop)
     }
 }
 

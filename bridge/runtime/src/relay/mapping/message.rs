@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
+use super::super::converted::{CONTENT_TYPE, Converted};
 use super::super::hops::Hops;
 use super::super::record::{Header, Key, Origin, Part, Position, Record};
-use super::super::value::{CONTENT_TYPE, Converted};
 use super::header_list::{self, Carried};
 use crate::bus::escape;
 

@@ -1,15 +1,15 @@
 //! Converts the values of one task.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use talon_schemas::Writer;
 use tokio::runtime::Handle;
 
+use super::super::converted::{CONTENT_TYPE, Converted, Form};
 use super::super::record::Record;
-use super::{Converted, Form, Values};
 use crate::bus::BusFault;
 use crate::service::registry::{RELAYED, Registry};
 
@@ -19,8 +19,14 @@ const SINGLE_OBJECT: [u8; 2] = [0xc3, 0x01];
 /// For how long an id that the registry gave is believed.
 const BELIEVED: Duration = Duration::from_secs(60);
 
-/// Name of the header that says what a value is.
-pub const CONTENT_TYPE: &str = "content-type";
+/// How values are converted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Values {
+    /// What they become.
+    pub form: Form,
+    /// Files with the schemas of values that do not come from a registry.
+    pub schemas: Vec<PathBuf>,
+}
 
 /// Why a value is not converted.
 #[derive(Debug)]
@@ -65,7 +71,7 @@ impl Converter {
             form: values.form,
             registry: registry.ok_or_else(lacks)?.clone(),
             runtime: Handle::current(),
-            schemas: values.schemas.iter().map(schema).collect::<Result<_, _>>()?,
+            schemas: values.schemas.iter().map(|path| schema(path)).collect::<Result<_, _>>()?,
             registered: HashMap::new(),
         })
     }
@@ -206,7 +212,7 @@ fn form_of(value: &[u8]) -> Form {
     }
 }
 
-fn schema(path: &PathBuf) -> Result<&'static Writer, BusFault> {
+fn schema(path: &Path) -> Result<&'static Writer, BusFault> {
     let unusable = |why: &str| {
         let path = path.display();
         BusFault::Misconfigured(format!("the file `{path}` of `value.schemas` {why}"))
