@@ -14,6 +14,7 @@ pub(super) enum Part {
     Connector,
     Commands,
     Entity,
+    Letters,
     Runbook,
 }
 
@@ -104,6 +105,7 @@ fn navigation(part: Part) -> Markup {
                 (link(Part::Overview, root, "Overview"))
                 (link(Part::Commands, "console/commands", "Commands"))
                 (link(Part::Entity, "console/entity", "Entities"))
+                (link(Part::Letters, "console/letters", "Dead letters"))
                 (link(Part::Runbook, "console/runbook", "Runbook"))
             }
         }

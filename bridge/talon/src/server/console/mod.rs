@@ -17,6 +17,7 @@ mod entity;
 mod feeds;
 mod fields;
 mod layout;
+mod letters;
 mod matters;
 mod overview;
 mod relays;
@@ -49,6 +50,8 @@ pub(super) fn routes(console: Console) -> Router {
         .route("/console/commands", get(commands::page))
         .route("/console/command", get(command::page))
         .route("/console/entity", get(entity::page))
+        .route("/console/letters", get(letters::page))
+        .route("/console/settle", post(letters::settle))
         .route("/console/runbook", get(runbook::page))
         .route("/console/console.css", get(assets::style))
         .route("/console/console.js", get(assets::script))
