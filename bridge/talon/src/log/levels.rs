@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn what_is_no_level_of_a_logger_stays_and_what_is_no_name_is_refused() {
-        let by_field = "talon[span{a=\"1,2\"}]=debug,info";
+        let by_field = "talon[span{a=1}]=debug,info";
         let mut state = State::of(by_field);
         assert_eq!(state.rest, [by_field]);
         assert!(EnvFilter::try_new(state.filter()).is_ok());
