@@ -199,7 +199,9 @@ async fn commands_are_put_back_with_their_id_and_nobody_is_asked_in_vain() {
         let prefix = unique("dlq");
         let texts = configuration(&prefix, address, &upstream.url());
         let mut talon = Talon::run(&texts);
-        talon.ready().await;
+        // Ready is also whoever stands by.
+        talon.becomes("field", "up").await;
+        talon.becomes("field/commands", "up").await;
         let topic = format!("{prefix}.field.dlq");
         let call = *upstream.history().current(Kind::Calls).keys().next().unwrap();
         let message = |id: &str| json!({"id": id, "type": "SendMessage", "params": {"call_id": call, "message": "so"}});
