@@ -30,6 +30,8 @@ fn all(file: &str) -> Vec<Vec<&str>> {
         vec!["send", "--config", file, "field", "--file", "-"],
         vec!["offsets", "list", "--config", file, "field"],
         vec!["offsets", "reset", "--config", file, "field", "call"],
+        vec!["plan", "--config", "/no/such/file"],
+        vec!["dlq", "list", "--config", "/no/such/file", "field"],
         vec!["run", "--config", file],
         vec!["run", "--config", "/no/such/file"],
         vec!["help"],

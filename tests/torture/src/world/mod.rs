@@ -5,6 +5,7 @@ mod clock;
 mod health;
 mod last;
 mod operate;
+mod operators;
 mod rolling;
 mod settle;
 mod stalls;
@@ -31,7 +32,7 @@ use crate::scenario::{History, Line};
 use crate::subject::Subject;
 
 use clock::now_ms;
-use operate::Operators;
+use operators::Operators;
 
 /// What is run.
 #[derive(Debug, Clone)]

@@ -3,18 +3,16 @@
 //! A request whose answer is lost is sent again, to another process: what it asks for is a state, and asking for it
 //! twice is no error. What a process tells of a configuration must be one that was sent, as a whole.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
-use tokio::sync::Mutex;
 
 use super::World;
 use super::clock::now_ms;
+use super::operators::Asked;
 use crate::facts::{Disturbance, End, How};
 use crate::scenario::Operation;
 
@@ -24,57 +22,6 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const AT_IT_MS: i64 = 10_000;
 /// Pause before the next attempt.
 const PAUSE: Duration = Duration::from_millis(200);
-
-/// The operator of a run, and what he knows.
-pub(super) struct Operators {
-    connectors: Vec<Mutex<Asked>>,
-    /// Where the secrets are that configurations refer to.
-    secrets: tempfile::TempDir,
-    turn: AtomicUsize,
-}
-
-/// What was asked of a connector.
-struct Asked {
-    /// Its settings now.
-    config: Map<String, Value>,
-    /// All that were sent.
-    sent: Vec<Value>,
-}
-
-impl Operators {
-    /// Of connectors with these settings; secrets are put into files.
-    pub(super) fn new(connectors: Vec<BTreeMap<String, String>>) -> anyhow::Result<Operators> {
-        let secrets = tempfile::tempdir()?;
-        let mut asked = Vec::new();
-        for (place, settings) in connectors.into_iter().enumerate() {
-            let mut config = Map::new();
-            for (key, text) in settings {
-                let text = match is_secret(&key) {
-                    true => {
-                        let file = secrets.path().join(format!("{place}-{key}"));
-                        std::fs::write(&file, text)?;
-                        format!("${{file:{}}}", file.display())
-                    }
-                    false => text,
-                };
-                let key = if key == "class" { "connector.class".to_owned() } else { key };
-                config.insert(key, text.into());
-            }
-            asked.push(Mutex::new(Asked { config, sent: Vec::new() }));
-        }
-        Ok(Operators { connectors: asked, secrets, turn: AtomicUsize::new(0) })
-    }
-
-    /// Where the secrets are.
-    pub(super) fn directory(&self) -> &Path {
-        self.secrets.path()
-    }
-}
-
-/// Logins and passwords all begin like this.
-fn is_secret(key: &str) -> bool {
-    ["password", "token", "identity"].iter().any(|word| key.ends_with(word))
-}
 
 impl World {
     /// Makes all connectors.

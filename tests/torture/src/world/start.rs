@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 use tokio::task::block_in_place;
 
 use super::health::expected_entities;
-use super::operate::Operators;
+use super::operators::Operators;
 use super::{Connector, Plan, SchemaRegistry, Times, WhichRegistry, World};
 use crate::broker::{Broker, On};
 use crate::process::Process;

@@ -2,8 +2,15 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Planned;
 use crate::bus::{Append, Bus, BusFault, Place, Recovered, ShardLog, ShardSpec};
+
+/// An event that would be published.
+pub struct Planned {
+    /// Its key.
+    pub key: String,
+    /// Its value.
+    pub value: Vec<u8>,
+}
 
 pub(super) struct DryLog {
     bus: Arc<dyn Bus>,

@@ -20,6 +20,7 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 
 use self::dry_log::DryLog;
+pub use self::dry_log::Planned;
 use super::Pace;
 use super::feeds::{shard_spec, states};
 use super::inbox::Sighting;
@@ -74,14 +75,6 @@ pub struct PlannedFeed {
     pub first: Vec<Planned>,
     /// Why no more was read.
     pub end: PlanEnd,
-}
-
-/// An event that would be published.
-pub struct Planned {
-    /// Its key.
-    pub key: String,
-    /// Its value.
-    pub value: Vec<u8>,
 }
 
 /// Why no more of a feed was read.
