@@ -114,7 +114,9 @@ pub(crate) fn read(address: &str, topic: &str) -> BTreeMap<i32, Vec<Whole>> {
     let metadata = consumer.fetch_metadata(Some(topic), LIMIT).unwrap();
     let (mut list, mut ends) = (TopicPartitionList::new(), BTreeMap::new());
     for partition in metadata.topics()[0].partitions() {
-        let (_, end) = consumer.fetch_watermarks(topic, partition.id(), LIMIT).unwrap();
+        // One that is just being made has no leader yet.
+        let watermarks = consumer.fetch_watermarks(topic, partition.id(), LIMIT);
+        let Ok((_, end)) = watermarks else { return BTreeMap::new() };
         if end > 0 {
             ends.insert(partition.id(), end);
             list.add_partition_offset(topic, partition.id(), Offset::Beginning).unwrap();
