@@ -298,7 +298,9 @@ async fn offsets_changed(on: On) {
     let is_new = |offset: &Value| offset.is_string() && *offset != json!("2");
     until("it has read on", async || is_new(&offset(&mut talons[0]).await)).await;
     let after = published();
-    assert!(after[0] > before[0] && after[0] <= before[0] + 3, "{before:?} and {after:?}");
+    // An edit is of a call, or adds something to one.
+    let more: usize = after.iter().sum::<usize>() - before.iter().sum::<usize>();
+    assert!((1..=6).contains(&more), "{before:?} and {after:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
