@@ -72,7 +72,11 @@ fn told(output: Output) -> (i32, Value) {
 }
 
 fn asked(texts: &BTreeMap<String, String>, verb: &str, more: &[&str]) -> (i32, Value) {
-    let more: Vec<&str> = more.iter().copied().chain(["--json"]).collect();
+    let mut more: Vec<&str> = more.iter().copied().chain(["--json"]).collect();
+    // A loaded machine is no reason to give up.
+    if matches!(verb, "redrive" | "discard") && !more.contains(&"--timeout") {
+        more.extend(["--timeout", "150"]);
+    }
     told(tokio::task::block_in_place(dlq(texts, verb, &more)))
 }
 
