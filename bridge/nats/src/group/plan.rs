@@ -51,18 +51,17 @@ pub(crate) fn decide(group: &Group, own: Own<'_>, now: Instant) -> Vec<Step> {
         return Vec::new();
     }
     let others = group.others(own.member, now);
-    let share = Share::of(own.shards, &others);
-    let steps = takes(group, own, &others, share, now);
-    if steps.is_empty() { gives(own, others, share) } else { steps }
+    let fair = fair(own.shards, &others);
+    let steps = takes(group, own, &others, fair, now);
+    if steps.is_empty() { gives(own, others, fair) } else { steps }
 }
 
-/// What is free is taken, up to the share, and beyond it what nobody else takes: at the end one by one, so that none
-/// gets two more than another.
+/// What is free is taken, up to the share, and beyond it what nobody else takes.
 fn takes(
     group: &Group,
     own: Own<'_>,
     others: &[Other<'_>],
-    share: Share,
+    fair: usize,
     now: Instant,
 ) -> Vec<Step> {
     let mut count = own.kept.len();
@@ -82,9 +81,8 @@ fn takes(
     let mut steps = Vec::new();
     for (shard, lease) in free {
         // Left to those who have fewer, but not for ever: they may not be able to.
-        let fewer = count.min(share.most);
-        let left = others.iter().any(|other| other.count < fewer && other.wants(shard));
-        if count < share.least || !left || lease.stale {
+        let left = others.iter().any(|other| other.count < fair && other.wants(shard));
+        if count < fair || !left || lease.stale {
             steps.push(Step::Take(shard.clone(), lease.revision));
             count += 1;
         }
@@ -93,40 +91,24 @@ fn takes(
 }
 
 /// The share of each member: the same for all of them, so that they agree on who gives and who takes.
-#[derive(Debug, Clone, Copy)]
-struct Share {
-    least: usize,
-    /// One more, where it does not come out even.
-    most: usize,
+fn fair(shards: &BTreeSet<String>, others: &[Other<'_>]) -> usize {
+    let mut all: BTreeSet<&str> = shards.iter().map(String::as_str).collect();
+    others.iter().for_each(|other| all.extend(&other.wants));
+    all.len().div_ceil(others.len() + 1)
 }
 
-impl Share {
-    fn of(shards: &BTreeSet<String>, others: &[Other<'_>]) -> Share {
-        let mut all: BTreeSet<&str> = shards.iter().map(String::as_str).collect();
-        others.iter().for_each(|other| all.extend(&other.wants));
-        let members = others.len() + 1;
-        Share { least: all.len() / members, most: all.len().div_ceil(members) }
-    }
-}
-
-/// What a member has beyond its share goes to those who have less and want it, and so does one of its share where
-/// somebody has two less. The newest first, so that a process that is replaced gets its own back, and what the others
-/// run stays undisturbed.
-fn gives(own: Own<'_>, mut others: Vec<Other<'_>>, share: Share) -> Vec<Step> {
+/// What a member has beyond its share goes to those who have less and want it. The newest first, so that
+/// a process that is replaced gets its own back, and what the others run stays undisturbed.
+fn gives(own: Own<'_>, mut others: Vec<Other<'_>>, fair: usize) -> Vec<Step> {
     let mut steps = Vec::new();
     if !own.moving.is_empty() {
         return steps;
     }
     for shard in own.kept.iter().rev() {
-        let left = own.kept.len() - steps.len();
-        if left < share.most {
+        if own.kept.len() - steps.len() <= fair {
             break;
         }
-        let is_poorer = |other: &Other<'_>| match left > share.most {
-            true => other.count < share.most,
-            false => other.count + 2 <= left,
-        };
-        let poorer = others.iter_mut().filter(|other| is_poorer(other) && other.wants(shard));
+        let poorer = others.iter_mut().filter(|other| other.count < fair && other.wants(shard));
         if let Some(poorest) = poorer.min_by_key(|other| other.count) {
             poorest.count += 1;
             steps.push(Step::Give(shard.clone()));
@@ -248,21 +230,6 @@ mod tests {
         assert_eq!(world.decide(&["a", "b"], &["b", "a"]), [give("a")]);
         let world = World::new().member("you", &["a"], 0).lease("a", Some("me"), 0);
         assert_eq!(world.decide(&["a"], &["a"]), [], "one shard stays where it is");
-    }
-
-    #[test]
-    fn no_member_has_two_more_than_another() {
-        let shards = ["a", "b", "c", "d", "e", "f", "g"];
-        let mut world = World::new().member("you", &shards, 0).member("third", &shards, 0);
-        for (shard, owner) in [("d", "you"), ("e", "you"), ("f", "you"), ("g", "third")] {
-            world = world.lease(shard, Some(owner), 0);
-        }
-        assert_eq!(world.decide(&shards, &["a", "b", "c"]), [give("c")]);
-        // Not taken back.
-        let free = world.lease("c", None, 0);
-        assert_eq!(free.decide(&shards, &["a", "b"]), []);
-        let taken = free.lease("c", Some("third"), 0);
-        assert_eq!(taken.decide(&shards, &["a", "b"]), []);
     }
 
     #[test]
