@@ -79,6 +79,19 @@ fn problems_of(properties: &BTreeMap<String, String>, tls: bool) -> Vec<(String,
     problems
 }
 
+/// How a client reads what is committed, from the beginning and to where a partition ends. `group` is never joined,
+/// but the broker asks for the right to read with it.
+pub(crate) fn reads_committed(config: &ClientConfig, group: &str) -> ClientConfig {
+    let mut config = config.clone();
+    config
+        .set("group.id", group)
+        .set("isolation.level", "read_committed")
+        .set("enable.auto.commit", "false")
+        .set("enable.partition.eof", "true")
+        .set("auto.offset.reset", "earliest");
+    config
+}
+
 /// Why a client cannot be made with these properties. What the client says of it is passed on unless
 /// it quotes a value that may be a secret.
 pub(crate) fn refused(config: &ClientConfig, error: &KafkaError) -> BusFault {

@@ -10,7 +10,7 @@ use talon_runtime::bus::{
     BusFault, DeadLetter, DeadLetterEnds, Grant, Purpose, ShardSpec, settled_key,
 };
 
-use crate::client::refused;
+use crate::client::{reads_committed, refused};
 use crate::fault::fault_of;
 use crate::patience::PATIENCE;
 use crate::reader::{Ends, Topic, offsets, partitions, to_ends};
@@ -29,14 +29,8 @@ pub(crate) fn read(
     else {
         return Ok(found);
     };
-    let mut config = config.clone();
-    config
-        .set("group.id", group)
-        .set("isolation.level", "read_committed")
-        .set("enable.auto.commit", "false")
-        .set("enable.partition.eof", "true")
-        .set("auto.offset.reset", "earliest")
-        .set("fetch.wait.max.ms", "5");
+    let mut config = reads_committed(config, group);
+    config.set("fetch.wait.max.ms", "5");
     let consumer: BaseConsumer = config.create().map_err(|error| refused(&config, &error))?;
     let grant = Grant::unlimited(&shard.name);
     let [count] = partitions(&consumer, &[&topic.name], PATIENCE)?[..] else { return Ok(found) };

@@ -17,7 +17,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::time::Duration;
 use talon_runtime::bus::{BusFault, Found, Look, Looked, Position, Which};
 
-use crate::client::refused;
+use crate::client::{reads_committed, refused};
 use crate::fault::fault_of;
 use crate::patience::PATIENCE;
 use crate::reader::{home, offsets, partitions};
@@ -30,13 +30,8 @@ const GROWTH: i64 = 8;
 
 /// Looks at a topic. `group` is never joined, but the broker asks for the right to read with it.
 pub(crate) fn look(config: &ClientConfig, group: &str, look: &Look) -> Result<Looked, BusFault> {
-    let mut config = config.clone();
+    let mut config = reads_committed(config, group);
     config
-        .set("group.id", group)
-        .set("isolation.level", "read_committed")
-        .set("enable.auto.commit", "false")
-        .set("enable.partition.eof", "true")
-        .set("auto.offset.reset", "earliest")
         .set("fetch.wait.max.ms", "20")
         // What is fetched beyond the end of a pass is thrown away.
         .set("queued.min.messages", "2000")

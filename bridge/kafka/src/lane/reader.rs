@@ -11,7 +11,7 @@ use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use talon_runtime::bus::{Arrival, BusFault, LaneReader, Position};
 
-use crate::client::refused;
+use crate::client::{reads_committed, refused};
 use crate::coordinator::committed;
 use crate::fault::fault_of;
 use crate::lane::settled::SettledOffsets;
@@ -64,15 +64,9 @@ impl KafkaReader {
         group: &str,
         topic: &str,
     ) -> Result<KafkaReader, BusFault> {
-        let mut config = config.clone();
-        config
-            .set("group.id", group)
-            .set("isolation.level", "read_committed")
-            .set("enable.auto.commit", "false")
-            .set("enable.partition.eof", "true")
-            .set("auto.offset.reset", "earliest")
-            // What waits here waits twice: the scheduler has its own queue.
-            .set("queued.max.messages.kbytes", "16384");
+        let mut config = reads_committed(config, group);
+        // What waits here waits twice: the scheduler has its own queue.
+        config.set("queued.max.messages.kbytes", "16384");
         let consumer: BaseConsumer<DefaultConsumerContext> =
             config.create().map_err(|error| refused(&config, &error))?;
         config.set("isolation.level", "read_uncommitted");
