@@ -16,6 +16,7 @@ use super::state::Console;
 use super::text::Encoded;
 use crate::instances::{Change, Refusal, Target};
 use crate::server::access::{self, may_send_form};
+use crate::server::rest::errors::Error;
 
 /// Pauses, resumes, stops or restarts a connector.
 pub(super) async fn change(
@@ -28,15 +29,7 @@ pub(super) async fn change(
     let refuse = |code, why: &str| layout::refusal(&console, caller, (code, Part::Connector), why);
     let field = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
     let (name, word) = (field("name"), field("change"));
-    let (who, from) = (known.who(), known.origin());
-    if let Err(error) = may_send_form(&known, &headers) {
-        tracing::warn!(
-            connector = name,
-            change = word,
-            who,
-            from,
-            "a change in the console was refused"
-        );
+    if let Err(error) = may_send(&known, &headers, name, word) {
         return refuse(error.code(), error.message());
     }
     let change = match word {
@@ -55,8 +48,8 @@ pub(super) async fn change(
         connector = name,
         change = word,
         code = code.as_u16(),
-        who,
-        from,
+        who = known.who(),
+        from = known.origin(),
         "a change in the console"
     );
     match changed {
@@ -66,6 +59,21 @@ pub(super) async fn change(
         }
         Err(refusal) => refuse(code, &why(&refusal, name)),
     }
+}
+
+/// Refuses a form that this caller may not send, and logs that.
+pub(super) fn may_send(
+    known: &access::Caller,
+    headers: &HeaderMap,
+    connector: &str,
+    change: &str,
+) -> Result<(), Error> {
+    let may = may_send_form(known, headers);
+    if may.is_err() {
+        let (who, from) = (known.who(), known.origin());
+        tracing::warn!(connector, change, who, from, "a change in the console was refused");
+    }
+    may
 }
 
 fn code(refusal: &Refusal) -> StatusCode {

@@ -13,12 +13,13 @@ use axum::response::Response;
 use maud::{Markup, html};
 use talon_runtime::engine::Action;
 
+use super::actions::may_send;
 use super::caller::Caller;
 use super::layout::{self, Page, Part};
 use super::state::Console;
 use super::text::{Count, Encoded, instant, warning};
 use crate::dead_letters::{Choice, Letter, Report, Trouble};
-use crate::server::access::{self, may_send_form};
+use crate::server::access;
 
 /// Reasons that are shown, and letters of one reason.
 const REASONS: usize = 100;
@@ -240,15 +241,7 @@ pub(super) async fn settle(
 ) -> Response {
     let refuse = |code, why: &str| layout::refusal(&console, caller, (code, Part::Letters), why);
     let (name, word) = (text(&form, "connector"), text(&form, "action"));
-    let (who, from) = (known.who(), known.origin());
-    if let Err(error) = may_send_form(&known, &headers) {
-        tracing::warn!(
-            connector = name,
-            change = word,
-            who,
-            from,
-            "a change in the console was refused"
-        );
+    if let Err(error) = may_send(&known, &headers, name, word) {
         return refuse(error.code(), error.message());
     }
     let action = match word {
@@ -269,8 +262,8 @@ pub(super) async fn settle(
             connector = name,
             change = word,
             is_done,
-            who,
-            from,
+            who = known.who(),
+            from = known.origin(),
             "dead letters in the console"
         );
     }
